@@ -1,0 +1,39 @@
+"""Graftwork: graft small trainable adapters onto frozen multi-modal models; pipelines in JSON, parts from plugins.
+
+from graftwork import Pipeline, load
+
+run = Pipeline.from_file("examples/ganet_digits.json").run()
+load(run.folder).predict(["digit.png"])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.pipeline import Pipeline
+    from .core.predictor import load
+    from .registry.errors import GraftworkError, SpecError
+
+__version__ = "0.1.0"
+__all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
+
+#: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing.
+_HOMES = {
+    "Pipeline": ".core.pipeline",
+    "load": ".core.predictor",
+    "GraftworkError": ".registry.errors",
+    "SpecError": ".registry.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

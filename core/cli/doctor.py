@@ -1,0 +1,42 @@
+"""``graftwork doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ...registry.hookspecs import Check
+
+
+@click.command("doctor", epilog="Example: graftwork doctor")
+def command() -> None:
+    """Look at this machine: libraries, devices, the pocket model, the cache, every plugin's own checks.
+
+    Exit code 1 if anything is not as it should be.
+    """
+    from ...registry.discovery import default_catalogue, doctor_checks
+
+    checks = [_cache_check(), *doctor_checks(default_catalogue())]
+    for check in checks:
+        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
+        click.echo(f"{mark} {check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)
+
+
+def _cache_check() -> Check:
+    from ...registry.hookspecs import Check
+    from ..files import StorageError, write_whole
+    from ..store import default_root
+
+    root = default_root()
+    probe = root / "doctor"
+    try:
+        write_whole(probe, b"ok")
+        probe.unlink()
+    except StorageError as error:
+        return Check("cache", False, str(error), "set GRAFTWORK_CACHE to a folder that can be written")
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    return Check("cache", True, f"{root}, {size / 1e6:.1f} MB")

@@ -1,0 +1,46 @@
+"""``graftwork plan``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import cache_option, format_option, print_json, read_pipeline, spec_argument
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+
+@click.command("plan", epilog="Example: graftwork plan examples/ganet_digits.json --set encoder.image_size=64")
+@spec_argument
+@cache_option
+@format_option("text", "json")
+def command(spec: str, settings: tuple[str, ...], cache: str | None, style: str) -> None:
+    """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
+    plan = read_pipeline(spec, settings).plan(cache)
+    print_json(plan.to_json()) if style == "json" else _print(plan)
+
+
+def _print(plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=plan.name, title_justify="left")
+    table.add_column("stage")
+    table.add_column("what")
+    table.add_column("stored", justify="right")
+    for stage in plan.stages:
+        stored = "" if stage.total is None else f"{stage.stored} of {stage.total}"
+        table.add_row(stage.stage, stage.detail, stored)
+    Console(highlight=False).print(table)
+    trainable = "known after building" if plan.trainable is None else f"{plan.trainable:,}"
+    frozen = "known after loading" if plan.frozen is None else f"{plan.frozen:,}"
+    click.echo(f"trainable parameters: {trainable}; frozen: {frozen}" + _share(plan))
+    click.echo(f"trainings: {plan.trainings}")
+
+
+def _share(plan: Plan) -> str:
+    if plan.trainable is None or not plan.frozen:
+        return ""
+    return f"; trainable share {plan.trainable / (plan.trainable + plan.frozen):.2%}"

@@ -1,0 +1,59 @@
+"""``graftwork predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import format_option, print_json
+
+if TYPE_CHECKING:
+    from ..predictor import Prediction, Predictor
+
+
+@click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
+@click.argument("run", type=click.Path())
+@click.argument("images", nargs=-1, required=True, type=click.Path())
+@format_option("text", "json")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+def command(run: str, images: tuple[str, ...], style: str, top: int, device: str) -> None:
+    """Predict label and probability of IMAGES with a finished RUN.
+
+    Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2.
+    """
+    from ..predictor import load
+
+    predictor = load(run, device=device)
+    found, broken = _predict_each(predictor, images)
+    if style == "json":
+        print_json([{"image": image, **_json(one, top)} for image, one in found])
+    else:
+        for image, one in found:
+            others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
+            click.echo(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+    for message in broken:
+        click.echo(f"error: {message}", err=True)
+    if broken:
+        raise SystemExit(2)
+
+
+def _predict_each(predictor: Predictor, images: tuple[str, ...]) -> tuple[list[tuple[str, Prediction]], list[str]]:
+    from ..dataset import DataError
+    from ..pictures import open_picture
+
+    opened, broken = [], []
+    for image in images:
+        try:
+            opened.append((image, open_picture(image)))
+        except DataError as error:
+            broken.append(str(error))
+    predictions = predictor.predict([picture for _, picture in opened])
+    return [(image, one) for (image, _), one in zip(opened, predictions, strict=True)], broken
+
+
+def _json(prediction: Prediction, top: int) -> dict[str, Any]:
+    value = prediction.to_json()
+    value["probabilities"] = dict(list(prediction.probabilities.items())[:top])
+    return value

@@ -1,0 +1,23 @@
+"""The device a run computes on."""
+
+from __future__ import annotations
+
+import torch
+
+from ..registry.errors import GraftworkError
+
+
+class DeviceError(GraftworkError):
+    """The device asked for is not there."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` (CUDA, else MPS, else CPU), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``. Raises ``DeviceError``."""
+    cuda, mps = torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    device = torch.device(name)
+    if (device.type == "cuda" and (device.index or 0) >= cuda) or (device.type == "mps" and not mps):
+        there = [*(f"cuda:{index}" for index in range(cuda)), *(["mps"] if mps else []), "cpu"]
+        raise DeviceError(f'device "{name}" is not there; this machine has {", ".join(there)}. Set "device": "auto"')
+    return device

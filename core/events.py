@@ -1,0 +1,89 @@
+"""What happens during a run, as small typed records. Reporters hear them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A run begins."""
+
+    name: str
+    folder: str
+    #: Trainings to come: search values x seeds.
+    trainings: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted(Event):
+    """A stage begins; ``total`` units of work, of which ``done`` were found stored."""
+
+    stage: str
+    total: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StageAdvanced(Event):
+    """A stage has now done ``done`` units."""
+
+    stage: str
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished(Event):
+    """A stage is over."""
+
+    stage: str
+    seconds: float
+    #: Peak resident memory during the stage in MB (10^6 bytes); on a GPU that of the device as well.
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished(Event):
+    """One epoch of one training."""
+
+    training: int
+    seed: int
+    epoch: int
+    loss: float
+    #: Primary metric on the selection split; ``None`` without one.
+    selection: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished(Event):
+    """One training (one combination of search values, one seed) is over."""
+
+    training: int
+    seed: int
+    #: The search values of this training.
+    values: dict[str, Any]
+    #: The epoch that was kept.
+    epoch: int
+    selection: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Event):
+    """Something the user should know."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """The run is over; ``result`` is what ``result.json`` holds."""
+
+    folder: str
+    result: dict[str, Any]

@@ -1,0 +1,115 @@
+"""Turn pydantic's errors into problems a person can act on: position, reason, nearest name, right section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..registry.catalogue import Catalogue, UnknownComponent
+from ..registry.errors import Problem
+from ..registry.nearest import nearest
+from ..registry.slot import Slot
+from .json_source import JsonPath
+
+
+def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Problem]:
+    """One problem for each error; ``raw`` is the JSON value that was validated as ``root``."""
+    problems = []
+    for line in error.errors(include_url=False):
+        path = tuple(line["loc"])
+        context = line.get("ctx", {})
+        if line["type"] == "extra_forbidden":
+            problems.append(_stray_key(path, root, raw, catalogue))
+        elif line["type"] == "missing":
+            problems.append(
+                Problem(f"`{path[-1]}` is missing", path[:-1], hint=_what_it_is(path, root, raw, catalogue))
+            )
+        else:
+            problems.append(Problem(_reason(line["msg"], line["input"]), path, hint=context.get("hint")))
+    return problems
+
+
+def _reason(message: str, given: Any) -> str:
+    message = message[:1].lower() + message[1:]
+    if isinstance(given, (str, int, float, bool)) and repr(given) not in message and str(given) not in message:
+        message += f", not {given!r}"[:80]
+    return message
+
+
+def _stray_key(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Problem:
+    key = str(path[-1])
+    known = _keys(_model_at(path[:-1], root, raw, catalogue))
+    if near := nearest(key, known):
+        hint = f"did you mean `{near}`?"
+    elif homes := list(_sections_with(key, root, raw, catalogue)):
+        hint = f"it belongs in {' or '.join(f'`{home}`' for home in homes)}"
+    else:
+        hint = f"known here: {', '.join(sorted(known))}"
+    return Problem(f"unknown key `{key}`", path, hint=hint)
+
+
+def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> str | None:
+    model = _model_at(path[:-1], root, raw, catalogue)
+    field = next(
+        (f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == path[-1]), None
+    )
+    if field is None:
+        return None
+    slot = _slot(field.metadata)
+    return f"installed: {', '.join(catalogue.types(slot.kind))}" if slot else field.description
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _slot(metadata: list[Any]) -> Slot | None:
+    return next((item for item in metadata if isinstance(item, Slot)), None)
+
+
+def _slots_in(annotation: Any) -> Slot | None:
+    """The slot inside ``Annotated[...]``, unions and tuples."""
+    for part in (*getattr(annotation, "__metadata__", ()), *getattr(annotation, "__args__", ())):
+        found = part if isinstance(part, Slot) else _slots_in(part)
+        if found:
+            return found
+    return None
+
+
+def _sections_with(key: str, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Iterator[str]:
+    """The sections of this very pipeline whose spec has a field ``key``."""
+    for section in raw if isinstance(raw, dict) else ():
+        if key in _keys(_model_at((section,), root, raw, catalogue)):
+            yield section
+
+
+def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> type[BaseModel] | None:
+    """The spec class of the object at ``path``: followed through plain models and, by ``type``, through slots."""
+    model: type[BaseModel] | None = root
+    slot: Slot | None = None
+    for part in path:
+        raw = _child(raw, part)
+        if not isinstance(part, int):
+            field = next(
+                (f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == part), None
+            )
+            if field is None:
+                return None
+            slot = _slot(field.metadata) or _slots_in(field.annotation)
+            plain = field.annotation
+            model = plain if isinstance(plain, type) and issubclass(plain, BaseModel) else None
+        if slot and isinstance(raw, dict):
+            try:
+                model = catalogue.find(slot.kind, str(raw.get("type"))).spec
+            except UnknownComponent:
+                return None
+    return model
+
+
+def _child(raw: Any, part: str | int) -> Any:
+    try:
+        return raw[part]
+    except (KeyError, IndexError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""Whole files or none: write beside, flush to disk, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from ..registry.errors import GraftworkError
+
+_TEMPORARY = ".graftwork-partial-"
+
+
+class StorageError(GraftworkError):
+    """The disk would not take what was to be written; nothing partial was left."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` so that any reader sees all of it or nothing. Raises ``StorageError``."""
+    partial: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        partial = None
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        if partial:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The same failure in words, with what to do."""
+    remedy = "free some space, or point GRAFTWORK_CACHE or --out elsewhere"
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        remedy = "check the path and its permissions"
+    return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
+
+
+def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
+    """Remove what killed writers left behind more than ``older_than`` seconds ago."""
+    for partial in folder.rglob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > older_than:
+                partial.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,59 @@
+"""The pipeline as a Python object; it says the same as the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..registry.catalogue import Catalogue
+from ..registry.discovery import default_catalogue
+from .load_spec import load_spec, spec_from_dict
+from .pipeline_spec import PipelineSpec
+from .plan import Plan, make_plan
+from .store import default_root
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Pipeline:
+    """A validated pipeline.
+
+        Pipeline.from_file("spec.json", {"graph.threshold": 0.8}).run()
+
+    ``overrides`` are dotted paths to values, as ``--set`` on the command line. ``catalogue`` defaults to what is
+    installed. Every constructor raises ``SpecError`` with all problems at once.
+    """
+
+    def __init__(self, spec: PipelineSpec | Mapping[str, Any], catalogue: Catalogue | None = None) -> None:
+        self.catalogue = catalogue or default_catalogue()
+        given = spec.to_json() if isinstance(spec, PipelineSpec) else spec
+        self.spec = spec_from_dict(given, catalogue=self.catalogue)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
+    ) -> Pipeline:
+        """From a JSON file; errors carry its lines and columns."""
+        return cls(load_spec(path, overrides, catalogue), catalogue)
+
+    @classmethod
+    def from_dict(
+        cls, value: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
+    ) -> Pipeline:
+        """From a dictionary as JSON would give it."""
+        return cls(spec_from_dict(value, overrides, catalogue), catalogue)
+
+    def plan(self, store: str | Path | None = None) -> Plan:
+        """What a run would do, what is stored already, how many parameters. Loads no model."""
+        return make_plan(self.spec, self.catalogue, Path(store) if store else default_root())
+
+    def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
+        """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
+        ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
+        from .run import run_pipeline
+
+        return run_pipeline(
+            self.spec, self.catalogue, Path(store) if store else default_root(), Path(out) if out else None
+        )

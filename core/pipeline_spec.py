@@ -1,0 +1,107 @@
+"""The pipeline as a user writes it: one JSON object, one section a stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..registry.slot import Slot
+from ..registry.spec import Items, LocalPath, Spec
+from .roles import (
+    AdapterSpec,
+    CaptionerSpec,
+    DatasetSpec,
+    EncoderSpec,
+    GraphSpec,
+    OptimizerSpec,
+    RegularizerSpec,
+    ReporterSpec,
+    TaskSpec,
+)
+
+
+class TrainerSpec(Spec):
+    """The training loop."""
+
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """Passes over the labelled training items. Nothing trains when nothing is trainable."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Labelled items a step. Default: all of them in one step."""
+    optimizer: Annotated[OptimizerSpec, Slot("optimizer")] = Field(
+        default_factory=lambda: {"type": "adamw"},
+        validate_default=True,
+    )
+    """The optimizer."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """The learning rate over the steps: down to zero on a cosine, or constant."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch that is kept: the `best` on the selection split, or the `last`."""
+    start_from: LocalPath | None = None
+    """A finished run whose adapter and head this one starts from (a sequence of tasks)."""
+
+
+class EvaluationSpec(Spec):
+    """How results are measured."""
+
+    inductive: Literal["attach"] = "attach"
+    """How unseen items meet the graph. `attach`: each sees only the stored support set, whose degrees stay frozen."""
+    select_on: Literal["val", "none"] = "val"
+    """The split that chooses epoch and search values. Never the test split. `none`: last epoch, no search."""
+    test_on: str = "test"
+    """The split that the reported numbers come from."""
+    seeds: Annotated[Items[int], Field(min_length=1)] | None = None
+    """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
+
+
+class PipelineSpec(Spec):
+    """A Graftwork pipeline."""
+
+    schema_: Annotated[str | None, Field(alias="$schema")] = None
+    """Where editors find the schema (`graftwork schema > graftwork.schema.json`)."""
+    version: Literal[1] = 1
+    """Version of this format."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "pipeline"
+    """Names the run folder."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """The seed, where `evaluation.seeds` names no others."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """`auto` takes a GPU where there is one. Else `cpu`, `cuda`, `cuda:1`, `mps`."""
+    dataset: Annotated[DatasetSpec, Slot("dataset")]
+    """Where items come from."""
+    captioner: Annotated[CaptionerSpec, Slot("captioner")] | None = None
+    """What describes the images in words, where the data set brings no texts of its own."""
+    encoder: Annotated[EncoderSpec, Slot("encoder")]
+    """The frozen model."""
+    graph: Annotated[GraphSpec, Slot("graph")] | None = None
+    """What the nodes are and which are neighbours."""
+    adapter: Annotated[AdapterSpec, Slot("adapter")]
+    """The trainable graft."""
+    task: Annotated[TaskSpec, Slot("task")] = Field(
+        default_factory=lambda: {"type": "classification"},
+        validate_default=True,
+    )
+    """What is learnt and how it is scored."""
+    regularizers: Items[Annotated[RegularizerSpec, Slot("regularizer")]] = ()
+    """Penalties added to the loss."""
+    trainer: TrainerSpec = Field(default_factory=TrainerSpec)
+    """The training loop."""
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    """How results are measured."""
+    search: dict[str, Annotated[Items[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    """Values to try, a list for each dotted path (`"graph.threshold": [0.7, 0.8]`); all combinations are trained, and
+    the best on the selection split (mean over the seeds) is reported."""
+    reporters: Items[Annotated[ReporterSpec, Slot("reporter")]] = Field(
+        default_factory=lambda: ({"type": "console"}, {"type": "jsonl"}),
+        validate_default=True,
+    )
+    """Who hears what happens."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds to train with."""
+        return self.evaluation.seeds or (self.seed,)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole spec with every default filled in, as plain JSON."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"schema_"})

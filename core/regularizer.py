@@ -1,0 +1,44 @@
+"""The regularizer role: a penalty on trainable parameters, with a state of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Generator, Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingView:
+    """What a regularizer may look at."""
+
+    #: Trainable parameters by name; the names are those in the saved adapter.
+    parameters: Mapping[str, nn.Parameter]
+    #: Logits [N, C] of the labelled training items at the current parameters, differentiable.
+    logits: Callable[[], Tensor]
+    #: int64 [N].
+    targets: Tensor
+    #: Losses [N] of logits [N, C] against targets [N].
+    losses: Callable[[Tensor, Tensor], Tensor]
+    #: Adapter folder of the run that this one starts from (``trainer.start_from``).
+    previous: Path | None
+    #: Seeded source of randomness.
+    generator: Generator
+
+
+class Regularizer(ABC):
+    """Built as ``build(spec)``, anew for each training."""
+
+    @abstractmethod
+    def start(self, view: TrainingView) -> None:
+        """Called once before the first step, with the initial parameters in place."""
+
+    @abstractmethod
+    def penalty(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
+        """The penalty at the current parameters: a scalar, differentiable."""
+
+    def finish(self, view: TrainingView) -> dict[str, dict[str, Tensor]]:
+        """Called once with the kept parameters; returns files to save beside the adapter: stem to named tensors."""
+        return {}

@@ -1,0 +1,45 @@
+"""The reporter role, and the bus that keeps a broken reporter from harming a run."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+from .events import Event
+
+
+class Reporter(ABC):
+    """Built as ``build(spec, folder)``; ``folder`` is the run folder while it is written."""
+
+    @abstractmethod
+    def hear(self, event: Event) -> None:
+        """Called for every event, in order, in the training process."""
+
+    def close(self) -> None:  # noqa: B027  # most reporters have nothing to close
+        """Called once, also when the run fails."""
+
+
+class Reporters:
+    """Tells every reporter; one that raises is warned about once and not told again."""
+
+    def __init__(self, reporters: Iterable[Reporter], folder: Path) -> None:
+        self.folder = folder
+        self._listening = list(reporters)
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on."""
+        for reporter in tuple(self._listening):
+            try:
+                reporter.hear(event)
+            except Exception as error:  # noqa: BLE001  # an observer must not end the run it observes
+                self._listening.remove(reporter)
+                warnings.warn(
+                    f"reporter {type(reporter).__name__} failed and is silent from now on: {error}", stacklevel=2
+                )
+
+    def close(self) -> None:
+        """Close every reporter that still listens."""
+        for reporter in self._listening:
+            reporter.close()

@@ -1,0 +1,118 @@
+"""What a run measured, with every condition that a reader needs to compare it."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from .. import __version__
+from .experiment import Experiment, Trial
+
+_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
+
+
+def summarise(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
+    """Each metric's mean, sample standard deviation (n - 1; 0 for one seed) and values by seed."""
+    return {
+        name: {
+            "mean": statistics.fmean(score[name] for score in scores),
+            "std": statistics.stdev(score[name] for score in scores) if len(scores) > 1 else 0.0,
+            "per_seed": [score[name] for score in scores],
+        }
+        for name in scores[0]
+    }
+
+
+def result_of(
+    experiment: Experiment, best: Trial, trials: Sequence[dict[str, Any]], scores: Sequence[dict[str, float]]
+) -> dict[str, Any]:
+    """The contents of ``result.json``."""
+    spec, prepared = best.spec, best.prepared
+    facts = prepared.encoder.facts()
+    trainable = sum(parameter.numel() for parameter in best.trained[0].model.trainable().values())
+    return {
+        "name": spec.name,
+        "graftwork": __version__,
+        "test_on": spec.evaluation.test_on,
+        "test": summarise(scores),
+        "select_on": spec.evaluation.select_on,
+        "selection": {"mean": best.selection(), "per_seed": [one.selection for one in best.trained]},
+        "chosen": best.values,
+        "tried": list(trials),
+        "seeds": list(spec.seeds),
+        "saved_seed": spec.seeds[saved_index(best)],
+        "epochs_kept": [one.epoch for one in best.trained],
+        "inductive": spec.evaluation.inductive,
+        "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
+        "graph": _graph_facts(best),
+        "prompts": list(spec.encoder.templates) if prepared.prompts is not None else "none: the head uses no prompts",
+        "dataset": {
+            "type": spec.dataset.type,
+            "split_id": prepared.content.split_id,
+            "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
+            "shots": spec.dataset.shots,
+            "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
+            "classes": len(prepared.content.class_names),
+            "fingerprint": prepared.content.fingerprint(),
+        },
+        "encoder": {"identity": prepared.encoder.namespace.identity, "weights": facts.weights},
+        "parameters": {
+            "trainable": trainable,
+            "frozen": facts.parameters,
+            "trainable_share": trainable / (trainable + facts.parameters),
+        },
+        "training_seconds_per_seed": statistics.fmean(one.seconds for one in best.trained),
+        "stages": {
+            name: {"seconds": round(usage.seconds, 4), "peak_memory_mb": round(usage.peak_memory_mb, 1)}
+            for name, usage in experiment.meter.stages.items()
+        },
+        "machine": {
+            "device": str(experiment.device),
+            "threads": torch.get_num_threads(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+    }
+
+
+def saved_index(trial: Trial) -> int:
+    """Which seed is saved: the best on the selection split, the first among equals."""
+    scores = [one.selection or 0.0 for one in trial.trained]
+    return scores.index(max(scores))
+
+
+def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
+    """The contents of ``lock.json``: everything needed to run the same thing again."""
+    return {
+        "pipeline": experiment.spec.to_json(),
+        "chosen": best.values,
+        "plugins": {
+            p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
+        },
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "encoder_weights": best.prepared.encoder.facts().weights,
+        "data_fingerprint": best.prepared.content.fingerprint(),
+    }
+
+
+def _graph_facts(trial: Trial) -> dict[str, Any] | None:
+    graphs = [support.graph for support in trial.supports if support.graph is not None]
+    if not graphs:
+        return None
+    return {
+        "support_nodes": [graph.num_rows for graph in graphs],
+        "support_edges": [graph.num_edges for graph in graphs],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,123 @@
+"""The specs of the roles: what every component of a kind shares in JSON. Light: no torch.
+
+A component's own spec subclasses one of these and adds its ``type`` and its fields. What each role *does* is the base
+class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``graph.py``, ``adapter.py``, ``head.py``,
+``task.py``, ``regularizer.py``, ``reporter.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ..registry.slot import Slot
+from ..registry.spec import Items, Spec
+
+Json = Mapping[str, Any]
+NodeKind = Literal["image", "text", "fused"]
+
+
+class ComponentSpec(Spec):
+    """The object of a component in a spec; what stands under ``type`` says which."""
+
+    type: str
+    """Which component of its kind."""
+
+
+class DatasetSpec(ComponentSpec):
+    """Where items come from."""
+
+    shots: Annotated[int, Field(ge=1)] | None = None
+    """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
+
+
+class CaptionerSpec(ComponentSpec):
+    """What describes images in words. It never sees a target."""
+
+    def identity(self) -> Json:
+        """What a description depends on besides the image: part of its cache key."""
+        return self.model_dump(mode="json")
+
+
+class EncoderSpec(ComponentSpec):
+    """The frozen model that turns images and texts into vectors."""
+
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Items a forward pass. Not part of the cache key."""
+    templates: Annotated[Items[str], Field(min_length=1)] = ("a photo of a {}.",)
+    """Prompts for class names; `{}` stands for the name. A class vector is the mean over the templates."""
+
+    def identity(self) -> Json:
+        """What a vector depends on besides its input: weights, architecture, preprocessing. Cheap; no torch."""
+        return self.model_dump(mode="json", exclude={"batch_size", "templates"})
+
+    def width(self, modality: str) -> int | None:
+        """Width of the vectors of a modality, if it can be told without loading the model."""
+        return None
+
+    def frozen_parameters(self) -> int | None:
+        """Number of frozen parameters, if it can be told without loading the model."""
+        return None
+
+
+class GraphSpec(ComponentSpec):
+    """What the nodes are and which of them are neighbours."""
+
+    nodes: NodeKind = "image"
+    """One node an item: its `image` vector, its `text` vector, or both `fused`."""
+    fusion: Literal["mean", "concat"] = "mean"
+    """How `fused` nodes join their unit vectors: the mean keeps the width, the concatenation adds the widths."""
+    pool: Literal["labelled", "train"] = "labelled"
+    """Nodes of the support set: `labelled` training items, or all of `train` (unlabelled too; never test items)."""
+
+
+class AdapterSpec(ComponentSpec):
+    """The trainable graft."""
+
+    #: Whether it passes messages over a graph, so that a pipeline without one is an error.
+    needs_graph: ClassVar[bool] = False
+
+    def parameter_count(self, width: int) -> int | None:
+        """Trainable parameters for vectors of ``width``, if it can be told without building it."""
+        return None
+
+
+class HeadSpec(ComponentSpec):
+    """What turns adapted vectors into class logits."""
+
+    #: Whether it needs a vector for each class name, so that the encoder must have a text tower.
+    needs_prompts: ClassVar[bool] = False
+
+    def uses_prompts(self) -> bool:
+        """Whether *this* head needs class vectors; by default what ``needs_prompts`` says."""
+        return self.needs_prompts
+
+    def parameter_count(self, width: int, classes: int) -> int | None:
+        """Trainable parameters, if they can be told without building it."""
+        return None
+
+
+class TaskSpec(ComponentSpec):
+    """What is learnt and how it is scored."""
+
+    head: Annotated[HeadSpec, Slot("head")] | None = None
+    """The head on top of the adapter, where the task has one."""
+
+
+class RegularizerSpec(ComponentSpec):
+    """A penalty on the trainable parameters."""
+
+
+class OptimizerSpec(ComponentSpec):
+    """How parameters are updated."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate at the start."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay (`adamw`), or the L2 coefficient (`sgd`)."""
+
+
+class ReporterSpec(ComponentSpec):
+    """Who hears what happens during a run."""

@@ -1,0 +1,89 @@
+"""Run a pipeline from spec to run folder."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..registry.catalogue import Catalogue
+from .assemble import build
+from .devices import resolve_device
+from .events import Note, RunFinished, RunStarted, StageFinished
+from .experiment import Experiment, Trial
+from .files import sweep_partials
+from .pipeline_spec import PipelineSpec
+from .reporter import Reporters
+from .result import lock_of, result_of, saved_index
+from .run_folder import new_run_folder, write_json, writing
+from .save_adapter import save_adapter
+from .training import TrainingError
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run."""
+
+    #: Where it stands on disk.
+    folder: Path
+    #: What ``result.json`` holds.
+    result: dict[str, Any]
+
+    def load(self, device: str = "auto") -> Predictor:
+        """The trained pipeline, ready to predict."""
+        from .predictor import load
+
+        return load(self.folder, device=device)
+
+
+def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Path | None = None) -> Run:
+    """Train, select, test and save. Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
+    device = resolve_device(spec.device)
+    folder = new_run_folder(spec.name, out)
+    if store.exists():
+        sweep_partials(store)
+    with writing(folder) as partial:
+        reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
+        try:
+            experiment = Experiment(spec, catalogue, store, device, reporters.tell)
+            trainings = math.prod(len(values) for values in spec.search.values()) * len(spec.seeds)
+            reporters.tell(RunStarted(spec.name, str(folder), trainings))
+            best, tried = _best_trial(experiment, reporters)
+            result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
+            save_adapter(partial / "adapter", best, saved_index(best), result)
+            write_json(partial / "lock.json", lock_of(experiment, best))
+            write_json(partial / "result.json", result)
+            for name, usage in experiment.meter.stages.items():
+                reporters.tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
+            reporters.tell(RunFinished(str(folder), result))
+        finally:
+            reporters.close()
+    return Run(folder, result)
+
+
+def _best_trial(experiment: Experiment, reporters: Reporters) -> tuple[Trial, list[dict[str, Any]]]:
+    """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
+    best: Trial | None = None
+    tried: list[dict[str, Any]] = []
+    number = 0
+    for trial in experiment.trials():
+        try:
+            for seed in trial.spec.seeds:
+                number += 1
+                experiment.train(trial, number, seed)
+        except TrainingError as error:
+            if not experiment.spec.search:
+                raise
+            reporters.tell(Note(f"{trial.values} is out: {error}"))
+            tried.append({"values": trial.values, "selection": None, "failure": str(error)})
+            continue
+        tried.append({"values": trial.values, "selection": trial.selection()})
+        if best is None or trial.selection() > best.selection():
+            best = trial
+    if best is None:
+        raise TrainingError("every combination of search values failed; lower trainer.optimizer.lr")
+    return best, tried

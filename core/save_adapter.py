@@ -1,0 +1,91 @@
+"""Write the adapter folder of a finished training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from .experiment import Trial
+from .features import prompt_nodes
+from .graph import Support
+from .model import GraftedModel
+from .run_folder import seal, write_json, write_tensors
+
+TENSORS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any]) -> None:
+    """Save seed number ``index`` of ``trial``: adapter and head, support set, pipeline, model card, manifest."""
+    trained, support = trial.trained[index], trial.supports[index]
+    prepared = trial.prepared
+    folder.mkdir()
+    write_tensors(folder / TENSORS, trained.model.state_dict())
+    write_tensors(folder / "support.safetensors", _support_tensors(trial, trained.model, support))
+    for stem, tensors in trained.files.items():
+        write_tensors(folder / f"{stem}.safetensors", tensors)
+    write_json(folder / "pipeline.json", trial.spec.to_json())
+    write_json(
+        folder / CONFIG,
+        {
+            "peft_type": "GRAFTWORK",
+            "base_model_name_or_path": getattr(trial.spec.encoder, "model", trial.spec.encoder.type),
+            "revision": None,
+            "task_type": None,
+            "inference_mode": True,
+            "graftwork": {
+                "version": __version__,
+                "encoder_weights": prepared.encoder.facts().weights,
+                "logit_scale": prepared.encoder.facts().logit_scale,
+                "class_names": list(prepared.content.class_names),
+                "support_ids": list(support.ids),
+                "node_width": support.x.shape[1],
+                "seed": trial.spec.seeds[index],
+            },
+        },
+    )
+    (folder / "README.md").write_text(model_card(trial, result), encoding="utf-8")
+    seal(folder)
+
+
+def _support_tensors(trial: Trial, model: GraftedModel, support: Support) -> dict[str, torch.Tensor]:
+    tensors = {"targets": support.targets}
+    if support.graph is not None:
+        tensors |= {"x": support.x, "graph.rowptr": support.graph.rowptr, "graph.col": support.graph.col}
+        if support.graph.weight is not None:
+            tensors["graph.weight"] = support.graph.weight
+    if trial.prepared.prompts is not None:
+        tensors["class_vectors"] = prompt_nodes(trial.prepared.prompts, trial.spec.graph).vectors
+    return tensors
+
+
+def model_card(trial: Trial, result: dict[str, Any]) -> str:
+    """A short README with what the adapter is and what was measured, every condition named."""
+    metrics = "\n".join(
+        f"| {name} | {figure['mean']:.4f} ± {figure['std']:.4f} |" for name, figure in result["test"].items()
+    )
+    return f"""---
+library_name: graftwork
+tags: [graftwork, adapter]
+---
+# {trial.spec.name}
+
+Adapter `{trial.spec.adapter.type}` on the frozen encoder `{trial.spec.encoder.type}`, by Graftwork {__version__}.
+{result["parameters"]["trainable"]:,} trainable parameters; no weight of the frozen model is in this folder.
+
+| metric on `{result["test_on"]}` | mean ± s.d. over seeds {result["seeds"]} |
+|---|---|
+{metrics}
+
+Split: {result["dataset"]["split_id"]}. Labelled items: {result["dataset"]["labelled"]}.
+Selected on: {result["select_on"]}.
+Inductive policy: {result["inductive"]}; pool: {result["pool"]}. Prompts: {result["prompts"]}.
+
+```python
+from graftwork import load
+load("path/to/this/folder").predict(["image.png"])
+```
+"""

@@ -1,0 +1,130 @@
+"""The content-addressed store: what was encoded or described once is never computed again.
+
+    <root>/<stage>/<key of the identity>/about.json
+    <root>/<stage>/<key of the identity>/<modality>/<sha256 of the shard>.safetensors | .jsonl
+
+A shard holds many items, each under the sha256 of its content, and is named by the sha256 of its own bytes: a partial
+or altered file cannot be taken for a whole one, it is simply not there. Writers only ever add shards, so that two runs
+may share a store and an interrupted one leaves it usable. Light: numpy, no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from .files import sweep_partials, write_whole
+
+#: Raise it when the layout of the store changes.
+LAYOUT = 1
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+V = TypeVar("V")
+
+
+def default_root() -> Path:
+    """``$GRAFTWORK_CACHE``, else ``$XDG_CACHE_HOME/graftwork``, else ``~/.cache/graftwork``."""
+    if chosen := os.environ.get("GRAFTWORK_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graftwork"
+
+
+def identity_key(identity: Mapping[str, Any]) -> str:
+    """A short name for everything that the stored values depend on."""
+    canonical = json.dumps({"layout": LAYOUT, **identity}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+class Namespace:
+    """All that was stored under one identity; ``about`` tells a person (and later runs) what that is."""
+
+    def __init__(self, root: Path, stage: str, identity: Mapping[str, Any]) -> None:
+        self.identity = dict(identity)
+        self.folder = root / stage / identity_key(identity)
+
+    def about(self) -> dict[str, Any] | None:
+        """What was noted when the first values came in, or ``None``."""
+        try:
+            noted = json.loads((self.folder / "about.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return noted if isinstance(noted, dict) else None
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Write ``about.json``: the identity and these facts."""
+        sweep_partials(self.folder)
+        content = {"identity": self.identity, **facts}
+        write_whole(self.folder / "about.json", json.dumps(content, indent=2, sort_keys=True).encode())
+
+
+class _Shelf(ABC, Generic[V]):
+    """Values of one modality in one namespace."""
+
+    suffix: str
+
+    def __init__(self, namespace: Namespace, modality: str) -> None:
+        self.folder = namespace.folder / modality
+
+    @abstractmethod
+    def _pack(self, digests: Sequence[str], values: V) -> bytes: ...
+
+    def _whole_shards(self) -> Iterator[bytes]:
+        """The bytes of every shard whose name is their sha256."""
+        for path in sorted(self.folder.glob(f"*{self.suffix}")):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == path.stem:
+                yield content
+
+    def add(self, digests: Sequence[str], values: V) -> None:
+        """Store values under their digests, in one new shard. Raises ``StorageError``."""
+        content = self._pack(digests, values)
+        write_whole(self.folder / f"{hashlib.sha256(content).hexdigest()}{self.suffix}", content)
+
+
+class VectorShelf(_Shelf[Vectors]):
+    """Encoded vectors: float32 [d] an item."""
+
+    suffix = ".safetensors"
+
+    def _pack(self, digests: Sequence[str], values: Vectors) -> bytes:
+        keys = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(len(digests), 32)
+        return bytes(save({"digest": keys, "vectors": np.ascontiguousarray(values, np.float32)}))
+
+    def digests(self) -> set[str]:
+        """Digests of all stored items."""
+        return set(self._locate())
+
+    def take(self, digests: Sequence[str]) -> Vectors:
+        """float32 [len(digests), d], in that order. Raises ``KeyError`` for one that is not stored."""
+        places = self._locate()
+        return np.stack([places[digest] for digest in digests]).astype(np.float32, copy=False)
+
+    def _locate(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+        rows: dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
+        for content in self._whole_shards():
+            shard = load(content)
+            for key, vector in zip(shard["digest"], shard["vectors"], strict=True):
+                rows.setdefault(key.tobytes().hex(), vector)
+        return rows
+
+
+class TextShelf(_Shelf[Iterable[str]]):
+    """Descriptions: readable JSON lines ``{"digest": ..., "text": ...}``."""
+
+    suffix = ".jsonl"
+
+    def _pack(self, digests: Sequence[str], values: Iterable[str]) -> bytes:
+        rows = ({"digest": digest, "text": text} for digest, text in zip(digests, values, strict=True))
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+    def all(self) -> dict[str, str]:
+        """Digest to text of all stored items."""
+        rows = (json.loads(line) for content in self._whole_shards() for line in content.decode().splitlines())
+        return {row["digest"]: row["text"] for row in rows}

@@ -1,0 +1,19 @@
+"""Begin a training from the parameters of a finished run: the next task of a sequence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .model import GraftedModel
+from .run_folder import RunFolderError, adapter_folder, read_tensors
+
+
+def start_from(model: GraftedModel, run: Path) -> None:
+    """Put the saved adapter and head of ``run`` into ``model``. Raises ``RunFolderError`` where they do not fit."""
+    saved = read_tensors(adapter_folder(run) / "adapter_model.safetensors")
+    own = model.state_dict()
+    for name in sorted(own.keys() | saved.keys()):
+        shapes = [tuple(tensors[name].shape) if name in tensors else "absent" for tensors in (saved, own)]
+        if shapes[0] != shapes[1]:
+            raise RunFolderError(f"{run} does not fit this pipeline: {name} is {shapes[0]} there and {shapes[1]} here")
+    model.load_state_dict(saved)

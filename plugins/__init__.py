@@ -1,0 +1,32 @@
+"""The built-in plugin: everything that ships with Graftwork, registered through the hooks that are open to everyone.
+
+One folder a kind: its ``__init__`` holds the light specs and declarations, the modules beside it the implementations,
+imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..registry.component import Component
+from ..registry.hookspecs import Check, hookimpl
+from . import adapters, datasets, encoders, graphs, heads, optimizers, regularizers, reporters, tasks
+
+GRAFTWORK_API = 1
+
+_FOLDERS = (datasets, encoders, graphs, adapters, heads, tasks, regularizers, optimizers, reporters)
+
+
+@hookimpl
+def graftwork_components() -> Iterator[Component]:
+    """Every built-in component."""
+    for folder in _FOLDERS:
+        yield from folder.COMPONENTS
+
+
+@hookimpl
+def graftwork_doctor() -> Iterable[Check]:
+    """Look at torch, open_clip and the pocket model."""
+    from .doctor import checks
+
+    return checks()

@@ -1,0 +1,87 @@
+"""Encoders: their specs, readable without loading a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ...core.roles import EncoderSpec
+from ...registry.component import Component
+from ...registry.nearest import nearest
+from ...registry.spec import LocalPath
+from . import open_clip_files as files
+
+
+class OpenClipSpec(EncoderSpec):
+    """A CLIP of the open_clip library, frozen."""
+
+    type: Literal["open_clip"] = "open_clip"
+    model: str = "pocket"
+    """`pocket` (ships with Graftwork), an architecture (`ViT-B-16`), `local-dir:FOLDER` or `hf-hub:OWNER/NAME`."""
+    pretrained: str | None = None
+    """For an architecture: open_clip's tag of its weights (`openai`, `laion2b_s34b_b88k` ...)."""
+    checkpoint: LocalPath | None = None
+    """For an architecture: a file of weights instead of a tag (safetensors, or a state dict without code)."""
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    """Side of the square that pictures are resized to. Default: what the model was trained with."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Arithmetic of the frozen model; vectors are stored as float32 either way."""
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, model: str) -> str:
+        known = ["pocket", *files.architectures()]
+        if not model.startswith(("local-dir:", "hf-hub:")) and model not in known:
+            near = nearest(model, known)
+            raise ValueError(f"unknown architecture `{model}`" + (f"; did you mean `{near}`?" if near else ""))
+        return files.absolute(model)
+
+    @field_validator("templates")
+    @classmethod
+    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"template {template!r} has no {{}} for the class name")
+        return templates
+
+    @model_validator(mode="after")
+    def _one_source_of_weights(self) -> Self:
+        complete = files.is_complete(self.model)
+        given = [name for name in ("pretrained", "checkpoint") if getattr(self, name) is not None]
+        if complete and given:
+            raise ValueError(f"`{self.model}` brings its own weights: remove {' and '.join(given)}")
+        if not complete and len(given) != 1:
+            raise ValueError(f"`{self.model}` needs either `pretrained` (a tag) or `checkpoint` (a file)")
+        return self
+
+    def identity(self) -> Mapping[str, Any]:
+        """Configuration (with preprocessing), weights by content where they are a file, size, precision, libraries."""
+        return {
+            "config": files.config(self.model),
+            "weights": files.weights_identity(self.model, self.pretrained, self.checkpoint),
+            "image_size": self.image_size,
+            "precision": self.precision,
+            "libraries": files.library_versions(),
+        }
+
+    def width(self, modality: str) -> int | None:
+        """Width of CLIP's joint space."""
+        width = (files.config(self.model) or {}).get("model_cfg", {}).get("embed_dim")
+        return width if isinstance(width, int) else None
+
+    def frozen_parameters(self) -> int | None:
+        """Counted in the header of a local safetensors file; ``None`` for a tag."""
+        return files.count_parameters(self.model, self.checkpoint)
+
+
+COMPONENTS = (
+    Component(
+        "encoder",
+        "open_clip",
+        OpenClipSpec,
+        "graftwork.plugins.encoders.open_clip:OpenClip",
+        "any CLIP of open_clip; `pocket` needs no network",
+    ),
+)

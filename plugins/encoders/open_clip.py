@@ -1,0 +1,105 @@
+"""The open_clip encoder: any architecture, tag, checkpoint or folder, frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ...core.encoder import Encoder, EncoderError, EncoderFacts
+from ...core.torchvision_ops import declare_missing_torchvision_ops
+from ...registry.nearest import nearest
+from . import OpenClipSpec
+from . import open_clip_files as files
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def import_open_clip() -> Any:
+    """open_clip, importable beside any torchvision."""
+    declare_missing_torchvision_ops()
+    import open_clip
+
+    return open_clip
+
+
+class OpenClip(Encoder):
+    """A frozen CLIP. Raises ``EncoderError`` when weights are missing or do not fit the architecture."""
+
+    def __init__(self, spec: OpenClipSpec, device: torch.device) -> None:
+        self._device = device
+        self._dtype = _DTYPES[spec.precision]
+        self._library = import_open_clip()
+        try:
+            self._model, self._preprocess, self._tokenize = self._load(spec)
+        except (RuntimeError, OSError, ValueError, KeyError, FileNotFoundError) as error:
+            raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {_first_lines(error)}") from error
+        self._model.eval().requires_grad_(False)
+        self._facts: EncoderFacts | None = None
+
+    def facts(self) -> EncoderFacts:
+        """Fingerprint over all weights; hashed once."""
+        if self._facts is None:
+            digest = hashlib.sha256()
+            for name, tensor in sorted(self._model.state_dict().items()):
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            count = sum(parameter.numel() for parameter in self._model.parameters())
+            self._facts = EncoderFacts(digest.hexdigest(), count, float(self._model.logit_scale.exp()))
+        return self._facts
+
+    @torch.no_grad()
+    def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """Unit vectors float32 [B, embed_dim] of pictures or texts, on the CPU."""
+        if modality == "image":
+            pixels = torch.stack([self._preprocess(picture) for picture in batch])
+            vectors = self._model.encode_image(pixels.to(self._device, self._dtype))
+        elif modality == "text":
+            vectors = self._model.encode_text(self._tokenize(list(batch)).to(self._device))
+        else:
+            raise EncoderError(f"encoder: open_clip has no {modality} tower")
+        return normalize(vectors.float(), dim=-1).cpu()
+
+    def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[[list[str]], Tensor]]:
+        folder = files.folder_of(spec.model)
+        if folder is not None and files.weights_file(spec.model, None) is None:
+            raise EncoderError(f"encoder: {folder} holds none of {', '.join(files.WEIGHT_FILES)}")
+        name = f"{files.LOCAL}{folder}" if folder else spec.model
+        if spec.pretrained is not None:
+            _require_tag(self._library, spec.model, spec.pretrained)
+        if spec.checkpoint is not None and not Path(spec.checkpoint).is_file():
+            raise EncoderError(f"encoder.checkpoint: {spec.checkpoint} does not exist")
+        model, _, preprocess = self._library.create_model_and_transforms(
+            name,
+            pretrained=spec.pretrained or spec.checkpoint,
+            precision={"fp32": "fp32", "fp16": "pure_fp16", "bf16": "pure_bf16"}[spec.precision],
+            device=self._device,
+            force_image_size=spec.image_size,
+            weights_only=True,
+        )
+        return model, preprocess, self._tokenizer(name, folder, model)
+
+    def _tokenizer(self, name: str, folder: Path | None, model: Any) -> Callable[[list[str]], Tensor]:
+        vocabulary = folder / files.VOCABULARY_FILE if folder else None
+        if vocabulary is not None and vocabulary.is_file():
+            length = model.context_length
+            return self._library.SimpleTokenizer(bpe_path=str(vocabulary), context_length=length)  # type: ignore[no-any-return]
+        return self._library.get_tokenizer(name)  # type: ignore[no-any-return]
+
+
+def _require_tag(library: Any, model: str, tag: str) -> None:
+    tags = library.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        near = nearest(tag, tags)
+        hint = f"did you mean `{near}`?" if near else f"known: {', '.join(tags) or 'none'}"
+        raise EncoderError(f"encoder.pretrained: open_clip has no weights `{tag}` for {model}; {hint}")
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:600] or type(error).__name__

@@ -1,0 +1,116 @@
+"""What can be told of an open_clip model from its files alone, without importing open_clip or torch."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from ...core.files import sha256_of
+from ..pocket import CLIP_FOLDER
+
+LOCAL = "local-dir:"
+#: The files of a local model folder, as open_clip itself names them.
+CONFIG_FILE = "open_clip_config.json"
+WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors")
+#: Our addition to such a folder: a vocabulary of its own for open_clip's SimpleTokenizer.
+VOCABULARY_FILE = "bpe_vocabulary.txt.gz"
+
+
+@cache
+def _configs() -> Path | None:
+    found = find_spec("open_clip")
+    return Path(found.origin).parent / "model_configs" if found and found.origin else None
+
+
+@cache
+def architectures() -> tuple[str, ...]:
+    """Names of the architectures that the installed open_clip knows."""
+    folder = _configs()
+    return tuple(sorted(path.stem for path in folder.glob("*.json"))) if folder else ()
+
+
+def absolute(model: str) -> str:
+    """``local-dir:`` paths made absolute, so that a saved pipeline works from anywhere."""
+    return LOCAL + str(Path(model.removeprefix(LOCAL)).expanduser().absolute()) if model.startswith(LOCAL) else model
+
+
+def is_complete(model: str) -> bool:
+    """Whether ``model`` names weights too, not an architecture alone."""
+    return model == "pocket" or ":" in model
+
+
+def folder_of(model: str) -> Path | None:
+    """The folder of a local model."""
+    if model == "pocket":
+        return CLIP_FOLDER
+    return Path(model.removeprefix(LOCAL)) if model.startswith(LOCAL) else None
+
+
+def config(model: str) -> dict[str, Any] | None:
+    """``{"model_cfg": ..., "preprocess_cfg": ...}``; ``None`` where only loading tells."""
+    folder, known = folder_of(model), _configs()
+    try:
+        if folder is not None:
+            found = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+            return found if isinstance(found, dict) else None
+        return (
+            {"model_cfg": json.loads((known / f"{model}.json").read_text("utf-8"))}
+            if known and ":" not in model
+            else None
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def weights_file(model: str, checkpoint: str | None) -> Path | None:
+    """The local file of weights, if there is one."""
+    if checkpoint is not None:
+        return Path(checkpoint)
+    folder = folder_of(model)
+    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None) if folder else None
+
+
+def weights_identity(model: str, pretrained: str | None, checkpoint: str | None) -> dict[str, str | None]:
+    """Content of local files; the name of what a hub serves (its content is checked when it is loaded)."""
+    file = weights_file(model, checkpoint)
+    if file is not None and file.is_file():
+        vocabulary = file.parent / VOCABULARY_FILE
+        return {"sha256": _digest(file), "vocabulary": _digest(vocabulary) if vocabulary.is_file() else None}
+    return {"model": model, "pretrained": pretrained, "checkpoint": checkpoint}
+
+
+def _digest(file: Path) -> str:
+    status = file.stat()
+    return _digest_of(str(file), status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _digest_of(file: str, mtime_ns: int, size: int) -> str:
+    return sha256_of(Path(file))
+
+
+def count_parameters(model: str, checkpoint: str | None) -> int | None:
+    """Parameters in a local safetensors file, from its header."""
+    file = weights_file(model, checkpoint)
+    if file is None or file.suffix != ".safetensors" or not file.is_file():
+        return None
+    with open(file, "rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(min(size, 1 << 26)))
+    return sum(int(prod(entry["shape"])) for name, entry in header.items() if name != "__metadata__")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides the preprocessing."""
+    out = {}
+    for package in ("open_clip_torch", "torchvision", "pillow"):
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            out[package] = "absent"
+    return out

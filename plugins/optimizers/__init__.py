@@ -1,0 +1,30 @@
+"""Optimizers: torch's own, by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...core.roles import OptimizerSpec
+from ...registry.component import Component
+
+
+class AdamWSpec(OptimizerSpec):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    type: Literal["adamw"] = "adamw"
+
+
+class SGDSpec(OptimizerSpec):
+    """Stochastic gradient descent with momentum."""
+
+    type: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum."""
+
+
+COMPONENTS = (
+    Component("optimizer", "adamw", AdamWSpec, "graftwork.plugins.optimizers.torch_optimizers:adamw", "AdamW"),
+    Component("optimizer", "sgd", SGDSpec, "graftwork.plugins.optimizers.torch_optimizers:sgd", "SGD with momentum"),
+)

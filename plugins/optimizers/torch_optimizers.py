@@ -1,0 +1,20 @@
+"""Torch's optimizers from their specs. Built as ``build(spec, parameters)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from . import AdamWSpec, SGDSpec
+
+
+def adamw(spec: AdamWSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """torch.optim.AdamW."""
+    return AdamW(parameters, lr=spec.lr, weight_decay=spec.weight_decay)
+
+
+def sgd(spec: SGDSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """torch.optim.SGD."""
+    return SGD(parameters, lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)

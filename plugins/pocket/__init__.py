@@ -1,0 +1,8 @@
+"""The pocket CLIP: a small open_clip model, trained from scratch on our own rendered pictures, and how it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: What open_clip's ``local-dir:`` schema opens: configuration, weights, and beside them the vocabulary and the card.
+CLIP_FOLDER = Path(__file__).resolve().parent / "clip"

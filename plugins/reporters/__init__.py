@@ -1,0 +1,32 @@
+"""Reporters: their specs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.roles import ReporterSpec
+from ...registry.component import Component
+
+
+class ConsoleSpec(ReporterSpec):
+    """Live progress and a closing table in the terminal; plain lines where there is none."""
+
+    type: Literal["console"] = "console"
+    table: bool = True
+    """Whether to print the closing table."""
+
+
+class JsonlSpec(ReporterSpec):
+    """Every event as a line of `events.jsonl` in the run folder."""
+
+    type: Literal["jsonl"] = "jsonl"
+
+
+COMPONENTS = (
+    Component(
+        "reporter", "console", ConsoleSpec, "graftwork.plugins.reporters.console:Console", "live progress and a table"
+    ),
+    Component(
+        "reporter", "jsonl", JsonlSpec, "graftwork.plugins.reporters.jsonl:Jsonl", "events.jsonl in the run folder"
+    ),
+)

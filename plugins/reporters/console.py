@@ -1,0 +1,102 @@
+"""Progress and result in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ...core.events import (
+    EpochFinished,
+    Event,
+    Note,
+    RunFinished,
+    RunStarted,
+    StageAdvanced,
+    StageStarted,
+    TrainingFinished,
+)
+from ...core.reporter import Reporter
+from . import ConsoleSpec
+
+
+class Console(Reporter):
+    """A bar for each stage while it runs, then a table. Writes to standard error, so that pipes stay clean."""
+
+    def __init__(self, spec: ConsoleSpec, folder: Path) -> None:
+        self._spec = spec
+        self._terminal = Terminal(stderr=True, highlight=False)
+        columns = (TextColumn("{task.description:<14}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self._terminal)
+        self._tasks: dict[str, TaskID] = {}
+        self._trainings = 0
+
+    def hear(self, event: Event) -> None:
+        """Show the event."""
+        match event:
+            case RunStarted():
+                self._trainings = event.trainings
+                self._terminal.print(f"[bold]{event.name}[/bold]")
+                self._progress.start()
+            case StageStarted():
+                stored = f"{event.done} stored" if event.done else ""
+                self._bar(event.stage, event.total, event.done, stored)
+            case StageAdvanced():
+                self._progress.update(self._tasks[event.stage], completed=event.done)
+            case EpochFinished() if event.epoch == 1 and "train" not in self._tasks:
+                self._bar("train", self._trainings, 0, "")
+            case TrainingFinished():
+                self._trained(event)
+            case Note():
+                self._progress.console.print(f"[yellow]note[/yellow] {event.message}")
+            case RunFinished():
+                self.close()
+                if self._spec.table:
+                    self._terminal.print(result_table(event.result))
+                self._terminal.print(f"saved in {event.folder}")
+            case _:
+                pass
+
+    def _bar(self, name: str, total: int, done: int, note: str) -> None:
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks[name])
+        self._tasks[name] = self._progress.add_task(name, total=total, completed=done, note=note)
+
+    def _trained(self, event: TrainingFinished) -> None:
+        if "train" not in self._tasks:
+            self._bar("train", self._trainings, 0, "")
+        values = ", ".join(f"{key} {_short(value)}" for key, value in event.values.items())
+        score = "" if event.selection is None else f"selection {event.selection:.3f}"
+        note = "  ".join(part for part in (score, values) if part)
+        self._progress.update(self._tasks["train"], completed=event.training, note=note)
+
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        if self._progress.live.is_started:
+            self._progress.stop()
+
+
+def _short(value: Any) -> str:
+    return str(value.get("type", "...")) if isinstance(value, dict) else str(value)
+
+
+def result_table(result: dict[str, Any]) -> Table:
+    """What was measured, with its conditions in the caption."""
+    table = Table(title=f"{result['name']} on {result['test_on']}", title_justify="left", caption_justify="left")
+    table.add_column("metric")
+    table.add_column("mean ± s.d.", justify="right")
+    for name, figure in result["test"].items():
+        table.add_row(name, f"{figure['mean']:.4f} ± {figure['std']:.4f}")
+    parameters, memory = result["parameters"], max(one["peak_memory_mb"] for one in result["stages"].values())
+    table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
+    table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
+    table.add_row("peak memory", f"{memory:,.0f} MB")
+    chosen = "; ".join(f"{key} = {_short(value)}" for key, value in result["chosen"].items())
+    table.caption = (
+        f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}, "
+        f"inductive policy {result['inductive']}, pool {result['pool']}\nsplit {result['dataset']['split_id']}"
+    )
+    return table

@@ -1,0 +1,105 @@
+"""The catalogue: every installed component, looked up by kind and type, never by a Python path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .component import Component
+from .errors import GraftworkError, UserError
+from .nearest import nearest
+from .spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One discovered plugin, loaded or not."""
+
+    #: Name of its entry point.
+    name: str
+    #: Distribution that provides it, and that distribution's version.
+    distribution: str
+    version: str
+    #: Seconds its entry module took to import and register.
+    seconds: float = 0.0
+    #: Why it could not be loaded; ``None`` when it was.
+    failure: str | None = None
+    #: Its components, in the order it declared them.
+    components: tuple[Component, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+
+class UnknownComponent(UserError):
+    """No installed component of that kind has that type."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        self.reason, self.hint = reason, hint
+        super().__init__(f"{reason} ({hint})")
+
+
+class DuplicateComponent(GraftworkError):
+    """Two plugins declare one type of one kind."""
+
+
+class Catalogue:
+    """Immutable look-up over what the plugins declared.
+
+    Raises ``DuplicateComponent`` naming both distributions when two plugins declare one type.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
+        self.plugins = tuple(plugins)
+        self._components: dict[tuple[str, str], Component] = {}
+        self._owners: dict[tuple[str, str], Plugin] = {}
+        for plugin in self.plugins:
+            for component in plugin.components:
+                key = (component.kind, component.type)
+                if key in self._components:
+                    raise DuplicateComponent(
+                        f"{component.kind} type `{component.type}` is declared by both {self._owners[key]} "
+                        f"and {plugin}; uninstall one of them"
+                    )
+                self._components[key], self._owners[key] = component, plugin
+
+    def __iter__(self) -> Iterator[Component]:
+        return iter(self._components.values())
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that have at least one type, in order of declaration."""
+        return tuple(dict.fromkeys(kind for kind, _ in self._components))
+
+    def types(self, kind: str) -> tuple[str, ...]:
+        """The installed types of a kind, sorted."""
+        return tuple(sorted(type_ for kind_, type_ in self._components if kind_ == kind))
+
+    def owner(self, component: Component) -> Plugin:
+        """The plugin that declared ``component``."""
+        return self._owners[component.kind, component.type]
+
+    def find(self, kind: str, type_: str) -> Component:
+        """The component of that kind and type; ``UnknownComponent`` with the nearest name when there is none."""
+        try:
+            return self._components[kind, type_]
+        except KeyError:
+            raise UnknownComponent(f"unknown {kind} type `{type_}`", self._suggest(kind, type_)) from None
+
+    def component_of(self, spec: Spec) -> Component:
+        """The component whose spec class is that of ``spec``."""
+        for component in self:
+            if type(spec) is component.spec:
+                return component
+        raise UnknownComponent(
+            f"{type(spec).__name__} belongs to no installed component", "declare it in graftwork_components"
+        )
+
+    def _suggest(self, kind: str, type_: str) -> str:
+        if near := nearest(type_, self.types(kind)):
+            return f"did you mean `{near}`?"
+        if elsewhere := [other for other, name in self._components if name == type_]:
+            return f"`{type_}` is of kind {elsewhere[0]}"
+        broken = [
+            f"; plugin {plugin} could not be loaded: {plugin.failure}" for plugin in self.plugins if plugin.failure
+        ]
+        return f"installed: {', '.join(self.types(kind)) or 'none'}{''.join(broken)}"

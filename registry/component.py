@@ -1,0 +1,60 @@
+"""A component: one installable building block, declared by data and imported on first use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, get_args
+
+from .spec import Spec
+
+SpecClass = type[Spec]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One type that a spec may name, as a plugin declares it in ``graftwork_components``.
+
+    Raises ``ValueError`` when the declaration contradicts itself.
+    """
+
+    #: The role it plays: ``adapter``, ``encoder``, ``dataset`` ... A new kind needs no new API.
+    kind: str
+    #: The name that stands under ``"type"`` in a spec; unique within its kind.
+    type: str
+    #: The pydantic class of its object in a spec. Its module must stay light: no torch.
+    spec: SpecClass
+    #: ``"package.module:attribute"``, imported when first built. What it is called with: its role's base class says.
+    build: str
+    #: One line for ``graftwork components list``.
+    summary: str
+    #: Raise it whenever the same spec starts to give other outputs: it is part of every cache key.
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not (_NAME.match(self.kind) and _NAME.match(self.type)):
+            raise ValueError(f"component {self.kind}.{self.type}: kind and type are lower_snake_case names")
+        if not _TARGET.match(self.build):
+            raise ValueError(f"component {self.name}: build is {self.build!r}; write 'package.module:attribute'")
+        if not (isinstance(self.spec, type) and issubclass(self.spec, Spec)):
+            raise ValueError(f"component {self.name}: spec must be a subclass of graftwork.registry.spec.Spec")
+        field = self.spec.model_fields.get("type")
+        if field is None or get_args(field.annotation) != (self.type,) or field.default != self.type:
+            raise ValueError(
+                f'component {self.name}: {self.spec.__name__} must declare type: Literal["{self.type}"] = "{self.type}"'
+            )
+
+    @property
+    def name(self) -> str:
+        """``kind.type``, the name in the exported schema."""
+        return f"{self.kind}.{self.type}"
+
+    def load(self) -> Callable[..., Any]:
+        """Import and return what ``build`` names."""
+        module, attribute = self.build.split(":")
+        return getattr(import_module(module), attribute)  # type: ignore[no-any-return]

@@ -1,0 +1,55 @@
+"""The errors a user may meet. Each carries what, where and what to do, and the exit code of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class GraftworkError(Exception):
+    """Base of every error meant for a person. Exit code 1: the environment (device, disk, model) is at fault."""
+
+    exit_code = 1
+
+
+class UserError(GraftworkError):
+    """What the user gave (spec, data, run folder) is at fault. Exit code 2."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a spec, and where."""
+
+    #: What is wrong, in one line.
+    reason: str
+    #: Keys and indices from the root of the spec to the value.
+    path: tuple[str | int, ...] = ()
+    #: What to do about it: the nearest name, the right section.
+    hint: str | None = None
+    #: The file, or ``--set KEY`` for a value given on the command line.
+    source: str | None = None
+    #: 1-based position of the value in that file.
+    line: int | None = None
+    column: int | None = None
+
+    @property
+    def json_path(self) -> str:
+        """The path as ``$.graph.threshold`` or ``$.reporters[0]``."""
+        return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+
+    def __str__(self) -> str:
+        place = self.source or ""
+        if self.line is not None:
+            place += f":{self.line}:{self.column}"
+        lead = f"{place}: " if place else ""
+        return f"{lead}{self.json_path}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
+
+
+class SpecError(UserError):
+    """A spec that cannot be used; holds every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,47 @@
+"""JSON Schema of a spec with every installed component in its slots, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from .catalogue import Catalogue
+
+Json = dict[str, Any]
+
+
+def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
+    """One self-contained schema: ``$defs/<kind>`` is ``oneOf`` the installed types, each ``$defs/<kind>.<type>``."""
+    components = list(catalogue)
+    models = [(model, "validation") for model in dict.fromkeys([root, *(component.spec for component in components)])]
+    refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+    definitions: Json = bundle["$defs"]
+    renamed = {refs[component.spec, "validation"]["$ref"]: f"#/$defs/{component.name}" for component in components}
+    named: Json = {}
+    for key, definition in definitions.items():
+        named[renamed.get(f"#/$defs/{key}", f"#/$defs/{key}").removeprefix("#/$defs/")] = _rewrite(definition, renamed)
+    for component in components:
+        named[component.name]["required"] = [
+            "type",
+            *(r for r in named[component.name].get("required", []) if r != "type"),
+        ]
+        named[component.name].setdefault("description", component.summary)
+    for kind in catalogue.kinds():
+        named[kind] = {"oneOf": [{"$ref": f"#/$defs/{kind}.{type_}"} for type_ in catalogue.types(kind)]}
+    top = named.pop(refs[root, "validation"]["$ref"].removeprefix("#/$defs/"))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top, "$defs": dict(sorted(named.items()))}
+
+
+def _rewrite(node: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(node, list):
+        return [_rewrite(part, renamed) for part in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: _rewrite(value, renamed) for key, value in node.items() if key != "x-slot"}
+    if "x-slot" in node:
+        out["$ref"] = f"#/$defs/{node['x-slot']}"
+    elif "$ref" in out:
+        out["$ref"] = renamed.get(out["$ref"], out["$ref"])
+    return out

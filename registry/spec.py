@@ -1,0 +1,38 @@
+"""The base of every spec: immutable, strict, and documented by the docstrings under its fields."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+#: A JSON array as an immutable tuple (the array itself may come as a list; its items stay strict).
+Items = Annotated[tuple[T, ...], Field(strict=False)]
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+#: A path on this machine; relative ones count from the working directory and are stored absolute.
+LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
+
+
+class Spec(BaseModel):
+    """What a user writes in one JSON object. Unknown keys, wrong types, NaN and infinity are errors.
+
+    A component's spec adds ``type: Literal["its_name"] = "its_name"``.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )

@@ -1,0 +1,199 @@
+"""propagate against the dense reference, and its derivatives of every kind."""
+
+import pytest
+import torch
+from graftwork.triton_kernels import SparseGraph, attach, propagate, reference
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from .strategies import dense_adjacency, sparse_graphs
+
+NORMS = ("sym", "row", None)
+norms = st.sampled_from(NORMS)
+
+
+def hidden(rows: int, width: int = 3, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    return torch.randn(rows, width, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def graph_of(dense: list[list[float]]) -> SparseGraph:
+    matrix = torch.tensor(dense)
+    row, col = matrix.nonzero(as_tuple=True)
+    return SparseGraph.from_edge_index(
+        torch.stack((col, row)), matrix[row, col], num_rows=matrix.shape[0], num_cols=matrix.shape[1]
+    )
+
+
+ASYMMETRIC = graph_of([[0, 0.5, 0, 0], [0.25, 1, 0, 0], [0, 0.5, 0, 0.75], [0, 0, 0, 0]])
+SYMMETRIC = graph_of([[0, 0.5, 0, 0], [0.5, 1, 0.25, 0], [0, 0.25, 0, 0], [0, 0, 0, 0]])
+BOTH = pytest.mark.parametrize("graph", [ASYMMETRIC, SYMMETRIC], ids=["asymmetric", "symmetric"])
+EACH_NORM = pytest.mark.parametrize("norm", NORMS)
+
+
+@given(st.booleans().flatmap(lambda square: sparse_graphs(square=square)), norms, st.sampled_from((0, 1, 5, 8)))
+def test_messages_and_gradients_are_the_references(graph: SparseGraph, norm: str | None, width: int) -> None:
+    if norm == "sym" and graph.num_rows != graph.num_cols:
+        norm = "row"
+    h = hidden(graph.num_cols, width).requires_grad_()
+    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
+    expected = reference.propagate(dense_adjacency(graph), h, norm=norm)  # type: ignore[arg-type]
+    torch.testing.assert_close(out, expected, atol=1e-12, rtol=1e-12)
+    ahead = hidden(*out.shape, seed=1)
+    found, wanted = (torch.autograd.grad(y, h, ahead)[0] for y in (out, expected))
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
+
+
+@given(sparse_graphs(), norms, st.sampled_from((torch.float32, torch.float16, torch.bfloat16)))
+def test_narrow_dtypes_are_kept_and_summed_in_float32(graph: SparseGraph, norm: str | None, dtype: torch.dtype) -> None:
+    h = hidden(graph.num_cols, dtype=dtype).T.contiguous().T
+    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
+    assert out.dtype == dtype
+    expected = reference.propagate(dense_adjacency(graph), h.double(), norm=norm)  # type: ignore[arg-type]
+    torch.testing.assert_close(out.double(), expected, atol=1e-6, rtol=torch.finfo(dtype).eps * 8)
+
+
+@BOTH
+@EACH_NORM
+def test_first_and_second_derivatives(graph: SparseGraph, norm: str | None) -> None:
+    """Finite differences, forward mode and batched gradients included."""
+    h = hidden(4).requires_grad_()
+
+    def op(x: Tensor) -> Tensor:
+        return propagate(graph, x, norm=norm)  # type: ignore[arg-type]
+
+    assert torch.autograd.gradcheck(
+        op, h, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True
+    )
+    assert torch.autograd.gradgradcheck(lambda x: op(x * x), h)
+
+
+@BOTH
+@EACH_NORM
+def test_batched_gradients_equal_a_loop(graph: SparseGraph, norm: str | None) -> None:
+    h = hidden(4).requires_grad_()
+    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
+    ahead = torch.stack([hidden(4, seed=seed) for seed in range(5)])
+    (batched,) = torch.autograd.grad(out, h, ahead, is_grads_batched=True, retain_graph=True)
+    loop = torch.stack([torch.autograd.grad(out, h, one, retain_graph=True)[0] for one in ahead])
+    torch.testing.assert_close(batched, loop, atol=1e-14, rtol=1e-14)
+
+
+@BOTH
+@EACH_NORM
+def test_torch_func_transforms(graph: SparseGraph, norm: str | None) -> None:
+    """vmap over any dimension, jacrev, jacfwd, and per-sample gradients (vmap of grad)."""
+
+    def op(x: Tensor) -> Tensor:
+        return propagate(graph, x, norm=norm)  # type: ignore[arg-type]
+
+    h = torch.stack([hidden(4, seed=seed) for seed in range(5)])
+    loop = torch.stack([op(x) for x in h])
+    for dim in range(3):
+        mapped = torch.func.vmap(op, in_dims=dim, out_dims=dim)(h.movedim(0, dim))
+        torch.testing.assert_close(mapped.movedim(dim, 0), loop, atol=1e-14, rtol=1e-14)
+    torch.testing.assert_close(torch.func.vmap(torch.func.vmap(op))(h[None])[0], loop, atol=1e-14, rtol=1e-14)
+    matrix = reference.propagate(dense_adjacency(graph), torch.eye(4, dtype=torch.float64), norm=norm)  # type: ignore[arg-type]
+    expected = torch.einsum("ij,rs->irjs", matrix, torch.eye(3, dtype=torch.float64))
+    for jacobian in (torch.func.jacrev, torch.func.jacfwd):
+        torch.testing.assert_close(jacobian(op)(h[0]), expected, atol=1e-14, rtol=1e-14)
+    squares = torch.func.vmap(torch.func.grad(lambda x: op(x).square().sum()))(h)
+    torch.testing.assert_close(squares, 2 * matrix.T @ (matrix @ h), atol=1e-13, rtol=1e-13)
+
+
+def test_what_a_transform_or_inference_mode_caches_serves_training_afterwards() -> None:
+    """Normalised weights are cached on the graph: none of a transform's own tensors may stay behind."""
+    for warm_up in (
+        lambda graph, h: torch.func.jacrev(lambda x: propagate(graph, x))(h),
+        lambda graph, h: torch.func.vmap(torch.func.grad(lambda x: propagate(graph, x).sum()))(h[None]),
+        lambda graph, h: torch.inference_mode()(propagate)(graph, h),
+    ):
+        graph = graph_of(dense_adjacency(ASYMMETRIC).tolist())
+        warm_up(graph, hidden(4))
+        h = hidden(4).requires_grad_()
+        propagate(graph, h).sum().backward()
+        fresh = hidden(4).requires_grad_()
+        propagate(ASYMMETRIC, fresh).sum().backward()
+        assert h.grad is not None
+        assert fresh.grad is not None
+        assert torch.equal(h.grad, fresh.grad)
+
+
+@given(sparse_graphs(), norms, st.randoms(use_true_random=False))
+def test_renaming_the_nodes_renames_the_messages(graph: SparseGraph, norm: str | None, random: object) -> None:
+    n = graph.num_nodes
+    name = torch.tensor(random.sample(range(n), n), dtype=torch.int64)  # type: ignore[attr-defined]
+    renamed = SparseGraph.from_edge_index(name[graph.edge_index], graph.weight, num_rows=n)
+    h = hidden(n)
+    moved = torch.empty_like(h).index_copy_(0, name, h)
+    out = propagate(renamed, moved, norm=norm)[name]  # type: ignore[arg-type]
+    torch.testing.assert_close(out, propagate(graph, h, norm=norm), atol=1e-12, rtol=1e-12)  # type: ignore[arg-type]
+
+
+def test_reruns_and_thread_counts_are_bit_equal() -> None:
+    generator = torch.Generator().manual_seed(0)
+    dense = (torch.rand(300, 300, generator=generator) < 0.2) * torch.rand(300, 300, generator=generator)
+    row, col = dense.nonzero(as_tuple=True)
+    graph = SparseGraph.from_edge_index(torch.stack((col, row)), dense[row, col], num_rows=300)
+    h = hidden(300, 65, torch.float32).requires_grad_()
+    threads = torch.get_num_threads()
+    try:
+        runs = []
+        for count in (1, 2, 2):
+            torch.set_num_threads(count)
+            out = propagate(graph, h)
+            runs.append((out.detach(), torch.autograd.grad(out, h, out.detach())[0]))
+    finally:
+        torch.set_num_threads(threads)
+    for out, gradient in runs[1:]:
+        assert torch.equal(out, runs[0][0])
+        assert torch.equal(gradient, runs[0][1])
+
+
+@pytest.mark.parametrize("norm", ["sym", "row"])
+def test_isolated_nodes_receive_zeros_and_constants_stay_constant(norm: str) -> None:
+    """Rows of Â sum to 1 under `row`; a node without edges gets 0, not NaN."""
+    out = propagate(SYMMETRIC, torch.ones(4, 2), norm=norm)  # type: ignore[arg-type]
+    assert out[3].tolist() == [0.0, 0.0]
+    assert out.isfinite().all()
+    if norm == "row":
+        torch.testing.assert_close(out[:3], torch.ones(3, 2))
+
+
+def test_sym_divides_by_both_row_sums_on_an_attached_graph() -> None:
+    """A query's message is w / sqrt(own degree * the support node's frozen degree)."""
+    queries = graph_of([[0, 0.5, 0.5, 0]])
+    graph = attach(SYMMETRIC, queries)
+    h = torch.eye(5, dtype=torch.float64)
+    degree = SYMMETRIC.degree()
+    out = propagate(graph, h)
+    assert out[4, 1].item() == pytest.approx(0.5 / (1.0 * degree[1].item()) ** 0.5)
+    assert out[4, 2].item() == pytest.approx(0.5 / (1.0 * degree[2].item()) ** 0.5)
+    assert not out[:, 4].any()
+    torch.testing.assert_close(out[:4, :4], propagate(SYMMETRIC, h[:4, :4]))
+
+
+def test_symmetric_graphs_never_build_a_transpose() -> None:
+    """Their own rows serve the backward pass, under every norm."""
+    graph = graph_of(dense_adjacency(SYMMETRIC).tolist())
+    for norm in NORMS:
+        h = hidden(4).requires_grad_()
+        propagate(graph, h, norm=norm).sum().backward()  # type: ignore[arg-type]
+    assert "transpose" not in graph._cache
+
+
+@pytest.mark.parametrize(
+    ("graph", "h", "norm", "message"),
+    [
+        (SYMMETRIC, torch.ones(3, 2), "sym", r"h must be floating \[4, r\].*got torch.float32 \[3, 2\]"),
+        (SYMMETRIC, torch.ones(4), "sym", "h must be floating"),
+        (SYMMETRIC, torch.ones(4, 2, dtype=torch.int64), "sym", "h must be floating"),
+        (SYMMETRIC, torch.ones(4, 2, device="meta"), "sym", "h is on meta, the graph on cpu"),
+        (SYMMETRIC, torch.ones(4, 2), "left", "'sym', 'row' or None, got 'left'"),
+        (graph_of([[1, 2, 3]]), torch.ones(3, 2), "sym", "use norm='row', or attach"),
+        (graph_of([[0, 1], [-2, 1]]), torch.ones(2, 2), "sym", "row 1 has -1.0: use norm='row' or None"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(graph: SparseGraph, h: Tensor, norm: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        propagate(graph, h, norm=norm)  # type: ignore[arg-type]

@@ -1,0 +1,227 @@
+"""similarity_graph against the dense reference, and what it promises about ties, threads and settings."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from graftwork.triton_kernels import SparseGraph, reference, similarity_graph
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from .strategies import embeddings
+
+OPTIONS = {
+    "max_degree": st.sampled_from((None, 1, 2, 3, 50)),
+    "cap": st.sampled_from(("union", "mutual")),
+    "tile": st.sampled_from((1, 3, 8, 512)),
+}
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Put the number of threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of_a_new_thread() -> int:
+    """A worker's own setting leaks there, not into the thread that asks."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+def assert_matches(graph: SparseGraph, expected: tuple[Tensor, Tensor]) -> None:
+    """The same edges exactly, and the same weights to float32 rounding."""
+    edge, cosine = expected
+    found = torch.zeros_like(edge)
+    found[graph.row, graph.col] = True
+    assert torch.equal(edge, found)
+    assert graph.num_edges == int(edge.sum())
+    torch.testing.assert_close(graph.edge_weight, cosine[graph.row, graph.col], atol=1e-6, rtol=0)
+
+
+def edges_of(graph: SparseGraph) -> set[tuple[int, int]]:
+    return set(zip(graph.row.tolist(), graph.col.tolist(), strict=True))
+
+
+@st.composite
+def thresholds(draw: st.DrawFn, x: Tensor, y: Tensor) -> float:
+    """Often a cosine that occurs, so that ties at the threshold are the rule."""
+    edge, cosine = reference.similarity_graph(x, 0.0, y=y)
+    if draw(st.booleans()) and edge.any():
+        return float(cosine[edge][draw(st.integers(0, int(edge.sum()) - 1))].clamp(max=1))
+    return draw(st.sampled_from((0.0, 0.1, 0.5, 0.7, 1.0)))
+
+
+@given(st.data(), embeddings(), st.booleans())
+def test_symmetric_graphs_are_the_references(data: st.DataObject, x: Tensor, self_loops: bool) -> None:
+    options = {name: data.draw(values) for name, values in OPTIONS.items()}
+    threshold = data.draw(thresholds(x, x))
+    graph = similarity_graph(x, threshold, self_loops=self_loops, **options)
+    del options["tile"]
+    assert_matches(graph, reference.similarity_graph(x, threshold, self_loops=self_loops, **options))
+    assert graph.validate().symmetric  # validate compares the weights of (i, j) and (j, i) bit by bit
+
+
+@given(st.data(), embeddings(width=4), embeddings(width=4))
+def test_bipartite_graphs_are_the_references(data: st.DataObject, x: Tensor, y: Tensor) -> None:
+    options = {name: data.draw(values) for name, values in OPTIONS.items()}
+    threshold = data.draw(thresholds(x, y))
+    graph = similarity_graph(x, threshold, y=y, **options).validate()
+    del options["tile"]
+    assert_matches(graph, reference.similarity_graph(x, threshold, y=y, **options))
+    assert (graph.num_rows, graph.num_cols, graph.symmetric) == (len(x), len(y), False)
+
+
+@given(embeddings(dtypes=(torch.float16, torch.bfloat16)), st.sampled_from((-1.0, -0.5, 0.0, 0.5)))
+def test_half_precision_and_binary_weights(x: Tensor, threshold: float) -> None:
+    graph = similarity_graph(x, threshold, weight="binary", max_degree=2)
+    assert graph.weight is None
+    edge, _ = reference.similarity_graph(x, threshold, max_degree=2)
+    assert_matches(graph, (edge, torch.ones(edge.shape)))
+
+
+@given(embeddings(max_rows=40, dtypes=(torch.float32,)), st.randoms(use_true_random=False))
+def test_renaming_the_rows_renames_the_edges(x: Tensor, random: object) -> None:
+    order = random.sample(range(len(x)), len(x))  # type: ignore[attr-defined]
+    graph = similarity_graph(x, 0.5, tile=7)
+    moved = similarity_graph(x[order], 0.5, tile=7)
+    assert {(order[i], order[j]) for i, j in edges_of(moved)} == edges_of(graph)
+
+
+def test_an_edge_needs_at_least_the_threshold() -> None:
+    """Cosines of 3/4, 1/2, 1/4 exactly: each is an edge at its own threshold, and not a hair above."""
+    x = torch.ones(4, 8)
+    x[1, :1] = x[2, :2] = x[3, :3] = -1
+    for threshold, first in ((0.75, {1}), (0.5, {1, 2}), (0.25, {1, 2, 3})):
+        assert {j for i, j in edges_of(similarity_graph(x, threshold)) if i == 0} == first
+        above = float(torch.tensor(threshold).nextafter(torch.tensor(2.0)))
+        assert {j for i, j in edges_of(similarity_graph(x, above)) if i == 0} == set(range(1, len(first)))
+
+
+def test_the_threshold_is_compared_in_float32() -> None:
+    """0.6 and 0.8 are no binary fractions, yet cos((3, 4), (1, 0)) reaches 0.6 and cos((3, 4), (0, 1)) 0.8."""
+    x, y = torch.tensor([[3.0, 4.0]]), torch.eye(2)
+    assert similarity_graph(x, 0.6, y=y).col.tolist() == [0, 1]
+    assert similarity_graph(x, 0.8, y=y).col.tolist() == [1]
+
+
+@pytest.mark.parametrize("width", [2, 3, 17, 64])
+def test_copies_of_a_row_are_edges_at_threshold_one(width: int) -> None:
+    """A float32 product often says 0.99999994; the exact cosine is 1."""
+    row = torch.randn(50, width, generator=torch.Generator().manual_seed(width))
+    graph = similarity_graph(torch.cat((row, row * 3)), 1.0)
+    assert {(i, i + 50) for i in range(50)} <= edges_of(graph)
+    assert graph.edge_weight.unique().tolist() == [1.0]
+
+
+def test_thresholds_on_every_side_of_a_generic_cosine_decide_exactly() -> None:
+    """Screening alone gets some of these wrong: its error is larger than the steps taken here."""
+    x = torch.randn(40, 512, generator=torch.Generator().manual_seed(0)) + 0.7
+    _, cosine = reference.similarity_graph(x, 0.0)
+    for i in range(1, 40):
+        at = cosine[0, i]
+        above = at.nextafter(torch.tensor(2.0))
+        assert (0, i) in edges_of(similarity_graph(x, float(at)))
+        assert (0, i) not in edges_of(similarity_graph(x, float(above)))
+
+
+def test_a_zero_vector_has_cosine_zero_with_everything() -> None:
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    assert len(edges_of(similarity_graph(x, 0.0))) == 6
+    assert similarity_graph(x, 0.0).edge_weight.tolist() == [0.0] * 6
+    assert similarity_graph(x, 1e-30).num_edges == 0
+    assert similarity_graph(x, 1e-30, self_loops=True).edge_weight.tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e30, 3e38])
+def test_the_length_of_a_vector_does_not_matter(scale: float) -> None:
+    """Squares of these leave the range of float32."""
+    x = torch.tensor([[1.0, 1.0], [1.0, 0.0], [-1.0, 1.0]])
+    assert edges_of(similarity_graph(x * scale, 0.7)) == edges_of(similarity_graph(x, 0.7)) == {(0, 1), (1, 0)}
+    huge = x.double() * 1e300
+    assert edges_of(similarity_graph(huge, 0.7)) == {(0, 1), (1, 0)}
+
+
+def test_the_cap_settles_ties_by_the_lower_column() -> None:
+    x, y = torch.ones(1, 3), torch.ones(5, 3)
+    assert similarity_graph(x, 0.5, y=y, max_degree=2).col.tolist() == [0, 1]
+
+
+def test_union_keeps_what_either_end_keeps_and_mutual_what_both_do() -> None:
+    angles = torch.tensor([0.0, 0.2, 0.5])  # 0-1 is the closest pair, 2 prefers 1, 1 prefers 0
+    x = torch.stack((angles.cos(), angles.sin()), 1)
+    assert edges_of(similarity_graph(x, 0.0, max_degree=1, cap="union")) == {(0, 1), (1, 0), (1, 2), (2, 1)}
+    assert edges_of(similarity_graph(x, 0.0, max_degree=1, cap="mutual")) == {(0, 1), (1, 0)}
+
+
+@pytest.mark.usefixtures("threads")
+def test_neither_threads_nor_tiles_nor_settings_change_the_graph_and_all_are_left_alone() -> None:
+    """Bit-equal for one and two threads, reruns, autocast, inference mode and low-precision products."""
+    x = torch.randn(200, 24, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    torch.set_num_threads(2)
+    graph = similarity_graph(x, 0.3, tile=32, max_degree=9)
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+    torch.set_num_threads(1)
+    others = [similarity_graph(x, 0.3, tile=32, max_degree=9)]
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 1
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
+        others.append(similarity_graph(x, 0.3, tile=32, max_degree=9))
+    precision = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        others.append(similarity_graph(x, 0.3, tile=32, max_degree=9))
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    for other in others:
+        assert torch.equal(graph.rowptr, other.rowptr)
+        assert torch.equal(graph.col, other.col)
+        assert torch.equal(graph.edge_weight, other.edge_weight)
+        assert not other.edge_weight.is_inference()
+    assert edges_of(similarity_graph(x, 0.3, tile=200, max_degree=9)) == edges_of(graph)
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_number_of_threads_survives_an_error() -> None:
+    torch.set_num_threads(2)
+    with pytest.raises(ValueError, match="NaN"):
+        similarity_graph(torch.full((3, 2), float("nan")), 0.5)
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+@given(embeddings(min_rows=1), st.sampled_from((float("nan"), float("inf"), -float("inf"))), st.data())
+def test_the_first_row_that_is_not_finite_is_named(x: Tensor, value: float, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(x) - 1))
+    x[row:, data.draw(st.integers(0, x.shape[1] - 1))] = value
+    with pytest.raises(ValueError, match=f"x has NaN or inf in {len(x) - row} rows, first in row {row}:"):
+        similarity_graph(x, 0.5, tile=4)
+    assume(x.shape[1] > 0)
+    with pytest.raises(ValueError, match="y has NaN or inf"):
+        similarity_graph(torch.ones(1, x.shape[1]), 0.5, y=x)
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (torch.ones(3), {}, r"x must be floating \[rows, features\].*got torch.float32 \[3\]"),
+        (torch.ones(3, 2, dtype=torch.int64), {}, "x must be floating"),
+        (torch.ones(3, 0), {}, "at least one feature"),
+        (torch.ones(3, 2), {"y": torch.ones(3, 4)}, "one width, got 2 and 4 features"),
+        (torch.ones(3, 2), {"y": torch.ones(2)}, "y must be floating"),
+        (torch.ones(3, 2), {"threshold": 1.5}, r"in \[-1, 1\], got 1.5"),
+        (torch.ones(3, 2), {"threshold": float("nan")}, r"in \[-1, 1\], got nan"),
+        (torch.ones(3, 2), {"threshold": -0.5}, "0 or more, got -0.5: use weight='binary'"),
+        (torch.ones(3, 2), {"weight": "softmax"}, "'cosine' or 'binary', got 'softmax'"),
+        (torch.ones(3, 2), {"cap": "both"}, "'union' or 'mutual', got 'both'"),
+        (torch.ones(3, 2), {"max_degree": 0}, "max_degree must be 1 or more"),
+        (torch.ones(3, 2), {"tile": 0}, "tile must be 1 or more"),
+        (torch.ones(3, 2), {"y": torch.ones(3, 2), "self_loops": True}, "attach it first"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(x: Tensor, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        similarity_graph(x, **{"threshold": 0.5, **options})  # type: ignore[arg-type]

@@ -1,0 +1,11 @@
+"""The two hot operations of a graph adapter: a thresholded similarity graph, and message passing over it.
+
+Importing this package imports torch and nothing heavier: neither triton nor torch_geometric.
+"""
+
+from .attach import attach
+from .propagate import propagate
+from .similarity_graph import similarity_graph
+from .sparse_graph import SparseGraph
+
+__all__ = ["SparseGraph", "attach", "propagate", "similarity_graph"]

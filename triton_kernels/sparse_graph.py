@@ -1,0 +1,191 @@
+"""The graph every stage passes on: compressed sparse rows, weighted or binary, square or bipartite."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .csr import check_arrays, check_range, rowptr_of, rows_of
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SparseGraph:
+    """Edges as compressed sparse rows: row i receives messages, the columns of row i send them.
+
+    The tensors are not to be changed in place: what is derived from them (transpose, normalised weights) is cached.
+    The constructor checks shapes and types only, so that it never waits for a GPU; `validate` checks the contents,
+    and `from_edge_index` builds from edges in any order.
+
+    Raises:
+        ValueError: a tensor with the wrong shape, dtype or device; a symmetric graph that is not square.
+    """
+
+    rowptr: Tensor
+    """int64 [num_rows + 1]: row i's edges are rowptr[i] to rowptr[i + 1]."""
+    col: Tensor
+    """int64 [num_edges]: the sending node of each edge, ascending and without repeats inside a row."""
+    weight: Tensor | None
+    """float32 [num_edges], or None for a binary graph (every weight is 1)."""
+    num_rows: int
+    num_cols: int
+    symmetric: bool = False
+    """Equal to its own transpose, weights included. Trusted by the constructor, found out by `from_edge_index`."""
+    _cache: dict[Hashable, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for name, tensor, length, dtype in (
+            ("rowptr", self.rowptr, self.num_rows + 1, torch.int64),
+            ("col", self.col, self.num_edges, torch.int64),
+            ("weight", self.weight, self.num_edges, torch.float32),
+        ):
+            if tensor is None:
+                continue
+            if tensor.dtype != dtype or tensor.shape != (length,):
+                found = f"{tensor.dtype} {list(tensor.shape)}"
+                raise ValueError(f"SparseGraph.{name} must be {dtype} [{length}], got {found}")
+            if tensor.device != self.col.device:
+                raise ValueError(f"SparseGraph.{name} is on {tensor.device}, col on {self.col.device}: use one device")
+        if self.symmetric and self.num_rows != self.num_cols:
+            raise ValueError(f"a symmetric graph is square, this one is {self.num_rows} x {self.num_cols}")
+
+    def __repr__(self) -> str:
+        kind = ("binary" if self.weight is None else "weighted") + (", symmetric" if self.symmetric else "")
+        return f"SparseGraph({self.num_rows} x {self.num_cols}, {self.num_edges} edges, {kind})"
+
+    @classmethod
+    def from_edge_index(
+        cls, edge_index: Tensor, edge_weight: Tensor | None = None, *, num_rows: int, num_cols: int | None = None
+    ) -> SparseGraph:
+        """A graph from PyG's convention: edge_index integer [2, E] with senders above receivers, in any order.
+
+        `num_cols` defaults to `num_rows` (a square graph); edge_weight is floating [E], kept as float32. Whether the
+        graph is symmetric is found out, not asked.
+
+        Raises:
+            ValueError: wrong shapes, a node out of range, an edge given twice, a weight that is not finite.
+        """
+        cols = num_rows if num_cols is None else num_cols
+        if edge_index.ndim != 2 or len(edge_index) != 2 or edge_index.is_floating_point():
+            found = f"{edge_index.dtype} {list(edge_index.shape)}"
+            raise ValueError(f"edge_index must be integers [2, E] (senders, then receivers), got {found}")
+        if edge_weight is not None and edge_weight.shape != edge_index.shape[1:]:
+            found = f"{list(edge_weight.shape)} for {edge_index.shape[1]} edges"
+            raise ValueError(f"edge_weight must hold one number an edge, got {found}")
+        col, row = edge_index.long()
+        check_range("edge_index has a sender out of range:", col, cols)
+        check_range("edge_index has a receiver out of range:", row, num_rows)
+        graph = from_pairs(row, col, edge_weight, num_rows, cols).validate()
+        return replace(graph, symmetric=graph._equals_transpose())
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes of a square graph; a bipartite one has two counts, so it raises ValueError."""
+        if self.num_rows != self.num_cols:
+            raise ValueError(f"{self} is bipartite: ask for num_rows (receivers) or num_cols (senders)")
+        return self.num_rows
+
+    @property
+    def num_edges(self) -> int:
+        """Stored edges; a symmetric pair counts twice."""
+        return self.col.numel()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self.col.device
+
+    @cached_property
+    def row(self) -> Tensor:
+        """int64 [num_edges]: the receiving node of each edge."""
+        return rows_of(self.rowptr, self.num_edges)
+
+    @property
+    def edge_index(self) -> Tensor:
+        """int64 [2, num_edges] in PyG's convention: senders (columns) above receivers (rows)."""
+        return torch.stack((self.col, self.row))
+
+    @property
+    def edge_weight(self) -> Tensor:
+        """float32 [num_edges]; ones for a binary graph."""
+        return torch.ones_like(self.col, dtype=torch.float32) if self.weight is None else self.weight
+
+    @cached_property
+    def compact_index(self) -> tuple[Tensor, Tensor]:
+        """rowptr and col, in int32 where they fit: half the memory traffic of message passing."""
+        fits = max(self.num_edges, self.num_cols) < 2**31
+        return (self.rowptr.int(), self.col.int()) if fits else (self.rowptr, self.col)
+
+    def degree(self) -> Tensor:
+        """float64 [num_rows]: the sum of each row's weights."""
+        if self.weight is None:
+            return self.rowptr.diff().double()
+        return torch.segment_reduce(self.weight.double(), "sum", offsets=self.rowptr, initial=0)
+
+    def transpose(self) -> SparseGraph:
+        """The graph with senders and receivers exchanged (itself when symmetric); cached."""
+        if self.symmetric:
+            return self
+        if "transpose" not in self._cache:
+            self._cache["transpose"] = self._transposed()
+        transposed: SparseGraph = self._cache["transpose"]
+        return transposed
+
+    def _transposed(self) -> SparseGraph:
+        order = self.col.argsort(stable=True)  # stable: rows stay ascending inside each column
+        weight = None if self.weight is None else self.weight[order]
+        return SparseGraph(rowptr_of(self.col, self.num_cols), self.row[order], weight, self.num_cols, self.num_rows)
+
+    def _equals_transpose(self) -> bool:
+        if self.num_rows != self.num_cols:
+            return False
+        other = self._transposed()
+        same = torch.equal(self.rowptr, other.rowptr) and torch.equal(self.col, other.col)
+        return same and torch.equal(self.edge_weight, other.edge_weight)
+
+    def with_self_loops(self) -> SparseGraph:
+        """A + I: a loop of weight 1 at every node without one; cached. Raises ValueError for a bipartite graph."""
+        if "loops" not in self._cache:
+            self._cache["loops"] = self._looped()
+        looped: SparseGraph = self._cache["loops"]
+        return looped
+
+    def _looped(self) -> SparseGraph:
+        bare = torch.ones(self.num_nodes, dtype=torch.bool, device=self.device)
+        bare[self.col[self.row == self.col]] = False
+        loops = bare.nonzero().squeeze(1)
+        weight = None if self.weight is None else torch.cat((self.weight, self.weight.new_ones(len(loops))))
+        row, col = torch.cat((self.row, loops)), torch.cat((self.col, loops))
+        return from_pairs(row, col, weight, self.num_rows, self.num_cols, symmetric=self.symmetric)
+
+    def to(self, device: torch.device | str) -> SparseGraph:
+        """The same graph on another device (itself when it is there already)."""
+        if torch.device(device) == self.device:
+            return self
+        weight = None if self.weight is None else self.weight.to(device)
+        return replace(self, rowptr=self.rowptr.to(device), col=self.col.to(device), weight=weight)
+
+    def validate(self) -> SparseGraph:
+        """Itself, once its contents are known to be sound; for graphs read from a file or built by hand.
+
+        Raises:
+            ValueError: row pointers that do not span the edges, columns out of range, unsorted or repeated, a weight
+                that is not finite, a graph marked symmetric that is not.
+        """
+        check_arrays(self.rowptr, self.col, self.weight, self.num_cols)
+        if self.symmetric and not self._equals_transpose():
+            raise ValueError("the graph is marked symmetric but differs from its transpose: pass symmetric=False")
+        return self
+
+
+def from_pairs(
+    row: Tensor, col: Tensor, weight: Tensor | None, num_rows: int, num_cols: int, symmetric: bool = False
+) -> SparseGraph:
+    """Sort edges (int64 [E] each) into a graph; they are trusted, unlike `SparseGraph.from_edge_index`'s."""
+    order = (row * num_cols + col).argsort()
+    weight = None if weight is None else weight[order].float()
+    return SparseGraph(rowptr_of(row, num_rows), col[order], weight, num_rows, num_cols, symmetric=symmetric)
