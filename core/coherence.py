@@ -14,8 +14,14 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
     if spec.adapter.needs_graph and spec.graph is None:
         yield Problem(
             f"adapter `{adapter}` passes messages over a graph, and the pipeline has none",
+            ("adapter", "type"),
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
+    for key in spec.search:
+        if key.split(".")[0] in ("search", "evaluation", "seed"):
+            yield Problem(
+                f"a search cannot try values of `{key}`", ("search", key), "it says how results are found and measured"
+            )
     if spec.search and spec.evaluation.select_on == "none":
         yield Problem('a search needs a split to choose on, and "select_on" is "none"', ("search",))
     if spec.evaluation.test_on == "train" or spec.evaluation.test_on == spec.evaluation.select_on:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .captioner import Captioner
-from .dataset import Item, Media
+from .dataset import DataError, Item, Media
 from .encode import Tell
 from .events import StageAdvanced, StageStarted
 from .roles import CaptionerSpec
@@ -58,6 +58,11 @@ class CaptionerStage:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             texts = self.captioner.describe([media.read() for media in batch])
+            if len(texts) != len(batch):
+                component = self._catalogue.component_of(self.spec)
+                raise DataError(
+                    f"captioner `{component.type}` gave {len(texts)} descriptions for {len(batch)} pictures"
+                )
             if self._namespace.about() is None:
                 self._namespace.note({})
             self._shelf.add([media.digest for media in batch], texts)

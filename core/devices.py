@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from ..registry.errors import GraftworkError
@@ -21,3 +24,10 @@ def resolve_device(name: str) -> torch.device:
         there = [*(f"cuda:{index}" for index in range(cuda)), *(["mps"] if mps else []), "cpu"]
         raise DeviceError(f'device "{name}" is not there; this machine has {", ".join(there)}. Set "device": "auto"')
     return device
+
+
+@contextlib.contextmanager
+def own_randomness(device: torch.device) -> Iterator[None]:
+    """Whatever the block draws from torch's global generators, they are afterwards as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import DataError, Media
-from .encoder import Encoder, EncoderFacts
+from .encoder import Encoder, EncoderError, EncoderFacts
 from .events import Event, StageAdvanced, StageStarted
 from .roles import EncoderSpec
-from .store import Namespace, Vectors, VectorShelf
+from .store import Namespace, Vectors, VectorShelf, identity_key
 
 if TYPE_CHECKING:
     import torch
@@ -37,29 +37,37 @@ class EncoderStage:
         identity = {"component": component.name, "implementation": component.version, **spec.identity()}
         self.namespace = Namespace(store, "features", identity)
         self._encoder: Encoder | None = None
+        self._given: EncoderFacts | None = None  # of the weights whose vectors this stage has given out
 
     def facts(self) -> EncoderFacts:
         """What is known of the weights: as noted beside the stored vectors, else from the loaded model."""
-        about = self.namespace.about()
-        if self._encoder is None and about is not None:
-            return EncoderFacts(about["weights"], about["parameters"], about["logit_scale"])
-        return self.encoder.facts()
+        return self._known_facts() or self.encoder.facts()
 
     @property
     def encoder(self) -> Encoder:
-        """The loaded model."""
+        """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
         if self._encoder is None:
-            self._encoder = build(self._catalogue, self.spec, self._device())
-            facts = self._encoder.facts()
-            if (self.namespace.about() or {}).get("weights") != facts.weights:
+            encoder: Encoder = build(self._catalogue, self.spec, self._device())
+            facts = encoder.facts()
+            noted = self._noted_facts()
+            if noted is None or noted.weights != facts.weights:
                 self.namespace.note(asdict(facts))
+            if self._given is not None and self._given.weights != facts.weights:
+                raise EncoderError(
+                    "encoder: the weights behind this spec are not those that the stored vectors come from "
+                    f"(sha256 {facts.weights[:12]}, was {self._given.weights[:12]}); run again to encode all with them"
+                )
+            self._encoder = encoder
         return self._encoder
 
     def missing(self, modality: str, media: Iterable[Media]) -> list[Media]:
         """Those whose content is not stored, each content once. Loads nothing."""
         shelf = self._shelf(modality)
         stored = shelf.digests() if shelf else set()
-        return [one for digest, one in {one.digest: one for one in media}.items() if digest not in stored]
+        contents: dict[str, Media] = {}
+        for one in media:
+            contents.setdefault(one.digest, one)
+        return [one for digest, one in contents.items() if digest not in stored]
 
     def encode(self, modality: str, media: Sequence[Media], tell: Tell = lambda event: None) -> Vectors:
         """Vectors float32 [N, d] of ``media``, from the store or freshly encoded (and stored).
@@ -72,18 +80,32 @@ class EncoderStage:
         if missing:
             _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
             missing = self.missing(modality, media)
-            self._encode(modality, missing, total - len(missing), tell)
-        shelf = self._shelf(modality)
+            broken = self._encode(modality, missing, total - len(missing), tell)
+            if broken:
+                raise _unreadable(broken, media)
+        shelf, self._given = self._shelf(modality), self.facts()
         assert shelf is not None
         return shelf.take([one.digest for one in media])
 
     def _shelf(self, modality: str) -> VectorShelf | None:
-        about = self.namespace.about()
-        return VectorShelf(self.namespace, f"{about['weights'][:16]}/{modality}") if about else None
+        facts, own = self._known_facts(), self.spec.modality_identity(modality)
+        name = f"{modality}-{identity_key(own)}" if own else modality
+        return VectorShelf(self.namespace, f"{facts.weights[:16]}/{name}") if facts else None
 
-    def _encode(self, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> None:
+    def _known_facts(self) -> EncoderFacts | None:
+        """Of the loaded model, else of the vectors given out, else as noted: another process may note others."""
+        return self._encoder.facts() if self._encoder else self._given or self._noted_facts()
+
+    def _noted_facts(self) -> EncoderFacts | None:
+        about = self.namespace.about() or {}
+        if not isinstance(about.get("weights"), str) or not about.keys() >= {"parameters", "logit_scale"}:
+            return None
+        return EncoderFacts(about["weights"], about["parameters"], about["logit_scale"])
+
+    def _encode(self, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
+        """Encode and store; digest to reason of what cannot be read."""
         waiting: list[tuple[str, Vectors]] = []
-        broken: list[str] = []
+        broken: dict[str, str] = {}
         flushed = time.monotonic()
         try:
             with ThreadPoolExecutor(max_workers=4) as pool:
@@ -99,12 +121,7 @@ class EncoderStage:
                         flushed = time.monotonic()
         finally:
             self._flush(modality, waiting)
-        if broken:
-            more = f"\n  and {len(broken) - MAX_NAMED} more" if len(broken) > MAX_NAMED else ""
-            raise DataError(
-                f"{len(broken)} of {len(missing)} cannot be read; remove or replace them "
-                f"(the others are encoded and stored):\n  " + "\n  ".join(broken[:MAX_NAMED]) + more
-            )
+        return broken
 
     def _flush(self, modality: str, waiting: list[tuple[str, Vectors]]) -> None:
         shelf = self._shelf(modality)
@@ -120,11 +137,26 @@ def _read(media: Media) -> object:
         return error
 
 
-def _readable(pairs: Iterable[tuple[Media, object]], broken: list[str]) -> tuple[list[str], list[object]]:
+def _unreadable(broken: Mapping[str, str], media: Sequence[Media]) -> DataError:
+    """Every source that cannot be read, also those that share their bytes (empty files do)."""
+    said: set[str] = set()
+    lines = []
+    for one in media:
+        if one.digest in broken:
+            lines.append(f"{one.source}: the same bytes" if one.digest in said else broken[one.digest])
+            said.add(one.digest)
+    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
+    return DataError(
+        f"{len(lines)} of {len(media)} cannot be read; remove or replace them "
+        f"(the others are encoded and stored):\n  " + "\n  ".join(lines[:MAX_NAMED] + more)
+    )
+
+
+def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:
     digests, contents = [], []
     for media, content in pairs:
         if isinstance(content, DataError):
-            broken.append(str(content))
+            broken[media.digest] = str(content)
         else:
             digests.append(media.digest)
             contents.append(content)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..registry.errors import GraftworkError
+from ..registry.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class EncoderError(GraftworkError):
+class EncoderError(UserError):
     """The model cannot be loaded; the message says which file, and what does not fit."""
 
 

@@ -15,6 +15,7 @@ from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import DataError, Dataset, DatasetContent, sample_shots
 from .describe import CaptionerStage
+from .devices import own_randomness
 from .encode import EncoderStage, Tell
 from .events import EpochFinished, Note, TrainingFinished
 from .features import Features, encode_prompts, encode_split, node_vectors, prompt_nodes
@@ -156,7 +157,7 @@ class Experiment:
         def hear(epoch: int, loss: float, metric: float | None) -> None:
             self.tell(EpochFinished(number, seed, epoch, loss, metric))
 
-        with self.meter.stage("train"), torch.random.fork_rng(devices=_cuda(self.device)):
+        with self.meter.stage("train"), own_randomness(self.device):
             torch.manual_seed(seed)
             classes = len(prepared.content.class_names)
             model = build_model(spec, self.catalogue, support.x.shape[1], classes, prompts).to(self.device)
@@ -191,7 +192,3 @@ def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
             raise DataError(
                 f"evaluation.{key}: the data set has no split `{name}`; it has {', '.join(content.splits)}{remedy}"
             )
-
-
-def _cuda(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []

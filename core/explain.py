@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from ..registry.catalogue import Catalogue, UnknownComponent
 from ..registry.errors import Problem
@@ -13,28 +15,62 @@ from ..registry.nearest import nearest
 from ..registry.slot import Slot
 from .json_source import JsonPath
 
+_IN_JSON_WORDS = {
+    "tuple_type": "expected a list",
+    "dict_type": "expected an object",
+    "model_type": "expected an object",
+}
+
 
 def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Problem]:
     """One problem for each error; ``raw`` is the JSON value that was validated as ``root``."""
     problems = []
-    for line in error.errors(include_url=False):
-        path = tuple(line["loc"])
+    for line in _without_echoes(error.errors(include_url=False)):
+        path = _in_json(tuple(line["loc"]), raw)
         context = line.get("ctx", {})
         if line["type"] == "extra_forbidden":
             problems.append(_stray_key(path, root, raw, catalogue))
         elif line["type"] == "missing":
+            path = (*path, line["loc"][-1])
             problems.append(
                 Problem(f"`{path[-1]}` is missing", path[:-1], hint=_what_it_is(path, root, raw, catalogue))
             )
         else:
-            problems.append(Problem(_reason(line["msg"], line["input"]), path, hint=context.get("hint")))
+            reason = _reason(line["type"], line["msg"], line["input"], context)
+            problems.append(Problem(reason, path, hint=context.get("hint")))
     return problems
 
 
-def _reason(message: str, given: Any) -> str:
-    message = message[:1].lower() + message[1:]
+def _without_echoes(lines: list[ErrorDetails]) -> list[ErrorDetails]:
+    """pydantic does not count broken items of a list, and then calls the list too short as well."""
+    return [
+        line
+        for line in lines
+        if line["type"] != "too_short"
+        or not any(other["loc"][: len(line["loc"])] == line["loc"] != other["loc"] for other in lines)
+    ]
+
+
+def _in_json(path: JsonPath, raw: Any) -> JsonPath:
+    """Those steps that the JSON value has: pydantic's locations also name the members of a union that it tried."""
+    out: JsonPath = ()
+    for part in path:
+        if isinstance(raw, (list, tuple)) if isinstance(part, int) else isinstance(raw, dict) and part in raw:
+            out, raw = (*out, part), _child(raw, part)
+    return out
+
+
+def _reason(kind: str, message: str, given: Any, context: Mapping[str, Any]) -> str:
+    """pydantic's message in the words of JSON, with the value that was given."""
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"expected {bound} item{'' if bound.endswith(' 1') else 's'}, not {context['actual_length']}"
+    if not kind.startswith("component_"):  # those are our own words
+        message = _IN_JSON_WORDS.get(kind, message[:1].lower() + message[1:])
     if isinstance(given, (str, int, float, bool)) and repr(given) not in message and str(given) not in message:
-        message += f", not {given!r}"[:80]
+        message += f", not {json.dumps(given, ensure_ascii=False)}"[:80]
     return message
 
 
@@ -78,6 +114,13 @@ def _slots_in(annotation: Any) -> Slot | None:
     return None
 
 
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The plain model inside unions and tuples."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)
+
+
 def _sections_with(key: str, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Iterator[str]:
     """The sections of this very pipeline whose spec has a field ``key``."""
     for section in raw if isinstance(raw, dict) else ():
@@ -98,8 +141,7 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
             if field is None:
                 return None
             slot = _slot(field.metadata) or _slots_in(field.annotation)
-            plain = field.annotation
-            model = plain if isinstance(plain, type) and issubclass(plain, BaseModel) else None
+            model = _model_in(field.annotation)
         if slot and isinstance(raw, dict):
             try:
                 model = catalogue.find(slot.kind, str(raw.get("type"))).spec

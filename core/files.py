@@ -6,8 +6,8 @@ import contextlib
 import errno
 import hashlib
 import os
-import tempfile
 import time
+import uuid
 from pathlib import Path
 
 from ..registry.errors import GraftworkError
@@ -21,22 +21,19 @@ class StorageError(GraftworkError):
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that any reader sees all of it or nothing. Raises ``StorageError``."""
-    partial: str | None = None
+    partial = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-        partial = None
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
-        if partial:
-            with contextlib.suppress(OSError):
-                os.unlink(partial)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

@@ -42,10 +42,11 @@ class JsonSource:
 def read_json(path: Path) -> JsonSource:
     """Read a spec file. Raises ``SpecError`` for anything that is not one clean JSON value."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError([Problem(f"{size} bytes; a spec holds at most {MAX_BYTES}", source=str(path))])
-        text = path.read_bytes().decode("utf-8-sig")
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise SpecError([Problem(f"larger than {MAX_BYTES} bytes, the most that a spec holds", source=str(path))])
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpecError([Problem(f"not UTF-8: byte {error.start}", source=str(path))]) from None
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _validated(
     except ValidationError as error:
         problems = explain(error, PipelineSpec, raw, catalogue)
     if problems:
-        raise SpecError([_located(problem, overrides, source) for problem in problems])
+        raise SpecError([_located(problem, value, overrides, source) for problem in problems])
     return spec
 
 
@@ -110,7 +110,7 @@ def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> list
             try:
                 spec_from_dict(base, {key: value}, catalogue)
             except SpecError as error:
-                shown = json.dumps(value)
+                shown = json.dumps(value, ensure_ascii=False, default=repr)
                 problems += [
                     Problem(
                         f"with {key} = {shown}: {inner.json_path}: {inner.reason}", ("search", key, index), inner.hint
@@ -120,12 +120,23 @@ def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> list
     return problems
 
 
-def _located(problem: Problem, overrides: Mapping[str, Any], source: JsonSource | None) -> Problem:
+def _located(problem: Problem, value: Any, overrides: Mapping[str, Any], source: JsonSource | None) -> Problem:
+    path = [str(part) for part in problem.path]
     for key in overrides:
-        parts: Sequence[str] = key.split(".")
-        if [str(part) for part in problem.path[: len(parts)]] == parts:
+        parts = key.split(".")
+        made_on_the_way = parts[: len(path)] == path and not _holds(value, problem.path)
+        if path[: len(parts)] == parts or made_on_the_way:
             return Problem(problem.reason, problem.path, problem.hint, f"--set {key}")
     if source is None:
         return problem
     line, column = source.position(problem.path)
     return Problem(problem.reason, problem.path, problem.hint, source.name, line, column)
+
+
+def _holds(value: Any, path: JsonPath) -> bool:
+    """Whether there is something at ``path``."""
+    for part in path:
+        if not (isinstance(value, (dict, list)) and part in (value if isinstance(value, dict) else range(len(value)))):
+            return False
+        value = value[part]  # type: ignore[index]
+    return True

@@ -33,10 +33,14 @@ def open_picture(image: Any) -> Image.Image:
         return image
     if isinstance(image, (str, Path)):
         return decode(_read(Path(image)), str(image))
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim in (2, 3):
+    if isinstance(image, np.ndarray) and _is_picture(image):
         return Image.fromarray(image)
     shape = f"{image.dtype} array {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
     raise DataError(f"a picture is a path, a PIL image or a uint8 array [H, W] or [H, W, 3], not a {shape}")
+
+
+def _is_picture(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype == np.uint8 and array.size > 0 and (array.ndim == 2 or array.shape[2:] == (3,))
 
 
 def file_media(path: Path) -> Media:

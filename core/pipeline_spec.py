@@ -20,6 +20,8 @@ from .roles import (
     TaskSpec,
 )
 
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
 
 class TrainerSpec(Spec):
     """The training loop."""
@@ -28,7 +30,7 @@ class TrainerSpec(Spec):
     """Passes over the labelled training items. Nothing trains when nothing is trainable."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Labelled items a step. Default: all of them in one step."""
-    optimizer: Annotated[OptimizerSpec, Slot("optimizer")] = Field(
+    optimizer: Annotated[OptimizerSpec, Slot("optimizer", "adamw")] = Field(
         default_factory=lambda: {"type": "adamw"},
         validate_default=True,
     )
@@ -50,7 +52,7 @@ class EvaluationSpec(Spec):
     """The split that chooses epoch and search values. Never the test split. `none`: last epoch, no search."""
     test_on: str = "test"
     """The split that the reported numbers come from."""
-    seeds: Annotated[Items[int], Field(min_length=1)] | None = None
+    seeds: Annotated[Items[Seed], Field(min_length=1)] | None = None
     """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
 
 
@@ -63,7 +65,7 @@ class PipelineSpec(Spec):
     """Version of this format."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "pipeline"
     """Names the run folder."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Seed = 0
     """The seed, where `evaluation.seeds` names no others."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """`auto` takes a GPU where there is one. Else `cpu`, `cuda`, `cuda:1`, `mps`."""
@@ -77,7 +79,7 @@ class PipelineSpec(Spec):
     """What the nodes are and which are neighbours."""
     adapter: Annotated[AdapterSpec, Slot("adapter")]
     """The trainable graft."""
-    task: Annotated[TaskSpec, Slot("task")] = Field(
+    task: Annotated[TaskSpec, Slot("task", "classification")] = Field(
         default_factory=lambda: {"type": "classification"},
         validate_default=True,
     )

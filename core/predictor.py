@@ -16,7 +16,7 @@ from ..triton_kernels import SparseGraph
 from .assemble import build
 from .captioner import Captioner
 from .dataset import DataError
-from .devices import resolve_device
+from .devices import own_randomness, resolve_device
 from .encoder import Encoder
 from .features import node_vectors
 from .graph import GraphBuilder, Support
@@ -146,9 +146,14 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     folder = adapter_folder(Path(run))
     catalogue = catalogue or default_catalogue()
     spec = load_spec(folder / "pipeline.json", catalogue=catalogue)
+    place = resolve_device(device)
+    with own_randomness(place):  # models draw initial weights before the saved ones take their place
+        return _assembled(folder, spec, catalogue, place)
+
+
+def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> Predictor:
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
-    place = resolve_device(device)
     encoder: Encoder = build(catalogue, spec.encoder, place)
     if encoder.facts().weights != facts["encoder_weights"]:
         raise RunFolderError(
@@ -176,9 +181,7 @@ def _stored_graph(tensors: dict[str, Tensor]) -> SparseGraph | None:
     if "graph.rowptr" not in tensors:
         return None
     nodes = len(tensors["graph.rowptr"]) - 1
-    return SparseGraph(
-        tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), nodes, nodes, symmetric=True
-    )
+    return SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), nodes, nodes)
 
 
 def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .events import Event
@@ -31,15 +31,16 @@ class Reporters:
     def tell(self, event: Event) -> None:
         """Pass an event on."""
         for reporter in tuple(self._listening):
-            try:
-                reporter.hear(event)
-            except Exception as error:  # noqa: BLE001  # an observer must not end the run it observes
-                self._listening.remove(reporter)
-                warnings.warn(
-                    f"reporter {type(reporter).__name__} failed and is silent from now on: {error}", stacklevel=2
-                )
+            self._isolated(reporter, lambda reporter: reporter.hear(event))
 
     def close(self) -> None:
         """Close every reporter that still listens."""
-        for reporter in self._listening:
-            reporter.close()
+        for reporter in tuple(self._listening):
+            self._isolated(reporter, lambda reporter: reporter.close())
+
+    def _isolated(self, reporter: Reporter, act: Callable[[Reporter], None]) -> None:
+        try:
+            act(reporter)
+        except Exception as error:  # noqa: BLE001  # an observer must not end the run it observes
+            self._listening.remove(reporter)
+            warnings.warn(f"reporter {type(reporter).__name__} failed and is silent from now on: {error}", stacklevel=3)

@@ -12,6 +12,7 @@ import torch
 
 from .. import __version__
 from .experiment import Experiment, Trial
+from .node_kinds import modalities_of
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
 
@@ -57,10 +58,14 @@ def result_of(
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
             "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
-            "classes": len(prepared.content.class_names),
+            "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
-        "encoder": {"identity": prepared.encoder.namespace.identity, "weights": facts.weights},
+        "encoder": {
+            "identity": prepared.encoder.namespace.identity,
+            "by_modality": {kind: dict(spec.encoder.modality_identity(kind)) for kind in modalities_of(spec.graph)},
+            "weights": facts.weights,
+        },
         "parameters": {
             "trainable": trainable,
             "frozen": facts.parameters,

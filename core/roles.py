@@ -50,8 +50,12 @@ class EncoderSpec(ComponentSpec):
     """Prompts for class names; `{}` stands for the name. A class vector is the mean over the templates."""
 
     def identity(self) -> Json:
-        """What a vector depends on besides its input: weights, architecture, preprocessing. Cheap; no torch."""
+        """What a vector of any modality depends on besides its input: weights, architecture. Cheap; no torch."""
         return self.model_dump(mode="json", exclude={"batch_size", "templates"})
+
+    def modality_identity(self, modality: str) -> Json:
+        """What the vectors of that modality alone depend on: its preprocessing. Not to be repeated in ``identity``."""
+        return {}
 
     def width(self, modality: str) -> int | None:
         """Width of the vectors of a modality, if it can be told without loading the model."""
@@ -113,7 +117,7 @@ class RegularizerSpec(ComponentSpec):
 class OptimizerSpec(ComponentSpec):
     """How parameters are updated."""
 
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Learning rate at the start."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled weight decay (`adamw`), or the L2 coefficient (`sgd`)."""

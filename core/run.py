@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..registry.catalogue import Catalogue
 from .assemble import build
-from .devices import resolve_device
+from .devices import own_randomness, resolve_device
 from .events import Note, RunFinished, RunStarted, StageFinished
 from .experiment import Experiment, Trial
 from .files import sweep_partials
@@ -32,12 +32,14 @@ class Run:
     folder: Path
     #: What ``result.json`` holds.
     result: dict[str, Any]
+    #: Where its components are looked up.
+    catalogue: Catalogue = field(repr=False)
 
     def load(self, device: str = "auto") -> Predictor:
         """The trained pipeline, ready to predict."""
         from .predictor import load
 
-        return load(self.folder, device=device)
+        return load(self.folder, device=device, catalogue=self.catalogue)
 
 
 def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Path | None = None) -> Run:
@@ -46,7 +48,7 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
     folder = new_run_folder(spec.name, out)
     if store.exists():
         sweep_partials(store)
-    with writing(folder) as partial:
+    with writing(folder) as partial, own_randomness(device):
         reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
         try:
             experiment = Experiment(spec, catalogue, store, device, reporters.tell)
@@ -62,7 +64,7 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
             reporters.tell(RunFinished(str(folder), result))
         finally:
             reporters.close()
-    return Run(folder, result)
+    return Run(folder, result, catalogue)
 
 
 def _best_trial(experiment: Experiment, reporters: Reporters) -> tuple[Trial, list[dict[str, Any]]]:

@@ -51,14 +51,21 @@ def new_run_folder(name: str, out: Path | None) -> Path:
 def writing(folder: Path) -> Iterator[Path]:
     """A folder to write into that becomes ``folder`` when the block ends well; else it stays as ``folder.partial``."""
     partial = folder.with_name(folder.name + PARTIAL)
-    try:
+    with _storage_errors(folder):
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
-        yield partial
+    yield partial
+    with _storage_errors(folder):
         os.replace(partial, folder)
+
+
+@contextlib.contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise storage_error(path, error) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -78,7 +78,10 @@ class _Shelf(ABC, Generic[V]):
     def _whole_shards(self) -> Iterator[bytes]:
         """The bytes of every shard whose name is their sha256."""
         for path in sorted(self.folder.glob(f"*{self.suffix}")):
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError:  # removed meanwhile, or not readable: not there
+                continue
             if hashlib.sha256(content).hexdigest() == path.stem:
                 yield content
 
@@ -126,5 +129,5 @@ class TextShelf(_Shelf[Iterable[str]]):
 
     def all(self) -> dict[str, str]:
         """Digest to text of all stored items."""
-        rows = (json.loads(line) for content in self._whole_shards() for line in content.decode().splitlines())
+        rows = (json.loads(line) for content in self._whole_shards() for line in content.decode().split("\n") if line)
         return {row["digest"]: row["text"] for row in rows}

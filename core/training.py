@@ -21,6 +21,7 @@ from .graph import Nodes
 from .model import GraftedModel
 from .pipeline_spec import PipelineSpec
 from .regularizer import Regularizer, TrainingView
+from .run_folder import adapter_folder
 from .task import Task
 
 
@@ -91,7 +92,7 @@ def train(
         logits=lambda: model(labelled.nodes, labelled.rows),
         targets=labelled.targets,
         losses=task.losses,
-        previous=Path(spec.trainer.start_from) / "adapter" if spec.trainer.start_from else None,
+        previous=adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None,
         generator=torch.Generator().manual_seed(seed),
     )
     regularizers: list[Regularizer] = [build(catalogue, one) for one in spec.regularizers] if parameters else []
@@ -105,17 +106,25 @@ def train(
     for epoch in range(1, last + 1):
         assert loop is not None
         loss = loop.epoch(task, labelled, regularizers)
-        if not math.isfinite(loss):
-            raise TrainingError(f"the loss is {loss} in epoch {epoch}; lower trainer.optimizer.lr")
+        _require_finite(loss, epoch)
         rank = _rank(model, task, selection) if selection is not None else None
         if rank is not None:
             best.offer(model, epoch, rank)
-        hear(epoch, loss, rank[0] if rank else None)
+        hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None)
     trained = _keep(spec, model, task, selection, best, last)
+    if last:  # the last step may have ruined what the last loss still looked well on
+        with torch.no_grad():
+            _require_finite(float(task.losses(view.logits(), labelled.targets).mean()), trained.epoch)
+        _require_finite(trained.selection or 0.0, trained.epoch)
     trained.seconds = time.perf_counter() - start
     for regularizer in regularizers:
         trained.files |= regularizer.finish(view)
     return trained
+
+
+def _require_finite(value: float, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(f"the loss is no longer finite in epoch {epoch}; lower trainer.optimizer.lr")
 
 
 class _Loop:

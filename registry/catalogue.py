@@ -46,22 +46,30 @@ class DuplicateComponent(GraftworkError):
 class Catalogue:
     """Immutable look-up over what the plugins declared.
 
-    Raises ``DuplicateComponent`` naming both distributions when two plugins declare one type.
+    Raises ``DuplicateComponent`` naming both distributions when two plugins declare one type, or one spec class.
     """
 
     def __init__(self, plugins: Iterable[Plugin] = ()) -> None:
         self.plugins = tuple(plugins)
         self._components: dict[tuple[str, str], Component] = {}
         self._owners: dict[tuple[str, str], Plugin] = {}
+        self._by_spec: dict[type[Spec], Component] = {}
         for plugin in self.plugins:
             for component in plugin.components:
-                key = (component.kind, component.type)
-                if key in self._components:
-                    raise DuplicateComponent(
-                        f"{component.kind} type `{component.type}` is declared by both {self._owners[key]} "
-                        f"and {plugin}; uninstall one of them"
-                    )
-                self._components[key], self._owners[key] = component, plugin
+                self._add(component, plugin)
+
+    def _add(self, component: Component, plugin: Plugin) -> None:
+        key = (component.kind, component.type)
+        if key in self._components:
+            other = self._owners[key]
+            both = f"twice by {plugin}" if other is plugin else f"by both {other} and {plugin}; uninstall one of them"
+            raise DuplicateComponent(f"{component.kind} type `{component.type}` is declared {both}")
+        if same := self._by_spec.get(component.spec):
+            raise DuplicateComponent(
+                f"spec class {component.spec.__name__} is that of both {same.name} ({self.owner(same)}) and "
+                f"{component.name} ({plugin}); give each its own"
+            )
+        self._components[key], self._owners[key], self._by_spec[component.spec] = component, plugin, component
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self._components.values())
@@ -87,12 +95,12 @@ class Catalogue:
 
     def component_of(self, spec: Spec) -> Component:
         """The component whose spec class is that of ``spec``."""
-        for component in self:
-            if type(spec) is component.spec:
-                return component
-        raise UnknownComponent(
-            f"{type(spec).__name__} belongs to no installed component", "declare it in graftwork_components"
-        )
+        try:
+            return self._by_spec[type(spec)]
+        except KeyError:
+            raise UnknownComponent(
+                f"{type(spec).__name__} belongs to no installed component", "declare it in graftwork_components"
+            ) from None
 
     def _suggest(self, kind: str, type_: str) -> str:
         if near := nearest(type_, self.types(kind)):

@@ -32,13 +32,16 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _misspelt_hook(module: ModuleType) -> str | None:
+def _mistaken_hook(module: ModuleType) -> str | None:
+    """What is wrong with a hook that pluggy would silently never call."""
     marker = f"{PROJECT}_impl"
     known = [name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")]
     for name, value in vars(module).items():
         if hasattr(value, marker) and name not in known:
             near = nearest(name, known)
             return f"implements unknown hook `{name}`" + (f"; did you mean `{near}`?" if near else "")
+        if name in known and not hasattr(value, marker):
+            return f"defines hook `{name}` without the decorator @hookimpl"
     return None
 
 
@@ -46,7 +49,7 @@ def _register(module: ModuleType) -> tuple[Component, ...]:
     api = getattr(module, "GRAFTWORK_API", None)
     if api != API_VERSION:
         raise PluginRejected(f"declares GRAFTWORK_API = {api!r}; this Graftwork speaks {API_VERSION}")
-    if reason := _misspelt_hook(module):
+    if reason := _mistaken_hook(module):
         raise PluginRejected(reason)
     manager = _manager()
     manager.register(module)
@@ -55,6 +58,7 @@ def _register(module: ModuleType) -> tuple[Component, ...]:
     for component in components:
         if not isinstance(component, Component):
             raise PluginRejected(f"graftwork_components gave a {type(component).__name__}, not a Component")
+    Catalogue([Plugin(module.__name__, module.__name__, "", components=components)])  # refuses what it declares twice
     return components
 
 
@@ -67,7 +71,8 @@ def load_plugin(entry: EntryPoint) -> Plugin:
     try:
         components = _register(entry.load())
     except _BREAKAGE as error:
-        failure = f"{type(error).__name__}: {error}" if not isinstance(error, PluginRejected) else str(error)
+        reason = str(error) if isinstance(error, PluginRejected) else f"{type(error).__name__}: {error}"
+        failure = " ".join(reason.split())
     return Plugin(entry.name, distribution, version, time.perf_counter() - start, failure, components)
 
 
@@ -99,6 +104,9 @@ def doctor_checks(catalogue: Catalogue) -> list[Check]:
 
 def _isolated(name: str, hook: Callable[[], Any] | None) -> list[Check]:
     try:
-        return list(hook()) if hook else []
+        checks = list(hook()) if hook else []
+        if stray := next((one for one in checks if not isinstance(one, Check)), None):
+            raise TypeError(f"it gave a {type(stray).__name__}, not a Check")
+        return checks
     except _BREAKAGE as error:
         return [Check(f"plugin {name}", False, f"its doctor hook failed: {error}", "report it to the plugin's author")]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]*\Z", re.ASCII)
 
 
 class GraftworkError(Exception):
@@ -36,15 +40,25 @@ class Problem:
 
     @property
     def json_path(self) -> str:
-        """The path as ``$.graph.threshold`` or ``$.reporters[0]``."""
-        return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        """The path as ``$.graph.threshold``, ``$.reporters[0]`` or ``$.search["graph.threshold"]``."""
+        return "$" + "".join(
+            f".{part}" if isinstance(part, str) and _PLAIN_KEY.match(part) else f"[{json.dumps(part)}]"
+            for part in self.path
+        )
 
     def __str__(self) -> str:
         place = self.source or ""
         if self.line is not None:
             place += f":{self.line}:{self.column}"
         lead = f"{place}: " if place else ""
-        return f"{lead}{self.json_path}: {self.reason}" + (f" ({self.hint})" if self.hint else "")
+        return one_line(f"{lead}{self.json_path}: {self.reason}" + (f" ({self.hint})" if self.hint else ""))
+
+
+def one_line(text: str) -> str:
+    """``text`` with line breaks and whatever else a terminal would act upon written as escapes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
+    )
 
 
 class SpecError(UserError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,10 +29,19 @@ def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
             *(r for r in named[component.name].get("required", []) if r != "type"),
         ]
         named[component.name].setdefault("description", component.summary)
-    for kind in catalogue.kinds():
-        named[kind] = {"oneOf": [{"$ref": f"#/$defs/{kind}.{type_}"} for type_ in catalogue.types(kind)]}
+    for kind in sorted({*catalogue.kinds(), *_slots_in(definitions)}):
+        types = [{"$ref": f"#/$defs/{kind}.{type_}"} for type_ in catalogue.types(kind)]
+        named[kind] = {"oneOf": types} if types else {"not": {}, "description": f"No {kind} is installed."}
     top = named.pop(refs[root, "validation"]["$ref"].removeprefix("#/$defs/"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top, "$defs": dict(sorted(named.items()))}
+
+
+def _slots_in(node: Any) -> Iterator[str]:
+    """The kinds of all slots, installed or not."""
+    if isinstance(node, dict) and isinstance(node.get("x-slot"), str):
+        yield node["x-slot"]
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _slots_in(part)
 
 
 def _rewrite(node: Any, renamed: dict[str, str]) -> Any:

@@ -26,6 +26,8 @@ class Slot:
     """Annotates a field as holding a component of ``kind``."""
 
     kind: str
+    #: The type that an object without one is of; ``None``: it needs a ``type``.
+    default: str | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Validate by look-up; serialise as the concrete spec, not as the annotated base."""
@@ -48,23 +50,28 @@ class Slot:
             return self._accept(value, catalogue)
         if not isinstance(value, dict):
             raise PydanticCustomError(
-                "component_object", "{reason}", {"reason": f"expected an object with a `type`: a {self.kind}"}
+                "component_object", "{reason}", {"reason": f"expected an object whose `type` names the {self.kind}"}
             )
-        type_ = value.get("type")
+        type_ = value.get("type", self.default)
         if type_ is None:
             installed = ", ".join(catalogue.types(self.kind))
-            raise _at_type(value, f"a {self.kind} needs a `type`", f"installed: {installed}")
+            raise _at_type(value, f"`type` is missing: it names the {self.kind}", f"installed: {installed or 'none'}")
         if not isinstance(type_, str):
-            raise _at_type(type_, f"`type` must be the name of a {self.kind}", "a string")
+            raise _at_type(type_, f"`type` must be a string: it names the {self.kind}")
         try:
             component = catalogue.find(self.kind, type_)
         except UnknownComponent as error:
             raise _at_type(type_, error.reason, error.hint) from None
-        spec: Spec = component.spec.model_validate(value, context=info.context)
+        spec: Spec = component.spec.model_validate({"type": type_, **value}, context=info.context)
         return spec
 
     def _accept(self, value: Spec, catalogue: Catalogue) -> Spec:
-        component = catalogue.component_of(value)
+        try:
+            component = catalogue.component_of(value)
+        except UnknownComponent as error:
+            raise PydanticCustomError(
+                "component_unknown", "{reason}", {"reason": error.reason, "hint": error.hint}
+            ) from None
         if component.kind != self.kind:
             reason = f"`{component.type}` is of kind {component.kind}, not {self.kind}"
             raise PydanticCustomError("component_kind", "{reason}", {"reason": reason})
@@ -81,6 +88,6 @@ def _dump(value: Spec) -> dict[str, Any]:
     return value.model_dump(mode="json")
 
 
-def _at_type(value: Any, reason: str, hint: str) -> ValidationError:
+def _at_type(value: Any, reason: str, hint: str | None = None) -> ValidationError:
     error = PydanticCustomError("component_type", "{reason}", {"reason": reason, "hint": hint})
     return ValidationError.from_exception_data("slot", [InitErrorDetails(type=error, loc=("type",), input=value)])

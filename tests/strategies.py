@@ -1,13 +1,10 @@
 """Hypothesis strategies for what the kernels take: small, public, composable."""
 
 import torch
-from graftwork.triton_kernels import SparseGraph
-from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-settings.register_profile("graftwork", deadline=None)  # torch sets itself up inside the first example, in half a second
-settings.load_profile("graftwork")
+from graftwork.triton_kernels import SparseGraph
 
 KINDS = ("integers", "signs", "gaussian", "duplicates")
 

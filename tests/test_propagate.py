@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from graftwork.triton_kernels import SparseGraph, attach, propagate, reference
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from graftwork.triton_kernels import SparseGraph, attach, propagate, reference
 
 from .strategies import dense_adjacency, sparse_graphs
 

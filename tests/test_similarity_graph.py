@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from graftwork.triton_kernels import SparseGraph, reference, similarity_graph
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from graftwork.triton_kernels import SparseGraph, reference, similarity_graph
 
 from .strategies import embeddings
 

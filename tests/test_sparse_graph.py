@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 import torch
-from graftwork.triton_kernels import SparseGraph, attach, propagate, similarity_graph
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from graftwork.triton_kernels import SparseGraph, attach, propagate, similarity_graph
 
 from .strategies import dense_adjacency, embeddings, sparse_graphs
 

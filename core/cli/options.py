@@ -61,7 +61,9 @@ def warn_of_broken_plugins() -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print readable JSON on standard output."""
+    """Print JSON on standard output: letters as they are where it takes UTF-8, else escaped."""
     import json
+    import sys
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not utf8))

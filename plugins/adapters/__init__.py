@@ -14,7 +14,7 @@ class BottleneckSpec(AdapterSpec):
     """Down-projection, activation, up-projection, residual (Houlsby et al. 2019): GA-Net without its graph."""
 
     type: Literal["bottleneck"] = "bottleneck"
-    bottleneck: Annotated[int, Field(ge=1)] = 64
+    bottleneck: Annotated[int, Field(ge=1, le=65536)] = 64
     """Width r between the projections."""
     activation: Literal["relu", "gelu", "tanh"] = "gelu"
     """phi."""
@@ -31,7 +31,7 @@ class GANetSpec(AdapterSpec):
 
     type: Literal["ga_net"] = "ga_net"
     needs_graph: ClassVar[bool] = True
-    bottleneck: Annotated[int, Field(ge=1)] = 64
+    bottleneck: Annotated[int, Field(ge=1, le=65536)] = 64
     """Width r between the projections; messages are passed at this width."""
     layers: Annotated[int, Field(ge=1, le=8)] = 1
     """L: graph convolutions."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.dataset import DataError, Dataset, DatasetContent, Item, Media
+from ...core.json_source import parse_json
 from ...core.pictures import SUFFIXES, file_media
+from ...registry.errors import SpecError
 from . import ImageFolderSpec
 from .stratified import stratified_split
 
@@ -61,7 +62,13 @@ class ImageFolder(Dataset):
             yield from _metadata_rows(self.root, None)
             return
         folders = _subfolders(self.root)
-        if folders and all(folder.name in SPLIT_FOLDERS for folder in folders):
+        others = [folder.name for folder in folders if folder.name not in SPLIT_FOLDERS]
+        if {"train", "test"} <= {folder.name for folder in folders} and others:
+            raise DataError(
+                f"dataset.root: {self.root} has split folders beside {', '.join(others[:10])}; either all its folders "
+                f"are splits ({', '.join(SPLIT_FOLDERS)}) or all are classes"
+            )
+        if folders and not others:
             for folder in folders:
                 split = SPLIT_FOLDERS[folder.name]
                 yield from (
@@ -107,30 +114,41 @@ def _class_rows(folder: Path, split: str | None) -> Iterator[_Row]:
 
 def _metadata_rows(folder: Path, split: str | None) -> Iterator[_Row]:
     metadata = folder / METADATA
-    for number, line in enumerate(metadata.read_text("utf-8").splitlines(), start=1):
+    try:
+        lines = metadata.read_bytes().decode("utf-8-sig").split("\n")  # not splitlines: JSON may hold U+2028 as it is
+    except UnicodeDecodeError as error:
+        raise DataError(f"{metadata}: not UTF-8: byte {error.start}") from None
+    except OSError as error:
+        raise DataError(f"{metadata}: cannot be read: {error.strerror or error}") from None
+    seen: dict[Path, int] = {}
+    for number, line in enumerate(lines, start=1):
         if line.strip():
-            yield _metadata_row(folder, f"{metadata}:{number}", line, split)
+            row = _metadata_row(folder, f"{metadata}:{number}", line, split)
+            if (first := seen.setdefault(row.path.resolve(), number)) != number:
+                raise DataError(f"{metadata}:{number}: {row.path} stands in line {first} already")
+            yield row
 
 
 def _metadata_row(folder: Path, place: str, line: str, split: str | None) -> _Row:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: not JSON: {error}") from None
+        row = parse_json(line, place).value
+    except SpecError as error:
+        raise DataError(f"{place}: not JSON: {error.problems[0].reason}") from None
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str) or not isinstance(row.get("label"), str):
         raise DataError(
             f'{place}: needs strings "file_name" and "label", for example {{"file_name": "a.png", "label": "cat"}}'
         )
-    path = folder / row["file_name"]
+    path = folder / row["file_name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{place}: {row['file_name']} lies outside {folder}")
     if not path.is_file():
         raise DataError(f"{place}: {path} does not exist")
-    said = row.get("split", split)
-    if said is not None and said not in SPLIT_FOLDERS:
+    said, text = split if row.get("split") is None else row["split"], row.get("text")
+    if said is not None and not (isinstance(said, str) and said in SPLIT_FOLDERS):
         raise DataError(f"{place}: split {said!r} is none of {', '.join(SPLIT_FOLDERS)}")
-    text = row.get("text")
-    return _Row(path, row["label"], SPLIT_FOLDERS[said] if said else None, text if isinstance(text, str) else None)
+    if text is not None and not isinstance(text, str):
+        raise DataError(f'{place}: "text" must be a string, not {text!r}')
+    return _Row(path, row["label"], SPLIT_FOLDERS[said] if said else None, text)
 
 
 def _require_two(items: list[Item], root: Path) -> None:

@@ -57,18 +57,28 @@ class OpenClipSpec(EncoderSpec):
         return self
 
     def identity(self) -> Mapping[str, Any]:
-        """Configuration (with preprocessing), weights by content where they are a file, size, precision, libraries."""
+        """Architecture, weights by content where they are a file, precision, open_clip's version."""
         return {
-            "config": files.config(self.model),
+            "architecture": (files.config(self.model) or {}).get("model_cfg"),
             "weights": files.weights_identity(self.model, self.pretrained, self.checkpoint),
-            "image_size": self.image_size,
             "precision": self.precision,
-            "libraries": files.library_versions(),
+            "libraries": files.library_versions("open_clip_torch"),
+        }
+
+    def modality_identity(self, modality: str) -> Mapping[str, Any]:
+        """Of images: how they are resized and normalised, and by which versions of which libraries."""
+        if modality != "image":
+            return {}
+        return {
+            "preprocessing": (files.config(self.model) or {}).get("preprocess_cfg"),
+            "image_size": self.image_size,
+            "libraries": files.library_versions("torchvision", "pillow"),
         }
 
     def width(self, modality: str) -> int | None:
         """Width of CLIP's joint space."""
-        width = (files.config(self.model) or {}).get("model_cfg", {}).get("embed_dim")
+        model = (files.config(self.model) or {}).get("model_cfg")
+        width = model.get("embed_dim") if isinstance(model, dict) else None
         return width if isinstance(width, int) else None
 
     def frozen_parameters(self) -> int | None:

@@ -37,7 +37,9 @@ class OpenClip(Encoder):
         self._library = import_open_clip()
         try:
             self._model, self._preprocess, self._tokenize = self._load(spec)
-        except (RuntimeError, OSError, ValueError, KeyError, FileNotFoundError) as error:
+        except EncoderError:
+            raise
+        except Exception as error:  # assertions, safetensors' and pickle's own errors: it cannot be loaded
             raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {_first_lines(error)}") from error
         self._model.eval().requires_grad_(False)
         self._facts: EncoderFacts | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -36,7 +37,9 @@ def architectures() -> tuple[str, ...]:
 
 def absolute(model: str) -> str:
     """``local-dir:`` paths made absolute, so that a saved pipeline works from anywhere."""
-    return LOCAL + str(Path(model.removeprefix(LOCAL)).expanduser().absolute()) if model.startswith(LOCAL) else model
+    if not model.startswith(LOCAL):
+        return model
+    return LOCAL + os.path.abspath(os.path.expanduser(model.removeprefix(LOCAL)))
 
 
 def is_complete(model: str) -> bool:
@@ -95,20 +98,28 @@ def _digest_of(file: str, mtime_ns: int, size: int) -> str:
 
 
 def count_parameters(model: str, checkpoint: str | None) -> int | None:
-    """Parameters in a local safetensors file, from its header."""
+    """Parameters in a local safetensors file, from its header; ``None`` where only loading tells."""
     file = weights_file(model, checkpoint)
     if file is None or file.suffix != ".safetensors" or not file.is_file():
         return None
-    with open(file, "rb") as opened:
-        size = int.from_bytes(opened.read(8), "little")
-        header = json.loads(opened.read(min(size, 1 << 26)))
-    return sum(int(prod(entry["shape"])) for name, entry in header.items() if name != "__metadata__")
+    try:
+        with open(file, "rb") as opened:
+            size = int.from_bytes(opened.read(8), "little")
+            header = json.loads(opened.read(min(size, 1 << 26)))
+        return sum(int(prod(entry["shape"])) for name, entry in header.items() if _is_parameter(name))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # a damaged file: loading it will say so
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of what decides the preprocessing."""
+def _is_parameter(name: str) -> bool:
+    """Whether an entry of the header is one: not the metadata, and not a buffer of a normalisation."""
+    return name.rpartition(".")[2] not in ("__metadata__", "running_mean", "running_var", "num_batches_tracked")
+
+
+def library_versions(*packages: str) -> dict[str, str]:
+    """Installed versions."""
     out = {}
-    for package in ("open_clip_torch", "torchvision", "pillow"):
+    for package in packages:
         try:
             out[package] = version(package)
         except PackageNotFoundError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console as Terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ...core.events import (
     EpochFinished,
@@ -29,8 +29,14 @@ class Console(Reporter):
     def __init__(self, spec: ConsoleSpec, folder: Path) -> None:
         self._spec = spec
         self._terminal = Terminal(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description:<14}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=self._terminal)
+        self._progress = Progress(
+            TextColumn("{task.description}", table_column=Column(min_width=12, no_wrap=True)),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            console=self._terminal,
+        )
         self._tasks: dict[str, TaskID] = {}
         self._trainings = 0
 
@@ -56,6 +62,7 @@ class Console(Reporter):
                 self.close()
                 if self._spec.table:
                     self._terminal.print(result_table(event.result))
+                    self._terminal.print(conditions(event.result), soft_wrap=True)
                 self._terminal.print(f"saved in {event.folder}")
             case _:
                 pass
@@ -84,8 +91,8 @@ def _short(value: Any) -> str:
 
 
 def result_table(result: dict[str, Any]) -> Table:
-    """What was measured, with its conditions in the caption."""
-    table = Table(title=f"{result['name']} on {result['test_on']}", title_justify="left", caption_justify="left")
+    """What was measured."""
+    table = Table(title=f"{result['name']} on {result['test_on']}", title_justify="left")
     table.add_column("metric")
     table.add_column("mean ± s.d.", justify="right")
     for name, figure in result["test"].items():
@@ -94,9 +101,13 @@ def result_table(result: dict[str, Any]) -> Table:
     table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
     table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
     table.add_row("peak memory", f"{memory:,.0f} MB")
+    return table
+
+
+def conditions(result: dict[str, Any]) -> str:
+    """Under which conditions it was measured."""
     chosen = "; ".join(f"{key} = {_short(value)}" for key, value in result["chosen"].items())
-    table.caption = (
+    return (
         f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}, "
         f"inductive policy {result['inductive']}, pool {result['pool']}\nsplit {result['dataset']['split_id']}"
     )
-    return table

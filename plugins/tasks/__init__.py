@@ -15,7 +15,7 @@ class ClassificationSpec(TaskSpec):
     """One class an item: cross-entropy, accuracy."""
 
     type: Literal["classification"] = "classification"
-    head: Annotated[HeadSpec, Slot("head")] = Field(
+    head: Annotated[HeadSpec, Slot("head", "cosine")] = Field(
         default_factory=lambda: {"type": "cosine"},
         validate_default=True,
     )

@@ -1,0 +1,63 @@
+"""What every test shares: hypothesis without deadlines, a cache of its own, and a small real CLIP on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before torch: on tensors this small, threads that wait for each other (or for the other worker's) are 5 times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("graftwork", deadline=None)  # torch sets itself up inside the first example, in half a second
+settings.load_profile("graftwork")
+
+#: A real open_clip architecture, as small as it can be: 1.6 million parameters, nearly all in the token embedding.
+TINY = {
+    "model_cfg": {
+        "embed_dim": 32,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+        "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+        "size": [32, 32],
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that ``GRAFTWORK_CACHE`` names; no test sees the vectors of another, or the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GRAFTWORK_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that ``local-dir:FOLDER`` opens: a real open_clip CLIP with random weights, the same every time."""
+    return save_tiny_clip(tmp_path_factory.mktemp("tiny_clip"), seed=0)
+
+
+def save_tiny_clip(folder: Path, seed: int) -> Path:
+    """Write configuration and seeded random weights of ``TINY`` into ``folder``."""
+    import torch
+    from safetensors.torch import save_file
+
+    from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
+
+    declare_missing_torchvision_ops()
+    import open_clip
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = open_clip.CLIP(**TINY["model_cfg"])
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
