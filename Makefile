@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket clean
+.PHONY: setup demo test lint format bench pocket pocket-fonts clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -32,6 +32,11 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench_pipeline.py
+
+# The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
+pocket-fonts: $(READY)
+	apt-get update -q && apt-get install -q -y --no-install-recommends \
+	  $$($(BIN)/python -c "from graftwork.plugins.pocket.fonts import FONT_PACKAGES as p; print(*(f.name for f in p))")
 
 pocket: $(READY)
 	$(BIN)/python -m graftwork.plugins.pocket.train

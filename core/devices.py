@@ -26,6 +26,22 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+#: Below so many numbers in the node matrix, threads cost more than they bring (and far more on a busy machine).
+SMALL = 1 << 20
+
+
+@contextlib.contextmanager
+def fitting_threads(elements: int) -> Iterator[None]:
+    """One thread for a small problem of that many numbers; the number of threads is afterwards as it was."""
+    before = torch.get_num_threads()
+    if elements < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @contextlib.contextmanager
 def own_randomness(device: torch.device) -> Iterator[None]:
     """Whatever the block draws from torch's global generators, they are afterwards as they were."""

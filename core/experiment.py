@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import DataError, Dataset, DatasetContent, sample_shots
 from .describe import CaptionerStage
-from .devices import own_randomness
+from .devices import fitting_threads, own_randomness
 from .encode import EncoderStage, Tell
 from .events import EpochFinished, Note, TrainingFinished
 from .features import Features, encode_prompts, encode_split, node_vectors, prompt_nodes
@@ -117,6 +117,13 @@ class Experiment:
         if short:
             self.tell(Note(f"fewer than {spec.dataset.shots} training items, all are used: {', '.join(short[:10])}"))
 
+    def _builder(self, spec: PipelineSpec) -> GraphBuilder | None:
+        """The graph builder, where the adapter passes messages."""
+        if spec.graph is None or not spec.adapter.needs_graph:
+            return None
+        builder: GraphBuilder = build(self.catalogue, spec.graph)
+        return builder
+
     def support(self, trial: Trial, seed: int) -> tuple[Support, GraphBuilder | None]:
         """The training nodes of a seed with their graph."""
         spec, features = trial.spec, trial.prepared.features["train"]
@@ -127,9 +134,7 @@ class Experiment:
         known = torch.tensor([id_ in labelled for id_ in ids])
         targets = torch.where(known, features.targets[rows], -1)
         x = node_vectors({kind: vectors[rows] for kind, vectors in features.vectors.items()}, spec.graph)
-        builder: GraphBuilder | None = None
-        if spec.graph is not None and spec.adapter.needs_graph:
-            builder = build(self.catalogue, spec.graph)
+        builder = self._builder(spec)
         with self.meter.stage("graph"):
             graph = builder.connect(x.to(self.device)) if builder else None
         return Support(ids, x.to(self.device), targets.to(self.device), graph), builder
@@ -157,7 +162,8 @@ class Experiment:
         def hear(epoch: int, loss: float, metric: float | None) -> None:
             self.tell(EpochFinished(number, seed, epoch, loss, metric))
 
-        with self.meter.stage("train"), own_randomness(self.device):
+        scale = (selection or labelled).nodes.x.numel()
+        with self.meter.stage("train"), own_randomness(self.device), fitting_threads(scale):
             torch.manual_seed(seed)
             classes = len(prepared.content.class_names)
             model = build_model(spec, self.catalogue, support.x.shape[1], classes, prompts).to(self.device)
@@ -171,13 +177,10 @@ class Experiment:
     def score(self, trial: Trial, split: str) -> list[dict[str, float]]:
         """Metrics of every seed of a trial on a split."""
         task: Task = build(self.catalogue, trial.spec.task)
-        builder: Callable[[], GraphBuilder | None] = lambda: (  # noqa: E731
-            build(self.catalogue, trial.spec.graph) if trial.spec.graph and trial.spec.adapter.needs_graph else None
-        )
         with self.meter.stage("evaluate"):
             out = []
             for trained, support in zip(trial.trained, trial.supports, strict=True):
-                queries = self.attached(trial, split, support, builder())
+                queries = self.attached(trial, split, support, self._builder(trial.spec))
                 out.append(task.metrics(trained.model.query_logits(queries.nodes), queries.targets))
         return out
 

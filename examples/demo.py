@@ -43,27 +43,23 @@ def main() -> None:
         results[method] = Pipeline.from_file(HERE / spec, overrides).run(out=folder).result
     console.print(_table(results))
     one = results["GA-Net"]
-    console.print(f"split: {one['dataset']['split_id']}")
-    console.print(f"prompts: {one['prompts']}")
-    console.print(
-        f"16 shots a class; seeds {one['seeds']}; chosen on val; s.d. over the seeds; policy {one['inductive']}"
-    )
-    console.print(f"{time.perf_counter() - start:.0f} s in all. Try next:")
-    console.print(f"  .venv/bin/graftwork predict {out / 'ganet_digits'} YOUR_DIGIT.png   (bright strokes on dark)")
+    for line in (
+        *(f"chosen on val, {method}: {_chosen(result)}" for method, result in results.items() if result["chosen"]),
+        f"split: {one['dataset']['split_id']}",
+        f"prompts: {one['prompts']}",
+        f"16 shots a class; mean and s.d. over seeds {one['seeds']}",
+        f"GA-Net: inductive policy {one['inductive']}, pool {one['pool']}",
+        f"{time.perf_counter() - start:.0f} s in all. Next, with bright strokes on dark:",
+        f"  .venv/bin/graftwork predict {out / 'ganet_digits'} YOUR_DIGIT.png",
+    ):
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def _table(results: dict[str, dict]) -> Table:  # type: ignore[type-arg]
-    table = Table(title="1,797 real handwritten digits, frozen pocket CLIP, test split", title_justify="left")
-    for name in (
-        "method",
-        "test accuracy",
-        "val accuracy",
-        "trainable parameters",
-        "s a training",
-        "peak memory",
-        "chosen on val",
-    ):
-        table.add_column(name, justify="left" if name in ("method", "chosen on val") else "right")
+    title = "1,797 real handwritten digits, frozen pocket CLIP, test split"
+    table = Table("method", title=title, title_justify="left")
+    for name in ("test accuracy", "val", "trained", "s", "peak MB"):
+        table.add_column(name, justify="right", no_wrap=True)
     for method, result in results.items():
         accuracy = result["test"]["accuracy"]
         table.add_row(
@@ -72,10 +68,14 @@ def _table(results: dict[str, dict]) -> Table:  # type: ignore[type-arg]
             f"{result['selection']['mean']:.4f}",
             f"{result['parameters']['trainable']:,}",
             f"{result['training_seconds_per_seed']:.2f}",
-            f"{max(stage['peak_memory_mb'] for stage in result['stages'].values()):,.0f} MB",
-            ", ".join(f"{key.split('.')[-1]} {_short(value)}" for key, value in result["chosen"].items()),
+            f"{max(stage['peak_memory_mb'] for stage in result['stages'].values()):,.0f}",
         )
+    table.caption = "trained: parameters; s: seconds a training; peak MB: resident memory"
     return table
+
+
+def _chosen(result: dict) -> str:  # type: ignore[type-arg]
+    return ", ".join(f"{key} {_short(value)}" for key, value in result["chosen"].items())
 
 
 def _short(value: object) -> str:

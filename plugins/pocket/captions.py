@@ -67,10 +67,10 @@ def _choose(known: Facts, rng: np.random.Generator) -> dict[str, str]:
     if "count" not in known:
         return {}
     said = {"count": known["count"], "kind": known["kind"]}
-    if rng.random() < 0.88:
+    if rng.random() < 0.94:
         said["what"] = known["what"]
     optional = [key for key in ("colour", "size", "style", "case", "place") if key in known]
-    most = min(len(optional), int(rng.choice((0, 1, 2, _MOST_SAID), p=(0.28, 0.34, 0.24, 0.14))))
+    most = min(len(optional), int(rng.choice((0, 1, 2, _MOST_SAID), p=(0.4, 0.3, 0.2, 0.1))))
     for index in rng.permutation(len(optional))[:most]:
         said[optional[index]] = known[optional[index]]
     return said

@@ -22,7 +22,7 @@ class Mix:
     """How often each arrangement and kind is drawn."""
 
     arrangements: dict[Arrangement, float] = field(
-        default_factory=lambda: {"close-up": 0.38, "single": 0.33, "several": 0.12, "pair": 0.12, "bare": 0.05}
+        default_factory=lambda: {"close-up": 0.56, "single": 0.18, "several": 0.11, "pair": 0.11, "bare": 0.04}
     )
     close_up_digits: float = 0.7
     """Share of digits among the close-ups (the rest are letters)."""
@@ -70,7 +70,7 @@ class Composer:
         digit = self.rng.random() < self.mix.close_up_digits
         name = _pick(self.rng, CHARACTERS[:10] if digit else CHARACTERS[10:])
         plain = self.rng.random() < 0.85
-        grey = self.rng.random() < 0.6
+        grey = self.rng.random() < 0.75
         ground = self._ground("plain" if plain else _pick(self.rng, TEXTURES), _GREYS if grey else tuple(COLOURS))
         x, y = self.rng.normal(0.5, 0.03, 2)
         extent = float(self.rng.uniform(0.8, 1.02))

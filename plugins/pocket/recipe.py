@@ -14,7 +14,7 @@ class Recipe:
     vision: str = "resnet-small"
     """A name in ``towers.VISION_TOWERS``."""
     seed: int = 0
-    steps: int = 6000
+    steps: int = 5500
     batch: int = 64
     """Pictures a replica and step."""
     replicas: int = 2
@@ -25,7 +25,7 @@ class Recipe:
     warmup_steps: int = 60
     weight_decay: float = 0.05
     clip_norm: float = 1.0
-    heads_weight: float = 4.0
+    heads_weight: float = 3.0
     """Weight of the fact heads' loss beside the contrastive one."""
     average: float = 0.997
     """Decay of the running average of the weights, which is what is saved."""
