@@ -34,11 +34,12 @@ def encode_split(
     stage: EncoderStage, name: str, items: Sequence[Item], modalities: Sequence[str], tell: Tell
 ) -> Features:
     """Encode one split. Raises ``DataError`` for an item that lacks a modality the nodes need."""
-    vectors = {}
     for modality in modalities:
         if lacking := next((item for item in items if modality not in item.modalities), None):
             remedy = 'add a "captioner", or a `text` for every item' if modality == "text" else "take other nodes"
             raise DataError(f"item {lacking.id} of split {name} has no {modality}, which the nodes need; {remedy}")
+    vectors = {}
+    for modality in modalities:
         vectors[modality] = torch.from_numpy(
             stage.encode(modality, [item.modalities[modality] for item in items], tell)
         )

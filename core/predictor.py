@@ -97,7 +97,8 @@ class Predictor:
         if "text" in modalities_of(self.spec.graph):
             if texts is None and self._captioner is None:
                 raise DataError(
-                    "this pipeline's nodes hold text and it has no captioner: give predict(images, texts=[...])"
+                    "this pipeline's nodes hold text and it has no captioner: "
+                    "give predict(images, texts=[...]), on the command line --text"
                 )
             contents["text"] = list(texts) if texts is not None else self._captioner.describe(pictures)  # type: ignore[union-attr]
             if len(contents["text"]) != len(pictures):

@@ -48,7 +48,7 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
     folder = new_run_folder(spec.name, out)
     if store.exists():
         sweep_partials(store)
-    with writing(folder) as partial, own_randomness(device):
+    with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
         try:
             experiment = Experiment(spec, catalogue, store, device, reporters.tell)

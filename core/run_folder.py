@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ..registry.errors import UserError
+from ..registry.errors import GraftworkError, UserError
 from .files import sha256_of, storage_error, write_whole
 
 MANIFEST = "manifest.json"
@@ -48,14 +48,23 @@ def new_run_folder(name: str, out: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``folder`` when the block ends well; else it stays as ``folder.partial``."""
+def writing(folder: Path, keep_on: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
+    """A folder to write into that becomes ``folder`` when the block ends well.
+
+    It goes when the block ends in an error that was explained to the user. After an interrupt, a crash or one of
+    ``keep_on`` it stays as ``folder.partial``: its events tell how far the run came.
+    """
     partial = folder.with_name(folder.name + PARTIAL)
     with _storage_errors(folder):
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
-    yield partial
+    try:
+        yield partial
+    except GraftworkError as error:
+        if not isinstance(error, keep_on):
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
     with _storage_errors(folder):
         os.replace(partial, folder)
 

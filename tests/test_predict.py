@@ -421,3 +421,22 @@ def test_a_damaged_run_is_exit_code_2(
     assert graftwork(monkeypatch, "predict", copy, pictures[0]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "support.safetensors is missing" in line
+
+
+def test_texts_on_the_command_line_follow_their_images(
+    model: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """``--text``, one an image in order: an unreadable image takes its text with it; another number is refused."""
+    root = folder_of_texts(tmp_path / "pictures")
+    dataset = {"type": "image_folder", "root": str(root)}
+    spec = spec_of(model) | {"dataset": dataset, "graph": {"type": "similarity", "threshold": 0.5, "nodes": "fused"}}
+    run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store")
+    shown = [root / "0.png", tmp_path / "nowhere.png", root / "1.png"]
+    texts = ["a dark picture", "lost", "a bright picture"]
+    given = [word for text in texts for word in ("--text", text)]
+    assert graftwork(monkeypatch, "predict", run.folder, *shown, *given, "--format", "json") == 2
+    found = json.loads(capsys.readouterr().out)
+    expected = run.load().predict([shown[0], shown[2]], texts=[texts[0], texts[2]])
+    assert [one["probability"] for one in found] == [one.probability for one in expected]
+    assert graftwork(monkeypatch, "predict", run.folder, shown[0], *given) == 2
+    assert "3 texts for 1 images" in capsys.readouterr().err

@@ -286,6 +286,13 @@ def test_events_of_a_diverging_run_are_still_json(tmp_path: Path) -> None:
     assert "EpochFinished" in [strict(line)["event"] for line in lines]
 
 
+def test_a_run_that_fails_before_training_leaves_nothing(tmp_path: Path) -> None:
+    """The mistake was explained; an empty folder beside it would only take a name."""
+    with pytest.raises(DataError, match="no split `nowhere`"):
+        pipeline(evaluation__test_on="nowhere").run(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_keep_best_keeps_the_epoch_that_validation_likes_most(tmp_path: Path) -> None:
     """Highest metric as the events told it; ``keep: last`` keeps the last whatever it scored."""
     common: dict[str, Any] = {"trainer__epochs": 25, "dataset__shots": 3, "reporters": HEARING}

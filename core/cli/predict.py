@@ -9,6 +9,8 @@ import click
 from .options import format_option, print_json
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ..predictor import Prediction, Predictor
 
 
@@ -16,17 +18,20 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path())
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @format_option("text", "json")
+@click.option("--text", "texts", multiple=True, help="What an image shows, for runs on texts; one an image, in order.")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-def command(run: str, images: tuple[str, ...], style: str, top: int, device: str) -> None:
+def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...], top: int, device: str) -> None:
     """Predict label and probability of IMAGES with a finished RUN.
 
     Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2.
     """
     from ..predictor import load
 
+    if texts and len(texts) != len(images):
+        raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
     predictor = load(run, device=device)
-    found, broken = _predict_each(predictor, images)
+    found, broken = _predict_each(predictor, images, texts)
     if style == "json":
         print_json([{"image": image, **_json(one, top)} for image, one in found])
     else:
@@ -39,17 +44,22 @@ def command(run: str, images: tuple[str, ...], style: str, top: int, device: str
         raise SystemExit(2)
 
 
-def _predict_each(predictor: Predictor, images: tuple[str, ...]) -> tuple[list[tuple[str, Prediction]], list[str]]:
+def _predict_each(
+    predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...]
+) -> tuple[list[tuple[str, Prediction]], list[str]]:
     from ..dataset import DataError
     from ..pictures import open_picture
 
-    opened, broken = [], []
-    for image in images:
+    opened: list[tuple[str, Image]] = []
+    said: list[str] = []
+    broken: list[str] = []
+    for index, image in enumerate(images):
         try:
             opened.append((image, open_picture(image)))
+            said += texts[index : index + 1]
         except DataError as error:
             broken.append(str(error))
-    predictions = predictor.predict([picture for _, picture in opened])
+    predictions = predictor.predict([picture for _, picture in opened], said or None)
     return [(image, one) for (image, _), one in zip(opened, predictions, strict=True)], broken
 
 
