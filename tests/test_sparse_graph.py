@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 import torch
-from graftwork.triton_kernels import SparseGraph, attach, propagate, similarity_graph
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from .strategies import dense_adjacency, embeddings, sparse_graphs
+from graftwork.triton_kernels import SparseGraph, attach, propagate, similarity_graph
+from graftwork.triton_kernels.testing import dense_adjacency, embeddings, sparse_graphs
 
 
 def identical(a: SparseGraph, b: SparseGraph) -> bool:
