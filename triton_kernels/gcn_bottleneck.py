@@ -10,6 +10,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 
 from .activations import Activation, activate, activation_gradient
+from .device import runs_triton
 from .normalise import Norm, operator
 from .propagate import message_pass, propagate
 from .sparse_graph import SparseGraph
@@ -70,8 +71,7 @@ def gcn_bottleneck(
     if not _fuses(x, message, graph):
         return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
     settings = (norm, activation, scale)
-    return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type:
-    ignore[no - untyped - call]
+    return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type: ignore[no-untyped-call]
 
 
 def plain_tail(
@@ -100,8 +100,7 @@ def _fuses(x: Tensor, message: Tensor, graph: SparseGraph) -> bool:
 
 
 def _forward_mode(*tensors: Tensor) -> bool:
-    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)  # type:
-    ignore[no - untyped - call]
+    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)  # type: ignore[no-untyped-call]
 
 
 class _Tail(torch.autograd.Function):
@@ -114,7 +113,7 @@ class _Tail(torch.autograd.Function):
         graph: SparseGraph, settings: tuple[Norm, Activation, float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         norm, activation, scale = settings
-        if x.is_cuda and x.dtype == torch.float32:
+        if runs_triton(x) and x.dtype == torch.float32:
             from .triton_bottleneck import tail
 
             fixed = operator(graph, norm, False, x.dtype)

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .device import runs_triton
 from .sddmm import pair_products
 
 
 @torch.library.custom_op("graftwork::spmm", mutates_args=())
 def _spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
-    if h.is_cuda:
+    if runs_triton(h):
         from .triton_propagate import spmm as triton_spmm
 
         return triton_spmm(rowptr, col, value, h)
@@ -33,7 +34,7 @@ def _(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
 
 @torch.library.custom_op("graftwork::sddmm", mutates_args=())
 def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    if a.is_cuda:
+    if runs_triton(a):
         from .triton_propagate import sddmm as triton_sddmm
 
         return triton_sddmm(row, col, a, b)

@@ -68,8 +68,7 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         graph, norm, transposed = ctx.operator
-        return _Propagate.apply(gradients[0], graph, norm, not transposed), None, None, None  # type:
-        ignore[no - untyped - call]
+        return _Propagate.apply(gradients[0], graph, norm, not transposed), None, None, None  # type: ignore[no-untyped-call]
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:

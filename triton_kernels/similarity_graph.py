@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .choose_screen import choose_screen
 from .degree_cap import Cap, cap_degree
+from .device import runs_triton
 from .edge_cosines import edge_cosines
 from .recall import measured_recall
 from .screens import ScreenName
@@ -141,7 +142,7 @@ def _found(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
 
         def search(threshold: float) -> SparseGraph:
             tau = float(torch.tensor(threshold, dtype=torch.float32))
-            if x.is_cuda:
+            if runs_triton(x):
                 from .triton_similarity import search as triton_search
 
                 return replace(triton_search(vectors, tau), search=Search(tau, "triton"))
