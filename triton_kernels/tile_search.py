@@ -44,16 +44,12 @@ class TileSearch:
         room = _Room.of(self.screen, self.tile)
         stop = min(first + STRIPE * self.tile, len(self.vectors.y))
         found = [self._screened(i, j, room) for j in range(first, stop, self.tile)]
-        row, col, product = (torch.cat(parts) for parts in zip(*found, strict=True))
-        if self.screen.name == "float32":
-            cosine = product
-        else:
-            cosine = pair_products(self.vectors.unit_x, self.vectors.unit_y, row, col)
+        row, col, cosine = (torch.cat(parts) for parts in zip(*found, strict=True))
         keep = decide(self.vectors, row, col, cosine, self.threshold)
         return (row * len(self.vectors.y) + col)[keep], cosine[keep].clamp_(-1, 1)
 
     def _screened(self, i: int, j: int, room: _Room) -> tuple[Tensor, Tensor, Tensor]:
-        """The pairs of one tile that can reach the threshold: rows, columns, the screen's products."""
+        """The pairs of one tile that can reach the threshold: rows, columns, their float32 cosines."""
         left, right = self.screen.left[i : i + self.tile], self.screen.right[j : j + self.tile]
         product = room.product[: len(left) * len(right)]
         torch.mm(left, right.T, out=product.view(len(left), len(right)))
@@ -62,7 +58,10 @@ class TileSearch:
         if self.vectors.symmetric and i == j:
             upper = row < col
             row, col, hits = row[upper], col[upper], hits[upper]
-        return row, col, product[hits]
+        if self.screen.name == "float32":
+            return row, col, product[hits]
+        # tile by tile, while the rows concerned are in the cache
+        return row, col, pair_products(self.vectors.unit_x, self.vectors.unit_y, row, col)
 
 
 @dataclass(frozen=True)
