@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graftwork.triton_kernels import SparseGraph, attach, propagate, reference
-
-from .strategies import dense_adjacency, sparse_graphs
+from graftwork.triton_kernels.testing import dense_adjacency, sparse_graphs
 
 NORMS = ("sym", "row", None)
 norms = st.sampled_from(NORMS)
@@ -198,3 +197,90 @@ def test_symmetric_graphs_never_build_a_transpose() -> None:
 def test_bad_arguments_are_refused_by_name(graph: SparseGraph, h: Tensor, norm: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         propagate(graph, h, norm=norm)  # type: ignore[arg-type]
+
+
+@given(st.booleans().flatmap(lambda square: sparse_graphs(square=square, min_nodes=1)), norms)
+def test_gradients_of_edge_weights_are_the_references(graph: SparseGraph, norm: str | None) -> None:
+    """Through the degrees too."""
+    if norm == "sym" and graph.num_rows != graph.num_cols:
+        norm = "row"
+    weight = graph.edge_weight.double().requires_grad_()
+    h = hidden(graph.num_cols).requires_grad_()
+    out = propagate(graph, h, norm=norm, edge_weight=weight)  # type: ignore[arg-type]
+    dense = torch.zeros(graph.num_rows, graph.num_cols, dtype=torch.float64)
+    dense = dense.index_put((graph.row, graph.col), weight)
+    expected = reference.propagate(dense, h, norm=norm)  # type: ignore[arg-type]
+    torch.testing.assert_close(out, expected, atol=1e-12, rtol=1e-12)
+    ahead = hidden(*out.shape, seed=1)
+    found, wanted = (torch.autograd.grad(y, (h, weight), ahead) for y in (out, expected))
+    for ours, right in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, right, atol=1e-11, rtol=1e-11)
+
+
+@BOTH
+@EACH_NORM
+def test_every_derivative_of_the_edge_weights(graph: SparseGraph, norm: str | None) -> None:
+    """Of a symmetric graph each direction is a variable of its own, in second derivatives as well."""
+    h = hidden(4).requires_grad_()
+    weight = (graph.edge_weight.double() + 0.1).requires_grad_()
+
+    def op(x: Tensor, w: Tensor) -> Tensor:
+        return propagate(graph, x, norm=norm, edge_weight=w)  # type: ignore[arg-type]
+
+    assert torch.autograd.gradcheck(op, (h, weight), check_forward_ad=True, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(op, (h, weight))
+
+
+def test_per_sample_gradients_of_edge_weights_equal_a_loop() -> None:
+    batch = torch.stack([hidden(4, seed=i) for i in range(3)])
+    weight = ASYMMETRIC.edge_weight.double()
+
+    def loss(w: Tensor, h: Tensor) -> Tensor:
+        return propagate(ASYMMETRIC, h, norm="row", edge_weight=w).square().sum()
+
+    found = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weight, batch)
+    loop = torch.stack([torch.func.grad(loss)(weight, h) for h in batch])
+    torch.testing.assert_close(found, loop, atol=1e-13, rtol=1e-13)
+    many = torch.stack([weight, weight * 2, weight + 1])
+    found = torch.func.vmap(lambda w: propagate(ASYMMETRIC, batch[0], norm="row", edge_weight=w))(many)
+    loop = torch.stack([propagate(ASYMMETRIC, batch[0], norm="row", edge_weight=w) for w in many])
+    torch.testing.assert_close(found, loop, atol=1e-13, rtol=1e-13)
+
+
+def test_weights_that_are_learned_share_the_graphs_structure() -> None:
+    """The transpose's permutation is sorted once, however often the weights change."""
+    first = ASYMMETRIC.with_weight(ASYMMETRIC.edge_weight.clone().requires_grad_())
+    second = first.with_weight(torch.ones(first.num_edges, requires_grad=True))
+    for graph in (first, second):
+        propagate(graph, hidden(4).requires_grad_()).sum().backward()
+        assert graph.weight is not None
+        assert graph.weight.grad is not None
+    assert first.structure is second.structure
+    assert second.structure.transpose().transpose() is second.structure
+
+
+def test_weight_gradients_never_make_a_dense_matrix() -> None:
+    """200,000 nodes: N x N would be 160 GB."""
+    n = 200_000
+    ring = torch.arange(n)
+    graph = SparseGraph.from_edge_index(torch.stack(((ring + 1) % n, ring)), num_rows=n)
+    weight = torch.ones(n, requires_grad=True)
+    h = hidden(n, 2, torch.float32)
+    propagate(graph, h, norm=None, edge_weight=weight).sum().backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, h.roll(-1, 0).sum(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (torch.ones(3), r"edge_weight must be floating \[4\]"),
+        (torch.ones(4, dtype=torch.int64), "edge_weight must be floating"),
+        (torch.ones(4, device="meta"), "edge_weight is on meta"),
+        (torch.tensor([1.0, 1, -3, 1]), "degrees of 0 or more"),
+    ],
+)
+def test_bad_edge_weights_are_refused_by_name(weight: Tensor, message: str) -> None:
+    graph = SparseGraph.from_edge_index(torch.tensor([[1, 2, 0, 3], [0, 1, 2, 3]]), num_rows=4)
+    with pytest.raises(ValueError, match=message):
+        propagate(graph, torch.ones(4, 2), edge_weight=weight)

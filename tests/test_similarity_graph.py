@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graftwork.triton_kernels import SparseGraph, reference, similarity_graph
-
-from .strategies import embeddings
+from graftwork.triton_kernels.testing import embeddings
 
 OPTIONS = {
     "max_degree": st.sampled_from((None, 1, 2, 3, 50)),
     "cap": st.sampled_from(("union", "mutual")),
     "tile": st.sampled_from((1, 3, 8, 512)),
+    "screen": st.sampled_from((None, "float32", "bfloat16", "head", "head_bfloat16")),
 }
 
 
@@ -62,7 +62,7 @@ def test_symmetric_graphs_are_the_references(data: st.DataObject, x: Tensor, sel
     options = {name: data.draw(values) for name, values in OPTIONS.items()}
     threshold = data.draw(thresholds(x, x))
     graph = similarity_graph(x, threshold, self_loops=self_loops, **options)
-    del options["tile"]
+    del options["tile"], options["screen"]
     assert_matches(graph, reference.similarity_graph(x, threshold, self_loops=self_loops, **options))
     assert graph.validate().symmetric  # validate compares the weights of (i, j) and (j, i) bit by bit
 
@@ -72,7 +72,7 @@ def test_bipartite_graphs_are_the_references(data: st.DataObject, x: Tensor, y: 
     options = {name: data.draw(values) for name, values in OPTIONS.items()}
     threshold = data.draw(thresholds(x, y))
     graph = similarity_graph(x, threshold, y=y, **options).validate()
-    del options["tile"]
+    del options["tile"], options["screen"]
     assert_matches(graph, reference.similarity_graph(x, threshold, y=y, **options))
     assert (graph.num_rows, graph.num_cols, graph.symmetric) == (len(x), len(y), False)
 
@@ -220,9 +220,135 @@ def test_the_first_row_that_is_not_finite_is_named(x: Tensor, value: float, data
         (torch.ones(3, 2), {"cap": "both"}, "'union' or 'mutual', got 'both'"),
         (torch.ones(3, 2), {"max_degree": 0}, "max_degree must be 1 or more"),
         (torch.ones(3, 2), {"tile": 0}, "tile must be 1 or more"),
+        (torch.ones(3, 2), {"recall": 1.5}, "between 0 and 1, got 1.5"),
+        (torch.ones(3, 2), {"screen": "int8"}, "got 'int8'"),
+        (torch.ones(3, 2), {"threshold": {"quantile": 1.5}}, "q from 0 to 1"),
+        (torch.ones(3, 2), {"threshold": {"degree": 3}}, "threshold is a number"),
+        (torch.ones(3, 2), {"threshold": {"average_degree": float("nan")}}, "k from 0 up"),
+        (torch.ones(3, 2), {"y": torch.ones(3, 2, device="meta")}, "x is on cpu, y on meta"),
         (torch.ones(3, 2), {"y": torch.ones(3, 2), "self_loops": True}, "attach it first"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(x: Tensor, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         similarity_graph(x, **{"threshold": 0.5, **options})  # type: ignore[arg-type]
+
+
+@given(embeddings(min_rows=1, dtypes=(torch.float64,)), st.booleans(), st.data())
+def test_weights_are_differentiable_with_respect_to_the_rows(x: Tensor, bipartite: bool, data: st.DataObject) -> None:
+    """As the dense cosine's are, on the edges that there are; zero rows excepted, where the cosine has no gradient."""
+    keep = x.norm(dim=1) > 0
+    x = x[keep].detach().clone().requires_grad_()
+    y = data.draw(embeddings(min_rows=1, width=x.shape[1], dtypes=(torch.float64,))) if bipartite else None
+    y = None if y is None else y[y.norm(dim=1) > 0].detach().clone().requires_grad_()
+    graph = similarity_graph(x, 0.3, y=y, max_degree=data.draw(st.sampled_from((None, 2))))
+    other = x if y is None else y
+    wanted = [x] if y is None else [x, y]
+    unit, other_unit = (torch.nn.functional.normalize(z, dim=1, eps=1e-300) for z in (x, other))
+    expected = (unit[graph.row] * other_unit[graph.col]).sum(1)
+    assert graph.weight is not None
+    torch.testing.assert_close(graph.weight.double(), expected, atol=1e-6, rtol=0)
+    ahead = torch.randn(graph.num_edges, generator=torch.Generator().manual_seed(0))
+    found = torch.autograd.grad(graph.weight, wanted, ahead, create_graph=True)
+    right = torch.autograd.grad(expected, wanted, ahead.double(), create_graph=True)
+    scale = 1 / float(x.detach().norm(dim=1).min()) if len(x) else 1.0
+    for ours, theirs in zip(found, right, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6 * scale, rtol=1e-5)
+    if len(x) and graph.num_edges:
+        twice, reference_twice = (torch.autograd.grad(g[0].square().sum(), x)[0] for g in (found, right))
+        torch.testing.assert_close(twice, reference_twice, atol=1e-5 * scale**3, rtol=1e-4)
+
+
+def test_a_zero_row_gets_no_gradient_and_binary_graphs_have_none() -> None:
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 0.5]], requires_grad=True)
+    graph = similarity_graph(x, 0.0, self_loops=True)
+    graph.edge_weight.square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert x.grad[0].tolist() == [0.0, 0.0]
+    assert x.grad[1].abs().sum() > 0
+    assert not similarity_graph(x, 0.5, weight="binary").edge_weight.requires_grad
+    with torch.no_grad():
+        assert not similarity_graph(x, 0.5).edge_weight.requires_grad
+
+
+@given(embeddings(min_rows=2, max_rows=40), st.booleans(), st.sampled_from((0.0, 0.3, 0.9, 1.0)), st.booleans())
+def test_a_request_gives_the_least_threshold_graph_that_fulfils_it(
+    x: Tensor, bipartite: bool, share: float, quantile: bool
+) -> None:
+    """At its tau the graph is the one that tau gives, it has enough edges, and just above it has too few."""
+    y = x[: len(x) // 2 + 1] if bipartite else None
+    pairs = len(x) * (len(x) // 2 + 1 if bipartite else len(x) - 1)
+    request = {"quantile": 1 - share} if quantile else {"average_degree": share * pairs / len(x)}
+    wanted = round((1 - (1 - share)) * pairs) if quantile else round(share * pairs / len(x) * len(x))
+    graph = similarity_graph(x, request, y=y, weight="binary")
+    assert graph.search is not None
+    assert graph.num_edges >= wanted
+    if wanted == 0:
+        assert graph.num_edges == 0
+        return
+    tau = graph.search.threshold
+    assert edges_of(similarity_graph(x, tau, y=y, weight="binary")) == edges_of(graph)
+    above = float(torch.tensor(tau).nextafter(torch.tensor(2.0)))
+    if above <= 1:
+        assert similarity_graph(x, above, y=y, weight="binary").num_edges < wanted
+
+
+@pytest.mark.parametrize("request_", [{"average_degree": 12}, {"quantile": 0.97}])
+def test_a_request_is_met_within_one_percent_on_generic_vectors(request_: dict[str, float]) -> None:
+    n = 400
+    x = torch.randn(n, 24, generator=torch.Generator().manual_seed(5)) + 0.2
+    graph = similarity_graph(x, request_)
+    wanted = 12 * n if "average_degree" in request_ else 0.03 * n * (n - 1)
+    assert graph.num_edges == pytest.approx(wanted, rel=0.01)
+
+
+def test_a_request_that_needs_negative_cosines_is_refused_for_cosine_weights() -> None:
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(6))
+    with pytest.raises(ValueError, match="use weight='binary'"):
+        similarity_graph(x, {"average_degree": 29})
+    assert similarity_graph(x, {"average_degree": 29}, weight="binary").num_edges == 30 * 29
+
+
+def test_an_approximate_search_says_what_it_missed_and_invents_nothing() -> None:
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(600, 64, generator=generator) * torch.arange(1, 65) ** -0.7
+    exact = edges_of(similarity_graph(x, 0.6))
+    graph = similarity_graph(x, 0.6, recall=0.9)
+    assert graph.search is not None
+    assert graph.search.recall is not None
+    assert edges_of(graph) <= exact
+    assert len(edges_of(graph)) / len(exact) == pytest.approx(graph.search.recall, abs=0.05)
+    assert graph.search.recall >= 0.85
+
+
+def test_the_search_is_chosen_by_the_vectors_and_named() -> None:
+    """Rows whose energy lies in a few directions are bounded by their head; whatever is chosen, the edges agree."""
+    generator = torch.Generator().manual_seed(8)
+    x = torch.randn(3000, 128, generator=generator) * torch.arange(1, 129) ** -2.0
+    chosen = {}
+    for name in (None, "float32", "head"):
+        graph = similarity_graph(x, 0.9995, screen=name)  # type: ignore[arg-type]
+        assert graph.search is not None
+        chosen[name] = graph.search.screen
+        assert edges_of(graph) == edges_of(similarity_graph(x, 0.9995, screen="float32"))
+    assert chosen["head"] == "head"
+    assert chosen[None] == "float32"  # too few pairs for a sample to pay
+
+
+def test_a_large_search_is_screened_by_whatever_the_sample_shows_to_be_cheapest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from graftwork.triton_kernels import choose_screen
+
+    generator = torch.Generator().manual_seed(9)
+    low_rank = torch.randn(2000, 256, generator=generator) * torch.arange(1, 257) ** -2.0
+    generic = torch.randn(2000, 256, generator=generator)
+    monkeypatch.setattr(choose_screen, "WORTH_SAMPLING", 1)
+    monkeypatch.setattr(choose_screen, "WORTH_ROTATING", 1)
+    monkeypatch.setattr(choose_screen, "has_fast_bfloat16", lambda: False)
+    for x, threshold, screen in ((low_rank, 0.999, "head"), (generic, 0.15, "float32")):
+        graph = similarity_graph(x, threshold)
+        assert graph.search is not None
+        assert graph.search.screen == screen
+        assert edges_of(graph) == edges_of(similarity_graph(x, threshold, screen="float32"))

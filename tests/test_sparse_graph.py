@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graftwork.triton_kernels import SparseGraph, attach, propagate, similarity_graph
-
-from .strategies import dense_adjacency, embeddings, sparse_graphs
+from graftwork.triton_kernels.testing import dense_adjacency, embeddings, sparse_graphs
 
 
 def identical(a: SparseGraph, b: SparseGraph) -> bool:

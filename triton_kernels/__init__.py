@@ -4,8 +4,9 @@ Importing this package imports torch and nothing heavier: neither triton nor tor
 """
 
 from .attach import attach
+from .gcn_bottleneck import gcn_bottleneck
 from .propagate import propagate
 from .similarity_graph import similarity_graph
-from .sparse_graph import SparseGraph
+from .sparse_graph import Search, SparseGraph
 
-__all__ = ["SparseGraph", "attach", "propagate", "similarity_graph"]
+__all__ = ["Search", "SparseGraph", "attach", "gcn_bottleneck", "propagate", "similarity_graph"]

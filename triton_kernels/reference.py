@@ -2,10 +2,12 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from .activations import Activation, activate
 from .cosines import rounded
 from .degree_cap import Cap
-from .propagate import Norm
+from .normalise import Norm
 
 
 def similarity_graph(
@@ -36,12 +38,37 @@ def similarity_graph(
 def propagate(adjacency: Tensor, h: Tensor, *, norm: Norm = "sym") -> Tensor:
     """Â h for a dense weighted adjacency [N, M] and h [M, r], in h's dtype; zeros where a degree is 0."""
     degree = adjacency.sum(1)
+    some = degree != 0
+    degree = degree.where(some, 1)
     if norm == "row":
-        adjacency = adjacency / degree.where(degree != 0, torch.inf)[:, None]
+        adjacency = adjacency / degree[:, None] * some[:, None]
     elif norm == "sym":
-        root = degree.where(degree != 0, torch.inf).sqrt()
-        adjacency = adjacency / (root[:, None] * root[None, :])
+        root = degree.sqrt()
+        adjacency = adjacency / (root[:, None] * root[None, :]) * (some[:, None] & some[None, :])
     return adjacency @ h
+
+
+def gcn_bottleneck(
+    x: Tensor,
+    adjacency: Tensor,
+    w_down: Tensor,
+    w_gcn: Tensor,
+    w_up: Tensor,
+    *,
+    b_down: Tensor | None = None,
+    b_gcn: Tensor | None = None,
+    b_up: Tensor | None = None,
+    w_self: Tensor | None = None,
+    norm: Norm = "sym",
+    activation: Activation = "gelu",
+    scale: float = 1.0,
+) -> Tensor:
+    """X + a (phi(Â H Wg' + H W0' + bg) Wu' + bu) with H = X Wd' + bd, for a dense adjacency [N, N]."""
+    hidden = functional.linear(x, w_down, b_down)
+    state = functional.linear(propagate(adjacency, hidden, norm=norm), w_gcn, b_gcn)
+    if w_self is not None:
+        state = state + functional.linear(hidden, w_self)
+    return x + scale * functional.linear(activate(activation, state), w_up, b_up)
 
 
 def _unit(x: Tensor) -> Tensor:

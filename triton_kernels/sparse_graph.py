@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .csr import check_arrays, check_range, rowptr_of, rows_of
+from .csr import check_arrays, check_range, rowptr_of
+from .structure import Structure
+
+
+@dataclass(frozen=True)
+class Search:
+    """How `similarity_graph` found a graph."""
+
+    threshold: float
+    """tau, a float32 number: the least cosine of an edge, given or found."""
+    screen: str
+    """What the pairs were screened with (`screens.py`)."""
+    recall: float | None = None
+    """Of an approximate search: the share of the edges of sampled rows that it found, measured afterwards."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +47,8 @@ class SparseGraph:
     num_cols: int
     symmetric: bool = False
     """Equal to its own transpose, weights included. Trusted by the constructor, found out by `from_edge_index`."""
+    search: Search | None = None
+    """How the edges were found, if `similarity_graph` found them."""
     _cache: dict[Hashable, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -99,10 +113,27 @@ class SparseGraph:
         """Where the tensors live."""
         return self.col.device
 
-    @cached_property
+    @property
+    def structure(self) -> Structure:
+        """Where the edges are, without weights; what is derived from that is cached and shared by `with_weight`."""
+        if "structure" not in self._cache:
+            self._cache["structure"] = Structure(self.rowptr, self.col, self.num_cols)
+        structure: Structure = self._cache["structure"]
+        return structure
+
+    @property
     def row(self) -> Tensor:
         """int64 [num_edges]: the receiving node of each edge."""
-        return rows_of(self.rowptr, self.num_edges)
+        return self.structure.row
+
+    def with_weight(self, weight: Tensor | None, *, symmetric: bool = False) -> SparseGraph:
+        """The same edges with other weights (float32 [num_edges], or None): cheap, for weights that are learned.
+
+        `symmetric` is trusted; True only if (i, j) and (j, i) carry the same weight.
+        """
+        graph = replace(self, weight=weight, symmetric=symmetric or (weight is None and self.symmetric))
+        graph._cache["structure"] = self.structure
+        return graph
 
     @property
     def edge_index(self) -> Tensor:
@@ -113,12 +144,6 @@ class SparseGraph:
     def edge_weight(self) -> Tensor:
         """float32 [num_edges]; ones for a binary graph."""
         return torch.ones_like(self.col, dtype=torch.float32) if self.weight is None else self.weight
-
-    @cached_property
-    def compact_index(self) -> tuple[Tensor, Tensor]:
-        """rowptr and col, in int32 where they fit: half the memory traffic of message passing."""
-        fits = max(self.num_edges, self.num_cols) < 2**31
-        return (self.rowptr.int(), self.col.int()) if fits else (self.rowptr, self.col)
 
     def degree(self) -> Tensor:
         """float64 [num_rows]: the sum of each row's weights."""
@@ -136,16 +161,21 @@ class SparseGraph:
         return transposed
 
     def _transposed(self) -> SparseGraph:
-        order = self.col.argsort(stable=True)  # stable: rows stay ascending inside each column
-        weight = None if self.weight is None else self.weight[order]
-        return SparseGraph(rowptr_of(self.col, self.num_cols), self.row[order], weight, self.num_cols, self.num_rows)
+        structure = self.structure.transpose()
+        weight = None if self.weight is None else self.weight[self.structure.order]
+        graph = SparseGraph(structure.rowptr, structure.col, weight, self.num_cols, self.num_rows)
+        graph._cache["structure"] = structure
+        return graph
 
     def _equals_transpose(self) -> bool:
         if self.num_rows != self.num_cols:
             return False
-        other = self._transposed()
+        here = Structure(
+            self.rowptr, self.col, self.num_cols
+        )  # not the cached one: a symmetric graph needs no transpose
+        other, weight = here.transpose(), self.edge_weight
         same = torch.equal(self.rowptr, other.rowptr) and torch.equal(self.col, other.col)
-        return same and torch.equal(self.edge_weight, other.edge_weight)
+        return same and torch.equal(weight, weight[here.order])
 
     def with_self_loops(self) -> SparseGraph:
         """A + I: a loop of weight 1 at every node without one; cached. Raises ValueError for a bipartite graph."""

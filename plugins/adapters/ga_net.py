@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ...core.adapter import Adapter
-from ...triton_kernels import SparseGraph, propagate
+from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate
 from . import GANetSpec
 from .bottleneck import ACTIVATIONS, projections
 
@@ -22,18 +22,39 @@ class GANet(Adapter):
         self.output_width = width
         self.down, self.up = projections(width, spec.bottleneck)
         self.convolutions = nn.ModuleList(_Convolution(spec) for _ in range(spec.layers))
-        self._scale = spec.scale
+        self._spec = spec
 
     def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
         """Adapted vectors [N, width] over ``graph`` [N, N] without self-loops (they are added here)."""
         if graph is None:
             raise ValueError("GANet passes messages: give it a graph over the nodes")
         looped = graph.with_self_loops()
+        if len(self.convolutions) == 1:
+            return self._fused(x, looped)
         hidden: Tensor = self.down(x)
         for convolution in self.convolutions:
             hidden = convolution(hidden, looped)
         change: Tensor = self.up(hidden)
-        return x + self._scale * change
+        return x + self._spec.scale * change
+
+    def _fused(self, x: Tensor, looped: SparseGraph) -> Tensor:
+        """One layer is one operation; the same as below to rounding."""
+        (layer,) = self.convolutions
+        assert isinstance(layer, _Convolution)
+        return gcn_bottleneck(
+            x,
+            looped,
+            self.down.weight,
+            layer.neighbours.weight,
+            self.up.weight,
+            b_down=self.down.bias,
+            b_gcn=layer.neighbours.bias,
+            b_up=self.up.bias,
+            w_self=None if layer.own is None else layer.own.weight,
+            norm=self._spec.norm,
+            activation=self._spec.activation,
+            scale=self._spec.scale,
+        )
 
 
 class _Convolution(nn.Module):

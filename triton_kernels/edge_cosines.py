@@ -1,0 +1,59 @@
+"""Edge weights that know where they come from: the gradient of a cosine with respect to both of its rows."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from .sparse_graph import SparseGraph
+from .spmm import spmm
+from .structure import Structure
+
+
+def edge_cosines(graph: SparseGraph, x: Tensor, y: Tensor) -> Tensor:
+    """The graph's weights again, as a function of x [N, D] and y [M, D], whose rows' cosines they are.
+
+    The gradient is message passing with the edges' gradients G as weights, dL/du = G v and dL/dv = G' u for the unit
+    rows u and v, and then the normalisation's Jacobian. The threshold's own effect (which edges there are) has none.
+    A zero row gets gradient 0. Differentiable again.
+    """
+    assert graph.weight is not None
+    return cast(Tensor, _EdgeCosines.apply(x, y, graph.weight, graph.structure))  # type: ignore[no-untyped-call]
+
+
+class _EdgeCosines(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, weight: Tensor, structure: Structure) -> Tensor:
+        ctx.save_for_backward(x, y)
+        ctx.structure = structure
+        return weight.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        x, y = ctx.saved_tensors
+        structure: Structure = ctx.structure
+        u, v = _unit(x), _unit(y)
+        gradient = gradients[0].to(u.dtype)
+        gradient_u = spmm(structure, gradient, v) if ctx.needs_input_grad[0] else None
+        gradient_v = spmm(structure.transpose(), gradient[structure.order], u) if ctx.needs_input_grad[1] else None
+        return _through_norm(x, u, gradient_u), _through_norm(y, v, gradient_v), None, None
+
+
+def _unit(x: Tensor) -> Tensor:
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    return wide * _inverse_norm(wide)
+
+
+def _inverse_norm(x: Tensor) -> Tensor:
+    norm = torch.linalg.vector_norm(x.detach() if not x.requires_grad else x, dim=1, keepdim=True)
+    return torch.where(norm > 0, 1 / norm.where(norm > 0, 1), 0)
+
+
+def _through_norm(x: Tensor, unit: Tensor, gradient: Tensor | None) -> Tensor | None:
+    """(I - u u') g / |x|."""
+    if gradient is None:
+        return None
+    tangent = gradient - unit * (unit * gradient).sum(1, keepdim=True)
+    return (tangent * _inverse_norm(x.to(unit.dtype))).to(x.dtype)

@@ -1,0 +1,168 @@
+"""GA-Net's adapter as one operation: project, message, activate, project back, add."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional
+
+from .activations import Activation, activate, activation_gradient
+from .device import runs_triton
+from .normalise import Norm, operator
+from .propagate import message_pass, propagate
+from .sparse_graph import SparseGraph
+
+CHUNK = 4096
+"""Rows projected back at once on a CPU: their copy, product and bias stay in its cache."""
+
+
+def gcn_bottleneck(
+    x: Tensor,
+    graph: SparseGraph,
+    w_down: Tensor,
+    w_gcn: Tensor,
+    w_up: Tensor,
+    *,
+    b_down: Tensor | None = None,
+    b_gcn: Tensor | None = None,
+    b_up: Tensor | None = None,
+    w_self: Tensor | None = None,
+    norm: Norm = "sym",
+    activation: Activation = "gelu",
+    scale: float = 1.0,
+) -> Tensor:
+    """Z = X + a (phi(Â H Wg' + H W0' + bg) Wu' + bu) with H = X Wd' + bd; weights as `nn.Linear` has them.
+
+    Without `w_self` the first two projections are one: Â (X Wd' + bd) Wg' = Â (X (Wg Wd)' + Wg bd), so x is read once.
+    What follows is one autograd function that keeps the state before the activation and nothing else. Cheng & Lu,
+    arXiv 2408.00290, for the adapter; the arrangement is ours. `reference.gcn_bottleneck` is the same in plain steps.
+    Differentiable with respect to everything, twice too; forward mode goes by the plain steps. Under autocast the
+    products have its dtype and messages are summed in float32.
+
+    Args:
+        x: floating [N, d]; float16 and bfloat16 go by the plain steps.
+        graph: square, [N, N], self-loops included (`graph.with_self_loops()`).
+        w_down: [r, d].
+        w_gcn: [r, r].
+        w_up: [d, r].
+        b_down: [r]; biases default to none.
+        b_gcn: [r].
+        b_up: [d].
+        w_self: [r, r], W0: weights of a node's own state; none by default (the plain GCN).
+        norm: how Â is normalised, see `propagate`.
+        activation: phi.
+        scale: a.
+
+    Returns:
+        [N, d], of x's dtype (autocast: what its addition gives).
+
+    Raises:
+        ValueError: as `propagate`, and for an activation of another name.
+    """
+    if w_self is None:
+        message = functional.linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
+        own = None
+    else:
+        hidden = functional.linear(x, w_down, b_down)
+        message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
+    if not _fuses(x, message, graph):
+        return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
+    settings = (norm, activation, scale)
+    return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type: ignore[no-untyped-call]
+
+
+def plain_tail(
+    graph: SparseGraph,
+    message: Tensor,
+    own: Tensor | None,
+    x: Tensor,
+    b_gcn: Tensor | None,
+    w_up: Tensor,
+    b_up: Tensor | None,
+    norm: Norm,
+    activation: Activation,
+    scale: float,
+) -> Tensor:
+    """X + a (phi(Â M + O + bg) Wu' + bu), step by step."""
+    state = propagate(graph, message, norm=norm)
+    state = state if own is None else state + own
+    state = state if b_gcn is None else state + b_gcn
+    return x + scale * functional.linear(activate(activation, state), w_up, b_up)
+
+
+def _fuses(x: Tensor, message: Tensor, graph: SparseGraph) -> bool:
+    learned = graph.weight is not None and graph.weight.requires_grad
+    same = x.dtype == message.dtype and x.dtype in (torch.float32, torch.float64)
+    return same and not learned and not torch.compiler.is_compiling() and not _forward_mode(x, message)
+
+
+def _forward_mode(*tensors: Tensor) -> bool:
+    return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)  # type: ignore[no-untyped-call]
+
+
+class _Tail(torch.autograd.Function):
+    """`plain_tail`, keeping only the state before the activation, which is an output so that second derivatives
+    hold."""
+
+    @staticmethod
+    def forward(
+        message: Tensor, own: Tensor | None, x: Tensor, b_gcn: Tensor | None, w_up: Tensor, b_up: Tensor | None,
+        graph: SparseGraph, settings: tuple[Norm, Activation, float],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        norm, activation, scale = settings
+        if runs_triton(x) and x.dtype == torch.float32:
+            from .triton_bottleneck import tail
+
+            fixed = operator(graph, norm, False, x.dtype)
+            return tail(*fixed, message, own, x, b_gcn, w_up, b_up, activation, scale)
+        state = propagate(graph, message, norm=norm)
+        for term in (own, b_gcn):
+            state = state if term is None else state.add_(term)
+        out, up = torch.empty_like(x), w_up.T
+        for start in range(0, len(x), CHUNK):
+            part = slice(start, start + CHUNK)
+            torch.addmm(x[part], activate(activation, state[part]), up, alpha=scale, out=out[part])
+            if b_up is not None:
+                out[part].add_(b_up, alpha=scale)
+        return out, state
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.graph, ctx.settings = inputs[6:]
+        ctx.save_for_backward(inputs[4], output[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        ahead, state_gradient = gradients
+        w_up, state = ctx.saved_tensors
+        norm, activation, scale = ctx.settings
+        need = ctx.needs_input_grad
+        up_gradient = up_bias = None
+        if ahead is not None:
+            up_gradient = scale * (ahead.T @ activate(activation, state)) if need[4] else None
+            up_bias = scale * ahead.sum(0) if need[5] else None
+            through = activation_gradient(activation, ahead @ (scale * w_up), state)
+            state_gradient = through if state_gradient is None else through + state_gradient
+        if state_gradient is None:
+            return (None,) * 8
+        message = message_pass(ctx.graph, state_gradient, norm, transposed=True) if need[0] else None
+        own = state_gradient if need[1] else None
+        bias = state_gradient.sum(0) if need[3] else None
+        return message, own, ahead if need[2] else None, bias, up_gradient, up_bias, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        *tensors, graph, (norm, activation, scale) = inputs
+
+        def step(*tensors: Any) -> tuple[Tensor, Tensor]:
+            message, own, x, b_gcn, w_up, b_up = tensors
+            state = propagate(graph, message, norm=norm)
+            for term in (own, b_gcn):
+                state = state if term is None else state + term
+            return x + scale * functional.linear(activate(activation, state), w_up, b_up), state
+
+        return torch.func.vmap(step, in_dims=in_dims[:6])(*tensors), (0, 0)
