@@ -15,9 +15,6 @@ from .normalise import Norm, operator
 from .propagate import message_pass, propagate
 from .sparse_graph import SparseGraph
 
-CHUNK = 4096
-"""Rows projected back at once on a CPU: their copy, product and bias stay in its cache."""
-
 
 def gcn_bottleneck(
     x: Tensor,
@@ -121,12 +118,10 @@ class _Tail(torch.autograd.Function):
         state = propagate(graph, message, norm=norm)
         for term in (own, b_gcn):
             state = state if term is None else state.add_(term)
-        out, up = torch.empty_like(x), w_up.T
-        for start in range(0, len(x), CHUNK):
-            part = slice(start, start + CHUNK)
-            torch.addmm(x[part], activate(activation, state[part]), up, alpha=scale, out=out[part])
-            if b_up is not None:
-                out[part].add_(b_up, alpha=scale)
+        active, up = activate(activation, state), w_up.T
+        if b_up is not None:  # the bias as one more row of the product: no pass over the output of its own
+            active, up = torch.cat((active, active.new_ones(len(active), 1)), 1), torch.cat((up, b_up[None]))
+        out = torch.addmm(x, active, up, alpha=scale)
         return out, state
 
     @staticmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,34 +22,44 @@ class Structure:
     num_cols: int
     _transpose: list[Structure] = field(default_factory=list)
     """The transpose once it was asked for."""
+    _made: dict[str, Tensor] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def row(self) -> Tensor:
         """int64 [E]: the receiving node of each edge."""
-        return rows_of(self.rowptr, self.col.numel())
+        return self._once("row", lambda: rows_of(self.rowptr, self.col.numel()))
 
-    @cached_property
+    @property
     def compact(self) -> tuple[Tensor, Tensor]:
         """rowptr and col, in int32 where they fit: half the memory traffic of message passing."""
-        fits = max(self.col.numel(), self.num_cols) < 2**31
-        return (self.rowptr.int(), self.col.int()) if fits else (self.rowptr, self.col)
+        dtype = torch.int32 if max(self.col.numel(), self.num_cols) < 2**31 else torch.int64
+        rowptr = self._once("compact_rowptr", lambda: self.rowptr.to(dtype))
+        return rowptr, self._once("compact_col", lambda: self.col.to(dtype))
 
-    @cached_property
+    @property
     def compact_row(self) -> Tensor:
         """`row` in the integers of `compact`."""
-        return self.row.to(self.compact[1].dtype)
+        return self._once("compact_row", lambda: self.row.to(self.compact[1].dtype))
 
-    @cached_property
+    @property
     def order(self) -> Tensor:
         """int64 [E]: which edge of this structure each edge of the transpose is."""
-        return self.col.argsort(stable=True)  # stable: rows stay ascending inside each column
+        # stable: rows stay ascending inside each column
+        return self._once("order", lambda: self.col.argsort(stable=True))
+
+    def _once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What was made before under that name. Not functools': torch.compile cannot enter its lock on Python 3.11."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def transpose(self) -> Structure:
         """Senders and receivers exchanged; its transpose is this one."""
         if not self._transpose:
             rowptr = rowptr_of(self.col, self.num_cols)
             other = Structure(rowptr, self.row[self.order], len(self.rowptr) - 1, [self])
-            other.order = torch.empty_like(self.order)
-            other.order[self.order] = torch.arange(len(self.order), device=self.order.device)
+            inverse = torch.empty_like(self.order)
+            inverse[self.order] = torch.arange(len(self.order), device=self.order.device)
+            other._made["order"] = inverse
             self._transpose.append(other)
         return self._transpose[0]

@@ -5,8 +5,6 @@ The state before the activation is written once, for the backward pass; the mess
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import triton
 import triton.language as tl
@@ -86,7 +84,7 @@ def tail(
     if n == 0:
         return out, state
     sum_heavy_rows(rowptr, col, value, message, state)
-    values, own, b_gcn, b_up = (x if tensor is None else cast(Tensor, tensor) for tensor in (value, *extras))
+    values, own, b_gcn, b_up = (x if tensor is None else tensor for tensor in (value, *extras))
     block = max(16, triton.next_power_of_2(r))
     _tail_kernel[(triton.cdiv(n, ROWS),)](
         rowptr, col, values, message, own, x, b_gcn, w_up, b_up, state, out, n, r, d, scale,
