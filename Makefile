@@ -32,6 +32,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench_pipeline.py
+	$(BIN)/python benchmarks/bench_similarity_graph.py
+	$(BIN)/python benchmarks/bench_propagate.py
+	$(BIN)/python benchmarks/bench_gcn_bottleneck.py
 
 # The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
 pocket-fonts: $(READY)

@@ -43,7 +43,7 @@ def main(rows: int = 8192, rounds: int = 5) -> None:
     candidates = {"upper-triangle GEMM (floor)": partial(upper_triangle, x)}
     chosen = similarity_graph(x, tau).search
     candidates[f"similarity_graph, its choice ({chosen.screen if chosen else '?'})"] = partial(similarity_graph, x, tau)
-    for screen in ("float32", "bfloat16", "head", "head_bfloat16"):
+    for screen in ("float32", "bfloat16", "head", "head_bfloat16") if rows <= 8192 else ():
         candidates[f"similarity_graph, screen={screen}"] = partial(similarity_graph, x, tau, screen=screen)
     if rows <= 32768:
         candidates["dense torch, (X X' >= tau).nonzero()"] = lambda: (x @ x.T >= tau).nonzero()
