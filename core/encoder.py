@@ -43,3 +43,16 @@ class Encoder(ABC):
         ``modality`` is ``image`` (RGB-convertible ``PIL.Image``) or ``text`` (``str``). Raises ``EncoderError`` for a
         modality that the model does not have.
         """
+
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Token vectors of a batch: for each item float32 [T_i, d], on the CPU; padding is left out.
+
+        The tower's last hidden states after its final norm, and in CLIP-like models projected into the joint space, as
+        its pooled vector is: patches (and the class token, where there is one) of an image, words of a text with its
+        start and end tokens. Not normalised. Raises ``EncoderError`` for an encoder or a modality without tokens.
+        """
+        raise EncoderError(f"encoder: {type(self).__name__} gives no tokens of a {modality}; take other nodes")
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many of ``texts`` are longer than the text tower's window, so that their end is not heard."""
+        return 0

@@ -61,8 +61,16 @@ class EncoderSpec(ComponentSpec):
         """Width of the vectors of a modality, if it can be told without loading the model."""
         return None
 
+    def token_width(self, modality: str) -> int | None:
+        """Width of the tokens of a modality; ``None`` where it has none, or where only loading tells."""
+        return None
+
     def frozen_parameters(self) -> int | None:
         """Number of frozen parameters, if it can be told without loading the model."""
+        return None
+
+    def missing_files(self) -> str | None:
+        """What is not on this machine and the command that fetches it; ``None`` if nothing is known to be missing."""
         return None
 
 
