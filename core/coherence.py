@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..registry.errors import Problem
+from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
 
 
@@ -17,6 +18,7 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             ("adapter", "type"),
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
+    yield from _incomparable(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "evaluation", "seed"):
             yield Problem(
@@ -32,3 +34,25 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         )
     if len(set(spec.seeds)) != len(spec.seeds):
         yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
+    """Vectors that the encoder cannot give, or that would be compared although they lie in different spaces."""
+    head = spec.task.head
+    uses_prompts = head is not None and head.uses_prompts()
+    nodes, can = modalities_of(spec.graph), spec.encoder.modalities()
+    needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
+    if uses_prompts:
+        needed.setdefault("text", f"head `{getattr(head, 'type', '')}` compares with class prompts")
+    lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
+    for kind, why in lacking.items():
+        hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
+        yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
+    if lacking or spec.encoder.shares_space() is not False:
+        return
+    apart = "the encoder's image and text vectors lie in different spaces, whatever their widths"
+    if uses_prompts and nodes != ("text",):
+        hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
+        yield Problem(f"{apart}: {' and '.join(nodes)} nodes cannot be compared with prompts", ("task", "head"), hint)
+    if spec.graph is not None and spec.graph.nodes == "fused" and spec.graph.fusion == "mean":
+        yield Problem(f"{apart}: they have no mean", ("graph",), 'set "fusion": "concat"')

@@ -72,4 +72,4 @@ def encode_prompts(stage: EncoderStage, class_names: tuple[str, ...], tell: Tell
     """Class vectors: the mean of a class's unit prompt vectors, normalised (CLIP's prompt ensemble)."""
     vectors = torch.from_numpy(stage.encode("text", class_prompts(stage.spec, class_names), tell))
     by_class = vectors.view(len(class_names), len(stage.spec.templates), -1)
-    return ClassPrompts(normalize(by_class.mean(dim=1), dim=-1), stage.facts().logit_scale)
+    return ClassPrompts(normalize(by_class.mean(dim=1), dim=-1), stage.facts("text").logit_scale)

@@ -111,8 +111,9 @@ def _encoded(
     plans = []
     for kind, wanted in media.items():
         total = len({one.digest for one in wanted})
-        missing = len(stage.missing("text" if kind == "prompts" else kind, wanted))
-        plans.append(StagePlan(f"encode {kind}", _type(spec.encoder), total, total - missing))
+        modality = "text" if kind == "prompts" else kind
+        missing = len(stage.missing(modality, wanted))
+        plans.append(StagePlan(f"encode {kind}", _type(spec.encoder.tower(modality)), total, total - missing))
     return plans
 
 

@@ -15,6 +15,7 @@ from ..registry.discovery import default_catalogue
 from ..triton_kernels import SparseGraph
 from .assemble import build
 from .captioner import Captioner
+from .composed import build_encoder
 from .dataset import DataError
 from .devices import own_randomness, resolve_device
 from .encoder import Encoder
@@ -103,12 +104,12 @@ class Predictor:
             contents["text"] = list(texts) if texts is not None else self._captioner.describe(pictures)  # type: ignore[union-attr]
             if len(contents["text"]) != len(pictures):
                 raise DataError(f"{len(contents['text'])} texts for {len(pictures)} images")
-        size = self.spec.encoder.batch_size
-        vectors = {
-            modality: torch.cat([self._encoder.encode(modality, batch) for batch in _batches(contents[modality], size)])
-            for modality in modalities_of(self.spec.graph)
-        }
+        vectors = {modality: self._encoded(modality, contents[modality]) for modality in modalities_of(self.spec.graph)}
         return node_vectors(vectors, self.spec.graph).to(self._support.targets.device)
+
+    def _encoded(self, modality: str, contents: Sequence[Any]) -> Tensor:
+        size = self.spec.encoder.tower(modality).batch_size
+        return torch.cat([self._encoder.encode(modality, batch) for batch in _batches(contents, size)])
 
     def _logits(self, x: Tensor) -> tuple[Tensor, list[tuple[Neighbour, ...]]]:
         nodes = self._support.attach(x, self._builder)
@@ -155,12 +156,14 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
 def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> Predictor:
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
-    encoder: Encoder = build(catalogue, spec.encoder, place)
-    if encoder.facts().weights != facts["encoder_weights"]:
-        raise RunFolderError(
-            f"the frozen model is not the one that {folder} was trained on: its weights have changed "
-            f"(sha256 {encoder.facts().weights[:12]}, was {facts['encoder_weights'][:12]}); bring the old weights back"
-        )
+    encoder = build_encoder(catalogue, spec.encoder, place)
+    for modality in modalities_of(spec.graph):
+        found, trained_on = encoder.tower(modality).facts().weights, facts["encoder_weights"][modality]
+        if found != trained_on:
+            raise RunFolderError(
+                f"the frozen model is not the one that {folder} was trained on: its weights have changed "
+                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
+            )
     class_names = tuple(facts["class_names"])
     prompts = ClassPrompts(tensors["class_vectors"], facts["logit_scale"]) if "class_vectors" in tensors else None
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts)

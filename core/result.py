@@ -12,7 +12,6 @@ import torch
 
 from .. import __version__
 from .experiment import Experiment, Trial
-from .node_kinds import modalities_of
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
 
@@ -34,7 +33,8 @@ def result_of(
 ) -> dict[str, Any]:
     """The contents of ``result.json``."""
     spec, prepared = best.spec, best.prepared
-    facts = prepared.encoder.facts()
+    towers = prepared.encoder.used()
+    frozen = sum({id(tower): tower.facts().parameters for tower in towers.values()}.values())
     trainable = sum(parameter.numel() for parameter in best.trained[0].model.trainable().values())
     return {
         "name": spec.name,
@@ -62,14 +62,18 @@ def result_of(
             "fingerprint": prepared.content.fingerprint(),
         },
         "encoder": {
-            "identity": prepared.encoder.namespace.identity,
-            "by_modality": {kind: dict(spec.encoder.modality_identity(kind)) for kind in modalities_of(spec.graph)},
-            "weights": facts.weights,
+            kind: {
+                "identity": tower.namespace.identity,
+                "preprocessing": dict(tower.spec.modality_identity(kind)),
+                "weights": tower.facts().weights,
+                "revision": tower.facts().revision,
+            }
+            for kind, tower in towers.items()
         },
         "parameters": {
             "trainable": trainable,
-            "frozen": facts.parameters,
-            "trainable_share": trainable / (trainable + facts.parameters),
+            "frozen": frozen,
+            "trainable_share": trainable / (trainable + frozen),
         },
         "training_seconds_per_seed": statistics.fmean(one.seconds for one in best.trained),
         "stages": {
@@ -101,7 +105,10 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
             p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "encoder_weights": best.prepared.encoder.facts().weights,
+        "encoder": {
+            kind: {"weights": tower.facts().weights, "revision": tower.facts().revision}
+            for kind, tower in best.prepared.encoder.used().items()
+        },
         "data_fingerprint": best.prepared.content.fingerprint(),
     }
 

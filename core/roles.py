@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..registry.slot import Slot
 from ..registry.spec import Items, Spec
@@ -48,6 +48,29 @@ class EncoderSpec(ComponentSpec):
     """Items a forward pass. Not part of the cache key."""
     templates: Annotated[Items[str], Field(min_length=1)] = ("a photo of a {}.",)
     """Prompts for class names; `{}` stands for the name. A class vector is the mean over the templates."""
+
+    @field_validator("templates")
+    @classmethod
+    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"template {template!r} has no {{}} for the class name")
+        return templates
+
+    def tower(self, modality: str) -> EncoderSpec:
+        """The encoder whose model encodes that modality. A composed encoder gives a part of itself, others themselves.
+
+        Vectors are stored under the identity of their tower: exchanging one leaves those of the other in place.
+        """
+        return self
+
+    def modalities(self) -> frozenset[str] | None:
+        """What it can encode, if it can be told without loading the model."""
+        return None
+
+    def shares_space(self) -> bool | None:
+        """Whether image and text vectors lie in one space, so that they can be compared; ``None``: not known."""
+        return None
 
     def identity(self) -> Json:
         """What a vector of any modality depends on besides its input: weights, architecture. Cheap; no torch."""

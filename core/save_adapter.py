@@ -32,14 +32,13 @@ def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any])
         folder / CONFIG,
         {
             "peft_type": "GRAFTWORK",
-            "base_model_name_or_path": getattr(trial.spec.encoder, "model", trial.spec.encoder.type),
-            "revision": None,
+            **_base_model(trial),
             "task_type": None,
             "inference_mode": True,
             "graftwork": {
                 "version": __version__,
-                "encoder_weights": prepared.encoder.facts().weights,
-                "logit_scale": prepared.encoder.facts().logit_scale,
+                "encoder_weights": {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()},
+                "logit_scale": prepared.prompts.logit_scale if prepared.prompts else None,
                 "class_names": list(prepared.content.class_names),
                 "support_ids": list(support.ids),
                 "node_width": support.x.shape[1],
@@ -49,6 +48,13 @@ def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any])
     )
     (folder / "README.md").write_text(model_card(trial, result), encoding="utf-8")
     seal(folder)
+
+
+def _base_model(trial: Trial) -> dict[str, str | None]:
+    """The frozen model of the nodes in PEFT's words; of two towers, the first."""
+    tower = next(iter(trial.prepared.encoder.used().values()))
+    name = getattr(tower.spec, "model", tower.spec.type)
+    return {"base_model_name_or_path": name, "revision": tower.facts().revision}
 
 
 def _support_tensors(trial: Trial, model: GraftedModel, support: Support) -> dict[str, torch.Tensor]:

@@ -38,14 +38,6 @@ class OpenClipSpec(EncoderSpec):
             raise ValueError(f"unknown architecture `{model}`" + (f"; did you mean `{near}`?" if near else ""))
         return files.absolute(model)
 
-    @field_validator("templates")
-    @classmethod
-    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        for template in templates:
-            if "{}" not in template:
-                raise ValueError(f"template {template!r} has no {{}} for the class name")
-        return templates
-
     @model_validator(mode="after")
     def _one_source_of_weights(self) -> Self:
         complete = files.is_complete(self.model)
