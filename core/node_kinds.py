@@ -47,3 +47,11 @@ def item_width(graph: GraphSpec | None, node: int) -> int:
 def in_both_parts(graph: GraphSpec | None) -> bool:
     """Whether an item's vector has an image part and a text part side by side, to be compared each."""
     return graph is not None and (graph.readout == "concat" or (graph.nodes == "fused" and graph.fusion == "concat"))
+
+
+def nodes_in_words(graph: GraphSpec | None) -> str:
+    """What the nodes are, and how they were made or read out."""
+    if graph is None:
+        return "image"
+    more = {"fused": f" by {graph.fusion}", "pair": f", read out by {graph.readout}", "tokens": ", read out by mean"}
+    return graph.nodes + more.get(graph.nodes, "")

@@ -101,9 +101,9 @@ class GraphSpec(ComponentSpec):
     """What the nodes are and which of them are neighbours."""
 
     nodes: NodeKind = "image"
-    """One node an item: its `image` vector, its `text` vector, or both `fused`. Several nodes an item: its image and its
-    text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small graph of their
-    own for each item."""
+    """One node an item: its `image` vector, its `text` vector, or both `fused`. Several nodes an item: its image and
+    its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small graph of
+    their own for each item."""
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
@@ -126,7 +126,7 @@ class GraphSpec(ComponentSpec):
         return self.nodes == "fused" and self.fusion == "cross_attention"
 
     def parameter_count(self, image_width: int, text_width: int) -> int:
-        """Trainable parameters of the fusion for tokens of these widths: 2(dv + dt) of the norms, 2r(dv + dt); else 0."""
+        """Trainable parameters of the fusion for tokens of these widths: 2(dv + dt) + 2r(dv + dt); 0 without one."""
         return 2 * (1 + self.fusion_rank) * (image_width + text_width) if self.fuses else 0
 
 
