@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,11 +31,16 @@ from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .nodes import Nodes
 from .pictures import open_picture
 from .pipeline_spec import PipelineSpec
+from .policies import policy_of
 from .queries import Queries, meet
 from .run_folder import RunFolderError, adapter_folder, read_json_file, read_tensors
 from .tokens import Tokens
 
 T = TypeVar("T")
+TRANSDUCTIVE = (
+    "was trained with the inductive policy `transductive`: its test items were nodes of the training graph. A new "
+    "image was not, so it is attached to that graph (policy `attach`), and the run's figures do not speak of it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,10 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
+
+
+class PolicyWarning(UserWarning):
+    """Predictions follow another inductive policy than the run's figures."""
 
 
 class Predictor:
@@ -143,12 +153,14 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     """Load a finished run (its folder, or the ``adapter`` folder alone).
 
     Raises ``RunFolderError`` for a missing or altered file, or where the frozen model's weights are not those that the
-    adapter was trained on.
+    adapter was trained on. Warns (``PolicyWarning``) of a ``transductive`` run, whose policy no new image can follow.
     """
     folder = adapter_folder(Path(run))
     catalogue = catalogue or default_catalogue()
     spec = load_spec(folder / "pipeline.json", catalogue=catalogue)
     place = resolve_device(device)
+    if policy_of(spec) == "transductive":
+        warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         return _assembled(folder, spec, catalogue, place)
 

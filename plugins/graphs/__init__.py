@@ -16,8 +16,7 @@ class SimilaritySpec(GraphSpec):
 
     type: Literal["similarity"] = "similarity"
     threshold: Threshold
-    """tau: the least cosine of an edge, -1 to 1; or what it should give on the support set: `{"average_degree": k}`,
-    `{"quantile": q}`; or, with nodes `pair` and `tokens`, one for each block: `{"vv": ..., "tt": ..., "vt": ...}`."""
+    """tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block."""
     weight: Literal["binary", "cosine", "softmax"] = "softmax"
     """Edge weights: 1, the cosine, or exp((cosine - 1) / temperature); with the adapter's norm `row` the last is a
     softmax over a node and its neighbours."""
