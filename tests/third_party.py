@@ -75,6 +75,10 @@ class PixelsSpec(EncoderSpec):
     marker: str = ""
     """Part of the identity: vectors of one marker are not found under another."""
 
+    def width(self, modality: str) -> int:
+        """64, of vectors as of tokens."""
+        return WIDTH
+
     def token_width(self, modality: str) -> int:
         """As of vectors."""
         return WIDTH
