@@ -77,10 +77,7 @@ class Transformers(Encoder):
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Unit vectors float32 [B, d] of pictures or texts, on the CPU."""
         tower, batch = self._ready(modality, batch)
-        if self._projects:
-            vectors = tower.projected(batch)
-        else:
-            vectors = tower.pooled(tower.hidden(batch), self._spec.pooling)
+        vectors = tower.projected(batch) if self._projects else tower.pooled(tower.hidden(batch), self._spec.pooling)
         return normalize(vectors.float(), dim=-1).cpu()
 
     @torch.no_grad()

@@ -88,9 +88,9 @@ class ImageTower:
         return pooled
 
     def projected_tokens(self, states: Tensor) -> Tensor:
-        """CLIP's projection of each hidden state; SigLIP pools by attention and has none, its states stay as they are."""
+        """CLIP's projection of each hidden state; SigLIP pools by attention, and its states stay as they are."""
         projection = getattr(self._model, "visual_projection", None)
-        return states if projection is None else projection(states)  # type: ignore[no-any-return]
+        return states if projection is None else projection(states)
 
     def _inputs(self, batch: Sequence[Pixels]) -> dict[str, Tensor]:
         inputs = {key: torch.stack([one[key] for one in batch]).to(self._model.device) for key in batch[0]}
