@@ -64,5 +64,5 @@ def _ends(tower: Any, pool_type: str, ids: Tensor) -> Tensor:
     """Position of the end token of each text, int64 [B], as open_clip's own pooling finds it."""
     if pool_type == "argmax":  # the end token has the highest id
         return ids.argmax(dim=-1)
-    end: int = getattr(tower, "eos_id", getattr(tower, "text_eos_id", None))
+    end = int(getattr(tower, "eos_id", None) or tower.text_eos_id)
     return torch.eq(ids, end).int().argmax(dim=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,23 @@ JOINT = ("clip", "metaclip_2", "siglip", "siglip2")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
-TEXT_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
-              "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-              "sentence_bert_config.json")  # fmt: skip
+#: Any of these is a vocabulary; what else shapes the ids of a text.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+TEXT_FILES = (
+    *VOCABULARIES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentence_bert_config.json",
+)
 _POOLING_KEYS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -121,7 +135,16 @@ def lacking(root: Path) -> str | None:
         also = f"; {', '.join(pickles[:3])} may run code when it is opened and is not read" if pickles else ""
         return f"{folder} holds neither {WEIGHTS} nor {INDEX}{also}"
     absent = [str(path.relative_to(root)) for path in all_weights(root) if not path.is_file()]
+    what = kind(config(root) or {})
+    if what != "text" and not _holds_one(folder, IMAGE_FILES):
+        absent.append(" or ".join(IMAGE_FILES))
+    if what in ("text", "joint") and not _holds_one(folder, VOCABULARIES):
+        absent.append(f"a vocabulary ({', '.join(VOCABULARIES)})")  # transformers would go on with an empty one
     return f"{root} lacks {', '.join(absent[:5])}" if absent else None
+
+
+def _holds_one(folder: Path, names: Iterable[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
 
 
 def content(root: Path) -> dict[str, str]:
