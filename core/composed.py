@@ -60,11 +60,10 @@ def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device)
     @cache
     def tower(modality: str) -> Encoder:
         wanted = spec.tower(modality)
-        for one, encoder in built:
-            if one == wanted:
-                return encoder
-        encoder: Encoder = build(catalogue, wanted, device)
-        built.append((wanted, encoder))
-        return encoder
+        found = next((encoder for one, encoder in built if one == wanted), None)
+        if found is None:
+            found = build(catalogue, wanted, device)
+            built.append((wanted, found))
+        return found
 
     return Composed(spec, tower)

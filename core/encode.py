@@ -57,10 +57,11 @@ class EncoderStage:
 
     @property
     def encoder(self) -> Encoder:
-        """The model, or the models as one, each loaded when it is first asked to encode."""
+        """The model, or the models as one; loaded, if they were not."""
         from .composed import Composed
 
-        return Composed(self.spec, lambda modality: self.tower(modality).encoder)
+        loaded = {modality: self.tower(modality).encoder for modality in self.spec.modalities() or ("image", "text")}
+        return Composed(self.spec, loaded.__getitem__)
 
     def missing(self, modality: str, media: Iterable[Media]) -> list[Media]:
         """Those whose vector is not stored, each content once. Loads nothing."""

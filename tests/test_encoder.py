@@ -19,8 +19,8 @@ from graftwork.core.dataset import Media
 from graftwork.core.encode import EncoderStage
 from graftwork.core.encoder import EncoderError
 from graftwork.plugins.encoders import OpenClipSpec
+from graftwork.plugins.encoders.model_files import library_versions
 from graftwork.plugins.encoders.open_clip import OpenClip, import_open_clip
-from graftwork.plugins.encoders.open_clip_files import library_versions
 from graftwork.registry.discovery import default_catalogue
 
 from .conftest import save_tiny_clip
