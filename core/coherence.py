@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..registry.errors import Problem
+from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
 
 
@@ -17,6 +18,8 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             ("adapter", "type"),
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
+    yield from _incomparable(spec)
+    yield from _of_two_widths(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "evaluation", "seed"):
             yield Problem(
@@ -32,3 +35,42 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         )
     if len(set(spec.seeds)) != len(spec.seeds):
         yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
+    """Vectors that the encoder cannot give, or that would be compared although they lie in different spaces."""
+    head, graph = spec.task.head, spec.graph
+    compares = f"head `{getattr(head, 'type', '')}`" if head and head.uses_prompts() else "the blend"
+    uses_prompts = spec.task.uses_prompts()
+    nodes, can = modalities_of(spec.graph), spec.encoder.modalities()
+    needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
+    if uses_prompts:
+        needed.setdefault("text", f"{compares} compares with class prompts")
+    lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
+    for kind, why in lacking.items():
+        hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
+        yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
+    if lacking or spec.encoder.shares_space() is not False:
+        return
+    apart = "the encoder's image and text vectors lie in different spaces, whatever their widths"
+    if uses_prompts and nodes != ("text",):
+        hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
+        where = ("task", "blend") if compares == "the blend" else ("task", "head")
+        yield Problem(f"{apart}: {' and '.join(nodes)} nodes cannot be compared with prompts", where, hint)
+    if graph is not None and graph.nodes in ("pair", "tokens"):
+        hint = '"nodes": "fused" with "fusion": "concat" or "cross_attention" need no common space'
+        yield Problem(f"{apart}: an edge between an image and a text would mean nothing", ("graph", "nodes"), hint)
+    if graph is not None and graph.nodes == "fused" and graph.fusion == "mean":
+        yield Problem(f"{apart}: they have no mean", ("graph",), 'set "fusion": "concat"')
+
+
+def _of_two_widths(spec: PipelineSpec) -> Iterator[Problem]:
+    """Image and text nodes that no edge can join."""
+    if spec.graph is None or spec.graph.nodes not in ("pair", "tokens"):
+        return
+    width_of = spec.encoder.width if spec.graph.nodes == "pair" else spec.encoder.token_width
+    image, text = width_of("image"), width_of("text")
+    if image is not None and text is not None and image != text:
+        hint = '"nodes": "fused" with "fusion": "concat" or "cross_attention" take any widths'
+        reason = f"nodes `{spec.graph.nodes}` need one width, and images have {image}, texts {text}"
+        yield Problem(reason, ("graph", "nodes"), hint)

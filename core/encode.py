@@ -1,163 +1,95 @@
-"""The encoder stage: media in, vectors out, each content encoded once and stored."""
+"""The encoder stage: media in, vectors or tokens out, each content encoded once by the tower of its modality."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..registry.catalogue import Catalogue
-from .assemble import build
-from .dataset import DataError, Media
-from .encoder import Encoder, EncoderError, EncoderFacts
-from .events import Event, StageAdvanced, StageStarted
+from .dataset import Media
+from .encoder import Encoder, EncoderFacts
+from .events import Event
 from .roles import EncoderSpec
-from .store import Namespace, Vectors, VectorShelf, identity_key
+from .store import Vectors
+from .tower import TOKENS, VECTORS, Tell, Tower
 
 if TYPE_CHECKING:
     import torch
 
-#: An interrupted run loses at most this many seconds of encoding, and usually nothing: see ``_encode``.
-FLUSH_SECONDS = 20.0
-MAX_NAMED = 10
-Tell = Callable[[Event], None]
+    from .tokens import Tokens
+
+__all__ = ["EncoderStage", "Tell"]
+
+
+def _quiet(event: Event) -> None:
+    """Hear nothing."""
 
 
 class EncoderStage:
-    """Encodes with one encoder spec. The model is loaded only when something is not stored yet."""
+    """Encodes with one encoder spec. Its models are loaded only when something of theirs is not stored yet."""
 
     def __init__(
         self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
     ) -> None:
-        component = catalogue.component_of(spec)
-        self.spec, self._catalogue, self._device = spec, catalogue, device
-        identity = {"component": component.name, "implementation": component.version, **spec.identity()}
-        self.namespace = Namespace(store, "features", identity)
-        self._encoder: Encoder | None = None
-        self._given: EncoderFacts | None = None  # of the weights whose vectors this stage has given out
+        self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
+        self._towers: list[Tower] = []
+        self._used: dict[str, Tower] = {}
 
-    def facts(self) -> EncoderFacts:
-        """What is known of the weights: as noted beside the stored vectors, else from the loaded model."""
-        return self._known_facts() or self.encoder.facts()
+    def tower(self, modality: str) -> Tower:
+        """What encodes that modality; modalities of one model share one."""
+        spec = self.spec.tower(modality)
+        found = next((tower for tower in self._towers if tower.spec == spec), None)
+        if found is None:
+            found = Tower(spec, self._catalogue, self._store, self._device)
+            self._towers.append(found)
+        return found
+
+    def used(self) -> dict[str, Tower]:
+        """The towers of the modalities that this stage has given vectors or tokens of."""
+        return dict(self._used)
+
+    def facts(self, modality: str) -> EncoderFacts:
+        """What is known of the weights of a modality's tower; loads it where nothing is stored."""
+        return self.tower(modality).facts()
 
     @property
     def encoder(self) -> Encoder:
-        """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
-        if self._encoder is None:
-            encoder: Encoder = build(self._catalogue, self.spec, self._device())
-            facts = encoder.facts()
-            noted = self._noted_facts()
-            if noted is None or noted.weights != facts.weights:
-                self.namespace.note(asdict(facts))
-            if self._given is not None and self._given.weights != facts.weights:
-                raise EncoderError(
-                    "encoder: the weights behind this spec are not those that the stored vectors come from "
-                    f"(sha256 {facts.weights[:12]}, was {self._given.weights[:12]}); run again to encode all with them"
-                )
-            self._encoder = encoder
-        return self._encoder
+        """The model, or the models as one; loaded, if they were not."""
+        from .composed import Composed
+
+        loaded = {modality: self.tower(modality).encoder for modality in self.spec.modalities() or ("image", "text")}
+        return Composed(self.spec, loaded.__getitem__)
 
     def missing(self, modality: str, media: Iterable[Media]) -> list[Media]:
-        """Those whose content is not stored, each content once. Loads nothing."""
-        shelf = self._shelf(modality)
-        stored = shelf.digests() if shelf else set()
-        contents: dict[str, Media] = {}
-        for one in media:
-            contents.setdefault(one.digest, one)
-        return [one for digest, one in contents.items() if digest not in stored]
+        """Those whose vector is not stored, each content once. Loads nothing."""
+        return self.tower(modality).missing(VECTORS, modality, media)
 
-    def encode(self, modality: str, media: Sequence[Media], tell: Tell = lambda event: None) -> Vectors:
+    def missing_tokens(self, modality: str, media: Iterable[Media]) -> list[Media]:
+        """Those whose tokens are not stored, each content once. Loads nothing."""
+        return self.tower(modality).missing(TOKENS, modality, media)
+
+    def encode(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Vectors:
         """Vectors float32 [N, d] of ``media``, from the store or freshly encoded (and stored).
 
         Raises ``DataError`` naming the unreadable ones, after everything readable was stored.
         """
-        missing = self.missing(modality, media)
-        total = len({one.digest for one in media})
-        tell(StageStarted(f"encode {modality}", total, total - len(missing)))
-        if missing:
-            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
-            missing = self.missing(modality, media)
-            broken = self._encode(modality, missing, total - len(missing), tell)
-            if broken:
-                raise _unreadable(broken, media)
-        shelf, self._given = self._shelf(modality), self.facts()
-        assert shelf is not None
-        return shelf.take([one.digest for one in media])
+        rows = self.tower(modality).rows(VECTORS, modality, media, tell)
+        self._used[modality] = self.tower(modality)
+        return np.stack(rows)
 
-    def _shelf(self, modality: str) -> VectorShelf | None:
-        facts, own = self._known_facts(), self.spec.modality_identity(modality)
-        name = f"{modality}-{identity_key(own)}" if own else modality
-        return VectorShelf(self.namespace, f"{facts.weights[:16]}/{name}") if facts else None
+    def encode_tokens(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Tokens:
+        """Tokens of ``media``, from the store or freshly encoded (and stored); see ``Encoder.encode_tokens``.
 
-    def _known_facts(self) -> EncoderFacts | None:
-        """Of the loaded model, else of the vectors given out, else as noted: another process may note others."""
-        return self._encoder.facts() if self._encoder else self._given or self._noted_facts()
+        Raises ``EncoderError`` for an encoder without tokens, and ``DataError`` as ``encode`` does.
+        """
+        import torch
 
-    def _noted_facts(self) -> EncoderFacts | None:
-        about = self.namespace.about() or {}
-        if not isinstance(about.get("weights"), str) or not about.keys() >= {"parameters", "logit_scale"}:
-            return None
-        return EncoderFacts(about["weights"], about["parameters"], about["logit_scale"])
+        from .tokens import Tokens
 
-    def _encode(self, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
-        """Encode and store; digest to reason of what cannot be read."""
-        waiting: list[tuple[str, Vectors]] = []
-        broken: dict[str, str] = {}
-        flushed = time.monotonic()
-        try:
-            with ThreadPoolExecutor(max_workers=4) as pool:
-                for start in range(0, len(missing), self.spec.batch_size):
-                    batch = missing[start : start + self.spec.batch_size]
-                    digests, contents = _readable(zip(batch, pool.map(_read, batch), strict=True), broken)
-                    if contents:
-                        vectors = self.encoder.encode(modality, contents).numpy()
-                        waiting += zip(digests, vectors, strict=True)
-                    tell(StageAdvanced(f"encode {modality}", done + start + len(batch)))
-                    if time.monotonic() - flushed > FLUSH_SECONDS:
-                        self._flush(modality, waiting)
-                        flushed = time.monotonic()
-        finally:
-            self._flush(modality, waiting)
-        return broken
-
-    def _flush(self, modality: str, waiting: list[tuple[str, Vectors]]) -> None:
-        shelf = self._shelf(modality)
-        if waiting and shelf:
-            shelf.add([digest for digest, _ in waiting], [vector for _, vector in waiting])  # type: ignore[arg-type]
-            waiting.clear()
-
-
-def _read(media: Media) -> object:
-    try:
-        return media.read()
-    except DataError as error:
-        return error
-
-
-def _unreadable(broken: Mapping[str, str], media: Sequence[Media]) -> DataError:
-    """Every source that cannot be read, also those that share their bytes (empty files do)."""
-    said: set[str] = set()
-    lines = []
-    for one in media:
-        if one.digest in broken:
-            lines.append(f"{one.source}: the same bytes" if one.digest in said else broken[one.digest])
-            said.add(one.digest)
-    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return DataError(
-        f"{len(lines)} of {len(media)} cannot be read; remove or replace them "
-        f"(the others are encoded and stored):\n  " + "\n  ".join(lines[:MAX_NAMED] + more)
-    )
-
-
-def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:
-    digests, contents = [], []
-    for media, content in pairs:
-        if isinstance(content, DataError):
-            broken[media.digest] = str(content)
-        else:
-            digests.append(media.digest)
-            contents.append(content)
-    return digests, contents
+        rows = self.tower(modality).rows(TOKENS, modality, media, tell)
+        self._used[modality] = self.tower(modality)
+        offsets = torch.tensor([0, *map(len, rows)]).cumsum(0)
+        return Tokens(torch.from_numpy(np.concatenate(rows)), offsets)

@@ -27,6 +27,8 @@ class EncoderFacts:
     parameters: int
     #: The scale that turns its cosines into logits; ``None`` where it has none.
     logit_scale: float | None
+    #: The commit of the hub that the weights come from; ``None`` for local files.
+    revision: str | None = None
 
 
 class Encoder(ABC):
@@ -40,6 +42,26 @@ class Encoder(ABC):
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Vectors of a batch: float32 [B, d] of unit length, on the CPU.
 
-        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``) or ``text`` (``str``). Raises ``EncoderError`` for a
-        modality that the model does not have.
+        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``) or ``text`` (``str``); where ``preprocess`` makes
+        something else of a content, that is taken too. Raises ``EncoderError`` for a modality that it does not have.
         """
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """One content, as small as the model takes it. Called in threads, while the model works on others.
+
+        So a batch in waiting holds resized pixels, never whole pictures. By default the content as it is.
+        """
+        return content
+
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Token vectors of a batch: for each item float32 [T_i, d], on the CPU; padding is left out.
+
+        The tower's last hidden states after its final norm, and in CLIP-like models projected into the joint space, as
+        its pooled vector is: patches (and the class token, where there is one) of an image, words of a text with its
+        start and end tokens. Not normalised. Raises ``EncoderError`` for an encoder or a modality without tokens.
+        """
+        raise EncoderError(f"encoder: {type(self).__name__} gives no tokens of a {modality}; take other nodes")
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many of ``texts`` are longer than the text tower's window, so that their end is not heard."""
+        return 0

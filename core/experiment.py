@@ -16,7 +16,7 @@ from .devices import fitting_threads, own_randomness
 from .encode import Tell
 from .events import EpochFinished, TrainingFinished
 from .features import prompt_nodes
-from .graph import Nodes, Support
+from .graph import Support
 from .load_spec import spec_from_dict
 from .measure import Meter
 from .model import build_model
@@ -52,7 +52,7 @@ class Experiment:
         self.meter = Meter()
         self.preparation = Preparation(catalogue, store, device, self.meter, tell)
         # A support set and a split to select on for each seed: the trials that share them come one after another.
-        self.support_sets = SupportSets(catalogue, device, self.meter, remember=2 * len(spec.seeds))
+        self.support_sets = SupportSets(catalogue, device, self.meter, remember=2 * len(spec.seeds), tell=tell)
 
     def trials(self) -> Iterator[Trial]:
         """Every combination of the search values, in the order written; one trial without a search."""
@@ -68,19 +68,20 @@ class Experiment:
         task: Task = build(self.catalogue, spec.task)
         support = self.support_sets.support(spec, prepared, seed)
         select_on = spec.evaluation.select_on
-        selection = self.support_sets.attached(spec, prepared, seed, select_on) if select_on != "none" else None
+        selection = self.support_sets.met(spec, prepared, seed, select_on) if select_on != "none" else None
         prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
         rows = (support.targets >= 0).nonzero().squeeze(1)
-        labelled = Labelled(Nodes(support.x, support.graph), rows, support.targets[rows])
+        labelled = Labelled(support.nodes, rows, support.targets[rows])
 
         def hear(epoch: int, loss: float, metric: float | None) -> None:
             self.tell(EpochFinished(number, seed, epoch, loss, metric))
 
-        scale = (selection or labelled).nodes.x.numel()
+        scale = selection.queries.numbers if selection else labelled.nodes.x.numel()
         with self.meter.stage("train"), own_randomness(self.device), fitting_threads(scale):
             torch.manual_seed(seed)
             classes = len(prepared.content.class_names)
-            model = build_model(spec, self.catalogue, support.x.shape[1], classes, prompts).to(self.device)
+            widths = support.nodes.width, support.nodes.text_width
+            model = build_model(spec, self.catalogue, widths[0], classes, prompts, widths[1]).to(self.device)
             if spec.trainer.start_from:
                 start_from(model, Path(spec.trainer.start_from))
             trained = train(spec, self.catalogue, model, task, labelled, selection, seed, hear)
@@ -93,7 +94,7 @@ class Experiment:
         task: Task = build(self.catalogue, trial.spec.task)
         scores = []
         for trained, seed in zip(trial.trained, trial.spec.seeds, strict=True):
-            queries = self.support_sets.attached(trial.spec, trial.prepared, seed, split)
+            held_out = self.support_sets.met(trial.spec, trial.prepared, seed, split)
             with self.meter.stage("evaluate"):
-                scores.append(task.metrics(trained.model.query_logits(queries.nodes), queries.targets))
+                scores.append(task.metrics(held_out.queries.logits(trained.model), held_out.targets))
         return scores

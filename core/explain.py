@@ -114,11 +114,18 @@ def _slots_in(annotation: Any) -> Slot | None:
     return None
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The plain model inside unions and tuples."""
+def _model_in(annotation: Any, raw: Any) -> type[BaseModel] | None:
+    """The plain model inside unions and tuples; of several the one with most of the keys that were given."""
+    models = list(_models_in(annotation))
+    given = raw.keys() if isinstance(raw, dict) else ()
+    return max(models, key=lambda model: sum(key in given for key in _keys(model)), default=None)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models_in(part)
 
 
 def _sections_with(key: str, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Iterator[str]:
@@ -141,7 +148,7 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
             if field is None:
                 return None
             slot = _slot(field.metadata) or _slots_in(field.annotation)
-            model = _model_in(field.annotation)
+            model = _model_in(field.annotation, raw)
         if slot and isinstance(raw, dict):
             try:
                 model = catalogue.find(slot.kind, str(raw.get("type"))).spec

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from ..registry.errors import UserError
-from ..triton_kernels import SparseGraph, attach
+from ..triton_kernels import SparseGraph
+from .layout import Layout
+from .nodes import Nodes
+from .roles import GraphSpec
+
+__all__ = ["GraphBuilder", "GraphError", "Nodes", "Support"]
 
 
 class GraphError(UserError):
@@ -17,55 +22,55 @@ class GraphError(UserError):
 
 
 class GraphBuilder(ABC):
-    """Built as ``build(spec)``."""
+    """Built as ``build(spec)``. ``layout`` is given where an item has several nodes (``pair``, ``tokens``)."""
 
     @abstractmethod
-    def connect(self, nodes: Tensor) -> SparseGraph:
+    def connect(self, nodes: Tensor, layout: Layout | None = None) -> SparseGraph:
         """Neighbours among the nodes [S, d] of the support set: a square graph [S, S] without self-loops."""
 
     @abstractmethod
-    def connect_queries(self, queries: Tensor, nodes: Tensor) -> SparseGraph:
+    def connect_queries(
+        self, queries: Tensor, nodes: Tensor, query_layout: Layout | None = None, layout: Layout | None = None
+    ) -> SparseGraph:
         """Neighbours of new nodes [Q, d] among the support's [S, d]: a bipartite graph [Q, S].
 
         A query's row must depend on that query and the support alone.
         """
 
+    def connect_items(self, nodes: Tensor, layout: Layout) -> SparseGraph:
+        """Neighbours within each item alone: a square graph [n, n] in blocks, without self-loops."""
+        raise GraphError(f"graph: {type(self).__name__} connects one node an item; take other `nodes` or `similarity`")
 
-@dataclass(frozen=True, slots=True)
-class Nodes:
-    """Node vectors with the graph over them; the last ``queries`` rows are attached, the rest is the support set."""
+    def settle(self, nodes: Tensor, layout: Layout | None = None) -> GraphSpec | None:
+        """The spec with each relative setting (a degree, a quantile) as the number that it comes to on the support.
 
-    #: float32 [S + Q, d].
-    x: Tensor
-    #: [S + Q, S + Q], or ``None`` for adapters without messages.
-    graph: SparseGraph | None
-    #: Q.
-    queries: int = 0
-
-    def to(self, device: torch.device) -> Nodes:
-        """The same on another device."""
-        return Nodes(self.x.to(device), self.graph.to(device) if self.graph else None, self.queries)
+        It is saved with the run, and queries meet the graph by it: nothing is estimated on them. ``None``: the spec
+        holds nothing relative.
+        """
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
     """What predictions refer to: the training nodes and their graph."""
 
-    #: Item ids of the nodes.
+    #: Item ids.
     ids: tuple[str, ...]
-    #: float32 [S, d].
-    x: Tensor
-    #: int64 [S]; -1 for an unlabelled node.
+    #: The items as nodes, with the graph over them (``None``: no messages pass between items).
+    nodes: Nodes
+    #: int64 [items]; -1 for an unlabelled one.
     targets: Tensor
-    #: [S, S], or ``None``.
-    graph: SparseGraph | None
+    #: What the graph's relative settings came to; ``None`` where there are none.
+    settled: GraphSpec | None = None
+    #: With policy ``transductive``: split to its first item and the one after its last.
+    splits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
-    def attach(self, queries: Tensor, builder: GraphBuilder | None) -> Nodes:
-        """The support with ``queries`` [Q, d] attached: each query hears its support neighbours and nobody hears it.
+    @property
+    def x(self) -> Tensor:
+        """float32 [S, d]: the frozen node vectors."""
+        return self.nodes.x
 
-        The inductive policy ``attach`` (ours): the support's rows, and so its degrees, are what they were in training.
-        """
-        if builder is None or self.graph is None:
-            return Nodes(queries, None, len(queries))
-        edges = builder.connect_queries(queries, self.x)
-        return Nodes(torch.cat([self.x, queries]), attach(self.graph, edges), len(queries))
+    @property
+    def graph(self) -> SparseGraph | None:
+        """[S, S], or ``None``."""
+        return self.nodes.graph

@@ -1,4 +1,4 @@
-"""The trainable whole: adapter, then head."""
+"""The trainable whole: fusion where there is one, adapter, read-out, head."""
 
 from __future__ import annotations
 
@@ -9,28 +9,51 @@ from ..registry.catalogue import Catalogue
 from .adapter import Adapter
 from .assemble import build
 from .dataset import DataError
-from .graph import Nodes
+from .fusion import CrossAttention, TokenPair
 from .head import ClassPrompts, Head
+from .layout import Readout, read_out
+from .node_kinds import item_width
+from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 
 
 class GraftedModel(nn.Module):
-    """Logits from node vectors. Its state dict, ``adapter.*`` and ``head.*``, is what a run saves."""
+    """Logits from nodes. Its state dict, ``adapter.*``, ``head.*`` and ``fusion.*``, is what a run saves."""
 
-    def __init__(self, adapter: Adapter, head: Head) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        head: Head,
+        fusion: CrossAttention | None = None,
+        readout: Readout = "mean",
+        blend: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.adapter, self.head = adapter, head
+        self.adapter, self.head, self.fusion = adapter, head, fusion
+        self._readout, self._blend = readout, blend
 
     def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
-        """Logits [len(rows), C] of those rows of ``nodes``. Without a graph only those rows are computed."""
+        """Logits [len(rows), C] of those items of ``nodes``. Without a graph only those items are computed."""
         if nodes.graph is None:
-            return self.head(self.adapter(nodes.x[rows]))  # type: ignore[no-any-return]
-        return self.head(self.adapter(nodes.x, nodes.graph)[rows])  # type: ignore[no-any-return]
+            nodes, rows = nodes.select(rows), slice(None)
+        logits: Tensor = self.head(self.items(nodes)[rows])
+        if self._blend == 0:
+            return logits
+        assert nodes.zero_shot is not None, "zero-shot logits are to be blended in"
+        return logits + self._blend * nodes.zero_shot[rows]
 
-    def query_logits(self, nodes: Nodes) -> Tensor:
-        """Logits [Q, C] of the attached queries, without gradients."""
-        with torch.no_grad():
-            return self(nodes, slice(len(nodes.x) - nodes.queries, None))  # type: ignore[no-any-return]
+    def items(self, nodes: Nodes) -> Tensor:
+        """One adapted vector an item, [N, width]."""
+        x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
+        adapted: Tensor = self.adapter(x) if nodes.graph is None else self.adapter(x, nodes.graph)
+        return adapted if nodes.layout is None else read_out(adapted, nodes.layout, self._readout)
+
+    def fused(self, inputs: Tensor | TokenPair) -> Tensor:
+        """Vectors [N, d] made of tokens; vectors that were made before as they are."""
+        if isinstance(inputs, Tensor):
+            return inputs
+        assert self.fusion is not None, "tokens are to be fused"
+        return self.fusion(inputs)  # type: ignore[no-any-return]
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Trainable parameters by name."""
@@ -38,19 +61,30 @@ class GraftedModel(nn.Module):
 
 
 def build_model(
-    spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, prompts: ClassPrompts | None
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    width: int,
+    classes: int,
+    prompts: ClassPrompts | None,
+    text_width: int | None = None,
 ) -> GraftedModel:
-    """Adapter and head for vectors of ``width``; initial weights follow torch's global seed.
+    """Adapter and head for nodes of ``width``; initial weights follow torch's global seed.
 
-    Raises ``DataError`` when the head's class vectors and the adapted vectors have different widths.
+    ``prompts`` are in the space of what is read out of the nodes. ``text_width``: of the words, where a fusion is
+    trained. Raises ``DataError`` when the head's class vectors and the items' vectors have different widths.
     """
     adapter: Adapter = build(catalogue, spec.adapter, width)
     if spec.task.head is None:
         raise DataError("the task has no head, and nothing else makes logits; add one")
-    if prompts is not None and prompts.vectors.shape[-1] != adapter.output_width:
+    if not spec.task.head.uses_prompts():
+        prompts = None
+    item = item_width(spec.graph, adapter.output_width)
+    if prompts is not None and prompts.vectors.shape[-1] != item:
         raise DataError(
-            f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {adapter.output_width}: they cannot "
+            f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "
             'be compared; take head {"type": "linear"}, or nodes in the space of the text encoder'
         )
-    head: Head = build(catalogue, spec.task.head, adapter.output_width, classes, prompts)
-    return GraftedModel(adapter, head)
+    head: Head = build(catalogue, spec.task.head, item, classes, prompts)
+    graph = spec.graph
+    fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
+    return GraftedModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)

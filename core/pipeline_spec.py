@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..registry.slot import Slot
 from ..registry.spec import Items, LocalPath, Spec
+from .policies import Policy
 from .roles import (
     AdapterSpec,
     CaptionerSpec,
@@ -46,8 +47,12 @@ class TrainerSpec(Spec):
 class EvaluationSpec(Spec):
     """How results are measured."""
 
-    inductive: Literal["attach"] = "attach"
-    """How unseen items meet the graph. `attach`: each sees only the stored support set, whose degrees stay frozen."""
+    inductive: Policy = "attach"
+    """How unseen items meet the graph. `attach`: each sees only the stored support set, whose degrees stay frozen.
+    `rewire`: one at a time joins it, the support hears it too. `batch`: those of a batch see each other as well.
+    `transductive`: they are nodes of the training graph, which leaks the test distribution."""
+    inductive_batch: Annotated[int, Field(ge=1)] = 64
+    """With policy `batch`: how many items, in their order, see each other."""
     select_on: Literal["val", "none"] = "val"
     """The split that chooses epoch and search values. Never the test split. `none`: last epoch, no search."""
     test_on: str = "test"

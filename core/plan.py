@@ -12,8 +12,16 @@ from .assemble import build
 from .dataset import Dataset, DatasetContent, Item, sample_shots
 from .describe import CaptionerStage
 from .encode import EncoderStage
-from .node_kinds import modalities_of
+from .node_kinds import (
+    item_width,
+    modalities_of,
+    node_width,
+    nodes_in_words,
+    token_modalities,
+    vector_modalities,
+)
 from .pipeline_spec import PipelineSpec
+from .policies import policy_in_words
 from .prompts import class_prompts
 
 
@@ -59,7 +67,8 @@ def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
     stages += _described(spec, catalogue, store, items)
     stages += _encoded(spec, catalogue, store, content, items)
     if spec.graph and spec.adapter.needs_graph:
-        stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {spec.graph.nodes}, pool {spec.graph.pool}"))
+        nodes = nodes_in_words(spec.graph)
+        stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
     trainings = math.prod(len(values) for values in spec.search.values()) * len(spec.seeds)
     trials = trainings // len(spec.seeds)
     stages.append(
@@ -69,7 +78,8 @@ def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
         )
     )
     select = f"selected on {spec.evaluation.select_on}" if spec.evaluation.select_on != "none" else "no selection"
-    stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}, {spec.evaluation.inductive}"))
+    policy = f"{spec.evaluation.inductive} ({policy_in_words(spec)})"
+    stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}, {policy}"))
     return Plan(
         spec.name,
         tuple(stages),
@@ -103,24 +113,28 @@ def _encoded(
     spec: PipelineSpec, catalogue: Catalogue, store: Path, content: DatasetContent, items: list[Item]
 ) -> list[StagePlan]:
     stage = EncoderStage(spec.encoder, catalogue, store, _no_device)
-    media = {
+    of = {
         kind: [item.modalities[kind] for item in items if kind in item.modalities] for kind in modalities_of(spec.graph)
     }
-    if spec.task.head is not None and spec.task.head.uses_prompts():
-        media["prompts"] = class_prompts(spec.encoder, content.class_names)
+    work = [(f"encode {kind}", kind, of[kind], stage.missing) for kind in vector_modalities(spec.graph, spec.task)]
+    work += [(f"encode {kind} tokens", kind, of[kind], stage.missing_tokens) for kind in token_modalities(spec.graph)]
+    if spec.task.uses_prompts():
+        work.append(("encode prompts", "text", class_prompts(spec.encoder, content.class_names), stage.missing))
     plans = []
-    for kind, wanted in media.items():
+    for name, modality, wanted, missing_of in work:
         total = len({one.digest for one in wanted})
-        missing = len(stage.missing("text" if kind == "prompts" else kind, wanted))
-        plans.append(StagePlan(f"encode {kind}", _type(spec.encoder), total, total - missing))
+        missing = len(missing_of(modality, wanted))
+        plans.append(StagePlan(name, _type(spec.encoder.tower(modality)), total, total - missing))
     return plans
 
 
 def _trainable(spec: PipelineSpec, classes: int) -> int | None:
-    widths = [spec.encoder.width(modality) for modality in modalities_of(spec.graph)]
-    if None in widths or spec.task.head is None:
+    node = node_width(spec.graph, spec.encoder)
+    if node is None or spec.task.head is None:
         return None
-    concatenated = spec.graph is not None and spec.graph.nodes == "fused" and spec.graph.fusion == "concat"
-    width = sum(w for w in widths if w) if concatenated else widths[0] or 0
-    counts = spec.adapter.parameter_count(width), spec.task.head.parameter_count(width, classes)
+    counts = [spec.adapter.parameter_count(node)]
+    counts.append(spec.task.head.parameter_count(item_width(spec.graph, node), classes))
+    if spec.graph is not None and spec.graph.fuses:
+        text = spec.encoder.token_width("text")
+        counts.append(None if text is None else spec.graph.parameter_count(node, text))
     return None if None in counts else sum(count for count in counts if count)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,29 +16,31 @@ from ..registry.discovery import default_catalogue
 from ..triton_kernels import SparseGraph
 from .assemble import build
 from .captioner import Captioner
+from .composed import build_encoder
 from .dataset import DataError
 from .devices import own_randomness, resolve_device
 from .encoder import Encoder
-from .features import node_vectors
+from .features import nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
 from .head import ClassPrompts
-from .load_spec import load_spec
+from .layout import Layout
+from .load_spec import load_spec, spec_from_dict
 from .model import GraftedModel, build_model
-from .node_kinds import modalities_of
+from .neighbours import Neighbour, neighbours_of
+from .node_kinds import modalities_of, token_modalities, vector_modalities
+from .nodes import Nodes
 from .pictures import open_picture
 from .pipeline_spec import PipelineSpec
+from .policies import policy_of
+from .queries import Queries, meet
 from .run_folder import RunFolderError, adapter_folder, read_json_file, read_tensors
+from .tokens import Tokens
 
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A support item that a prediction heard."""
-
-    id: str
-    #: Its class, or ``None`` for an unlabelled support item.
-    label: str | None
-    #: Cosine of the two node vectors.
-    similarity: float
+T = TypeVar("T")
+TRANSDUCTIVE = (
+    "was trained with the inductive policy `transductive`: its test items were nodes of the training graph. A new "
+    "image was not, so it is attached to that graph (policy `attach`), and the run's figures do not speak of it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ class Prediction:
         return asdict(self)
 
 
+class PolicyWarning(UserWarning):
+    """Predictions follow another inductive policy than the run's figures."""
+
+
 class Predictor:
     """A trained pipeline; made by ``load``."""
 
@@ -69,13 +76,17 @@ class Predictor:
         builder: GraphBuilder | None,
         encoder: Encoder,
         captioner: Captioner | None,
+        blended: ClassPrompts | None = None,
     ) -> None:
         self.spec, self.class_names = spec, class_names
         self._model, self._support, self._builder = model, support, builder
-        self._encoder, self._captioner = encoder, captioner
+        self._encoder, self._captioner, self._blended = encoder, captioner, blended
 
     def predict(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> list[Prediction]:
-        """One prediction for each image, in order; by ``attach`` none depends on the others.
+        """One prediction for each image, in order, by the pipeline's inductive policy.
+
+        By ``attach`` and ``rewire`` none depends on the others; by ``batch`` it hears those of its batch. A run that
+        was ``transductive`` attaches: an image that training never saw was no node of its graph.
 
         ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]. ``texts`` describe them, for
         pipelines whose nodes hold text and that have no captioner. Raises ``DataError``.
@@ -83,15 +94,22 @@ class Predictor:
         if not images:
             return []
         nodes = self._nodes(images, texts)
-        logits, neighbours = self._logits(nodes)
-        probabilities = logits.softmax(dim=-1)
+        queries = self._met(nodes)
+        neighbours = neighbours_of(self._support, nodes, queries.heard, self.class_names)
+        probabilities = self._answered(queries).softmax(dim=-1)
         return [self._prediction(row, near) for row, near in zip(probabilities, neighbours, strict=True)]
 
     def logits(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> Tensor:
         """Logits float32 [N, C] on the CPU, classes in the order of ``class_names``."""
-        return self._logits(self._nodes(images, texts))[0]
+        return self._answered(self._met(self._nodes(images, texts)))
 
-    def _nodes(self, images: Sequence[Any], texts: Sequence[str] | None) -> Tensor:
+    def _met(self, nodes: Nodes) -> Queries:
+        return meet(self._support, nodes, self._builder, self.spec)
+
+    def _answered(self, queries: Queries) -> Tensor:
+        return queries.logits(self._model).float().cpu()
+
+    def _nodes(self, images: Sequence[Any], texts: Sequence[str] | None) -> Nodes:
         pictures = [open_picture(image) for image in images]
         contents: dict[str, Sequence[Any]] = {"image": pictures}
         if "text" in modalities_of(self.spec.graph):
@@ -103,33 +121,26 @@ class Predictor:
             contents["text"] = list(texts) if texts is not None else self._captioner.describe(pictures)  # type: ignore[union-attr]
             if len(contents["text"]) != len(pictures):
                 raise DataError(f"{len(contents['text'])} texts for {len(pictures)} images")
-        size = self.spec.encoder.batch_size
+        spec, graph = self.spec, self.spec.graph
         vectors = {
-            modality: torch.cat([self._encoder.encode(modality, batch) for batch in _batches(contents[modality], size)])
-            for modality in modalities_of(self.spec.graph)
+            kind: torch.cat(list(self._batches(kind, contents[kind], self._encoder.encode)))
+            for kind in vector_modalities(graph, spec.task)
         }
-        return node_vectors(vectors, self.spec.graph).to(self._support.targets.device)
+        tokens = {}
+        for kind in token_modalities(graph):
+            batches = self._batches(kind, contents[kind], self._encoder.encode_tokens)
+            tokens[kind] = Tokens.of([one for batch in batches for one in batch])
+        nodes = nodes_of(vectors, tokens, graph)
+        if self._blended is not None:
+            nodes = replace(nodes, zero_shot=zero_shot_logits(vectors, graph, self._blended))
+        return nodes.to(self._support.targets.device)
 
-    def _logits(self, x: Tensor) -> tuple[Tensor, list[tuple[Neighbour, ...]]]:
-        nodes = self._support.attach(x, self._builder)
-        logits = self._model.query_logits(nodes).float().cpu()
-        if nodes.graph is None:
-            return logits, [()] * len(x)
-        first = len(nodes.x) - len(x)
-        return logits, [self._heard(nodes.graph, row, x[row - first]) for row in range(first, len(nodes.x))]
-
-    def _heard(self, graph: SparseGraph, row: int, vector: Tensor) -> tuple[Neighbour, ...]:
-        ids = graph.col[graph.rowptr[row] : graph.rowptr[row + 1]]
-        cosines = torch.cosine_similarity(self._support.x[ids], vector[None])
-        found = [
-            Neighbour(self._support.ids[id_], self._label(id_), round(float(cosine), 6))
-            for id_, cosine in zip(ids.tolist(), cosines, strict=True)
-        ]
-        return tuple(sorted(found, key=lambda near: (-near.similarity, near.id)))
-
-    def _label(self, node: int) -> str | None:
-        target = int(self._support.targets[node])
-        return self.class_names[target] if target >= 0 else None
+    def _batches(
+        self, modality: str, contents: Sequence[Any], encode: Callable[[str, Sequence[Any]], T]
+    ) -> Iterator[T]:
+        size = self.spec.encoder.tower(modality).batch_size
+        for start in range(0, len(contents), size):
+            yield encode(modality, contents[start : start + size])
 
     def _prediction(self, probabilities: Tensor, neighbours: tuple[Neighbour, ...]) -> Prediction:
         order = probabilities.argsort(descending=True, stable=True).tolist()
@@ -142,12 +153,14 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     """Load a finished run (its folder, or the ``adapter`` folder alone).
 
     Raises ``RunFolderError`` for a missing or altered file, or where the frozen model's weights are not those that the
-    adapter was trained on.
+    adapter was trained on. Warns (``PolicyWarning``) of a ``transductive`` run, whose policy no new image can follow.
     """
     folder = adapter_folder(Path(run))
     catalogue = catalogue or default_catalogue()
     spec = load_spec(folder / "pipeline.json", catalogue=catalogue)
     place = resolve_device(device)
+    if policy_of(spec) == "transductive":
+        warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         return _assembled(folder, spec, catalogue, place)
 
@@ -155,35 +168,37 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
 def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> Predictor:
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
-    encoder: Encoder = build(catalogue, spec.encoder, place)
-    if encoder.facts().weights != facts["encoder_weights"]:
-        raise RunFolderError(
-            f"the frozen model is not the one that {folder} was trained on: its weights have changed "
-            f"(sha256 {encoder.facts().weights[:12]}, was {facts['encoder_weights'][:12]}); bring the old weights back"
-        )
+    encoder = build_encoder(catalogue, spec.encoder, place)
+    for modality in modalities_of(spec.graph):
+        found, trained_on = encoder.tower(modality).facts().weights, facts["encoder_weights"][modality]
+        if found != trained_on:
+            raise RunFolderError(
+                f"the frozen model is not the one that {folder} was trained on: its weights have changed "
+                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
+            )
     class_names = tuple(facts["class_names"])
-    prompts = ClassPrompts(tensors["class_vectors"], facts["logit_scale"]) if "class_vectors" in tensors else None
-    model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts)
+    prompts, blended = (_class_prompts(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
+    model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    graph = _stored_graph(tensors)
+    settled = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
     support = Support(
-        tuple(facts["support_ids"]),
-        tensors.get("x", torch.empty(0, facts["node_width"])).to(place),
-        tensors["targets"].to(place),
-        graph.to(place) if graph else None,
+        tuple(facts["support_ids"]), _stored_nodes(tensors, facts).to(place), tensors["targets"].to(place)
     )
-    builder = build(catalogue, spec.graph) if graph is not None and spec.graph else None
+    builder = build(catalogue, settled.graph) if settled.graph and spec.adapter.needs_graph else None
     needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph)
     captioner = build(catalogue, spec.captioner, place) if spec.captioner and needs_captioner else None
-    return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner)
+    return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 
 
-def _stored_graph(tensors: dict[str, Tensor]) -> SparseGraph | None:
+def _class_prompts(tensors: dict[str, Tensor], name: str, facts: dict[str, Any]) -> ClassPrompts | None:
+    return ClassPrompts(tensors[name], facts["logit_scale"]) if name in tensors else None
+
+
+def _stored_nodes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Nodes:
+    """The support's nodes with their graph; no node where queries hear nothing of it."""
     if "graph.rowptr" not in tensors:
-        return None
-    nodes = len(tensors["graph.rowptr"]) - 1
-    return SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), nodes, nodes)
-
-
-def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [values[start : start + size] for start in range(0, len(values), size)]
+        return Nodes(torch.empty(0, facts["node_width"]))
+    count = len(tensors["graph.rowptr"]) - 1
+    graph = SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), count, count)
+    layout = Layout(tensors["layout.offsets"], tensors["layout.kinds"]) if "layout.offsets" in tensors else None
+    return Nodes(tensors["x"], graph, layout, (tensors["fused"],) if "fused" in tensors else ())

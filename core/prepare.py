@@ -19,7 +19,7 @@ from .events import Note
 from .features import Features, encode_prompts, encode_split
 from .head import ClassPrompts
 from .measure import Meter
-from .node_kinds import modalities_of
+from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .pipeline_spec import PipelineSpec
 
 
@@ -47,7 +47,8 @@ class Preparation:
         """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
         sections = (spec.dataset, spec.captioner, spec.encoder)
         dumped = [one and one.model_dump(mode="json") for one in sections]
-        key = json.dumps([*dumped, modalities_of(spec.graph), _uses_prompts(spec)])
+        made_of = (vector_modalities(spec.graph, spec.task), token_modalities(spec.graph))
+        key = json.dumps([*dumped, made_of, spec.task.uses_prompts()])
         if key not in self._done:
             self._done[key] = self._prepare(spec, key)
         return self._done[key]
@@ -59,20 +60,20 @@ class Preparation:
             _require_splits(content, spec)
             self._note_short_classes(content, spec)
         splits: Mapping[str, Any] = content.splits
-        modalities = modalities_of(spec.graph)
-        if spec.captioner and "text" in modalities:
+        if spec.captioner and "text" in modalities_of(spec.graph):
             with self.meter.stage("describe"):
                 stage = CaptionerStage(spec.captioner, self.catalogue, self.store, lambda: self.device)
                 splits = stage.describe(splits, self.tell)
         encoder = EncoderStage(spec.encoder, self.catalogue, self.store, lambda: self.device)
         used = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
+        vectors_of, tokens_of = vector_modalities(spec.graph, spec.task), token_modalities(spec.graph)
         with self.meter.stage("encode"):
             features = {
-                name: encode_split(encoder, name, splits[name], modalities, self.tell)
+                name: encode_split(encoder, name, splits[name], vectors_of, self.tell, tokens_of)
                 for name in used
                 if name in splits
             }
-            prompts = encode_prompts(encoder, content.class_names, self.tell) if _uses_prompts(spec) else None
+            prompts = encode_prompts(encoder, content.class_names, self.tell) if spec.task.uses_prompts() else None
         return Prepared(content, features, prompts, encoder, key)
 
     def _note_short_classes(self, content: DatasetContent, spec: PipelineSpec) -> None:
@@ -83,10 +84,6 @@ class Preparation:
         short = [name for name, count in zip(content.class_names, counts, strict=True) if count < shots]
         if short:
             self.tell(Note(f"fewer than {shots} training items, all are used: {', '.join(short[:10])}"))
-
-
-def _uses_prompts(spec: PipelineSpec) -> bool:
-    return spec.task.head is not None and spec.task.head.uses_prompts()
 
 
 def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:

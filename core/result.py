@@ -12,7 +12,9 @@ import torch
 
 from .. import __version__
 from .experiment import Experiment, Trial
-from .node_kinds import modalities_of
+from .node_kinds import nodes_in_words
+from .policies import policy_in_words
+from .support_sets import NO_CROSS_EDGE
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
 
@@ -34,7 +36,8 @@ def result_of(
 ) -> dict[str, Any]:
     """The contents of ``result.json``."""
     spec, prepared = best.spec, best.prepared
-    facts = prepared.encoder.facts()
+    towers = prepared.encoder.used()
+    frozen = sum({id(tower): tower.facts().parameters for tower in towers.values()}.values())
     trainable = sum(parameter.numel() for parameter in best.trained[0].model.trainable().values())
     return {
         "name": spec.name,
@@ -49,6 +52,9 @@ def result_of(
         "saved_seed": spec.seeds[saved_index(best)],
         "epochs_kept": [one.epoch for one in best.trained],
         "inductive": spec.evaluation.inductive,
+        "inductive_note": policy_in_words(spec),
+        "nodes": nodes_in_words(spec.graph),
+        "blend": spec.task.blend,
         "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
         "graph": _graph_facts(best),
         "prompts": list(spec.encoder.templates) if prepared.prompts is not None else "none: the head uses no prompts",
@@ -62,14 +68,18 @@ def result_of(
             "fingerprint": prepared.content.fingerprint(),
         },
         "encoder": {
-            "identity": prepared.encoder.namespace.identity,
-            "by_modality": {kind: dict(spec.encoder.modality_identity(kind)) for kind in modalities_of(spec.graph)},
-            "weights": facts.weights,
+            kind: {
+                "identity": tower.namespace.identity,
+                "preprocessing": dict(tower.spec.modality_identity(kind)),
+                "weights": tower.facts().weights,
+                "revision": tower.facts().revision,
+            }
+            for kind, tower in towers.items()
         },
         "parameters": {
             "trainable": trainable,
-            "frozen": facts.parameters,
-            "trainable_share": trainable / (trainable + facts.parameters),
+            "frozen": frozen,
+            "trainable_share": trainable / (trainable + frozen),
         },
         "training_seconds_per_seed": statistics.fmean(one.seconds for one in best.trained),
         "stages": {
@@ -101,19 +111,30 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
             p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "encoder_weights": best.prepared.encoder.facts().weights,
+        "encoder": {
+            kind: {"weights": tower.facts().weights, "revision": tower.facts().revision}
+            for kind, tower in best.prepared.encoder.used().items()
+        },
         "data_fingerprint": best.prepared.content.fingerprint(),
     }
 
 
 def _graph_facts(trial: Trial) -> dict[str, Any] | None:
-    graphs = [support.graph for support in trial.supports if support.graph is not None]
-    if not graphs:
+    supports = [support for support in trial.supports if support.graph is not None]
+    if not supports:
         return None
-    return {
-        "support_nodes": [graph.num_rows for graph in graphs],
-        "support_edges": [graph.num_edges for graph in graphs],
+    layouts = [support.nodes.layout for support in supports]
+    facts: dict[str, Any] = {
+        "support_nodes": [len(support.x) for support in supports],
+        "support_edges": [graph.num_edges for support in supports if (graph := support.graph)],
     }
+    if any(support.settled for support in supports):
+        facts["settled"] = [support.settled and support.settled.model_dump(mode="json") for support in supports]
+    if any(layouts):
+        facts["edges_by_block"] = [one.nodes.layout.edges_by_block(one.graph) for one in supports]  # type: ignore[union-attr, arg-type]
+        if any(blocks["vt"] == 0 for blocks in facts["edges_by_block"]):
+            facts["warning"] = NO_CROSS_EDGE
+    return facts
 
 
 def _version(package: str) -> str | None:

@@ -8,15 +8,15 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from ..registry.slot import Slot
 from ..registry.spec import Items, Spec
 
 Json = Mapping[str, Any]
-NodeKind = Literal["image", "text", "fused"]
+NodeKind = Literal["image", "text", "fused", "pair", "tokens"]
 
 
 class ComponentSpec(Spec):
@@ -49,6 +49,29 @@ class EncoderSpec(ComponentSpec):
     templates: Annotated[Items[str], Field(min_length=1)] = ("a photo of a {}.",)
     """Prompts for class names; `{}` stands for the name. A class vector is the mean over the templates."""
 
+    @field_validator("templates")
+    @classmethod
+    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"template {template!r} has no {{}} for the class name")
+        return templates
+
+    def tower(self, modality: str) -> EncoderSpec:
+        """The encoder whose model encodes that modality. A composed encoder gives a part of itself, others themselves.
+
+        Vectors are stored under the identity of their tower: exchanging one leaves those of the other in place.
+        """
+        return self
+
+    def modalities(self) -> frozenset[str] | None:
+        """What it can encode, if it can be told without loading the model."""
+        return None
+
+    def shares_space(self) -> bool | None:
+        """Whether image and text vectors lie in one space, so that they can be compared; ``None``: not known."""
+        return None
+
     def identity(self) -> Json:
         """What a vector of any modality depends on besides its input: weights, architecture. Cheap; no torch."""
         return self.model_dump(mode="json", exclude={"batch_size", "templates"})
@@ -61,8 +84,16 @@ class EncoderSpec(ComponentSpec):
         """Width of the vectors of a modality, if it can be told without loading the model."""
         return None
 
+    def token_width(self, modality: str) -> int | None:
+        """Width of the tokens of a modality; ``None`` where it has none, or where only loading tells."""
+        return None
+
     def frozen_parameters(self) -> int | None:
         """Number of frozen parameters, if it can be told without loading the model."""
+        return None
+
+    def missing_files(self) -> str | None:
+        """What is not on this machine and the command that fetches it; ``None`` if nothing is known to be missing."""
         return None
 
 
@@ -70,11 +101,33 @@ class GraphSpec(ComponentSpec):
     """What the nodes are and which of them are neighbours."""
 
     nodes: NodeKind = "image"
-    """One node an item: its `image` vector, its `text` vector, or both `fused`."""
-    fusion: Literal["mean", "concat"] = "mean"
-    """How `fused` nodes join their unit vectors: the mean keeps the width, the concatenation adds the widths."""
+    """One node an item: its `image` vector, its `text` vector, or both `fused`. Several nodes an item: its image and
+    its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small graph of
+    their own for each item."""
+    fusion: Literal["mean", "concat", "cross_attention"] = "mean"
+    """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
+    `cross_attention` is trained: patches look at the words of the description."""
+    fusion_rank: Annotated[int, Field(ge=1, le=65536)] = 64
+    """With fusion `cross_attention`: the width in which patches and words meet."""
+    readout: Literal["mean", "concat"] = "mean"
+    """How the adapted nodes of an item become one vector: their mean, or (nodes `pair`) image and text side by side."""
     pool: Literal["labelled", "train"] = "labelled"
     """Nodes of the support set: `labelled` training items, or all of `train` (unlabelled too; never test items)."""
+
+    @model_validator(mode="after")
+    def _concatenates_pairs_alone(self) -> Self:
+        if self.readout == "concat" and self.nodes != "pair":
+            raise ValueError(f'readout `concat` joins the two nodes of a `pair`; nodes are `{self.nodes}`: take "mean"')
+        return self
+
+    @property
+    def fuses(self) -> bool:
+        """Whether the nodes are made of tokens by a trained fusion."""
+        return self.nodes == "fused" and self.fusion == "cross_attention"
+
+    def parameter_count(self, image_width: int, text_width: int) -> int:
+        """Trainable parameters of the fusion for tokens of these widths: 2(dv + dt) + 2r(dv + dt); 0 without one."""
+        return 2 * (1 + self.fusion_rank) * (image_width + text_width) if self.fuses else 0
 
 
 class AdapterSpec(ComponentSpec):
@@ -108,6 +161,13 @@ class TaskSpec(ComponentSpec):
 
     head: Annotated[HeadSpec, Slot("head")] | None = None
     """The head on top of the adapter, where the task has one."""
+    blend: Annotated[float, Field(ge=0)] = 0.0
+    """Share of the frozen model's own opinion: logits + blend * its zero-shot logits of the item as it was before the
+    adapter. Needs class prompts; choose it on validation with `search`."""
+
+    def uses_prompts(self) -> bool:
+        """Whether a vector for each class name is needed, by the head or for the blend."""
+        return self.blend > 0 or (self.head is not None and self.head.uses_prompts())
 
 
 class RegularizerSpec(ComponentSpec):

@@ -26,6 +26,7 @@ from .files import sweep_partials, write_whole
 #: Raise it when the layout of the store changes.
 LAYOUT = 1
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Array = np.ndarray[Any, np.dtype[Any]]
 V = TypeVar("V")
 
 
@@ -91,31 +92,61 @@ class _Shelf(ABC, Generic[V]):
         write_whole(self.folder / f"{hashlib.sha256(content).hexdigest()}{self.suffix}", content)
 
 
-class VectorShelf(_Shelf[Vectors]):
-    """Encoded vectors: float32 [d] an item."""
+class ArrayShelf(_Shelf[Sequence[Array]]):
+    """Float32 arrays by digest, many in one safetensors file."""
 
     suffix = ".safetensors"
 
-    def _pack(self, digests: Sequence[str], values: Vectors) -> bytes:
-        keys = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(len(digests), 32)
-        return bytes(save({"digest": keys, "vectors": np.ascontiguousarray(values, np.float32)}))
-
     def digests(self) -> set[str]:
         """Digests of all stored items."""
-        return set(self._locate())
+        return {key.tobytes().hex() for shard in self._shards() for key in shard["digest"]}
 
-    def take(self, digests: Sequence[str]) -> Vectors:
-        """float32 [len(digests), d], in that order. Raises ``KeyError`` for one that is not stored."""
-        places = self._locate()
-        return np.stack([places[digest] for digest in digests]).astype(np.float32, copy=False)
+    def take(self, digests: Sequence[str]) -> list[Array]:
+        """One array a digest, in that order. Raises ``KeyError`` for one that is not stored."""
+        places = self._locate(set(digests))
+        return [places[digest] for digest in digests]
 
-    def _locate(self) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]]:
-        rows: dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
-        for content in self._whole_shards():
-            shard = load(content)
-            for key, vector in zip(shard["digest"], shard["vectors"], strict=True):
-                rows.setdefault(key.tobytes().hex(), vector)
+    @abstractmethod
+    def _rows(self, shard: Mapping[str, Array]) -> Iterable[Array]:
+        """One array an item of a shard."""
+
+    def _shards(self) -> Iterator[dict[str, Array]]:
+        return (load(content) for content in self._whole_shards())
+
+    def _locate(self, wanted: set[str]) -> dict[str, Array]:
+        rows: dict[str, Array] = {}
+        for shard in self._shards():
+            for key, row in zip(shard["digest"], self._rows(shard), strict=True):
+                if (digest := key.tobytes().hex()) in wanted:
+                    rows.setdefault(digest, row)
         return rows
+
+
+def _packed_digests(digests: Sequence[str]) -> Array:
+    return np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(len(digests), 32)
+
+
+class VectorShelf(ArrayShelf):
+    """Encoded vectors: float32 [d] an item."""
+
+    def _pack(self, digests: Sequence[str], values: Sequence[Array]) -> bytes:
+        vectors = np.ascontiguousarray(values, np.float32)
+        return bytes(save({"digest": _packed_digests(digests), "vectors": vectors}))
+
+    def _rows(self, shard: Mapping[str, Array]) -> Iterable[Array]:
+        return shard["vectors"]
+
+
+class TokenShelf(ArrayShelf):
+    """Encoded token sequences: float32 [T_i, d] an item, one after another."""
+
+    def _pack(self, digests: Sequence[str], values: Sequence[Array]) -> bytes:
+        offsets = np.cumsum([0, *map(len, values)], dtype=np.int64)
+        rows = np.ascontiguousarray(np.concatenate(values), np.float32)
+        return bytes(save({"digest": _packed_digests(digests), "tokens": rows, "offsets": offsets}))
+
+    def _rows(self, shard: Mapping[str, Array]) -> Iterable[Array]:
+        return np.split(shard["tokens"], shard["offsets"][1:-1])
 
 
 class TextShelf(_Shelf[Iterable[str]]):

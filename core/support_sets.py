@@ -1,9 +1,10 @@
-"""The training nodes of a seed with their graph, and splits attached to them; the latest are remembered."""
+"""The training nodes of a seed with their graph, and splits that met them; the latest are remembered."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,60 +12,105 @@ import torch
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import sample_shots
-from .features import node_vectors
+from .encode import Tell
+from .events import Note
+from .features import Features, nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
 from .measure import Meter
+from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
+from .policies import splits_in_the_graph
 from .prepare import Prepared
-from .training import Labelled
+from .queries import connect, inside, meet
+from .roles import GraphSpec
+from .training import HeldOut
 
 T = TypeVar("T")
+NO_CROSS_EDGE = (
+    "the graph of image and text nodes has no edge between an image and a text: cosines across lie far below those "
+    'within; give the blocks thresholds of their own, as {"vv": {"average_degree": 8}, "tt": {"average_degree": 8}, '
+    '"vt": {"average_degree": 4}}'
+)
 
 
 class SupportSets:
     """Builds graphs, measured as stage ``graph``. Trials that differ in adapter or head alone share them."""
 
-    def __init__(self, catalogue: Catalogue, device: torch.device, meter: Meter, remember: int) -> None:
-        self.catalogue, self.device, self.meter = catalogue, device, meter
+    def __init__(
+        self, catalogue: Catalogue, device: torch.device, meter: Meter, remember: int, tell: Tell = lambda event: None
+    ) -> None:
+        self.catalogue, self.device, self.meter, self.tell = catalogue, device, meter, tell
         self._remember = remember
         self._memory: dict[str, Any] = {}
 
     def support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
-        """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too."""
+        """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
+
+        With policy ``transductive`` the items of the splits to be scored as well, without their labels.
+        """
         return self._once(_key("support", spec, prepared, seed), lambda: self._support(spec, prepared, seed))
 
-    def attached(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> Labelled:
-        """A split attached to the support set of a seed, ready to be scored."""
-        return self._once(_key(split, spec, prepared, seed), lambda: self._attached(spec, prepared, seed, split))
+    def met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
+        """A split that met the support set of a seed by the pipeline's inductive policy, ready to be scored."""
+        return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
 
     def _support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
         features = prepared.features["train"]
         labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
-        builder = self._builder(spec)
+        builder = self._builder(spec, spec.graph)
         keep_all = builder is not None and spec.graph is not None and spec.graph.pool == "train"
         rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
-        ids = tuple(features.ids[row] for row in rows.tolist())
-        known = torch.tensor([id_ in labelled for id_ in ids])
-        targets = torch.where(known, features.targets[rows], -1).to(self.device)
-        x = node_vectors({kind: vectors[rows] for kind, vectors in features.vectors.items()}, spec.graph)
+        chosen = features.select(rows)
+        known = torch.tensor([id_ in labelled for id_ in chosen.ids])
+        targets, ids = torch.where(known, chosen.targets, -1), chosen.ids
+        nodes, splits = self._nodes(spec, prepared, chosen), {}
+        for name in splits_in_the_graph(spec):
+            extra = prepared.features[name]
+            splits[name] = (len(nodes), len(nodes) + len(extra.ids))
+            nodes, ids = nodes.joined(self._nodes(spec, prepared, extra)), ids + extra.ids
+            targets = torch.cat([targets, torch.full_like(extra.targets, -1)])
         with self.meter.stage("graph"):
-            graph = builder.connect(x.to(self.device)) if builder else None
-        return Support(ids, x.to(self.device), targets, graph)
+            nodes, settled = self._connected(spec, nodes, builder)
+        return Support(ids, nodes, targets.to(self.device), settled, splits)
 
-    def _attached(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> Labelled:
-        features = prepared.features[split]
-        support = self.support(spec, prepared, seed)
+    def _connected(
+        self, spec: PipelineSpec, nodes: Nodes, builder: GraphBuilder | None
+    ) -> tuple[Nodes, GraphSpec | None]:
+        """The nodes with their graph, and what the graph's relative settings came to."""
+        if builder is None:
+            return nodes, None
+        settled = builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
+        builder = self._builder(spec, settled or spec.graph) or builder
+        if nodes.layout is None or spec.graph is None or spec.graph.nodes != "tokens":
+            graph = connect(builder, nodes)
+        else:
+            graph = builder.connect_items(nodes.x, nodes.layout)
+        if nodes.layout is not None and nodes.layout.edges_by_block(graph)["vt"] == 0:
+            self.tell(Note(NO_CROSS_EDGE))
+        return nodes.with_graph(graph), settled
+
+    def _met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
+        features, support = prepared.features[split], self.support(spec, prepared, seed)
         with self.meter.stage("graph"):
-            queries = node_vectors(features.vectors, spec.graph).to(self.device)
-            nodes = support.attach(queries, self._builder(spec))
-        rows = torch.arange(len(nodes.x) - nodes.queries, len(nodes.x), device=self.device)
-        return Labelled(nodes, rows, features.targets.to(self.device))
+            if split in support.splits:
+                queries = inside(support, split)
+            else:
+                builder = self._builder(spec, support.settled or spec.graph)
+                queries = meet(support, self._nodes(spec, prepared, features), builder, spec)
+        return HeldOut(queries, features.targets.to(self.device))
 
-    def _builder(self, spec: PipelineSpec) -> GraphBuilder | None:
+    def _nodes(self, spec: PipelineSpec, prepared: Prepared, features: Features) -> Nodes:
+        nodes = nodes_of(features.vectors, features.tokens, spec.graph)
+        if spec.task.blend > 0:
+            assert prepared.prompts is not None, "a task that blends uses prompts"
+            nodes = replace(nodes, zero_shot=zero_shot_logits(features.vectors, spec.graph, prepared.prompts))
+        return nodes.to(self.device)
+
+    def _builder(self, spec: PipelineSpec, graph: GraphSpec | None) -> GraphBuilder | None:
         """The graph builder, where the adapter passes messages."""
-        if spec.graph is None or not spec.adapter.needs_graph:
+        if graph is None or not spec.adapter.needs_graph:
             return None
-        builder: GraphBuilder = build(self.catalogue, spec.graph)
+        builder: GraphBuilder = build(self.catalogue, graph)
         return builder
 
     def _once(self, key: str, make: Callable[[], T]) -> T:
@@ -79,4 +125,4 @@ class SupportSets:
 
 def _key(what: str, spec: PipelineSpec, prepared: Prepared, seed: int) -> str:
     graph = spec.graph and spec.graph.model_dump(mode="json")
-    return json.dumps([what, graph, spec.adapter.needs_graph, prepared.key, seed])
+    return json.dumps([what, graph, spec.adapter.needs_graph, spec.task.blend > 0, prepared.key, seed])

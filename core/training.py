@@ -17,9 +17,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 from ..registry.catalogue import Catalogue
 from ..registry.errors import UserError
 from .assemble import build
-from .graph import Nodes
 from .model import GraftedModel
+from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
+from .queries import Queries
 from .regularizer import Regularizer, TrainingView
 from .run_folder import adapter_folder
 from .task import Task
@@ -31,12 +32,21 @@ class TrainingError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Nodes of which some have labels to learn from or to select on."""
+    """Nodes of which some items have labels to learn from."""
 
     nodes: Nodes
-    #: int64 [n]: rows of ``nodes.x``.
+    #: int64 [n]: items of ``nodes``.
     rows: Tensor
     #: int64 [n]: their classes.
+    targets: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Items to select on or to test on: they met the support set by the pipeline's inductive policy."""
+
+    queries: Queries
+    #: int64 [Q]: their classes.
     targets: Tensor
 
 
@@ -77,7 +87,7 @@ def train(
     model: GraftedModel,
     task: Task,
     labelled: Labelled,
-    selection: Labelled | None,
+    selection: HeldOut | None,
     seed: int,
     hear: Hear = lambda epoch, loss, metric: None,
 ) -> Trained:
@@ -157,16 +167,16 @@ class _Loop:
         return total
 
 
-def _rank(model: GraftedModel, task: Task, selection: Labelled) -> tuple[float, float]:
+def _rank(model: GraftedModel, task: Task, selection: HeldOut) -> tuple[float, float]:
+    logits = selection.queries.logits(model)
     with torch.no_grad():
-        logits = model(selection.nodes, selection.rows)
         loss = float(task.losses(logits, selection.targets).mean())
     metric = task.metrics(logits, selection.targets)[task.primary]
     return (metric, -loss) if math.isfinite(loss) else (-math.inf, -math.inf)
 
 
 def _keep(
-    spec: PipelineSpec, model: GraftedModel, task: Task, selection: Labelled | None, best: _Best, last: int
+    spec: PipelineSpec, model: GraftedModel, task: Task, selection: HeldOut | None, best: _Best, last: int
 ) -> Trained:
     if selection is None:
         return Trained(model, last, None, 0.0)

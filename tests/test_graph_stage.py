@@ -16,6 +16,7 @@ from graftwork.core.events import Event
 from graftwork.core.experiment import Experiment, Trial
 from graftwork.core.graph import GraphError, Nodes, Support
 from graftwork.core.model import GraftedModel
+from graftwork.core.queries import Queries, attached, meet
 from graftwork.plugins.adapters import GANetSpec
 from graftwork.plugins.adapters.ga_net import GANet
 from graftwork.plugins.graphs import SimilaritySpec
@@ -56,14 +57,14 @@ builders = st.builds(
 def support_of(builder: Similarity, rows: int, seed: int) -> Support:
     x = unit(rows, seed)
     ids = tuple(f"item {row}" for row in range(rows))
-    return Support(ids, x, torch.arange(rows) % CLASSES, builder.connect(x))
+    return Support(ids, Nodes(x, builder.connect(x)), torch.arange(rows) % CLASSES)
 
 
-def neighbours(nodes: Nodes) -> list[list[int]]:
+def neighbours(queries: Queries) -> list[list[int]]:
     """Whom each query hears."""
+    ((nodes, rows),) = queries.parts()
     assert nodes.graph is not None
-    first = len(nodes.x) - nodes.queries
-    return [row_of(nodes.graph, row) for row in range(first, len(nodes.x))]
+    return [row_of(nodes.graph, row) for row in range(len(nodes.x))[rows]]
 
 
 def row_of(graph: SparseGraph, row: int) -> list[int]:
@@ -78,15 +79,15 @@ def test_a_query_does_not_depend_on_what_else_is_asked(
 ) -> None:
     """Alone, in a batch and in any order: the same neighbours, and logits equal to 1e-5."""
     support, x = support_of(builder, rows, seed), unit(queries, seed + 1)
-    batch = support.attach(x, builder)
-    logits, heard = model.query_logits(batch), neighbours(batch)
+    batch = attached(support, Nodes(x), builder)
+    logits, heard = batch.logits(model), neighbours(batch)
     order = data.draw(st.permutations(range(queries)))
-    shuffled = support.attach(x[order], builder)
-    torch.testing.assert_close(model.query_logits(shuffled), logits[order], atol=1e-5, rtol=1e-5)
+    shuffled = attached(support, Nodes(x[order]), builder)
+    torch.testing.assert_close(shuffled.logits(model), logits[order], atol=1e-5, rtol=1e-5)
     assert neighbours(shuffled) == [heard[index] for index in order]
     for index in range(queries):
-        alone = support.attach(x[index : index + 1], builder)
-        torch.testing.assert_close(model.query_logits(alone)[0], logits[index], atol=1e-5, rtol=1e-5)
+        alone = attached(support, Nodes(x[index : index + 1]), builder)
+        torch.testing.assert_close(alone.logits(model)[0], logits[index], atol=1e-5, rtol=1e-5)
         assert neighbours(alone) == [heard[index]]
 
 
@@ -97,7 +98,7 @@ def test_queries_do_not_change_the_support(
 ) -> None:
     """Nobody hears a query: the support's outputs with queries attached are those of training."""
     support = support_of(builder, rows, seed)
-    nodes = support.attach(unit(queries, seed + 1), builder)
+    ((nodes, _),) = attached(support, Nodes(unit(queries, seed + 1)), builder).parts()
     with torch.no_grad():
         before, after = model(Nodes(support.x, support.graph)), model(nodes, slice(0, rows))
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
@@ -107,17 +108,17 @@ def test_queries_do_not_change_the_support(
 def test_a_support_item_asked_again_hears_itself(builder: Similarity, rows: int, seed: int) -> None:
     """A query is a new node: the support item of the same vector is its nearest neighbour."""
     support = support_of(builder, rows, seed)
-    for row, heard in enumerate(neighbours(support.attach(support.x, builder))):
+    for row, heard in enumerate(neighbours(attached(support, Nodes(support.x), builder))):
         assert row in heard
 
 
 def test_without_a_graph_queries_stand_alone() -> None:
     """Adapters without messages get the queries and nothing else."""
     x = unit(3, 0)
-    nodes = Support(("a",), unit(1, 1), torch.tensor([0]), None).attach(x, None)
+    support = Support(("a",), Nodes(unit(1, 1)), torch.tensor([0]))
+    ((nodes, rows),) = meet(support, Nodes(x), None, pipeline(adapter={"type": "bottleneck"}).spec).parts()
     assert nodes.graph is None
-    assert nodes.queries == 3
-    assert torch.equal(nodes.x, x)
+    assert torch.equal(nodes.x[rows], x)
 
 
 def test_softmax_weights_are_a_softmax_over_node_and_neighbours() -> None:

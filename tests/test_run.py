@@ -79,7 +79,7 @@ def test_a_result_names_its_conditions(whole: Run) -> None:
     assert result["saved_seed"] in result["seeds"]
     assert result["chosen"] in [{"graph.threshold": 0.9}, {"graph.threshold": 0.99}]
     assert [one["values"] for one in result["tried"]] == [{"graph.threshold": 0.9}, {"graph.threshold": 0.99}]
-    assert len(result["encoder"]["weights"]) == 64
+    assert len(result["encoder"]["image"]["weights"]) == 64
 
 
 def test_mean_and_standard_deviation_are_those_of_the_seeds(whole: Run) -> None:
@@ -124,7 +124,7 @@ def test_the_lock_holds_what_a_repetition_needs(whole: Run) -> None:
     assert Pipeline.from_dict(lock["pipeline"]).spec.to_json() == lock["pipeline"]
     assert lock["chosen"] == whole.result["chosen"]
     assert lock["plugins"]["builtin"]["distribution"] == "graftwork"
-    assert lock["encoder_weights"] == whole.result["encoder"]["weights"]
+    assert lock["encoder"]["image"]["weights"] == whole.result["encoder"]["image"]["weights"]
     assert lock["data_fingerprint"] == whole.result["dataset"]["fingerprint"]
 
 

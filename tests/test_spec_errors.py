@@ -121,7 +121,8 @@ CASES = {
     ),
     "missing field": (
         changed(', "threshold": 0.8', ""),
-        "spec.json:5:12: $.graph: `threshold` is missing (tau: the least cosine of an edge, -1 to 1.)",
+        "spec.json:5:12: $.graph: `threshold` is missing (tau: the least cosine of an edge, -1 to 1; "
+        'or `{"average_degree": k}`, `{"quantile": q}`, or one a block.)',
     ),
     "missing type": (
         changed('"type": "ga_net", ', ""),
@@ -327,11 +328,11 @@ SETTINGS = {
     "adapter.type=ga-net": "--set adapter.type: $.adapter.type: unknown adapter type `ga-net` (did you mean `ga_net`?)",
     "graph=0.5": "--set graph: $.graph: expected an object whose `type` names the graph, not 0.5",
     'graph={"type": "similarity"}': "--set graph: $.graph: `threshold` is missing "
-    "(tau: the least cosine of an edge, -1 to 1.)",
+    '(tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block.)',
     "graph.threshold.tau=1": "--set graph.threshold.tau: $.graph.threshold: "
     "is no object, so nothing can be set inside it",
     "evaluation.policy.kind=attach": "--set evaluation.policy.kind: $.evaluation.policy: unknown key `policy` "
-    "(known here: inductive, seeds, select_on, test_on)",
+    "(known here: inductive, inductive_batch, seeds, select_on, test_on)",
     "graph.threshold": "--set graph.threshold: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
     "=3": "--set =3: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
     "regularizers.0.strength=1": "--set regularizers.0.strength: $.regularizers: expected a list",

@@ -469,7 +469,7 @@ def test_note_by_another_hand_is_as_none(tmp_path):
     """An about.json without the facts is written anew, and the vectors are found again."""
     first = stage(tmp_path)
     first.encode("image", pictures(3))
-    (first.namespace.folder / "about.json").write_text('{"weights": 3}')
+    (first.tower("image").namespace.folder / "about.json").write_text('{"weights": 3}')
     assert len(stage(tmp_path).missing("image", pictures(3))) == 3
     stage(tmp_path).encode("image", pictures(3))
     assert len(Pixels.encoded) == 3

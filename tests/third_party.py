@@ -75,6 +75,14 @@ class PixelsSpec(EncoderSpec):
     marker: str = ""
     """Part of the identity: vectors of one marker are not found under another."""
 
+    def width(self, modality: str) -> int:
+        """64, of vectors as of tokens."""
+        return WIDTH
+
+    def token_width(self, modality: str) -> int:
+        """As of vectors."""
+        return WIDTH
+
 
 class Pixels(Encoder):
     """Counts how often it was built and what it encoded."""
@@ -93,6 +101,16 @@ class Pixels(Encoder):
         self.encoded += [(self.spec.marker, modality)] * len(batch)
         rows = [_pixels(one) if modality == "image" else _direction(one) for one in batch]
         return torch.nn.functional.normalize(torch.stack(rows), dim=-1)
+
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        return [_token_rows(one) for one in batch]
+
+
+def _token_rows(one: Any) -> Tensor:
+    """Of a picture its eight rows, each black elsewhere; of a text its words."""
+    if isinstance(one, str):
+        return torch.stack([_direction(word) for word in one.split()])
+    return torch.block_diag(*_pixels(one).reshape(8, 8).unbind())
 
 
 def _pixels(picture: Any) -> Tensor:

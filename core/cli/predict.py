@@ -26,11 +26,9 @@ def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...
 
     Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2.
     """
-    from ..predictor import load
-
     if texts and len(texts) != len(images):
         raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
-    predictor = load(run, device=device)
+    predictor = _loaded(run, device)
     found, broken = _predict_each(predictor, images, texts)
     if style == "json":
         print_json([{"image": image, **_json(one, top)} for image, one in found])
@@ -42,6 +40,20 @@ def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...
         click.echo(f"error: {message}", err=True)
     if broken:
         raise SystemExit(2)
+
+
+def _loaded(run: str, device: str) -> Predictor:
+    """The predictor; that it cannot follow the run's policy is said as a note."""
+    import warnings
+
+    from ..predictor import PolicyWarning, load
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PolicyWarning)
+        predictor = load(run, device=device)
+    for one in caught:
+        click.echo(f"note: {one.message}", err=True)
+    return predictor
 
 
 def _predict_each(

@@ -12,6 +12,9 @@ from ...registry.component import Component
 from ...registry.nearest import nearest
 from ...registry.spec import LocalPath
 from . import open_clip_files as files
+from .dual_spec import DualSpec
+from .model_files import library_versions
+from .transformers_spec import TransformersSpec
 
 
 class OpenClipSpec(EncoderSpec):
@@ -38,14 +41,6 @@ class OpenClipSpec(EncoderSpec):
             raise ValueError(f"unknown architecture `{model}`" + (f"; did you mean `{near}`?" if near else ""))
         return files.absolute(model)
 
-    @field_validator("templates")
-    @classmethod
-    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        for template in templates:
-            if "{}" not in template:
-                raise ValueError(f"template {template!r} has no {{}} for the class name")
-        return templates
-
     @model_validator(mode="after")
     def _one_source_of_weights(self) -> Self:
         complete = files.is_complete(self.model)
@@ -62,7 +57,7 @@ class OpenClipSpec(EncoderSpec):
             "architecture": (files.config(self.model) or {}).get("model_cfg"),
             "weights": files.weights_identity(self.model, self.pretrained, self.checkpoint),
             "precision": self.precision,
-            "libraries": files.library_versions("open_clip_torch"),
+            "libraries": library_versions("open_clip_torch"),
         }
 
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
@@ -72,7 +67,7 @@ class OpenClipSpec(EncoderSpec):
         return {
             "preprocessing": (files.config(self.model) or {}).get("preprocess_cfg"),
             "image_size": self.image_size,
-            "libraries": files.library_versions("torchvision", "pillow"),
+            "libraries": library_versions("torchvision", "pillow"),
         }
 
     def width(self, modality: str) -> int | None:
@@ -80,6 +75,21 @@ class OpenClipSpec(EncoderSpec):
         model = (files.config(self.model) or {}).get("model_cfg")
         width = model.get("embed_dim") if isinstance(model, dict) else None
         return width if isinstance(width, int) else None
+
+    def token_width(self, modality: str) -> int | None:
+        """Tokens are projected into the joint space; towers of other libraries give none."""
+        model = (files.config(self.model) or {}).get("model_cfg") or {}
+        tower = model.get("vision_cfg" if modality == "image" else "text_cfg")
+        foreign = not isinstance(tower, dict) or "timm_model_name" in tower or "hf_model_name" in tower
+        return None if foreign else self.width(modality)
+
+    def modalities(self) -> frozenset[str]:
+        """Both."""
+        return frozenset({"image", "text"})
+
+    def shares_space(self) -> bool:
+        """That is what a CLIP is trained for."""
+        return True
 
     def frozen_parameters(self) -> int | None:
         """Counted in the header of a local safetensors file; ``None`` for a tag."""
@@ -93,5 +103,19 @@ COMPONENTS = (
         OpenClipSpec,
         "graftwork.plugins.encoders.open_clip:OpenClip",
         "any CLIP of open_clip; `pocket` needs no network",
+    ),
+    Component(
+        "encoder",
+        "transformers",
+        TransformersSpec,
+        "graftwork.plugins.encoders.transformers:Transformers",
+        "CLIP, SigLIP, vision models and text encoders of transformers",
+    ),
+    Component(
+        "encoder",
+        "dual",
+        DualSpec,
+        "graftwork.plugins.encoders.dual:dual",
+        "one encoder for images, another for texts",
     ),
 )

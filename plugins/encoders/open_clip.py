@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from ...core.torchvision_ops import declare_missing_torchvision_ops
 from ...registry.nearest import nearest
 from . import OpenClipSpec
 from . import open_clip_files as files
+from .fingerprint import fingerprint
+from .open_clip_tokens import image_tokens, text_tokens
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -47,25 +48,37 @@ class OpenClip(Encoder):
     def facts(self) -> EncoderFacts:
         """Fingerprint over all weights; hashed once."""
         if self._facts is None:
-            digest = hashlib.sha256()
-            for name, tensor in sorted(self._model.state_dict().items()):
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
             count = sum(parameter.numel() for parameter in self._model.parameters())
-            self._facts = EncoderFacts(digest.hexdigest(), count, float(self._model.logit_scale.exp()))
+            weights = fingerprint(self._model.state_dict())
+            self._facts = EncoderFacts(weights, count, float(self._model.logit_scale.exp()))
         return self._facts
 
     @torch.no_grad()
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Unit vectors float32 [B, embed_dim] of pictures or texts, on the CPU."""
-        if modality == "image":
-            pixels = torch.stack([self._preprocess(picture) for picture in batch])
-            vectors = self._model.encode_image(pixels.to(self._device, self._dtype))
-        elif modality == "text":
-            vectors = self._model.encode_text(self._tokenize(list(batch)).to(self._device))
-        else:
-            raise EncoderError(f"encoder: open_clip has no {modality} tower")
+        inputs = self._inputs(modality, batch)
+        vectors = self._model.encode_image(inputs) if modality == "image" else self._model.encode_text(inputs)
         return normalize(vectors.float(), dim=-1).cpu()
+
+    @torch.no_grad()
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Tokens float32 [T_i, embed_dim] in the joint space, on the CPU; see ``open_clip_tokens``."""
+        inputs = self._inputs(modality, batch)
+        image = modality == "image"
+        tokens = image_tokens(self._model.visual, inputs) if image else text_tokens(self._model, inputs)
+        return [one.float().cpu() for one in tokens]
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """A picture as resized, normalised pixels [3, side, side]; texts are tokenized a batch at a time."""
+        return self._preprocess(content) if modality == "image" and not isinstance(content, Tensor) else content
+
+    def _inputs(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        if modality == "image":
+            pixels = torch.stack([self.preprocess(modality, picture) for picture in batch])
+            return pixels.to(self._device, self._dtype)
+        if modality == "text":
+            return self._tokenize(list(batch)).to(self._device)
+        raise EncoderError(f"encoder: open_clip has no {modality} tower")
 
     def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[[list[str]], Tensor]]:
         folder = files.folder_of(spec.model)

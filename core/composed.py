@@ -1,0 +1,69 @@
+"""Several frozen models as one encoder: each modality goes to the tower that its spec names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ..registry.catalogue import Catalogue
+from .assemble import build
+from .encoder import Encoder, EncoderFacts
+from .roles import EncoderSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Composed(Encoder):
+    """An encoder made of the encoders of its modalities, each asked for when it is first needed."""
+
+    def __init__(self, spec: EncoderSpec, tower: Callable[[str], Encoder]) -> None:
+        self._spec, self._tower = spec, tower
+
+    def tower(self, modality: str) -> Encoder:
+        """The encoder of one modality."""
+        return self._tower(modality)
+
+    def facts(self) -> EncoderFacts:
+        """Of all towers together: a fingerprint of their fingerprints, and the sum of their parameters."""
+        towers = {id(tower): tower for tower in map(self.tower, sorted(self._spec.modalities() or ("image", "text")))}
+        facts = [tower.facts() for tower in towers.values()]
+        if len(facts) == 1:
+            return facts[0]
+        fingerprint = hashlib.sha256("".join(one.weights for one in facts).encode()).hexdigest()
+        return EncoderFacts(fingerprint, sum(one.parameters for one in facts), None)
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """As the tower does."""
+        return self.tower(modality).preprocess(modality, content)
+
+    def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """Vectors of the modality's tower."""
+        return self.tower(modality).encode(modality, batch)
+
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Tokens of the modality's tower."""
+        return self.tower(modality).encode_tokens(modality, batch)
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """As the text tower counts."""
+        return self.tower("text").truncated(texts)
+
+
+def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
+    """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""
+    built: list[tuple[EncoderSpec, Encoder]] = []
+
+    @cache
+    def tower(modality: str) -> Encoder:
+        wanted = spec.tower(modality)
+        found = next((encoder for one, encoder in built if one == wanted), None)
+        if found is None:
+            found = build(catalogue, wanted, device)
+            built.append((wanted, found))
+        return found
+
+    return Composed(spec, tower)

@@ -1,0 +1,30 @@
+"""Work done in threads a little ahead of whoever waits for it. Light: no torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int, threads: int) -> Generator[R, None, None]:
+    """``work(item)`` of each item, in order; at most ``ahead`` of them are begun or done before they are asked for.
+
+    What ``work`` raises is raised here, at its item. Closing the iterator drops what has not begun.
+    """
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="prefetch") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,170 @@
+"""How items that training did not label meet the support set: the inductive policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..triton_kernels import SparseGraph, attach
+from ..triton_kernels.sparse_graph import from_pairs
+from .fusion import TokenPair
+from .graph import GraphBuilder, Support
+from .model import GraftedModel
+from .nodes import Nodes
+from .pipeline_spec import PipelineSpec
+from .policies import policy_of
+
+#: Nodes that are computed together, and which of their items are asked for.
+Part = tuple[Nodes, Tensor | slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Items that met a support set. What is asked of them comes in parts that do not hear each other."""
+
+    #: Begins the parts anew; those that are dear to hold are made one at a time.
+    parts: Callable[[], Iterable[Part]]
+    #: Numbers in the node matrices of all parts' distinct nodes.
+    numbers: int
+    #: [Qn, S]: the support nodes that each query node hears; ``None`` where messages do not come from a support.
+    heard: SparseGraph | None = None
+    #: What the trained fusion makes the support of: at the head of every part's ``inputs``.
+    shared: tuple[Tensor | TokenPair, ...] = ()
+
+    def logits(self, model: GraftedModel) -> Tensor:
+        """Logits [Q, C] in the order of the queries, without gradients; the support is fused once."""
+        with torch.no_grad():
+            fused = tuple(model.fused(one) for one in self.shared)
+            parts = ((_with_shared(nodes, fused), rows) for nodes, rows in self.parts())
+            return torch.cat([model(nodes, rows) for nodes, rows in parts])
+
+
+def _with_shared(nodes: Nodes, fused: tuple[Tensor, ...]) -> Nodes:
+    return replace(nodes, inputs=fused + nodes.inputs[len(fused) :]) if fused else nodes
+
+
+def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
+    """Queries by the policy of a pipeline; no item of a split that training saw is asked here.
+
+    A ``transductive`` support knows its own test items only (``inside``): others attach to its graph.
+    """
+    graph_spec = spec.graph
+    if builder is None or graph_spec is None:
+        return _one_part(queries)
+    if graph_spec.nodes == "tokens":
+        assert queries.layout is not None
+        return _one_part(queries.with_graph(builder.connect_items(queries.x, queries.layout)))
+    if policy_of(spec) == "batch":
+        return in_batches(support, queries, builder, spec.evaluation.inductive_batch)
+    if policy_of(spec) == "rewire":
+        return rewire(support, queries, builder)
+    return attached(support, queries, builder)
+
+
+def _one_part(queries: Nodes) -> Queries:
+    return Queries(lambda: [(queries, slice(None))], queries.x.numel())
+
+
+def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
+    """Each query hears its support neighbours (and its own other nodes) and nobody hears it.
+
+    The support's rows, and so its degrees, are what they were in training: a query depends on no other. Ours.
+    """
+    heard = _heard(support, queries, builder)
+    nodes = support.nodes.joined(queries, stacked(_graph(support), heard, _within(queries, builder)))
+    rows = slice(len(support.nodes), None)
+    return Queries(lambda: [(nodes, rows)], nodes.x.numel(), heard, support.nodes.inputs)
+
+
+def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
+    """One query at a time becomes a node like any other: its neighbours hear it too, and degrees change.
+
+    A query depends on no other, at the price of the whole graph anew for each. Ours.
+    """
+    heard, within = _heard(support, queries, builder), _within(queries, builder)
+
+    def parts() -> Iterator[Part]:
+        for item in range(len(queries)):
+            one = queries.select(torch.tensor([item], device=queries.x.device))
+            start, stop = _span(queries, item, item + 1)
+            inner = None if within is None else _rows(within, start, stop, start, stop)
+            edges = _rows(heard, start, stop, 0, heard.num_cols)
+            graph = stacked(_graph(support), edges, inner, heard_back=True)
+            yield support.nodes.joined(one, graph), slice(len(support.nodes), None)
+
+    return Queries(parts, support.x.numel() + queries.x.numel(), heard, support.nodes.inputs)
+
+
+def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: int) -> Queries:
+    """``size`` queries at a time hear the support and each other; the support hears none of them. Ours."""
+    heard = _heard(support, queries, builder)
+    made: list[Part] = []
+    for start in range(0, len(queries), size):
+        batch = queries.select(slice(start, start + size))
+        rows = _rows(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
+        graph = stacked(_graph(support), rows, connect(builder, batch))
+        made.append((support.nodes.joined(batch, graph), slice(len(support.nodes), None)))
+    return Queries(lambda: made, sum(nodes.x.numel() for nodes, _ in made), heard, support.nodes.inputs)
+
+
+def inside(support: Support, split: str) -> Queries:
+    """The items of a split that are nodes of the training graph themselves (``transductive``)."""
+    rows = slice(*support.splits[split])
+    return Queries(lambda: [(support.nodes, rows)], support.x.numel())
+
+
+def connect(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
+    """Neighbours among those nodes; a builder for one node an item is not asked about layouts."""
+    return builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
+
+
+def stacked(
+    support: SparseGraph, heard: SparseGraph, inner: SparseGraph | None, heard_back: bool = False
+) -> SparseGraph:
+    """One graph [S + Q, S + Q]: the support's, what queries hear of it, edges among them; and those back to it."""
+    if inner is None and not heard_back:
+        return attach(support, heard)
+    first = support.num_nodes
+    blocks = [(support, 0, 0), (heard, first, 0)] + ([(inner, first, first)] if inner is not None else [])
+    row = [graph.row + down for graph, down, _ in blocks]
+    col = [graph.col + right for graph, _, right in blocks]
+    weight = [graph.edge_weight for graph, _, _ in blocks]
+    if heard_back:
+        row, col, weight = [*row, heard.col], [*col, heard.row + first], [*weight, heard.edge_weight]
+    binary = all(graph.weight is None for graph, _, _ in blocks)
+    size = first + heard.num_rows
+    return from_pairs(torch.cat(row), torch.cat(col), None if binary else torch.cat(weight), size, size)
+
+
+def _graph(support: Support) -> SparseGraph:
+    assert support.graph is not None
+    return support.graph
+
+
+def _heard(support: Support, queries: Nodes, builder: GraphBuilder) -> SparseGraph:
+    if queries.layout is None:
+        return builder.connect_queries(queries.x, support.x)
+    return builder.connect_queries(queries.x, support.x, queries.layout, support.nodes.layout)
+
+
+def _within(queries: Nodes, builder: GraphBuilder) -> SparseGraph | None:
+    """Edges between an item's own nodes."""
+    return None if queries.layout is None else builder.connect_items(queries.x, queries.layout)
+
+
+def _span(nodes: Nodes, first: int, last: int) -> tuple[int, int]:
+    """The nodes of items ``first`` to ``last``."""
+    if nodes.layout is None:
+        return first, last
+    return int(nodes.layout.offsets[first]), int(nodes.layout.offsets[last])
+
+
+def _rows(graph: SparseGraph, start: int, stop: int, left: int, right: int) -> SparseGraph:
+    """Rows ``start`` to ``stop`` of a graph, all of whose columns lie from ``left`` to ``right``."""
+    edges = slice(int(graph.rowptr[start]), int(graph.rowptr[stop]))
+    weight = None if graph.weight is None else graph.weight[edges]
+    rowptr = graph.rowptr[start : stop + 1] - graph.rowptr[start]
+    return SparseGraph(rowptr, graph.col[edges] - left, weight, stop - start, right - left)

@@ -1,0 +1,194 @@
+"""One frozen model and what it has encoded: each content once, stored under the model's identity."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..registry.catalogue import Catalogue
+from .assemble import build
+from .dataset import DataError, Media
+from .encoder import Encoder, EncoderError, EncoderFacts
+from .events import Event, StageAdvanced, StageStarted
+from .prefetch import prefetched
+from .roles import EncoderSpec
+from .store import Array, ArrayShelf, Namespace, TokenShelf, VectorShelf, identity_key
+
+if TYPE_CHECKING:
+    import torch
+
+#: An interrupted run loses at most this many seconds of encoding, and usually nothing; and so many bytes wait at most.
+FLUSH_SECONDS, FLUSH_BYTES = 20.0, 1 << 26
+#: Threads that read, decode and preprocess the next batch while the model works on this one.
+READERS = 2
+MAX_NAMED = 10
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is kept of a content: one vector, or one a token."""
+
+    name: str
+    shelf: type[ArrayShelf]
+    encode: Callable[[Encoder, str, Sequence[Any]], Iterable[torch.Tensor]]
+
+
+VECTORS = Form("", VectorShelf, lambda encoder, modality, batch: encoder.encode(modality, batch))
+TOKENS = Form(" tokens", TokenShelf, lambda encoder, modality, batch: encoder.encode_tokens(modality, batch))
+
+
+class Tower:
+    """Encodes with one model. It is loaded only when something is not stored yet."""
+
+    def __init__(
+        self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
+    ) -> None:
+        self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
+        self.namespace = self._named()
+        self._encoder: Encoder | None = None
+        self._given: EncoderFacts | None = None  # of the weights whose vectors this tower has given out
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._encoder is not None
+
+    def facts(self) -> EncoderFacts:
+        """What is known of the weights: as noted beside the stored vectors, else from the loaded model."""
+        return self._known_facts() or self.encoder.facts()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
+        if self._encoder is None:
+            encoder: Encoder = build(self._catalogue, self.spec, self._device())
+            facts = encoder.facts()
+            self.namespace = self._named()  # loading may have fetched files that are known by their content
+            noted = self._noted_facts()
+            if noted is None or noted.weights != facts.weights:
+                self.namespace.note(asdict(facts))
+            if self._given is not None and self._given.weights != facts.weights:
+                raise EncoderError(
+                    "encoder: the weights behind this spec are not those that the stored vectors come from "
+                    f"(sha256 {facts.weights[:12]}, was {self._given.weights[:12]}); run again to encode all with them"
+                )
+            self._encoder = encoder
+        return self._encoder
+
+    def missing(self, form: Form, modality: str, media: Iterable[Media]) -> list[Media]:
+        """Those whose content is not stored in that form, each content once. Loads nothing."""
+        shelf = self._shelf(form, modality)
+        stored = shelf.digests() if shelf else set()
+        contents: dict[str, Media] = {}
+        for one in media:
+            contents.setdefault(one.digest, one)
+        return [one for digest, one in contents.items() if digest not in stored]
+
+    def rows(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> list[Array]:
+        """A float32 array for each of ``media``, from the store or freshly encoded (and stored).
+
+        Raises ``DataError`` naming the unreadable ones, after everything readable was stored.
+        """
+        missing = self.missing(form, modality, media)
+        total = len({one.digest for one in media})
+        tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
+        if missing:
+            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
+            missing = self.missing(form, modality, media)
+            broken = self._encode(form, modality, missing, total - len(missing), tell)
+            if broken:
+                raise _unreadable(broken, media)
+        shelf, self._given = self._shelf(form, modality), self.facts()
+        assert shelf is not None
+        return shelf.take([one.digest for one in media])
+
+    def _named(self) -> Namespace:
+        component = self._catalogue.component_of(self.spec)
+        identity = {"component": component.name, "implementation": component.version, **self.spec.identity()}
+        return Namespace(self._store, "features", identity)
+
+    def _shelf(self, form: Form, modality: str) -> ArrayShelf | None:
+        facts, own = self._known_facts(), self.spec.modality_identity(modality)
+        name = f"{modality}-{identity_key(own)}" if own else modality
+        folder = f"{name}{form.name.replace(' ', '-')}"
+        return form.shelf(self.namespace, f"{facts.weights[:16]}/{folder}") if facts else None
+
+    def _known_facts(self) -> EncoderFacts | None:
+        """Of the loaded model, else of the vectors given out, else as noted: another process may note others."""
+        return self._encoder.facts() if self._encoder else self._given or self._noted_facts()
+
+    def _noted_facts(self) -> EncoderFacts | None:
+        about = self.namespace.about() or {}
+        if not isinstance(about.get("weights"), str) or not about.keys() >= {"parameters", "logit_scale"}:
+            return None
+        return EncoderFacts(about["weights"], about["parameters"], about["logit_scale"], about.get("revision"))
+
+    def _encode(self, form: Form, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
+        """Encode and store; digest to reason of what cannot be read."""
+        encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
+        assert shelf is not None
+        waiting: list[tuple[str, Array]] = []
+        broken: dict[str, str] = {}
+        flushed = time.monotonic()
+        ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=READERS)
+        try:
+            with closing(ready):
+                for start in range(0, len(missing), size):
+                    batch = missing[start : start + size]
+                    digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
+                    if contents:
+                        encoded = form.encode(encoder, modality, contents)
+                        waiting += zip(digests, (one.numpy() for one in encoded), strict=True)
+                    tell(StageAdvanced(f"encode {modality}{form.name}", done + start + len(batch)))
+                    held = sum(row.nbytes for _, row in waiting)
+                    if time.monotonic() - flushed > FLUSH_SECONDS or held > FLUSH_BYTES:
+                        _flush(shelf, waiting)
+                        flushed = time.monotonic()
+        finally:
+            _flush(shelf, waiting)
+        return broken
+
+
+def _flush(shelf: ArrayShelf, waiting: list[tuple[str, Array]]) -> None:
+    if waiting:
+        shelf.add([digest for digest, _ in waiting], [row for _, row in waiting])
+        waiting.clear()
+
+
+def _read(encoder: Encoder, modality: str, media: Media) -> object:
+    try:
+        return encoder.preprocess(modality, media.read())
+    except DataError as error:
+        return error
+
+
+def _unreadable(broken: Mapping[str, str], media: Sequence[Media]) -> DataError:
+    """Every source that cannot be read, also those that share their bytes (empty files do)."""
+    said: set[str] = set()
+    lines = []
+    for one in media:
+        if one.digest in broken:
+            lines.append(f"{one.source}: the same bytes" if one.digest in said else broken[one.digest])
+            said.add(one.digest)
+    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
+    return DataError(
+        f"{len(lines)} of {len(media)} cannot be read; remove or replace them "
+        f"(the others are encoded and stored):\n  " + "\n  ".join(lines[:MAX_NAMED] + more)
+    )
+
+
+def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:
+    digests, contents = [], []
+    for media, content in pairs:
+        if isinstance(content, DataError):
+            broken[media.digest] = str(content)
+        else:
+            digests.append(media.digest)
+            contents.append(content)
+    return digests, contents

@@ -1,0 +1,59 @@
+"""What files of weights say of themselves: content, number of parameters; and the versions behind a result. Light."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from math import prod
+from pathlib import Path
+
+from ...core.files import sha256_of
+
+
+def digest(file: Path) -> str:
+    """sha256 (hex) of a file, read again only when it has changed."""
+    status = file.stat()
+    return _digest_of(str(file), status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _digest_of(file: str, mtime_ns: int, size: int) -> str:
+    return sha256_of(Path(file))
+
+
+def count_parameters(files: Iterable[Path]) -> int | None:
+    """Parameters in safetensors files, from their headers; ``None`` where only loading tells."""
+    try:
+        return sum(_parameters_in(file) for file in files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # a damaged file: loading it will say so
+
+
+def _parameters_in(file: Path) -> int:
+    if file.suffix != ".safetensors":
+        raise ValueError("other formats have no header to count in")
+    with open(file, "rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(min(size, 1 << 26)))
+    return sum(int(prod(entry["shape"])) for name, entry in header.items() if _is_parameter(name))
+
+
+#: Buffers, which are stored among the parameters, and the header's own entry.
+_NO_PARAMETERS = ("__metadata__", "running_mean", "running_var", "num_batches_tracked", "position_ids")
+
+
+def _is_parameter(name: str) -> bool:
+    return name.rpartition(".")[2] not in _NO_PARAMETERS
+
+
+def library_versions(*packages: str) -> dict[str, str]:
+    """Installed versions."""
+    out = {}
+    for package in packages:
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            out[package] = "absent"
+    return out

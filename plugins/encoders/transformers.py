@@ -1,0 +1,164 @@
+"""The transformers encoder: CLIP, SigLIP, vision models and text encoders, frozen; by hub id or by folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ...core.encoder import Encoder, EncoderError, EncoderFacts
+from ...core.torchvision_ops import declare_missing_torchvision_ops
+from . import hub_files as hub
+from . import transformers_files as files
+from .fingerprint import fingerprint
+from .transformers_image import Hidden, ImageTower
+from .transformers_spec import TransformersSpec
+from .transformers_text import TextTower
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Transformers(Encoder):
+    """A frozen model. Raises ``EncoderError`` when it is not there, not safe to open, or of a kind that cannot encode.
+
+    Tokens are the last hidden states after the tower's final norm: of an image the class token (where there is one),
+    register tokens and patches; of a text every token, special ones included, padding left out. With the projection of
+    a CLIP they are projected, as the pooled token is; so are SigLIP's text tokens. SigLIP's image tokens are not: its
+    vector pools them by attention. Dense layers of a sentence-transformers folder act on vectors, not on tokens.
+    """
+
+    def __init__(self, spec: TransformersSpec, device: torch.device) -> None:
+        self._spec = spec
+        root = _complete_folder(spec)
+        config = files.config(root) or {}
+        self._kind = files.kind(config)
+        self._projects = self._kind == "joint" and spec.pooling in ("auto", "projection")
+        if self._kind is None:
+            raise EncoderError(f"encoder.model: {root} is a `{config.get('model_type')}` model, and no encoder")
+        with _refusals(spec.model):
+            self._model = _load(root, _DTYPES[spec.precision]).to(device)
+            self._image, self._text = self._towers(root)
+        self._revision = hub.commit_of(root)
+        self._facts: EncoderFacts | None = None
+
+    def _towers(self, root: Path) -> tuple[ImageTower | None, TextTower | None]:
+        joint, folder = self._kind == "joint", files.transformer_folder(root)
+        image = ImageTower(self._model, folder, joint, self._spec.image_size) if self._kind != "text" else None
+        return image, TextTower(self._model, root, joint) if self._kind != "image" else None
+
+    def facts(self) -> EncoderFacts:
+        """Fingerprint over all weights, dense layers included; hashed once."""
+        if self._facts is None:
+            tensors, parameters = self._model.state_dict(), list(self._model.parameters())
+            if self._text is not None:
+                tensors |= {f"dense.{name}": tensor for name, tensor in self._text.dense.state_dict().items()}
+                parameters += self._text.dense.parameters()
+            scale = getattr(self._model, "logit_scale", None)
+            self._facts = EncoderFacts(
+                fingerprint(tensors),
+                sum(parameter.numel() for parameter in parameters),
+                float(scale.exp()) if scale is not None and self._projects else None,
+                self._revision,
+            )
+        return self._facts
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """A picture as resized, normalised pixels; a text as it is: texts are tokenized a batch at a time."""
+        if modality != "image" or isinstance(content, dict):
+            return content
+        return self._image_tower().preprocess(content)
+
+    @torch.no_grad()
+    def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """Unit vectors float32 [B, d] of pictures or texts, on the CPU."""
+        tower, batch = self._ready(modality, batch)
+        vectors = tower.projected(batch) if self._projects else tower.pooled(tower.hidden(batch), self._spec.pooling)
+        return normalize(vectors.float(), dim=-1).cpu()
+
+    @torch.no_grad()
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Tokens float32 [T_i, d] of each picture or text, on the CPU; see the class."""
+        tower, batch = self._ready(modality, batch)
+        hidden: Hidden = tower.hidden(batch)
+        states = tower.projected_tokens(hidden.states) if self._projects else hidden.states
+        return [one[mask].float().cpu() for one, mask in zip(states, hidden.mask, strict=True)]
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Texts with more tokens than the window."""
+        return self._text.truncated(texts) if self._text else 0
+
+    def _ready(self, modality: str, batch: Sequence[Any]) -> tuple[Any, list[Any]]:
+        if modality == "image":
+            return self._image_tower(), [self.preprocess(modality, one) for one in batch]
+        if modality == "text" and self._text is not None:
+            return self._text, list(batch)
+        raise self._no_tower(modality)
+
+    def _image_tower(self) -> ImageTower:
+        if self._image is None:
+            raise self._no_tower("image")
+        return self._image
+
+    def _no_tower(self, modality: str) -> EncoderError:
+        return EncoderError(f"encoder: `{self._spec.model}` has no {modality} tower; it encodes {self._kind}")
+
+
+def _complete_folder(spec: TransformersSpec) -> Path:
+    """The folder of the model, fetched from the hub where it is not whole."""
+    root = hub.folder_of(spec.model, spec.revision)
+    if not hub.is_path(spec.model) and (root is None or files.lacking(root)):
+        root = hub.fetch(spec.model, spec.revision)
+    if root is None:
+        raise EncoderError(f"encoder.model: {spec.model} does not exist")
+    if lack := files.lacking(root):
+        remedy = "convert it with transformers' `save_pretrained`, or take a revision with safetensors"
+        raise EncoderError(f"encoder.model: {lack}; {remedy}" if not files.weights(root) else f"encoder.model: {lack}")
+    return root
+
+
+def _load(root: Path, dtype: torch.dtype) -> Any:
+    """The model in evaluation mode. Raises ``EncoderError`` for tensors that its weights lack."""
+    from transformers import AutoModel
+
+    model, said = AutoModel.from_pretrained(
+        files.transformer_folder(root),
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    lacking = sorted(key for key in said["missing_keys"] if not key.startswith("pooler."))
+    if lacking:
+        raise EncoderError(f"encoder.model: the weights in {root} lack {', '.join(lacking[:5])} of {len(lacking)}")
+    if said["missing_keys"]:
+        model.pooler = None  # it would pool by random weights
+    return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def _refusals(model: str) -> Iterator[None]:
+    """Whatever transformers and its file formats raise while loading, as an ``EncoderError``; its progress bars off."""
+    declare_missing_torchvision_ops()
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except EncoderError:
+        raise
+    except Exception as error:  # assertions, safetensors' own errors, missing packages: it cannot be loaded
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = " ".join(lines[:3])[:600] or type(error).__name__
+        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {reason}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

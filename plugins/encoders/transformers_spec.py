@@ -1,0 +1,127 @@
+"""The spec of the `transformers` encoder, readable without loading a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ...core.roles import EncoderSpec
+from . import hub_files as hub
+from . import transformers_files as files
+from .model_files import count_parameters, library_versions
+
+Pooling = Literal["auto", "cls", "mean", "pooler", "projection"]
+
+
+class TransformersSpec(EncoderSpec):
+    """A frozen model of the transformers library: CLIP, SigLIP, DINOv2 and other vision models, text encoders."""
+
+    type: Literal["transformers"] = "transformers"
+    model: Annotated[str, Field(min_length=1)]
+    """A hub id (`google/siglip-base-patch16-224`) or a folder; sentence-transformers folders bring their pooling."""
+    revision: str | None = None
+    """For a hub id: branch, tag or commit. Default: what the cache has of `main`."""
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    """Side of the square that pictures are resized to. Default: what the model was trained with."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Arithmetic of the frozen model; vectors are stored as float32 either way."""
+    pooling: Pooling = "auto"
+    """What of the hidden states is the vector: `cls` token, `mean` over tokens, the model's own `pooler`, the
+    `projection` into the joint space. `auto`: projection where there is one; else what a sentence-transformers folder
+    declares; else `mean` for texts, and for images `cls`, or `pooler` where there is no class token."""
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_named(cls, model: str) -> str:
+        return hub.named(model)
+
+    @model_validator(mode="after")
+    def _fits_the_model(self) -> Self:
+        if self.revision is not None and hub.is_path(self.model):
+            raise ValueError("a folder has no `revision`; it belongs to a hub id")
+        config = files.config(root) if (root := self._root()) else None
+        if config is None:
+            return self  # not here: loading it, or `plan`, says so
+        kind = files.kind(config)
+        if kind is None:
+            raise ValueError(
+                f"`{self.model}` is a `{config.get('model_type')}` model, which encodes neither images nor texts here; "
+                f"take a vision model, a text encoder or one of {', '.join(files.JOINT)}"
+            )
+        if self.pooling == "projection" and kind != "joint":
+            raise ValueError(f"`{self.model}` has no `projection` into a joint space; take another `pooling`")
+        if self.image_size is not None and (kind == "text" or config.get("model_type") == "siglip2"):
+            raise ValueError(f"`image_size` cannot be set for a `{config.get('model_type')}` model; remove it")
+        return self
+
+    def _root(self) -> Path | None:
+        return hub.folder_of(self.model, self.revision)
+
+    def _kind(self) -> files.Kind | None:
+        config = files.config(root) if (root := self._root()) else None
+        return files.kind(config) if config else None
+
+    def _projected(self) -> bool:
+        return self.pooling in ("auto", "projection")
+
+    def modalities(self) -> frozenset[str] | None:
+        """Told by the configuration."""
+        kind = self._kind()
+        return None if kind is None else frozenset({"image", "text"} if kind == "joint" else {kind})
+
+    def shares_space(self) -> bool | None:
+        """With the projection of a CLIP or SigLIP; hidden states of its two towers do not."""
+        kind = self._kind()
+        return None if kind is None else kind == "joint" and self._projected()
+
+    def identity(self) -> Mapping[str, Any]:
+        """Configuration, weights and pooling by content, precision, version; only the name while they are not here."""
+        root = self._root()
+        here = root is not None and files.lacking(root) is None
+        return {
+            "files": files.content(root) if here and root else {"model": self.model, "revision": self.revision},
+            "precision": self.precision,
+            "pooling": self.pooling,
+            "libraries": library_versions("transformers"),
+        }
+
+    def modality_identity(self, modality: str) -> Mapping[str, Any]:
+        """Of images: resizing and normalisation. Of texts: the tokenizer. By content, and by which libraries."""
+        root, image = self._root(), modality == "image"
+        packages = ("torchvision", "pillow") if image else ("tokenizers",)
+        return {
+            "preprocessing": files.preprocessing(root, modality) if root else None,
+            "libraries": library_versions(*packages),
+            **({"image_size": self.image_size} if image else {}),
+        }
+
+    def width(self, modality: str) -> int | None:
+        """As the configuration says."""
+        root = self._root()
+        return (
+            files.width(root, modality, self._projected()) if root and modality in (self.modalities() or ()) else None
+        )
+
+    def token_width(self, modality: str) -> int | None:
+        """As the configuration says; of the joint space, where tokens are projected into it."""
+        if (root := self._root()) is None or modality not in (self.modalities() or ()):
+            return None
+        return files.token_width(root, modality, self._projected())
+
+    def frozen_parameters(self) -> int | None:
+        """Counted in the headers of the safetensors files (with a head that goes unused, where they hold one)."""
+        root = self._root()
+        return count_parameters(files.all_weights(root)) if root and files.weights(root) else None
+
+    def missing_files(self) -> str | None:
+        """A folder that is not there, a hub model that is not in the cache, or files that either lacks."""
+        root = self._root()
+        lack = files.lacking(root) if root else None
+        if root is not None and lack is None:
+            return None
+        if hub.is_path(self.model):
+            return lack or f"{self.model} does not exist"
+        return f"`{self.model}` is not on this machine; fetch it: {hub.command(self.model, self.revision)}"
