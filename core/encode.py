@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import DataError, Media
 from .encoder import Encoder, EncoderError, EncoderFacts
 from .events import Event, StageAdvanced, StageStarted
+from .read_ahead import read
 from .roles import EncoderSpec
-from .store import Namespace, Vectors, VectorShelf, identity_key
+from .store import Namespace, TextShelf, Vectors, VectorShelf, identity_key
+from .unreadable import Unreadable
 
 if TYPE_CHECKING:
     import torch
 
 #: An interrupted run loses at most this many seconds of encoding, and usually nothing: see ``_encode``.
 FLUSH_SECONDS = 20.0
-MAX_NAMED = 10
 Tell = Callable[[Event], None]
 
 
@@ -72,7 +73,7 @@ class EncoderStage:
     def encode(self, modality: str, media: Sequence[Media], tell: Tell = lambda event: None) -> Vectors:
         """Vectors float32 [N, d] of ``media``, from the store or freshly encoded (and stored).
 
-        Raises ``DataError`` naming the unreadable ones, after everything readable was stored.
+        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
         """
         missing = self.missing(modality, media)
         total = len({one.digest for one in media})
@@ -82,7 +83,7 @@ class EncoderStage:
             missing = self.missing(modality, media)
             broken = self._encode(modality, missing, total - len(missing), tell)
             if broken:
-                raise _unreadable(broken, media)
+                raise Unreadable(broken, media)
         shelf, self._given = self._shelf(modality), self.facts()
         assert shelf is not None
         return shelf.take([one.digest for one in media])
@@ -111,8 +112,9 @@ class EncoderStage:
             with ThreadPoolExecutor(max_workers=4) as pool:
                 for start in range(0, len(missing), self.spec.batch_size):
                     batch = missing[start : start + self.spec.batch_size]
-                    digests, contents = _readable(zip(batch, pool.map(_read, batch), strict=True), broken)
+                    digests, contents = _readable(zip(batch, pool.map(read, batch), strict=True), broken)
                     if contents:
+                        self._note_truncated(modality, digests, contents)
                         vectors = self.encoder.encode(modality, contents).numpy()
                         waiting += zip(digests, vectors, strict=True)
                     tell(StageAdvanced(f"encode {modality}", done + start + len(batch)))
@@ -123,33 +125,27 @@ class EncoderStage:
             self._flush(modality, waiting)
         return broken
 
+    def truncated(self, media: Sequence[Media]) -> set[str]:
+        """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
+        shelf = self._truncated_shelf()
+        return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
+
+    def _truncated_shelf(self) -> TextShelf | None:
+        facts = self._known_facts()
+        return TextShelf(self.namespace, f"{facts.weights[:16]}/truncated") if facts else None
+
+    def _note_truncated(self, modality: str, digests: Sequence[str], contents: Sequence[Any]) -> None:
+        shelf = self._truncated_shelf()
+        if modality != "text" or shelf is None or not self.encoder.truncated(contents):
+            return
+        cut = {digest: text for digest, text in zip(digests, contents, strict=True) if self.encoder.truncated([text])}
+        shelf.add(list(cut), cut.values())
+
     def _flush(self, modality: str, waiting: list[tuple[str, Vectors]]) -> None:
         shelf = self._shelf(modality)
         if waiting and shelf:
             shelf.add([digest for digest, _ in waiting], [vector for _, vector in waiting])  # type: ignore[arg-type]
             waiting.clear()
-
-
-def _read(media: Media) -> object:
-    try:
-        return media.read()
-    except DataError as error:
-        return error
-
-
-def _unreadable(broken: Mapping[str, str], media: Sequence[Media]) -> DataError:
-    """Every source that cannot be read, also those that share their bytes (empty files do)."""
-    said: set[str] = set()
-    lines = []
-    for one in media:
-        if one.digest in broken:
-            lines.append(f"{one.source}: the same bytes" if one.digest in said else broken[one.digest])
-            said.add(one.digest)
-    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return DataError(
-        f"{len(lines)} of {len(media)} cannot be read; remove or replace them "
-        f"(the others are encoded and stored):\n  " + "\n  ".join(lines[:MAX_NAMED] + more)
-    )
 
 
 def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:

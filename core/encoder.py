@@ -43,3 +43,7 @@ class Encoder(ABC):
         ``modality`` is ``image`` (RGB-convertible ``PIL.Image``) or ``text`` (``str``). Raises ``EncoderError`` for a
         modality that the model does not have.
         """
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many of ``texts`` are longer than the model reads, so that ``encode`` cuts them."""
+        return 0

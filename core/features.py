@@ -16,6 +16,7 @@ from .head import ClassPrompts
 from .node_kinds import modalities_of
 from .prompts import class_prompts
 from .roles import GraphSpec
+from .unreadable import Splits, Unreadable, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,20 @@ def encode_split(
         )
     targets = torch.tensor([-1 if item.target is None else item.target for item in items], dtype=torch.int64)
     return Features(tuple(item.id for item in items), vectors, targets)
+
+
+def encode_splits(stage: EncoderStage, splits: Splits, modalities: Sequence[str], tell: Tell) -> dict[str, Features]:
+    """Encode every split. Raises ``Unreadable`` over all of them, after everything readable was stored."""
+    features: dict[str, Features] = {}
+    broken: list[Unreadable] = []
+    for name, items in splits.items():
+        try:
+            features[name] = encode_split(stage, name, items, modalities, tell)
+        except Unreadable as error:
+            broken.append(error)
+    if broken:
+        raise joined(broken)
+    return features
 
 
 def node_vectors(vectors: Mapping[str, Tensor], graph: GraphSpec | None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from .. import __version__
 from .experiment import Experiment, Trial
 from .node_kinds import modalities_of
+from .prepare import Prepared
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
 
@@ -58,9 +60,12 @@ def result_of(
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
             "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
+            "left_out": _left_out(prepared),
             "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
+        "descriptions": prepared.texts.to_json() if prepared.texts else None,
+        "examples": list(prepared.texts.examples) if prepared.texts else [],
         "encoder": {
             "identity": prepared.encoder.namespace.identity,
             "by_modality": {kind: dict(spec.encoder.modality_identity(kind)) for kind in modalities_of(spec.graph)},
@@ -104,6 +109,12 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
         "encoder_weights": best.prepared.encoder.facts().weights,
         "data_fingerprint": best.prepared.content.fingerprint(),
     }
+
+
+def _left_out(prepared: Prepared) -> dict[str, int]:
+    """How many unreadable items each split that was used has lost."""
+    lost = Counter(item.split for item in prepared.left_out)
+    return {name: lost[name] for name in prepared.features}
 
 
 def _graph_facts(trial: Trial) -> dict[str, Any] | None:
