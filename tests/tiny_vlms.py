@@ -6,6 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
+
+declare_missing_torchvision_ops()
+
 WORDS = (
     "user",
     "assistant",
@@ -79,7 +83,9 @@ def _vision(**more: Any) -> dict[str, Any]:
 
 def _save(folder: Path, make: Callable[[], Any], processor: Any, seed: int) -> Path:
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = make().eval()

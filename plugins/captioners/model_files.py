@@ -50,6 +50,12 @@ def folder_of(model: str, revision: str | None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
+def commit(model: str, revision: str | None) -> str | None:
+    """The commit of a hub model's snapshot on this machine; ``None`` for a folder."""
+    folder = folder_of(model, revision) if is_hub_id(model) else None
+    return folder.name if folder else None
+
+
 def missing(model: str, revision: str | None) -> str | None:
     """What must be on this machine and is not, and how to get it; ``None`` where everything is there."""
     folder, what = folder_of(model, revision), "the pocket LLaVA" if model == "pocket" else model

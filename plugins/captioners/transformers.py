@@ -10,7 +10,7 @@ import torch
 from PIL.Image import Image
 
 from ...core.captioner import Captioner, CaptionerError
-from . import TransformersCaptionerSpec
+from . import TransformersCaptionerSpec, model_files
 from .generation import memory_ran_out, new_tokens, settings
 from .load_model import load
 
@@ -21,7 +21,9 @@ class TransformersCaptioner(Captioner):
     def __init__(self, spec: TransformersCaptionerSpec, device: torch.device) -> None:
         self._spec = spec
         self._model, self._processor = load(spec, device)
-        self._model.generation_config = settings(spec, self._model.generation_config)
+        for module in self._model.modules():  # BLIP-2 generates with that of its language model, others with their own
+            if getattr(module, "generation_config", None) is not None:
+                module.generation_config = settings(spec, module.generation_config)
         self._templated = getattr(self._processor, "chat_template", None) is not None
         if spec.system is not None and not self._templated:
             raise CaptionerError(
@@ -32,7 +34,7 @@ class TransformersCaptioner(Captioner):
 
     def weights(self) -> str | None:
         """The commit of a hub model; ``None`` for local files, which the spec's identity knows by content."""
-        return getattr(self._model.config, "_commit_hash", None) or None
+        return model_files.commit(self._spec.model, self._spec.revision)
 
     def notes(self) -> list[str]:
         """Whether the batch was halved."""
