@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from .head import ClassPrompts
 from .node_kinds import modalities_of
 from .prompts import class_prompts
 from .roles import GraphSpec
-from .unreadable import Splits, Unreadable, joined
+from .unreadable import Splits, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,16 @@ def encode_split(
 def encode_splits(stage: EncoderStage, splits: Splits, modalities: Sequence[str], tell: Tell) -> dict[str, Features]:
     """Encode every split. Raises ``Unreadable`` over all of them, after everything readable was stored."""
     features: dict[str, Features] = {}
-    broken: list[Unreadable] = []
+    reasons: dict[str, str] = {}
     for name, items in splits.items():
         try:
             features[name] = encode_split(stage, name, items, modalities, tell)
         except Unreadable as error:
-            broken.append(error)
-    if broken:
-        raise joined(broken)
+            reasons |= error.reasons
+    if reasons:
+        by_kind = {kind: [item.modalities[kind] for split in splits.values() for item in split] for kind in modalities}
+        concerned = [media for media in by_kind.values() if any(one.digest in reasons for one in media)]
+        raise Unreadable(reasons, list(chain(*concerned)))
     return features
 
 

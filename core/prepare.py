@@ -78,7 +78,6 @@ class Preparation:
             )
             prompts = encode_prompts(encoder, content.class_names, self.tell) if _uses_prompts(spec) else None
         content = _without(content, left_out.items)
-        _require_splits(content, spec)
         self._note_short_classes(content, spec)
         texts = text_facts(used, captioner, encoder, self.tell) if "text" in modalities else None
         return Prepared(content, features, prompts, encoder, key, texts, tuple(left_out.items))

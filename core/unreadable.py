@@ -21,18 +21,11 @@ class Unreadable(DataError):
     def __init__(self, reasons: Mapping[str, str], media: Sequence[Media]) -> None:
         #: Digest to reason, which names the source.
         self.reasons = dict(reasons)
-        self.media = tuple(media)
         lines = _lines(reasons, media)
         super().__init__(
             f"{len(lines)} of {len(media)} cannot be read; remove or replace them, or leave them out with "
             f'"on_error": "skip" in `dataset` (everything readable is stored):\n  ' + "\n  ".join(shortened(lines))
         )
-
-
-def joined(errors: Sequence[Unreadable]) -> Unreadable:
-    """Several of them as one."""
-    reasons = {digest: reason for error in errors for digest, reason in error.reasons.items()}
-    return Unreadable(reasons, [one for error in errors for one in error.media])
 
 
 def shortened(lines: Sequence[str]) -> list[str]:
@@ -92,10 +85,14 @@ class LeftOut:
             raise error
         self.items += new
         self._require_few()
-        named = "; ".join(shortened([one.reason for one in new]))
-        self._tell(Note(f"{len(new)} items that cannot be read are left out: {named}"))
+        named = "\n  ".join(shortened([one.reason for one in new]))
+        self._tell(Note(f"{len(new)} items that cannot be read are left out:\n  {named}"))
         gone = {(item.split, item.id) for item in new}
-        return {name: tuple(item for item in items if (name, item.id) not in gone) for name, items in splits.items()}
+        kept = {name: tuple(item for item in items if (name, item.id) not in gone) for name, items in splits.items()}
+        for name, items in kept.items():
+            if splits[name] and not items:
+                raise DataError(f"no item of split `{name}` can be read:\n  {named}")
+        return kept
 
     def _require_few(self) -> None:
         cap = self._spec.max_errors

@@ -1,5 +1,4 @@
-"""The ``transformers`` captioner on real, tiny models of four families: what it says, what its key follows, how it fails.
-"""
+"""The ``transformers`` captioner on real, tiny models of five families: what it says, its key, its failures."""
 
 from __future__ import annotations
 
@@ -129,7 +128,7 @@ def test_a_system_message_without_a_template_is_refused(tmp_path: Path) -> None:
 
 
 def limited(captioner: TransformersCaptioner, most: int) -> list[int]:
-    """Let the model's tower run out of memory, for real, above ``most`` pictures; returns the sizes it was asked for."""
+    """Let the model's tower run out of memory, for real, above ``most`` pictures; returns the sizes it saw."""
     sizes: list[int] = []
 
     def allocate(module: Any, arguments: Any, keywords: Any) -> None:

@@ -23,7 +23,8 @@ def missing(model: str, pretrained: str | None, checkpoint: str | None) -> str |
         return None if files.weights_file(model, None) else f"encoder: {folder} holds no weights"
     if model.startswith("hf-hub:"):
         return _absent_from_hub(model, model.removeprefix("hf-hub:"), HUB_WEIGHTS)
-    return _absent_tag(model, str(pretrained), sources().get(model, {}).get(str(pretrained), {}))
+    tags = sources().get(model.removesuffix("-quickgelu"), {})  # the same weights under another activation
+    return _absent_tag(model, str(pretrained), tags.get(str(pretrained).lower().replace("-", "_"), {}))
 
 
 def _absent_tag(model: str, tag: str, source: Source) -> str | None:
@@ -68,12 +69,9 @@ def sources() -> dict[str, dict[str, Source]]:
     table = assigned.get("_PRETRAINED")
     if not isinstance(table, ast.Dict):
         return {}
-    named = zip(table.keys, table.values, strict=True)
-    return {
-        str(key.value): _tags(assigned[value.id])
-        for key, value in named
-        if isinstance(key, ast.Constant) and isinstance(value, ast.Name) and value.id in assigned
-    }
+    values = [assigned.get(node.id, node) if isinstance(node, ast.Name) else node for node in table.values]
+    named = zip(table.keys, values, strict=True)
+    return {str(key.value): _tags(value) for key, value in named if isinstance(key, ast.Constant)}
 
 
 def _tags(node: ast.expr) -> dict[str, Source]:
