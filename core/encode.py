@@ -74,11 +74,15 @@ class EncoderStage:
     def encode(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Vectors:
         """Vectors float32 [N, d] of ``media``, from the store or freshly encoded (and stored).
 
-        Raises ``DataError`` naming the unreadable ones, after everything readable was stored.
+        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
         """
         rows = self.tower(modality).rows(VECTORS, modality, media, tell)
         self._used[modality] = self.tower(modality)
         return np.stack(rows)
+
+    def truncated(self, media: Sequence[Media]) -> set[str]:
+        """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
+        return self.tower("text").truncated(media)
 
     def encode_tokens(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Tokens:
         """Tokens of ``media``, from the store or freshly encoded (and stored); see ``Encoder.encode_tokens``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from .nodes import Nodes
 from .prompts import class_prompts
 from .roles import GraphSpec
 from .tokens import Tokens
+from .unreadable import Splits, Unreadable
 
 #: The scale from cosine to zero-shot logit where an encoder has none of its own: where CLIP's is clipped.
 DEFAULT_SCALE = 100.0
@@ -97,6 +99,25 @@ def _token_nodes(tokens: TokenPair) -> Nodes:
     offsets = torch.cat([lengths[0].new_zeros(1), (lengths[0] + lengths[1]).cumsum(0)])
     layout = Layout(offsets, kind.to(values.device)[order])
     return Nodes(normalize(values[order], dim=-1), layout=layout)
+
+
+def encode_splits(
+    stage: EncoderStage, splits: Splits, modalities: Sequence[str], tell: Tell, tokens_of: Sequence[str] = ()
+) -> dict[str, Features]:
+    """Encode every split. Raises ``Unreadable`` over all of them, after everything readable was stored."""
+    features: dict[str, Features] = {}
+    reasons: dict[str, str] = {}
+    for name, items in splits.items():
+        try:
+            features[name] = encode_split(stage, name, items, modalities, tell, tokens_of)
+        except Unreadable as error:
+            reasons |= error.reasons
+    if reasons:
+        kinds = dict.fromkeys([*modalities, *tokens_of])
+        by_kind = {kind: [item.modalities[kind] for split in splits.values() for item in split] for kind in kinds}
+        concerned = [media for media in by_kind.values() if any(one.digest in reasons for one in media)]
+        raise Unreadable(reasons, list(chain(*concerned)))
+    return features
 
 
 def node_vectors(vectors: Mapping[str, Tensor], graph: GraphSpec | None) -> Tensor:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 
 from ..registry.errors import GraftworkError
@@ -56,3 +57,14 @@ def sha256_of(path: Path) -> str:
     """sha256 (hex) of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """The same, read once in this process as long as time and size of the file stay as they are."""
+    status = path.stat()
+    return _sha256_as_of(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _sha256_as_of(path: Path, mtime_ns: int, size: int) -> str:
+    return sha256_of(path)

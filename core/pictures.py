@@ -39,6 +39,13 @@ def open_picture(image: Any) -> Image.Image:
     raise DataError(f"a picture is a path, a PIL image or a uint8 array [H, W] or [H, W, 3], not a {shape}")
 
 
+def bare(picture: Image.Image) -> Image.Image:
+    """The pixels alone: without file name, comments or any other metadata that might spell a label."""
+    copied = picture.copy()
+    copied.info = {}
+    return copied
+
+
 def _is_picture(array: np.ndarray[Any, Any]) -> bool:
     return array.dtype == np.uint8 and array.size > 0 and (array.ndim == 2 or array.shape[2:] == (3,))
 

@@ -47,6 +47,8 @@ class Plan:
     #: Trainable parameters of the first combination; ``None`` where only building tells.
     trainable: int | None
     frozen: int | None
+    #: What must be on this machine and is not, and how to get it: the run would try to, and stop where it cannot.
+    missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -86,7 +88,15 @@ def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
         trainings,
         _trainable(spec, len(content.class_names)),
         spec.encoder.frozen_parameters(),
+        missing_files(spec),
     )
+
+
+def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
+    """What the models of a pipeline lack on this machine. Looks at files alone."""
+    captioner = spec.captioner if "text" in modalities_of(spec.graph) else None
+    reasons = [captioner.missing_files() if captioner else None, spec.encoder.missing_files()]
+    return tuple(reason for reason in reasons if reason)
 
 
 def _splits_used(spec: PipelineSpec) -> list[str]:
@@ -104,8 +114,10 @@ def _no_device() -> Any:
 def _described(spec: PipelineSpec, catalogue: Catalogue, store: Path, items: list[Item]) -> list[StagePlan]:
     if spec.captioner is None or "text" not in modalities_of(spec.graph):
         return []
-    missing = CaptionerStage(spec.captioner, catalogue, store, _no_device).missing(items)
     total = len({item.modalities["image"].digest for item in items})
+    if spec.captioner.written and spec.captioner.missing_files():
+        return [StagePlan("describe", _type(spec.captioner), total, 0)]
+    missing = CaptionerStage(spec.captioner, catalogue, store, _no_device).missing(items)
     return [StagePlan("describe", _type(spec.captioner), total, total - len(missing))]
 
 

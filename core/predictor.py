@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
 from ..triton_kernels import SparseGraph
 from .assemble import build
-from .captioner import Captioner
+from .captioner import Captioner, PictureKey, WrittenCaptions
 from .composed import build_encoder
 from .dataset import DataError
 from .devices import own_randomness, resolve_device
@@ -29,7 +30,7 @@ from .model import GraftedModel, build_model
 from .neighbours import Neighbour, neighbours_of
 from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .nodes import Nodes
-from .pictures import open_picture
+from .pictures import bare, file_media, open_picture
 from .pipeline_spec import PipelineSpec
 from .policies import policy_of
 from .queries import Queries, meet
@@ -54,6 +55,8 @@ class Prediction:
     probabilities: dict[str, float]
     #: Nearest first; empty without a graph.
     neighbours: tuple[Neighbour, ...]
+    #: What the captioner says of the image; ``None`` where none was asked.
+    description: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -75,7 +78,7 @@ class Predictor:
         support: Support,
         builder: GraphBuilder | None,
         encoder: Encoder,
-        captioner: Captioner | None,
+        captioner: Captioner | WrittenCaptions | None,
         blended: ClassPrompts | None = None,
     ) -> None:
         self.spec, self.class_names = spec, class_names
@@ -93,15 +96,20 @@ class Predictor:
         """
         if not images:
             return []
-        nodes = self._nodes(images, texts)
+        pictures = [open_picture(image) for image in images]
+        described = self._described(images, pictures) if texts is None else None
+        nodes = self._nodes(pictures, described if texts is None else texts)
         queries = self._met(nodes)
         neighbours = neighbours_of(self._support, nodes, queries.heard, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
-        return [self._prediction(row, near) for row, near in zip(probabilities, neighbours, strict=True)]
+        said: Sequence[str | None] = described or [None] * len(pictures)
+        return [self._prediction(*one) for one in zip(probabilities, neighbours, said, strict=True)]
 
     def logits(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> Tensor:
         """Logits float32 [N, C] on the CPU, classes in the order of ``class_names``."""
-        return self._answered(self._met(self._nodes(images, texts)))
+        pictures = [open_picture(image) for image in images]
+        nodes = self._nodes(pictures, self._described(images, pictures) if texts is None else texts)
+        return self._answered(self._met(nodes))
 
     def _met(self, nodes: Nodes) -> Queries:
         return meet(self._support, nodes, self._builder, self.spec)
@@ -109,16 +117,25 @@ class Predictor:
     def _answered(self, queries: Queries) -> Tensor:
         return queries.logits(self._model).float().cpu()
 
-    def _nodes(self, images: Sequence[Any], texts: Sequence[str] | None) -> Nodes:
-        pictures = [open_picture(image) for image in images]
+    def _described(self, images: Sequence[Any], pictures: Sequence[Image]) -> list[str] | None:
+        """What the captioner says of each picture, where there is one; written descriptions are found by file."""
+        if isinstance(self._captioner, WrittenCaptions):
+            return _written(self._captioner, images)
+        if self._captioner is None:
+            return None
+        size = self.spec.captioner.pictures_at_once() if self.spec.captioner else len(pictures)
+        batches = _batches([bare(picture) for picture in pictures], size)
+        return [text for batch in batches for text in self._captioner.describe(batch)]
+
+    def _nodes(self, pictures: Sequence[Image], texts: Sequence[str] | None) -> Nodes:
         contents: dict[str, Sequence[Any]] = {"image": pictures}
         if "text" in modalities_of(self.spec.graph):
-            if texts is None and self._captioner is None:
+            if texts is None:
                 raise DataError(
                     "this pipeline's nodes hold text and it has no captioner: "
                     "give predict(images, texts=[...]), on the command line --text"
                 )
-            contents["text"] = list(texts) if texts is not None else self._captioner.describe(pictures)  # type: ignore[union-attr]
+            contents["text"] = list(texts)
             if len(contents["text"]) != len(pictures):
                 raise DataError(f"{len(contents['text'])} texts for {len(pictures)} images")
         spec, graph = self.spec, self.spec.graph
@@ -142,11 +159,11 @@ class Predictor:
         for start in range(0, len(contents), size):
             yield encode(modality, contents[start : start + size])
 
-    def _prediction(self, probabilities: Tensor, neighbours: tuple[Neighbour, ...]) -> Prediction:
+    def _prediction(self, probabilities: Tensor, near: tuple[Neighbour, ...], description: str | None) -> Prediction:
         order = probabilities.argsort(descending=True, stable=True).tolist()
         ranked = {self.class_names[index]: float(probabilities[index]) for index in order}
         label = self.class_names[order[0]]
-        return Prediction(label, ranked[label], ranked, neighbours)
+        return Prediction(label, ranked[label], ranked, near, description)
 
 
 def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor:
@@ -186,7 +203,8 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     )
     builder = build(catalogue, settled.graph) if settled.graph and spec.adapter.needs_graph else None
     needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph)
-    captioner = build(catalogue, spec.captioner, place) if spec.captioner and needs_captioner else None
+    arguments = () if spec.captioner and spec.captioner.written else (place,)
+    captioner = build(catalogue, spec.captioner, *arguments) if spec.captioner and needs_captioner else None
     return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 
 
@@ -202,3 +220,22 @@ def _stored_nodes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Nodes:
     graph = SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), count, count)
     layout = Layout(tensors["layout.offsets"], tensors["layout.kinds"]) if "layout.offsets" in tensors else None
     return Nodes(tensors["x"], graph, layout, (tensors["fused"],) if "fused" in tensors else ())
+
+
+def _written(captions: WrittenCaptions, images: Sequence[Any]) -> list[str]:
+    """Written descriptions of pictures in files. Raises ``DataError`` naming those that have none."""
+    keys = []
+    for image in images:
+        if not isinstance(image, (str, Path)):
+            raise DataError("written descriptions are found by file: give paths, or predict(images, texts=[...])")
+        media = file_media(Path(image))
+        keys.append(PictureKey(str(image), media.digest, media.source))
+    found = captions.look_up(keys)
+    lacking = [key.source for key, text in zip(keys, found, strict=True) if text is None]
+    if lacking:
+        raise DataError(f"no description for {', '.join(lacking[:10])}: write one, or give --text (texts=[...])")
+    return [text for text in found if text is not None]
+
+
+def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+#: Threads that read, decode and preprocess the next batch while a model works on this one.
+READERS = 2
 T = TypeVar("T")
 R = TypeVar("R")
 

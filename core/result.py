@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,6 +15,7 @@ from .. import __version__
 from .experiment import Experiment, Trial
 from .node_kinds import nodes_in_words
 from .policies import policy_in_words
+from .prepare import Prepared
 from .support_sets import NO_CROSS_EDGE
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
@@ -64,9 +66,12 @@ def result_of(
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
             "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
+            "left_out": _left_out(prepared),
             "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
+        "descriptions": prepared.texts.to_json() if prepared.texts else None,
+        "examples": list(prepared.texts.examples) if prepared.texts else [],
         "encoder": {
             kind: {
                 "identity": tower.namespace.identity,
@@ -117,6 +122,12 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
         },
         "data_fingerprint": best.prepared.content.fingerprint(),
     }
+
+
+def _left_out(prepared: Prepared) -> dict[str, int]:
+    """How many unreadable items each split that was used has lost."""
+    lost = Counter(item.split for item in prepared.left_out)
+    return {name: lost[name] for name in prepared.features}
 
 
 def _graph_facts(trial: Trial) -> dict[str, Any] | None:

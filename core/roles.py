@@ -31,14 +31,30 @@ class DatasetSpec(ComponentSpec):
 
     shots: Annotated[int, Field(ge=1)] | None = None
     """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
+    on_error: Literal["fail", "skip", "record"] = "fail"
+    """Pictures that cannot be decoded: `fail` names them all, `skip` goes on without them, `record` also lists them in
+    the run folder (`unreadable.jsonl`)."""
+    max_errors: Annotated[int, Field(ge=0)] = 100
+    """With `skip` or `record`: more unreadable items than this still fail."""
 
 
 class CaptionerSpec(ComponentSpec):
     """What describes images in words. It never sees a target."""
 
+    #: Whether descriptions are looked up by an item's key (``WrittenCaptions``) instead of made from its picture.
+    written: ClassVar[bool] = False
+
     def identity(self) -> Json:
         """What a description depends on besides the image: part of its cache key."""
         return self.model_dump(mode="json")
+
+    def pictures_at_once(self) -> int:
+        """How many pictures the stage hands over, and stores the descriptions of, at a time."""
+        return 16
+
+    def missing_files(self) -> str | None:
+        """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
+        return None
 
 
 class EncoderSpec(ComponentSpec):
@@ -80,6 +96,10 @@ class EncoderSpec(ComponentSpec):
         """What the vectors of that modality alone depend on: its preprocessing. Not to be repeated in ``identity``."""
         return {}
 
+    def missing_files(self) -> str | None:
+        """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
+        return None
+
     def width(self, modality: str) -> int | None:
         """Width of the vectors of a modality, if it can be told without loading the model."""
         return None
@@ -90,10 +110,6 @@ class EncoderSpec(ComponentSpec):
 
     def frozen_parameters(self) -> int | None:
         """Number of frozen parameters, if it can be told without loading the model."""
-        return None
-
-    def missing_files(self) -> str | None:
-        """What is not on this machine and the command that fetches it; ``None`` if nothing is known to be missing."""
         return None
 
 

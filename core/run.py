@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from .files import sweep_partials
 from .pipeline_spec import PipelineSpec
 from .reporter import Reporters
 from .result import lock_of, result_of, saved_index
-from .run_folder import new_run_folder, write_json, writing
+from .run_folder import new_run_folder, write_json, write_lines, writing
 from .save_adapter import save_adapter
 from .training import TrainingError
 
@@ -59,6 +59,8 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
             save_adapter(partial / "adapter", best, saved_index(best), result)
             write_json(partial / "lock.json", lock_of(experiment, best))
             write_json(partial / "result.json", result)
+            if best.spec.dataset.on_error == "record":
+                write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
             for name, usage in experiment.meter.stages.items():
                 reporters.tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
             reporters.tell(RunFinished(str(folder), result))

@@ -1,6 +1,6 @@
 """A finished run on disk: whole and unaltered, or refused.
 
-    result.json  events.jsonl  lock.json
+    result.json  events.jsonl  lock.json  [unreadable.jsonl]
     adapter/  adapter_config.json  adapter_model.safetensors  pipeline.json  support.safetensors  README.md
               [fisher.safetensors]  manifest.json
 
@@ -15,7 +15,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ def _storage_errors(path: Path) -> Iterator[None]:
 def write_json(path: Path, value: Any) -> None:
     """Write readable JSON, whole or not at all."""
     write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines, whole or not at all."""
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:

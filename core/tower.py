@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -15,18 +15,16 @@ from .assemble import build
 from .dataset import DataError, Media
 from .encoder import Encoder, EncoderError, EncoderFacts
 from .events import Event, StageAdvanced, StageStarted
-from .prefetch import prefetched
+from .prefetch import READERS, prefetched
 from .roles import EncoderSpec
-from .store import Array, ArrayShelf, Namespace, TokenShelf, VectorShelf, identity_key
+from .store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
+from .unreadable import Unreadable
 
 if TYPE_CHECKING:
     import torch
 
 #: An interrupted run loses at most this many seconds of encoding, and usually nothing; and so many bytes wait at most.
 FLUSH_SECONDS, FLUSH_BYTES = 20.0, 1 << 26
-#: Threads that read, decode and preprocess the next batch while the model works on this one.
-READERS = 2
-MAX_NAMED = 10
 Tell = Callable[[Event], None]
 
 
@@ -93,7 +91,7 @@ class Tower:
     def rows(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> list[Array]:
         """A float32 array for each of ``media``, from the store or freshly encoded (and stored).
 
-        Raises ``DataError`` naming the unreadable ones, after everything readable was stored.
+        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
         """
         missing = self.missing(form, modality, media)
         total = len({one.digest for one in media})
@@ -103,10 +101,26 @@ class Tower:
             missing = self.missing(form, modality, media)
             broken = self._encode(form, modality, missing, total - len(missing), tell)
             if broken:
-                raise _unreadable(broken, media)
+                raise Unreadable(broken, media)
         shelf, self._given = self._shelf(form, modality), self.facts()
         assert shelf is not None
         return shelf.take([one.digest for one in media])
+
+    def truncated(self, media: Sequence[Media]) -> set[str]:
+        """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
+        shelf = self._truncated_shelf()
+        return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
+
+    def _truncated_shelf(self) -> TextShelf | None:
+        facts = self._known_facts()
+        return TextShelf(self.namespace, f"{facts.weights[:16]}/truncated") if facts else None
+
+    def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
+        shelf = self._truncated_shelf()
+        if shelf is None or not self.encoder.truncated(texts):
+            return
+        cut = {digest: text for digest, text in zip(digests, texts, strict=True) if self.encoder.truncated([text])}
+        shelf.add(list(cut), cut.values())
 
     def _named(self) -> Namespace:
         component = self._catalogue.component_of(self.spec)
@@ -143,6 +157,8 @@ class Tower:
                     batch = missing[start : start + size]
                     digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
                     if contents:
+                        if modality == "text":
+                            self._note_truncated(digests, contents)
                         encoded = form.encode(encoder, modality, contents)
                         waiting += zip(digests, (one.numpy() for one in encoded), strict=True)
                     tell(StageAdvanced(f"encode {modality}{form.name}", done + start + len(batch)))
@@ -166,21 +182,6 @@ def _read(encoder: Encoder, modality: str, media: Media) -> object:
         return encoder.preprocess(modality, media.read())
     except DataError as error:
         return error
-
-
-def _unreadable(broken: Mapping[str, str], media: Sequence[Media]) -> DataError:
-    """Every source that cannot be read, also those that share their bytes (empty files do)."""
-    said: set[str] = set()
-    lines = []
-    for one in media:
-        if one.digest in broken:
-            lines.append(f"{one.source}: the same bytes" if one.digest in said else broken[one.digest])
-            said.add(one.digest)
-    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return DataError(
-        f"{len(lines)} of {len(media)} cannot be read; remove or replace them "
-        f"(the others are encoded and stored):\n  " + "\n  ".join(lines[:MAX_NAMED] + more)
-    )
 
 
 def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:

@@ -45,6 +45,14 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_clip(tmp_path_factory.mktemp("tiny_clip"), seed=0)
 
 
+@pytest.fixture(scope="session")
+def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a real LLaVA of random weights, the same every time."""
+    from .tiny_vlms import save_llava
+
+    return save_llava(tmp_path_factory.mktemp("tiny_llava"))
+
+
 def save_tiny_clip(folder: Path, seed: int) -> Path:
     """Write configuration and seeded random weights of ``TINY`` into ``folder``."""
     import torch

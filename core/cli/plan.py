@@ -38,6 +38,8 @@ def _print(plan: Plan) -> None:
     frozen = "known after loading" if plan.frozen is None else f"{plan.frozen:,}"
     click.echo(f"trainable parameters: {trainable}; frozen: {frozen}" + _share(plan))
     click.echo(f"trainings: {plan.trainings}")
+    for reason in plan.missing:
+        click.echo(f"missing: {reason}")
 
 
 def _share(plan: Plan) -> str:

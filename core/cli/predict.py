@@ -26,6 +26,8 @@ def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...
 
     Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2.
     """
+    from ...registry.errors import one_line
+
     if texts and len(texts) != len(images):
         raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
     predictor = _loaded(run, device)
@@ -36,6 +38,8 @@ def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...
         for image, one in found:
             others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
             click.echo(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+            if one.description is not None:
+                click.echo(f"  {one_line(one.description) or 'nothing said'}")
     for message in broken:
         click.echo(f"error: {message}", err=True)
     if broken:

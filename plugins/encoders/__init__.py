@@ -12,6 +12,7 @@ from ...registry.component import Component
 from ...registry.nearest import nearest
 from ...registry.spec import LocalPath
 from . import open_clip_files as files
+from . import open_clip_weights
 from .dual_spec import DualSpec
 from .model_files import library_versions
 from .transformers_spec import TransformersSpec
@@ -69,6 +70,10 @@ class OpenClipSpec(EncoderSpec):
             "image_size": self.image_size,
             "libraries": library_versions("torchvision", "pillow"),
         }
+
+    def missing_files(self) -> str | None:
+        """Looks at the file or folder, or for the tag in the caches on this machine."""
+        return open_clip_weights.missing(self.model, self.pretrained, self.checkpoint)
 
     def width(self, modality: str) -> int | None:
         """Width of CLIP's joint space."""

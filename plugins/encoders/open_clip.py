@@ -41,7 +41,8 @@ class OpenClip(Encoder):
         except EncoderError:
             raise
         except Exception as error:  # assertions, safetensors' and pickle's own errors: it cannot be loaded
-            raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {_first_lines(error)}") from error
+            reason = spec.missing_files() or _first_lines(error)
+            raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {reason}") from error
         self._model.eval().requires_grad_(False)
         self._facts: EncoderFacts | None = None
 
@@ -80,7 +81,13 @@ class OpenClip(Encoder):
             return self._tokenize(list(batch)).to(self._device)
         raise EncoderError(f"encoder: open_clip has no {modality} tower")
 
-    def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[[list[str]], Tensor]]:
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many texts still have a token, and not padding as the empty text, in the place after the window."""
+        window = self._tokenize([""]).shape[1]
+        beyond = self._tokenize([*texts, ""], context_length=window + 1)[:, -1]
+        return int((beyond[:-1] != beyond[-1]).sum())
+
+    def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[..., Tensor]]:
         folder = files.folder_of(spec.model)
         if folder is not None and files.weights_file(spec.model, None) is None:
             raise EncoderError(f"encoder: {folder} holds none of {', '.join(files.WEIGHT_FILES)}")
@@ -99,7 +106,7 @@ class OpenClip(Encoder):
         )
         return model, preprocess, self._tokenizer(name, folder, model)
 
-    def _tokenizer(self, name: str, folder: Path | None, model: Any) -> Callable[[list[str]], Tensor]:
+    def _tokenizer(self, name: str, folder: Path | None, model: Any) -> Callable[..., Tensor]:
         vocabulary = folder / files.VOCABULARY_FILE if folder else None
         if vocabulary is not None and vocabulary.is_file():
             length = model.context_length

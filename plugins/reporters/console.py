@@ -20,6 +20,7 @@ from ...core.events import (
     TrainingFinished,
 )
 from ...core.reporter import Reporter
+from ...registry.errors import one_line
 from . import ConsoleSpec
 
 
@@ -63,6 +64,7 @@ class Console(Reporter):
                 if self._spec.table:
                     self._terminal.print(result_table(event.result))
                     self._terminal.print(conditions(event.result), soft_wrap=True)
+                    self._terminal.print(examples(event.result), end="", soft_wrap=True, markup=False)
                 self._terminal.print(f"saved in {event.folder}")
             case _:
                 pass
@@ -112,3 +114,9 @@ def conditions(result: dict[str, Any]) -> str:
         f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}, "
         f"inductive policy {result['inductive']}{leak}, pool {result['pool']}\nsplit {result['dataset']['split_id']}"
     )
+
+
+def examples(result: dict[str, Any]) -> str:
+    """What the texts of some items are, a line each."""
+    lines = [f"{one['id']}: {one_line(one['description']) or '(nothing)'}\n" for one in result["examples"]]
+    return "".join(["examples of descriptions\n", *lines]) if lines else ""
