@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from ..registry.catalogue import Catalogue
-from .assemble import build
-from .dataset import DataError, Dataset, DatasetContent
+from .dataset import DataError, DatasetContent
 from .describe import CaptionerStage
 from .encode import EncoderStage, Tell
 from .events import Note
 from .features import Features, encode_prompts, encode_split
 from .head import ClassPrompts
+from .listing import list_items
 from .measure import Meter
 from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
@@ -54,8 +54,7 @@ class Preparation:
 
     def _prepare(self, spec: PipelineSpec, key: str) -> Prepared:
         with self.meter.stage("dataset"):
-            dataset: Dataset = build(self.catalogue, spec.dataset)
-            content = dataset.load()
+            content = list_items(spec.dataset, self.catalogue, self.store, self.tell)
             _require_splits(content, spec)
             self._note_short_classes(content, spec)
         splits: Mapping[str, Any] = content.splits

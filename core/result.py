@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .dataset import sample_fingerprint
 from .experiment import Experiment, Trial
+from .graph import Support
 from .node_kinds import modalities_of
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
@@ -57,7 +59,9 @@ def result_of(
             "split_id": prepared.content.split_id,
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
+            "notes": list(prepared.content.notes),
             "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
+            "sample": [sample_fingerprint(_labelled_ids(one)) for one in best.supports],
             "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
@@ -101,9 +105,18 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
             p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "sampled_items": (
+            {seed: _labelled_ids(one) for seed, one in zip(best.spec.seeds, best.supports, strict=True)}
+            if best.spec.dataset.shots
+            else "all"
+        ),
         "encoder_weights": best.prepared.encoder.facts().weights,
         "data_fingerprint": best.prepared.content.fingerprint(),
     }
+
+
+def _labelled_ids(support: Support) -> list[str]:
+    return [id_ for id_, target in zip(support.ids, support.targets.tolist(), strict=True) if target >= 0]
 
 
 def _graph_facts(trial: Trial) -> dict[str, Any] | None:
