@@ -31,7 +31,7 @@ class FileMemo:
     """
 
     def __init__(self, store: Path | None = None, tell: Callable[[Event], None] = lambda event: None) -> None:
-        self._store, self._tell = store, tell
+        self.store, self.tell = store, tell
         self._workers = min(8, 2 * (os.cpu_count() or 1))
 
     def sha256(self, root: Path, paths: Sequence[Path]) -> list[str]:
@@ -73,25 +73,27 @@ class FileMemo:
         if not paths:
             return
         done = total - len(paths)
-        self._tell(StageStarted(stage, total, done))
+        self.tell(StageStarted(stage, total, done))
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(paths), _CHUNK):
                 chunk = paths[start : start + _CHUNK]
                 yield from zip(chunk, pool.map(lambda path: _tried(find, path), chunk), strict=True)
-                self._tell(StageAdvanced(stage, done + start + len(chunk)))
+                self.tell(StageAdvanced(stage, done + start + len(chunk)))
 
     def _memory(self, what: str, root: Path) -> _Memory | None:
-        return _Memory(Namespace(self._store, "files", {"what": what, "root": str(root)})) if self._store else None
+        return _Memory(Namespace(self.store, "files", {"what": what, "root": str(root)})) if self.store else None
 
     def _remember(self, memory: _Memory | None, root: Path, keys: dict[Path, str], fresh: dict[Path, str]) -> None:
         """Store and forget ``fresh``. A store that takes nothing costs time in the next run, not this one."""
-        settled = {keys[path]: finding for path, finding in fresh.items() if memory and _settled(root, path, keys[path])}
+        if memory is None:
+            return
+        settled = {keys[path]: finding for path, finding in fresh.items() if _settled(root, path, keys[path])}
         fresh.clear()
-        if memory and settled:
+        if settled:
             try:
                 memory.add(settled)
             except StorageError as error:
-                self._tell(Note(f"files will be read again in the next run: {error}"))
+                self.tell(Note(f"files will be read again in the next run: {error}"))
 
 
 class _Memory:
@@ -137,4 +139,3 @@ def _in_words(path: Path, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{path}: cannot be read: {error.strerror or error}"
     return str(error)
-

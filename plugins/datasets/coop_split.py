@@ -1,4 +1,6 @@
-"""CoOp's split files, ``split_zhou_*.json``: ``{"train": [["path.jpg", 0, "class name"], ...], "val": ..., "test": ...}``.
+"""CoOp's split files, ``split_zhou_*.json``.
+
+    {"train": [["path.jpg", 0, "class name"], ...], "val": [...], "test": [...]}
 
 Source: Zhou, Yang, Loy, Liu, "Learning to Prompt for Vision-Language Models", IJCV 2022, and its public repository.
 """

@@ -1,4 +1,4 @@
-"""The 102 names of Oxford Flowers 102, class 1 first: facts of the data set, as its web page and torchvision give them."""
+"""The 102 names of Oxford Flowers 102, class 1 first, as its web page and torchvision give them."""
 
 FLOWER_NAMES = (
     "pink primrose",

@@ -54,7 +54,7 @@ class Flowers102(PublishedDataset):
 
 def _vector(path: Path, key: str) -> list[int]:
     """A row of whole numbers of a MATLAB file. Raises ``DataError``."""
-    from scipy.io import loadmat
+    from scipy.io import loadmat  # type: ignore[import-untyped]  # scipy ships no types
 
     try:
         found: dict[str, Any] = loadmat(path, variable_names=[key])

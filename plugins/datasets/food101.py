@@ -11,7 +11,7 @@ from .published import Publication, PublishedDataset
 
 
 class Food101(PublishedDataset):
-    """Source: Bossard, Guillaumin, Van Gool, "Food-101", ECCV 2014. Its training pictures were not cleaned, on purpose."""
+    """Source: Bossard, Guillaumin, Van Gool, "Food-101", ECCV 2014. The training pictures were left uncleaned."""
 
     about = Publication(
         title="Food-101",

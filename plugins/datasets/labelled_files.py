@@ -54,9 +54,7 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str
 def file_pictures(paths: Sequence[Path], root: Path, files: FileMemo) -> list[Media]:
     """Picture files as media, known by the sha256 of their bytes. Raises ``DataError`` naming the unreadable ones."""
     digests = files.sha256(root, paths)
-    return [
-        Media(digest, str(path), partial(open_picture, path)) for path, digest in zip(paths, digests, strict=True)
-    ]
+    return [Media(digest, str(path), partial(open_picture, path)) for path, digest in zip(paths, digests, strict=True)]
 
 
 def _require_inside(names: Sequence[str], source: str, pictures: Path) -> None:

@@ -12,8 +12,8 @@ from .stratified import Splits, stratified_split
 def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str) -> Splits:
     """``given`` with the splits of ``fractions`` that it lacks cut off its ``train``, class by class.
 
-    Pictures go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it. Unlabelled
-    pictures stay in ``train``. Raises ``DataError`` when a class has one picture alone.
+    Pictures go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it.
+    Unlabelled pictures stay in ``train``. Raises ``DataError`` when a class has one picture alone.
     """
     splits = {name: list(items) for name, items in given.items() if items}
     missing = {name: share for name, share in fractions.items() if name not in splits and share > 0}

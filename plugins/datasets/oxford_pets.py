@@ -32,7 +32,7 @@ class OxfordPets(PublishedDataset):
     )
 
     def official(self, folder: Path) -> LabelledFiles:
-        """Lines ``Abyssinian_100 1 1 1``: picture, class from 1, species, breed of the species. Names as torchvision's."""
+        """Lines ``Abyssinian_100 1 1 1``: picture, class from 1, species, breed. Names as torchvision's."""
         names: dict[int, str] = {}
         splits = {
             split: _rows(folder / "annotations" / f"{stem}.txt", names)
