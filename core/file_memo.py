@@ -6,6 +6,8 @@ Light: no torch.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +16,14 @@ from pathlib import Path
 
 from .dataset import DataError, some_of
 from .events import Event, Note, StageAdvanced, StageStarted
-from .files import StorageError, sha256_of
+from .files import StorageError
 from .store import Namespace, TextShelf
 
 #: A file that changed this recently may change again without another time stamp (FAT's tick is 2 s): not remembered.
 SETTLED_NS = 2_000_000_000
 FLUSH_SECONDS = 20.0
-_CHUNK = 256
+#: Files between two ticks of progress, and those that one thread takes at a time (a task costs as much as a small file).
+_CHUNK, _SLICE = 256, 16
 
 
 class FileMemo:
@@ -36,7 +39,7 @@ class FileMemo:
 
     def sha256(self, root: Path, paths: Sequence[Path]) -> list[str]:
         """sha256 (hex) of each file's content; ``root`` is the folder that they belong to. Raises ``DataError``."""
-        return self.of("sha256", root, paths, sha256_of)
+        return self.of("sha256", root, paths, _sha256)
 
     def of(self, what: str, root: Path, paths: Sequence[Path], find: Callable[[Path], str]) -> list[str]:
         """``find(path)`` of each path, in parallel, or as remembered under the name ``what``.
@@ -77,7 +80,9 @@ class FileMemo:
         with ThreadPoolExecutor(self._workers) as pool:
             for start in range(0, len(paths), _CHUNK):
                 chunk = paths[start : start + _CHUNK]
-                yield from zip(chunk, pool.map(lambda path: _tried(find, path), chunk), strict=True)
+                slices = [chunk[at : at + _SLICE] for at in range(0, len(chunk), _SLICE)]
+                found = pool.map(lambda some: [_tried(find, path) for path in some], slices)
+                yield from zip(chunk, itertools.chain.from_iterable(found), strict=True)
                 self.tell(StageAdvanced(stage, done + start + len(chunk)))
 
     def _memory(self, what: str, root: Path) -> _Memory | None:
@@ -126,6 +131,11 @@ def _settled(root: Path, path: Path, key: str) -> bool:
     """Whether the file is still what it was before it was read, and not so young that it may have changed unseen."""
     *_, modified, changed = key.rsplit(" ", 2)
     return _key(root, path, {}) == key and time.time_ns() - max(int(modified), int(changed)) >= SETTLED_NS
+
+
+def _sha256(path: Path) -> str:
+    """Reads the file at once: pictures are small, and a buffer for large files costs more than to read one."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _tried(find: Callable[[Path], str], path: Path) -> str | Exception:

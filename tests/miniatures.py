@@ -17,11 +17,12 @@ BREEDS = ("Abyssinian", "american_bulldog", "Bengal")
 DISHES = ("apple_pie", "baby_back_ribs", "baklava")
 
 
-def jpeg(name: str, hue: int = 0) -> bytes:
-    """A 24x24 JPEG of noise that follows ``name``, tinted by ``hue`` (a class), so that classes can be told apart."""
+def jpeg(name: str, corner: int = 0) -> bytes:
+    """A 24x24 JPEG of noise that follows ``name``, bright in one ``corner`` (a class), so that classes can be told."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     pixels = np.random.default_rng(seed).integers(0, 120, (24, 24, 3), np.uint8)
-    pixels[..., hue % 3] += np.uint8(100 + 10 * (hue // 3))
+    row, column = 12 * (corner // 2 % 2), 12 * (corner % 2)
+    pixels[row : row + 12, column : column + 12] += np.uint8(120)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "jpeg")
     return buffer.getvalue()
@@ -92,7 +93,7 @@ Row = list[Any]
 
 
 def coop_rows(pictures: Path, names: dict[str, str]) -> dict[str, list[Row]]:
-    """Half the pictures of each class for train, a quarter for val, the rest for test; ``names``: prefix to class name."""
+    """Half the pictures of each class for train, a quarter for val, the rest for test; ``names``: prefix to name."""
     splits: dict[str, list[Row]] = {"train": [], "val": [], "test": []}
     for label, (prefix, name) in enumerate(names.items()):
         found = sorted(path.relative_to(pictures).as_posix() for path in pictures.rglob("*.jpg"))

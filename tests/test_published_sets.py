@@ -211,8 +211,8 @@ def test_pictures_that_a_split_names_and_nobody_has_are_counted_and_named(tmp_pa
     message = refusal(OxfordPets(OxfordPetsSpec(root=str(tmp_path), split="coop")), tmp_path)
     lines = message.split("\n  ")
     assert lines[0] == (
-        "ROOT/oxford_pets/split_zhou_OxfordPets.json names 24 pictures, of which 12 are not in ROOT/oxford_pets/images; "
-        "extract the archive again, or take the annotation that belongs to it:"
+        "ROOT/oxford_pets/split_zhou_OxfordPets.json names 24 pictures, of which 12 are not in "
+        "ROOT/oxford_pets/images; extract the archive again, or take the annotation that belongs to it:"
     )
     assert (len(lines), lines[1], lines[-1]) == (12, "Abyssinian_1.jpg", "and 2 more")
 
@@ -297,9 +297,9 @@ def test_missing_split_file_is_answered_with_its_address(tmp_path):
     """CoOp's files are on Google Drive, which needs a hand."""
     pets(tmp_path / "oxford_pets")
     assert refusal(OxfordPets(OxfordPetsSpec(root=str(tmp_path), split="coop")), tmp_path) == (
-        "dataset.split_file: ROOT/oxford_pets/split_zhou_OxfordPets.json does not exist. CoOp's split of Oxford-IIIT Pets "
-        "is split_zhou_OxfordPets.json, at https://drive.google.com/file/d/1501r8Ber4nNKvmlFVQZ8SeUHTcdTTEqs/view; "
-        "put it there"
+        "dataset.split_file: ROOT/oxford_pets/split_zhou_OxfordPets.json does not exist. CoOp's split of "
+        "Oxford-IIIT Pets is split_zhou_OxfordPets.json, at "
+        "https://drive.google.com/file/d/1501r8Ber4nNKvmlFVQZ8SeUHTcdTTEqs/view; put it there"
     )
 
 

@@ -59,5 +59,5 @@ def _vector(path: Path, key: str) -> list[int]:
     try:
         found: dict[str, Any] = loadmat(path, variable_names=[key])
         return [int(value) for value in found[key].ravel()]
-    except Exception as error:  # noqa: BLE001  # the reader stumbles over a broken file in as many ways as it has lines
+    except Exception as error:  # the reader stumbles over a broken file in as many ways as it has lines
         raise DataError(f"{path}: no readable MATLAB file with `{key}`: {error}; download it again") from error

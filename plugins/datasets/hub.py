@@ -29,7 +29,7 @@ def open_dataset(spec: HuggingFaceSpec, may_download: bool) -> Mapping[str, Any]
             raise DataError(f"dataset.path: {path} does not exist")
         else:
             opened = _open_from_hub(spec, may_download)
-    except (OSError, ValueError, DatasetsError) as error:
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise DataError(f"dataset.path: {spec.path} cannot be opened: {_reason(error)}{_remedy(path)}") from error
     return opened if isinstance(opened, dict) else {"train": opened}
 

@@ -36,7 +36,9 @@ def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
     names = tuple(line.strip() for line in lines)
     names = names[:-1] if names[-1] == "" else names
     twice = [name or "(an empty line)" for name, count in Counter(names).items() if count > 1 or not name]
-    if twice or not names:
+    if not names:
+        raise DataError(f"dataset.class_names_file: {path} names no class")
+    if twice:
         raise DataError(f"dataset.class_names_file: {path}: every line is one class; more than once:{some_of(twice)}")
     return names
 
