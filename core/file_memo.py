@@ -22,7 +22,7 @@ from .store import Namespace, TextShelf
 #: A file that changed this recently may change again without another time stamp (FAT's tick is 2 s): not remembered.
 SETTLED_NS = 2_000_000_000
 FLUSH_SECONDS = 20.0
-#: Files between two ticks of progress, and those that one thread takes at a time (a task costs as much as a small file).
+#: Files between two ticks of progress; files that a thread takes at a time (a task costs as much as a small file).
 _CHUNK, _SLICE = 256, 16
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from graftwork.core import file_memo
+from graftwork.core.cli import cli
 from graftwork.core.dataset import DataError
 from graftwork.core.events import Event, Note, StageAdvanced, StageStarted
 from graftwork.core.file_memo import FileMemo
+
+from .miniatures import jpeg, write
 
 
 @pytest.fixture
@@ -173,6 +178,23 @@ def test_a_store_that_takes_nothing_costs_a_note(tmp_path):
     assert FileMemo(tmp_path / "store", heard.append).sha256(tmp_path / "data", paths) == digests(paths)
     (note,) = [event for event in heard if isinstance(event, Note)]
     assert note.message.startswith("files will be read again in the next run: cannot write ")
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_plan_says_what_it_reads_and_remembers_it_for_the_run(tmp_path):
+    """On standard error, so that JSON on standard output stays JSON; the second plan reads nothing."""
+    for name in ("cat", "dog"):
+        for number in range(10):
+            write(tmp_path / "pictures" / name / f"{number}.jpg", jpeg(f"{name}{number}"))
+    spec = {
+        "dataset": {"type": "image_folder", "root": str(tmp_path / "pictures")},
+        "encoder": {"type": "open_clip", "model": "pocket"},
+        "adapter": {"type": "none"},
+    }
+    path = write(tmp_path / "spec.json", json.dumps(spec))
+    said = [CliRunner().invoke(cli, ["plan", str(path), "--format", "json"]) for _ in range(2)]
+    assert [json.loads(one.stdout)["trainings"] for one in said] == [1, 1]
+    assert [one.stderr for one in said] == ["read files (sha256): 20 of 20\n", ""]
 
 
 @pytest.mark.usefixtures("settled")

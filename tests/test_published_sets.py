@@ -473,6 +473,33 @@ def test_exclude_is_refused_beside_a_split_file():
         ImageFolderSpec(root="data", split_file="x.json", exclude=["cat"])
 
 
+# -- documents and examples --------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("dataset", [OxfordPets, Flowers102, Food101])
+def test_the_page_on_data_sets_says_what_the_code_does(dataset):
+    """Sizes, addresses, names of files and places of split files."""
+    page, about = (ROOT / "docs" / "datasets.md").read_text("utf-8"), dataset.about
+    official = [f"{about.official[split]:,}" if split in about.official else "–" for split in ("train", "val", "test")]
+    coop = [f"{about.coop[split]:,}" for split in ("train", "val", "test")]
+    assert f"| {' / '.join(official)} | {' / '.join(coop)} |" in page
+    assert about.coop_url.split("/")[-2] in page
+    urls = [word for line in about.fetch for word in line.split() if word.startswith("http")]
+    assert [url for url in urls if url not in page] == []
+    assert all(name in page for name in (about.coop_file, *about.folders, *about.annotations))
+
+
+@pytest.mark.parametrize("name", ["pets", "flowers", "food"])
+def test_the_plan_of_an_example_without_its_data_says_how_to_get_it(tmp_path, monkeypatch, name):
+    """Nothing starts, and what to type stands there."""
+    monkeypatch.chdir(tmp_path)
+    pipeline = Pipeline.from_file(ROOT / "examples" / f"ganet_{name}.json")
+    with pytest.raises(DataError, match=r"dataset\.root: no .* here: (.|\n)*\n  curl -L"):
+        pipeline.plan()
+
+
 # -- whole runs --------------------------------------------------------------------------------------------------------
 
 

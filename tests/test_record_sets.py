@@ -546,6 +546,17 @@ def test_what_is_no_tar_file_is_named(tmp_path, content):
     assert "1 of 1 files cannot be used:\n  ROOT/x.tar: " in wds_refusal(tmp_path, shards=of(tmp_path, train="x.tar"))
 
 
+def test_a_link_in_a_shard_is_refused(tmp_path):
+    """``tar`` packs the second of two hard-linked files as a link: a reader of regular files would lose its sample."""
+    first = write(tmp_path / "000001.jpg", jpeg("a"))
+    (tmp_path / "000002.jpg").hardlink_to(first)
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for number in (1, 2):
+            archive.add(tmp_path / f"00000{number}.jpg", f"00000{number}.jpg")
+    message = wds_refusal(tmp_path, shards=of(tmp_path, train="x.tar"))
+    assert "000002.jpg is a link or sparse, without bytes of its own (--hard-dereference)" in message
+
+
 @pytest.fixture(scope="module")
 def whole_shard(tmp_path_factory) -> bytes:
     return shard(tmp_path_factory.mktemp("whole") / "x.tar", [sample(row) for row in range(4)]).read_bytes()

@@ -31,8 +31,9 @@ class Food101(PublishedDataset):
         """``meta/train.json`` and ``test.json``: class to paths without suffix. Underscores in names become spaces."""
         by_class = {split: _read(folder / "meta" / f"{split}.json") for split in ("train", "test")}
         names = sorted({name for split in by_class.values() for name in split})
+        index = {name: number for number, name in enumerate(names)}
         splits = {
-            split: [(f"{picture}.jpg", names.index(name)) for name, pictures in found.items() for picture in pictures]
+            split: [(f"{picture}.jpg", index[name]) for name, pictures in found.items() for picture in pictures]
             for split, found in by_class.items()
         }
         readable = tuple(name.replace("_", " ") for name in names)

@@ -34,7 +34,7 @@ class HuggingFace(Dataset):
     """Ids are ``SPLIT/ROW``, rows counted from 0."""
 
     def __init__(self, spec: HuggingFaceSpec) -> None:
-        self.spec = spec
+        self.spec, self.path = spec, Path(spec.path).expanduser()
         self.cap = spec.max_items or (STREAMED if spec.streaming else None)
 
     def load(self) -> DatasetContent:
@@ -78,7 +78,7 @@ class HuggingFace(Dataset):
         if empty:
             raise DataError(f"{self.spec.path}: {len(empty)} rows of `{split}` have no picture:{some_of(empty)}")
         on_disk = [Path(path) for digest, path in rows if not digest]
-        files = iter(file_pictures(on_disk, Path(self.spec.path).absolute(), self.files))
+        files = iter(file_pictures(on_disk, self.path.absolute(), self.files))
         raw = table.cast_column(self.spec.image, datasets.Image(decode=False))
         labels, texts = list(table[self.spec.label]), list(table[self.spec.text]) if self.spec.text else None
         for row, (digest, _) in enumerate(rows):
@@ -102,7 +102,7 @@ class HuggingFace(Dataset):
             self.files.tell(StageAdvanced(stage, number + 1))
 
     def _where(self) -> str:
-        name = Path(self.spec.path).name if Path(self.spec.path).exists() else self.spec.path
+        name = self.path.name if self.path.exists() else self.spec.path
         more = [self.spec.config, self.spec.revision and f"revision {self.spec.revision}"]
         cap = self.cap and f"first {self.cap:,} rows of each split"
         return ", ".join(part for part in (name, *more, cap) if part)
@@ -110,7 +110,7 @@ class HuggingFace(Dataset):
     def _notes(self, splits: Mapping[str, list[Record]]) -> list[str]:
         cut = [split for split, records in splits.items() if len(records) == self.cap]
         notes = [f"{self.spec.path}: no more than {self.cap:,} rows of {', '.join(cut)} are used"] if cut else []
-        if not self.spec.revision and not Path(self.spec.path).exists():
+        if not self.spec.revision and not self.path.exists():
             notes.append(f"{self.spec.path}: no revision is named, so the Hub may give other data tomorrow")
         return notes
 

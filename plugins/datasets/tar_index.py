@@ -58,7 +58,11 @@ def tar_index(path: Path) -> str:
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
-                content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+                if member.islnk() or member.issym() or member.issparse():
+                    raise ValueError(
+                        f"{member.name} is a link or sparse, without bytes of its own (--hard-dereference)"
+                    )
+                content = archive.extractfile(member) if member.isreg() else None
                 if content:
                     digest, text = _contents(content, member.size)
                     rows.append((member.name, member.offset_data, member.size, digest, text))
