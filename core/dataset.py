@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ..registry.errors import UserError
+
+if TYPE_CHECKING:
+    from .file_memo import FileMemo
+
+MAX_NAMED = 10
 
 
 class DataError(UserError):
@@ -55,6 +61,8 @@ class DatasetContent:
     class_names: tuple[str, ...]
     #: Says which split this is, for results: two results are comparable only under one split id.
     split_id: str
+    #: What a reader of the result should know of this data: another size than published, a warning on comparisons.
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """sha256 (hex) over ids, contents, targets and splits."""
@@ -69,9 +77,30 @@ class DatasetContent:
 class Dataset(ABC):
     """Built as ``build(spec)``."""
 
+    #: Whether ``load`` may fetch what its spec allows it to; a plan may not.
+    may_download: bool = True
+
+    @cached_property
+    def files(self) -> FileMemo:
+        """Reads files in parallel and remembers what it found; whoever loads the data set gives it a store."""
+        from .file_memo import FileMemo
+
+        return FileMemo()
+
     @abstractmethod
     def load(self) -> DatasetContent:
         """List the items. Cheap: hashes content, decodes nothing. Raises ``DataError``."""
+
+
+def some_of(lines: Sequence[str]) -> str:
+    """Up to ten of them, a line each, and how many more there are."""
+    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
+    return "".join(f"\n  {line}" for line in [*lines[:MAX_NAMED], *more])
+
+
+def sample_fingerprint(ids: Iterable[str]) -> str:
+    """sha256 (hex) of a few-shot sample: two runs with equal ones trained on the same items, whatever the method."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 def sample_shots(items: Sequence[Item], shots: int | None, seed: int) -> tuple[Item, ...]:

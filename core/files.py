@@ -20,15 +20,19 @@ class StorageError(GraftworkError):
     """The disk would not take what was to be written; nothing partial was left."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` so that any reader sees all of it or nothing. Raises ``StorageError``."""
+def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write ``content`` to ``path`` so that any reader sees all of it or nothing. Raises ``StorageError``.
+
+    Without ``durable`` that may be false after the machine itself goes down: for what its readers verify.
+    """
     partial = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
         raise storage_error(path, error) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
+from .events import Event
 from .load_spec import load_spec, spec_from_dict
 from .pipeline_spec import PipelineSpec
 from .plan import Plan, make_plan
@@ -45,9 +46,12 @@ class Pipeline:
         """From a dictionary as JSON would give it."""
         return cls(spec_from_dict(value, overrides, catalogue), catalogue)
 
-    def plan(self, store: str | Path | None = None) -> Plan:
-        """What a run would do, what is stored already, how many parameters. Loads no model."""
-        return make_plan(self.spec, self.catalogue, Path(store) if store else default_root())
+    def plan(self, store: str | Path | None = None, tell: Callable[[Event], None] = lambda event: None) -> Plan:
+        """What a run would do, what is stored already, how many parameters. Loads no model.
+
+        ``tell`` hears of the reading of files, where a data set has many, and of notes on the data.
+        """
+        return make_plan(self.spec, self.catalogue, Path(store) if store else default_root(), tell)
 
     def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);

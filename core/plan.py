@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..registry.catalogue import Catalogue
-from .assemble import build
-from .dataset import Dataset, DatasetContent, Item, sample_shots
+from .dataset import DatasetContent, Item, sample_shots
 from .describe import CaptionerStage
 from .encode import EncoderStage
+from .events import Event
+from .listing import list_items
 from .node_kinds import (
     item_width,
     modalities_of,
@@ -55,10 +57,14 @@ class Plan:
         return asdict(self)
 
 
-def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
-    """Plan a run. Reads the data set's listing and the store. Raises ``DataError``."""
-    dataset: Dataset = build(catalogue, spec.dataset)
-    content = dataset.load()
+def make_plan(
+    spec: PipelineSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None] = lambda event: None
+) -> Plan:
+    """Plan a run. Reads the data set's listing and the store; downloads nothing. Raises ``DataError``.
+
+    All that it stores is the digests of files that it had to read.
+    """
+    content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
     used = {name: content.splits[name] for name in _splits_used(spec) if name in content.splits}
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))

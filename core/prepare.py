@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from ..registry.catalogue import Catalogue
-from .assemble import build
-from .dataset import DataError, Dataset, DatasetContent
+from .dataset import DataError, DatasetContent
 from .describe import CaptionerStage
 from .encode import EncoderStage, Tell
 from .events import Note
 from .features import Features, encode_prompts, encode_splits
 from .head import ClassPrompts
+from .listing import list_items
 from .measure import Meter
 from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .pipeline_spec import PipelineSpec
@@ -60,8 +60,7 @@ class Preparation:
 
     def _prepare(self, spec: PipelineSpec, key: str) -> Prepared:
         with self.meter.stage("dataset"):
-            dataset: Dataset = build(self.catalogue, spec.dataset)
-            content = dataset.load()
+            content = list_items(spec.dataset, self.catalogue, self.store, self.tell)
             _require_splits(content, spec)
         vectors_of, tokens_of = vector_modalities(spec.graph, spec.task), token_modalities(spec.graph)
         left_out = LeftOut(spec.dataset, self.tell)

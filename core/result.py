@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .dataset import sample_fingerprint
 from .experiment import Experiment, Trial
+from .graph import Support
 from .node_kinds import nodes_in_words
 from .policies import policy_in_words
 from .prepare import Prepared
@@ -65,8 +67,10 @@ def result_of(
             "split_id": prepared.content.split_id,
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
+            "notes": list(prepared.content.notes),
             "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
             "left_out": _left_out(prepared),
+            "sample": [sample_fingerprint(_labelled_ids(one)) for one in best.supports],
             "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
@@ -116,6 +120,11 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
             p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "sampled_items": (
+            {seed: _labelled_ids(one) for seed, one in zip(best.spec.seeds, best.supports, strict=True)}
+            if best.spec.dataset.shots
+            else "all"
+        ),
         "encoder": {
             kind: {"weights": tower.facts().weights, "revision": tower.facts().revision}
             for kind, tower in best.prepared.encoder.used().items()
@@ -128,6 +137,10 @@ def _left_out(prepared: Prepared) -> dict[str, int]:
     """How many unreadable items each split that was used has lost."""
     lost = Counter(item.split for item in prepared.left_out)
     return {name: lost[name] for name in prepared.features}
+
+
+def _labelled_ids(support: Support) -> list[str]:
+    return [id_ for id_, target in zip(support.ids, support.targets.tolist(), strict=True) if target >= 0]
 
 
 def _graph_facts(trial: Trial) -> dict[str, Any] | None:

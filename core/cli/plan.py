@@ -9,6 +9,7 @@ import click
 from .options import cache_option, format_option, print_json, read_pipeline, spec_argument
 
 if TYPE_CHECKING:
+    from ..events import Event
     from ..plan import Plan
 
 
@@ -18,8 +19,18 @@ if TYPE_CHECKING:
 @format_option("text", "json")
 def command(spec: str, settings: tuple[str, ...], cache: str | None, style: str) -> None:
     """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
-    plan = read_pipeline(spec, settings).plan(cache)
+    plan = read_pipeline(spec, settings).plan(cache, _say)
     print_json(plan.to_json()) if style == "json" else _print(plan)
+
+
+def _say(event: Event) -> None:
+    """Notes, and what may take a while: on standard error, so that JSON stays JSON."""
+    from ..events import Note, StageStarted
+
+    if isinstance(event, Note):
+        click.echo(f"note: {event.message}", err=True)
+    elif isinstance(event, StageStarted):
+        click.echo(f"{event.stage}: {event.total - event.done} of {event.total}", err=True)
 
 
 def _print(plan: Plan) -> None:

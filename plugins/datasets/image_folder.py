@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.dataset import DataError, Dataset, DatasetContent, Item, Media
+from ...core.files import sha256_of
 from ...core.json_source import parse_json
-from ...core.pictures import SUFFIXES, file_media
+from ...core.pictures import SUFFIXES
 from ...registry.errors import SpecError
+from ...registry.nearest import nearest
 from . import ImageFolderSpec
-from .stratified import stratified_split
+from .coop_split import read_coop_split
+from .labelled_files import file_pictures, items_of
+from .missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 
 METADATA = "metadata.jsonl"
 #: Folder names that mean a split, as they are found in the wild.
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+#: Given splits, class names, and in words where both come from.
+Found = tuple[Mapping[str, list[Item]], tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class _Row:
 
 
 class ImageFolder(Dataset):
-    """Layouts: class folders, split folders of class folders, ``metadata.jsonl`` (as Hugging Face's imagefolder)."""
+    """Layouts: class folders, split folders of class folders, ``metadata.jsonl`` (as Hugging Face's imagefolder), and
+    any tree of pictures with a split file as CoOp's."""
 
     def __init__(self, spec: ImageFolderSpec) -> None:
         self.spec, self.root = spec, Path(spec.root)
@@ -39,23 +47,48 @@ class ImageFolder(Dataset):
         """Ids are paths relative to the root. Raises ``DataError`` naming folder, file or class."""
         if not self.root.is_dir():
             raise DataError(f"dataset.root: {self.root} is no folder")
+        given, names, source = self._from_split_file() if self.spec.split_file else self._from_folders()
+        fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
+        splits = with_missing_splits(given, fractions, str(self.root))
+        require_classes_everywhere(splits, names, str(self.root))
+        return DatasetContent(
+            {name: tuple(split) for name, split in splits.items() if split},
+            tuple(self.spec.class_names.get(name, name) for name in names),
+            f"{source}, {how_cut(given, fractions)}",
+        )
+
+    def _from_split_file(self) -> Found:
+        path = Path(str(self.spec.split_file))
+        listed = read_coop_split(path)
+        self._require_known("class_names", self.spec.class_names, listed.class_names)
+        splits = items_of(listed, self.root, self.files)
+        return splits, listed.class_names, f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})"
+
+    def _from_folders(self) -> Found:
+        """The given splits; what is in none is in ``train``."""
         rows = list(self._rows())
         if not rows:
             kinds = ", ".join(sorted(SUFFIXES))
             raise DataError(
                 f"dataset.root: {self.root} holds no pictures ({kinds}) in class folders, and no {METADATA}"
             )
+        self._require_known("exclude", self.spec.exclude, {row.label for row in rows})
+        self._require_known("class_names", self.spec.class_names, {row.label for row in rows})
+        rows = [row for row in rows if row.label not in self.spec.exclude]
         names = tuple(sorted({row.label for row in rows}))
         index = {name: number for number, name in enumerate(names)}
-        items = [(row, self._item(row, index[row.label])) for row in rows]
-        splits = self._splits(items)
-        _require_classes_everywhere(splits, names, self.root)
-        cut = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        split_id = "image_folder, " + ", ".join(
-            f"{name} {'as given' if any(row.split == name for row in rows) else f'{share:.0%} a class by content hash'}"
-            for name, share in cut.items()
-        )
-        return DatasetContent({name: tuple(split) for name, split in splits.items() if split}, names, split_id)
+        given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
+        for row, picture in zip(rows, file_pictures([row.path for row in rows], self.root, self.files), strict=True):
+            given[row.split or "train"].append(self._item(row, picture, index[row.label]))
+        left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
+        return given, names, f"image_folder{left_out}"
+
+    def _require_known(self, field: str, given: Iterable[str], known: Collection[str]) -> None:
+        for name in given:
+            if name not in known:
+                near = nearest(name, known)
+                hint = f"; did you mean `{near}`?" if near else ""
+                raise DataError(f"dataset.{field}: no class of {self.root} is called `{name}`{hint}")
 
     def _rows(self) -> Iterator[_Row]:
         if (self.root / METADATA).is_file():
@@ -77,24 +110,11 @@ class ImageFolder(Dataset):
         else:
             yield from _class_rows(self.root, None)
 
-    def _item(self, row: _Row, target: int) -> Item:
-        modalities = {"image": file_media(row.path)}
+    def _item(self, row: _Row, picture: Media, target: int) -> Item:
+        modalities = {"image": picture}
         if row.text is not None:
             modalities["text"] = Media.of_text(row.text, f"text of {row.path}")
         return Item(row.path.relative_to(self.root).as_posix(), modalities, target)
-
-    def _splits(self, items: list[tuple[_Row, Item]]) -> dict[str, list[Item]]:
-        """The given splits; those that are missing are cut off ``train``."""
-        given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
-        for row, item in items:
-            given.setdefault(row.split or "train", []).append(item)
-        fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        missing = {name: share for name, share in fractions.items() if not given[name] and share > 0}
-        if not missing:
-            return given
-        _require_two(given["train"], self.root)
-        order = {item.id: item.modalities["image"].digest + item.id for item in given["train"]}
-        return given | stratified_split(given["train"], order, {**missing, "train": 1.0})
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -149,26 +169,3 @@ def _metadata_row(folder: Path, place: str, line: str, split: str | None) -> _Ro
     if text is not None and not isinstance(text, str):
         raise DataError(f'{place}: "text" must be a string, not {text!r}')
     return _Row(path, row["label"], SPLIT_FOLDERS[said] if said else None, text)
-
-
-def _require_two(items: list[Item], root: Path) -> None:
-    counts = Counter(item.id.split("/")[0] if item.target is None else item.target for item in items)
-    for item in items:
-        if counts[item.target if item.target is not None else ""] == 1:
-            raise DataError(
-                f"{root / item.id} is the only picture of its class, so the class cannot be divided into splits; "
-                "add pictures, or give train, val and test folders"
-            )
-
-
-def _require_classes_everywhere(splits: dict[str, list[Item]], names: tuple[str, ...], root: Path) -> None:
-    """A class that training never sees, or that no score covers, is a mistake in the data."""
-    present = {split: {item.target for item in items} for split, items in splits.items() if items}
-    for index, name in enumerate(names):
-        lacking = [split for split, targets in present.items() if index not in targets]
-        if lacking:
-            having = [split for split, targets in present.items() if index in targets]
-            raise DataError(
-                f"class `{name}` is in {' and '.join(having)} but not in {' and '.join(lacking)} of {root}; "
-                "every class needs pictures in every split"
-            )

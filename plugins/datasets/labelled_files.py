@@ -1,0 +1,76 @@
+"""Picture files with their classes and splits, as the annotation files of a data set name them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from ...core.dataset import DataError, Item, Media, some_of
+from ...core.file_memo import FileMemo
+from ...core.pictures import open_picture
+
+Rows = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFiles:
+    """What an annotation says; nothing of it has been looked for on disk yet."""
+
+    #: Split to rows: path below the folder of the pictures (with slashes), class index.
+    splits: Mapping[str, Rows]
+    #: Index to the name that prompts use.
+    class_names: tuple[str, ...]
+    #: Who says so, for messages: the annotation files.
+    source: str
+
+
+def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str, list[Item]]:
+    """Split to items, whose ids are the listed paths.
+
+    Raises ``DataError`` for paths that lead out of ``pictures``, stand there twice or have no file (all counted, ten
+    named), and for labels out of range.
+    """
+    rows = [row for split in listed.splits.values() for row in split]
+    _require_inside([name for name, _ in rows], listed.source, pictures)
+    _require_once([name for name, _ in rows], listed.source)
+    _require_labels(rows, len(listed.class_names), listed.source)
+    missing = [name for name, _ in rows if not (pictures / name).is_file()]
+    if missing:
+        raise DataError(
+            f"{listed.source} names {len(rows)} pictures, of which {len(missing)} are not in {pictures}; extract the "
+            f"archive again, or take the annotation that belongs to it:{some_of(missing)}"
+        )
+    media = file_pictures([pictures / name for name, _ in rows], pictures, files)
+    made = iter(media)
+    return {
+        name: [Item(path, {"image": next(made)}, target) for path, target in split]
+        for name, split in listed.splits.items()
+    }
+
+
+def file_pictures(paths: Sequence[Path], root: Path, files: FileMemo) -> list[Media]:
+    """Picture files as media, known by the sha256 of their bytes. Raises ``DataError`` naming the unreadable ones."""
+    digests = files.sha256(root, paths)
+    return [Media(digest, str(path), partial(open_picture, path)) for path, digest in zip(paths, digests, strict=True)]
+
+
+def _require_inside(names: Sequence[str], source: str, pictures: Path) -> None:
+    outside = [name for name in names if PurePosixPath(name).is_absolute() or ".." in name.split("/") or "\0" in name]
+    if outside:
+        raise DataError(f"{source} names {len(outside)} paths that lie outside {pictures}:{some_of(outside)}")
+
+
+def _require_once(names: Sequence[str], source: str) -> None:
+    """A picture in two splits would be trained on and tested on."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{source} names {len(twice)} pictures more than once:{some_of(twice)}")
+
+
+def _require_labels(rows: Rows, classes: int, source: str) -> None:
+    wrong = [f"{name}: {target}" for name, target in rows if not 0 <= target < classes]
+    if wrong:
+        raise DataError(f"{source} has {len(wrong)} labels that are not in 0..{classes - 1}:{some_of(wrong)}")

@@ -1,0 +1,59 @@
+"""Splits that a data set does not bring, cut off ``train``; and whether every class is in every split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ...core.dataset import DataError, Item
+from .stratified import Splits, stratified_split
+
+
+def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str) -> Splits:
+    """``given`` with the splits of ``fractions`` that it lacks cut off its ``train``, class by class.
+
+    Pictures go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it.
+    Unlabelled pictures stay in ``train``. Raises ``DataError`` when a class has one picture alone.
+    """
+    splits = {name: list(items) for name, items in given.items() if items}
+    missing = {name: share for name, share in fractions.items() if name not in splits and share > 0}
+    train = splits.get("train", [])
+    if not missing or not train:
+        return splits
+    labelled = [item for item in train if item.target is not None]
+    _require_two(labelled, where)
+    order = {item.id: item.modalities["image"].digest + item.id for item in labelled}
+    cut = stratified_split(labelled, order, {**missing, "train": 1.0})
+    gone = {item.id for name in missing for item in cut[name]}
+    return splits | cut | {"train": [item for item in train if item.id not in gone]}
+
+
+def how_cut(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float]) -> str:
+    """The same in words, for a split id: ``val as given, test 30% a class by content hash``."""
+    return ", ".join(
+        f"{name} {'as given' if given.get(name) else f'{share:.0%} a class by content hash'}"
+        for name, share in fractions.items()
+    )
+
+
+def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequence[str], where: str) -> None:
+    """A class that training never sees, or that no score covers, is a mistake in the data: ``DataError``."""
+    present = {split: {item.target for item in items} for split, items in splits.items() if items}
+    for index, name in enumerate(names):
+        lacking = [split for split, targets in present.items() if index not in targets]
+        having = [split for split, targets in present.items() if index in targets]
+        if lacking:
+            raise DataError(
+                f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
+                f"{where}; every class needs pictures in every split"
+            )
+
+
+def _require_two(items: Sequence[Item], where: str) -> None:
+    counts = Counter(item.target for item in items)
+    for item in items:
+        if counts[item.target] == 1:
+            raise DataError(
+                f"{where}/{item.id} is the only picture of its class, so the class cannot be divided into splits; "
+                "add pictures, or give train, val and test folders"
+            )
