@@ -19,13 +19,23 @@ class GraftedModel(nn.Module):
 
     def __init__(self, adapter: Adapter, head: Head) -> None:
         super().__init__()
-        self.adapter, self.head = adapter, head
+        self.adapter: Adapter = adapter
+        self.head: Head = head
 
     def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
         """Logits [len(rows), C] of those rows of ``nodes``. Without a graph only those rows are computed."""
+        return self.head(self.adapted(nodes, rows))  # type: ignore[no-any-return]
+
+    def adapted(self, nodes: Nodes, rows: Tensor | slice) -> Tensor:
+        """What the head is given: adapted vectors [len(rows), width] of those rows."""
         if nodes.graph is None:
-            return self.head(self.adapter(nodes.x[rows]))  # type: ignore[no-any-return]
-        return self.head(self.adapter(nodes.x, nodes.graph)[rows])  # type: ignore[no-any-return]
+            return self.adapter(nodes.x[rows])  # type: ignore[no-any-return]
+        return self.adapter(nodes.x, nodes.graph)[rows]  # type: ignore[no-any-return]
+
+    def fit_head(self, nodes: Nodes, rows: Tensor, targets: Tensor) -> None:
+        """Show the labelled rows to the head as the adapter gives them now, before it is trained: ``Head.fit``."""
+        with torch.no_grad():
+            self.head.fit(self.adapted(nodes, rows), targets)
 
     def query_logits(self, nodes: Nodes) -> Tensor:
         """Logits [Q, C] of the attached queries, without gradients."""

@@ -12,6 +12,7 @@ import torch
 
 from .. import __version__
 from .experiment import Experiment, Trial
+from .head import Head
 from .node_kinds import modalities_of
 
 _PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
@@ -35,7 +36,8 @@ def result_of(
     """The contents of ``result.json``."""
     spec, prepared = best.spec, best.prepared
     facts = prepared.encoder.facts()
-    trainable = sum(parameter.numel() for parameter in best.trained[0].model.trainable().values())
+    model = best.trained[0].model
+    trainable = sum(parameter.numel() for parameter in model.trainable().values())
     return {
         "name": spec.name,
         "graftwork": __version__,
@@ -68,6 +70,7 @@ def result_of(
         },
         "parameters": {
             "trainable": trainable,
+            "fitted": _fitted(model.head),
             "frozen": facts.parameters,
             "trainable_share": trainable / (trainable + facts.parameters),
         },
@@ -84,6 +87,13 @@ def result_of(
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
     }
+
+
+def _fitted(head: Head) -> int:
+    """Numbers that a head took from the labelled items without training: solved weights, a cache, class means."""
+    trained = sum(parameter.numel() for parameter in head.parameters() if parameter.requires_grad)
+    stored: int = sum(tensor.numel() for tensor in head.state_dict().values())
+    return stored - trained
 
 
 def saved_index(trial: Trial) -> int:
