@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .assemble import build
 from .experiment import Experiment, Trial
 from .head import Head
 from .node_kinds import modalities_of
@@ -41,6 +42,7 @@ def result_of(
     return {
         "name": spec.name,
         "graftwork": __version__,
+        "metric": build(experiment.catalogue, spec.task).primary,
         "test_on": spec.evaluation.test_on,
         "test": summarise(scores),
         "select_on": spec.evaluation.select_on,
