@@ -347,7 +347,16 @@ def test_bad_sweeps_are_exit_code_2(
 
 def test_a_failed_point_is_the_exit_code(spec: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """2 for an input at fault, after everything else was written."""
-    settings = ["--set", 'adapter={"type":"bottleneck"}', "--set", "trainer.epochs=2", "--out", tmp_path / "out"]
+    settings = [
+        "--set",
+        'task.head={"type":"linear"}',
+        "--set",
+        'adapter={"type":"bottleneck"}',
+        "--set",
+        "trainer.epochs=5",
+        "--out",
+        tmp_path / "out",
+    ]
     assert graftwork(monkeypatch, "sweep", spec, *settings, "--grid", "trainer.optimizer.lr=[1e-3,1e30]") == 2
     assert (tmp_path / "out" / "sweep.md").is_file()
     assert "failed: the loss is no longer finite" in capsys.readouterr().err
