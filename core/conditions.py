@@ -45,6 +45,7 @@ def conditions(result: Mapping[str, Any]) -> dict[str, str]:
             "seeds": ", ".join(map(str, result["seeds"])),
             "selected on": result["select_on"],
             "reported on": result["test_on"],
+            "metric": result.get("metric", "accuracy"),
             "encoder": f"weights {encoder['weights'][:12]}, settings {identity_key(encoder['identity'])[:8]}",
             "features": features,
             "inductive policy": result["inductive"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from .compare import Comparison
 from .files import write_whole
 from .sweep import Point, Sweep
 from .tables import label
@@ -62,6 +63,32 @@ def sweep_figure(sweep: Sweep) -> Figure:
         panel.legend(fontsize="small")
     figure.suptitle(f"{sweep.name}: mean ± s.d. over {_seeds(sweep)} seeds")
     return figure
+
+
+def compare_figure(comparison: Comparison) -> Figure:
+    """A row a run: test score with its standard deviation, trainable parameters, seconds of a training, peak memory."""
+    found = [entry.measured for entry in comparison.entries]
+    rows = range(len(found))
+    figure = Figure(figsize=(11.0, 1.4 + 0.4 * len(found)), layout="constrained")
+    scores, *costs = figure.subplots(1, 4, sharey=True, width_ratios=(2, 1, 1, 1))
+    means, deviations = [one.test.mean for one in found], [one.test.std for one in found]
+    scores.errorbar(means, rows, xerr=deviations, fmt="o", capsize=4)
+    scores.set_yticks(rows, [entry.name for entry in comparison.entries])
+    scores.set_ylim(len(found) - 0.5, -0.5)
+    scores.grid(axis="x", alpha=0.3)
+    scores.set_xlabel(f"test {' / '.join(dict.fromkeys(one.metric for one in found))}, ± s.d.")
+    _bars(costs[0], "trainable parameters", [one.trainable for one in found], "{:,.0f}")
+    _bars(costs[1], "seconds a training", [one.seconds for one in found], "{:.3g}")
+    _bars(costs[2], "peak MB", [one.peak_memory_mb for one in found], "{:,.0f}")
+    return figure
+
+
+def _bars(panel: Axes, title: str, values: Sequence[float], style: str) -> None:
+    bars = panel.barh(range(len(values)), values, height=0.5, color="C7")
+    panel.bar_label(bars, [style.format(value) for value in values], padding=3, fontsize="small")
+    panel.set_xlabel(title)
+    panel.set_xlim(0, 1.45 * max(values) or 1)  # room for the figures
+    panel.set_xticks([])
 
 
 def _score_lines(panel: Axes, axis: _Axis, first: str, points: Sequence[Point], name: str, colour: str) -> None:

@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "run": "run",
     "sweep": "sweep",
+    "compare": "compare",
     "plan": "plan",
     "validate": "validate",
     "predict": "predict",

@@ -15,7 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def spec_argument(function: F) -> F:
     """SPEC and ``--set``."""
-    function = click.argument("spec", type=click.Path(dir_okay=False))(function)
+    return set_option(click.argument("spec", type=click.Path(dir_okay=False))(function))
+
+
+def set_option(function: F) -> F:
+    """``--set``."""
     return click.option(
         "--set",
         "settings",
@@ -92,7 +96,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for index, header in enumerate(headers):
         table.add_column(Text(header), justify="right" if index else "left", overflow="fold")
     for row in rows:
