@@ -29,18 +29,29 @@ class GraftedModel(nn.Module):
         blend: float = 0.0,
     ) -> None:
         super().__init__()
-        self.adapter, self.head, self.fusion = adapter, head, fusion
+        self.adapter: Adapter = adapter
+        self.head: Head = head
+        self.fusion = fusion
         self._readout, self._blend = readout, blend
 
     def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
         """Logits [len(rows), C] of those items of ``nodes``. Without a graph only those items are computed."""
-        if nodes.graph is None:
-            nodes, rows = nodes.select(rows), slice(None)
-        logits: Tensor = self.head(self.items(nodes)[rows])
+        logits: Tensor = self.head(self.adapted(nodes, rows))
         if self._blend == 0:
             return logits
         assert nodes.zero_shot is not None, "zero-shot logits are to be blended in"
         return logits + self._blend * nodes.zero_shot[rows]
+
+    def adapted(self, nodes: Nodes, rows: Tensor | slice) -> Tensor:
+        """What the head is given: one adapted vector [len(rows), width] for each of those items."""
+        if nodes.graph is None:
+            return self.items(nodes.select(rows))
+        return self.items(nodes)[rows]
+
+    def fit_head(self, nodes: Nodes, rows: Tensor, targets: Tensor) -> None:
+        """Show the labelled items to the head as the adapter gives them now, before it is trained: ``Head.fit``."""
+        with torch.no_grad():
+            self.head.fit(self.adapted(nodes, rows), targets)
 
     def items(self, nodes: Nodes) -> Tensor:
         """One adapted vector an item, [N, width]."""

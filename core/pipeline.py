@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from .store import default_root
 
 if TYPE_CHECKING:
     from .run import Run
+    from .sweep import Grid, Hear
+    from .sweep_report import WrittenSweep
 
 
 class Pipeline:
@@ -61,3 +63,21 @@ class Pipeline:
         return run_pipeline(
             self.spec, self.catalogue, Path(store) if store else default_root(), Path(out) if out else None
         )
+
+    def sweep(
+        self,
+        grid: Grid | None = None,
+        seeds: Sequence[int] | None = None,
+        out: str | Path | None = None,
+        store: str | Path | None = None,
+        hear: Hear | None = None,
+    ) -> WrittenSweep:
+        """Run at every point of ``grid`` (default: the search values) and write table and chart into ``out`` (default:
+        ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each."""
+        from .sweep import sweep
+        from .sweep_report import WrittenSweep, write_sweep
+
+        folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
+        root = Path(store) if store else default_root()
+        done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
+        return WrittenSweep(done, tuple(write_sweep(done, folder)))

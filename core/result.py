@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 from .. import __version__
+from .assemble import build
 from .dataset import sample_fingerprint
 from .experiment import Experiment, Trial
 from .graph import Support
+from .head import Head
 from .node_kinds import nodes_in_words
 from .policies import policy_in_words
 from .prepare import Prepared
@@ -42,10 +44,12 @@ def result_of(
     spec, prepared = best.spec, best.prepared
     towers = prepared.encoder.used()
     frozen = sum({id(tower): tower.facts().parameters for tower in towers.values()}.values())
-    trainable = sum(parameter.numel() for parameter in best.trained[0].model.trainable().values())
+    model = best.trained[0].model
+    trainable = sum(parameter.numel() for parameter in model.trainable().values())
     return {
         "name": spec.name,
         "graftwork": __version__,
+        "metric": build(experiment.catalogue, spec.task).primary,
         "test_on": spec.evaluation.test_on,
         "test": summarise(scores),
         "select_on": spec.evaluation.select_on,
@@ -87,6 +91,7 @@ def result_of(
         },
         "parameters": {
             "trainable": trainable,
+            "fitted": _fitted(model.head),
             "frozen": frozen,
             "trainable_share": trainable / (trainable + frozen),
         },
@@ -103,6 +108,13 @@ def result_of(
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
     }
+
+
+def _fitted(head: Head) -> int:
+    """Numbers that a head took from the labelled items without training: solved weights, a cache, class means."""
+    trained = sum(parameter.numel() for parameter in head.parameters() if parameter.requires_grad)
+    stored: int = sum(tensor.numel() for tensor in head.state_dict().values())
+    return stored - trained
 
 
 def saved_index(trial: Trial) -> int:

@@ -91,11 +91,12 @@ def train(
     seed: int,
     hear: Hear = lambda epoch, loss, metric: None,
 ) -> Trained:
-    """Train ``model`` in place on the labelled rows and keep the best (or last) epoch.
+    """Fit the head of ``model``, train the model in place on the labelled rows, keep the best (or last) epoch.
 
     ``hear(epoch, loss, metric)`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
     """
     start = time.perf_counter()
+    model.fit_head(labelled.nodes, labelled.rows, labelled.targets)
     parameters = model.trainable()
     view = TrainingView(
         parameters=parameters,

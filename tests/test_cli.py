@@ -140,7 +140,7 @@ def test_validate_names_every_problem_on_standard_error(broken):
         "",
         [
             "F:2:23: $.dataset.type: unknown dataset type `digit` (did you mean `digits`?)",
-            "F:1:1: $: `adapter` is missing (installed: bottleneck, ga_net, none)",
+            "F:1:1: $: `adapter` is missing (installed: bottleneck, clip_adapter, ga_net, none)",
             "F:4:14: $.adaptor: unknown key `adaptor` (did you mean `adapter`?)",
         ],
     )
@@ -191,7 +191,9 @@ def test_components_are_listed():
     assert {"kind": "adapter", "type": "none", "summary": "no adapter", "plugin": "graftwork 0.1.0"} in rows
     assert {row["kind"] for row in rows} == set(default_catalogue().kinds())
     text, _ = graftwork("components", "list", "--kind", "head")
-    assert [line.split()[:2] for line in text.splitlines()] == [["head", "cosine"], ["head", "linear"]]
+    assert [line.split()[:2] for line in text.splitlines()] == [
+        ["head", type_] for type_ in ("cosine", "linear", "logistic_regression", "tip_adapter", "graph_adapter")
+    ]
 
 
 def test_unknown_kind_is_answered_with_the_nearest():

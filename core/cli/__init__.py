@@ -10,6 +10,8 @@ import click
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
     "run": "run",
+    "sweep": "sweep",
+    "compare": "compare",
     "plan": "plan",
     "validate": "validate",
     "predict": "predict",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def spec_argument(function: F) -> F:
     """SPEC and ``--set``."""
-    function = click.argument("spec", type=click.Path(dir_okay=False))(function)
+    return set_option(click.argument("spec", type=click.Path(dir_okay=False))(function))
+
+
+def set_option(function: F) -> F:
+    """``--set``."""
     return click.option(
         "--set",
         "settings",
@@ -42,6 +46,30 @@ def format_option(*choices: str) -> Callable[[F], F]:
     )
 
 
+class _Seeds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
+    """``3`` is seeds 0, 1, 2; ``0,4,7`` or ``[0,4,7]`` are those."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The seeds as a tuple."""
+        parts = [part.strip() for part in value.strip("[] ").split(",")] if isinstance(value, str) else []
+        if not parts or not all(part.isdecimal() for part in parts):
+            self.fail(f"{value!r} is neither a number of seeds (3) nor a list of them (0,4,7)", param, ctx)
+        numbers = tuple(int(part) for part in parts)
+        return numbers if len(numbers) > 1 or value.startswith("[") else tuple(range(numbers[0]))
+
+
+def seeds_option(function: F) -> F:
+    """``--seeds``."""
+    return click.option(
+        "--seeds",
+        type=_Seeds(),
+        metavar="N|LIST",
+        help="So many seeds (3: 0, 1 and 2), or these (0,4,7). [default: the spec's]",
+    )(function)
+
+
 def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     """The pipeline of SPEC with its overrides; broken plugins are named on standard error."""
     from ..load_spec import parse_set
@@ -58,6 +86,22 @@ def warn_of_broken_plugins() -> None:
     for plugin in default_catalogue().plugins:
         if plugin.failure:
             click.echo(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a table on standard output, numbers to the right; in a pipe its lines are as long as they need be."""
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for index, header in enumerate(headers):
+        table.add_column(Text(header), justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -26,6 +26,24 @@ class BottleneckSpec(AdapterSpec):
         return 2 * width * self.bottleneck + self.bottleneck + width
 
 
+class CLIPAdapterSpec(AdapterSpec):
+    """CLIP-Adapter on the visual side (Gao et al. 2021): a two-layer bottleneck mixed with the frozen vector."""
+
+    type: Literal["clip_adapter"] = "clip_adapter"
+    reduction: Annotated[int, Field(ge=1)] = 4
+    """The width is divided by it between the layers (and rounded down, to 1 at least)."""
+    ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """alpha: the share of the adapted vector; the frozen one keeps the rest. Search it on validation."""
+
+    def bottleneck(self, width: int) -> int:
+        """r, the width between the layers."""
+        return max(1, width // self.reduction)
+
+    def parameter_count(self, width: int) -> int:
+        """2dr."""
+        return 2 * width * self.bottleneck(width)
+
+
 class GANetSpec(AdapterSpec):
     """GA-Net's graph adapter: down-projection, graph convolution, up-projection, residual (arXiv 2408.00290)."""
 
@@ -68,6 +86,13 @@ COMPONENTS = (
         BottleneckSpec,
         "graftwork.plugins.adapters.bottleneck:Bottleneck",
         "bottleneck with residual, no graph",
+    ),
+    Component(
+        "adapter",
+        "clip_adapter",
+        CLIPAdapterSpec,
+        "graftwork.plugins.adapters.clip_adapter:CLIPAdapter",
+        "CLIP-Adapter's bottleneck, mixed with the frozen vector",
     ),
     Component("adapter", "none", NoneSpec, "graftwork.plugins.adapters.identity:Identity", "no adapter"),
 )

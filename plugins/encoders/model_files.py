@@ -1,26 +1,12 @@
-"""What files of weights say of themselves: content, number of parameters; and the versions behind a result. Light."""
+"""What files of weights say of themselves: number of parameters; and the versions behind a result. Light."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
-
-from ...core.files import sha256_of
-
-
-def digest(file: Path) -> str:
-    """sha256 (hex) of a file, read again only when it has changed."""
-    status = file.stat()
-    return _digest_of(str(file), status.st_mtime_ns, status.st_size)
-
-
-@cache
-def _digest_of(file: str, mtime_ns: int, size: int) -> str:
-    return sha256_of(Path(file))
 
 
 def count_parameters(files: Iterable[Path]) -> int | None:

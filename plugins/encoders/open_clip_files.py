@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ...core.files import remembered_sha256
 from ..pocket import CLIP_FOLDER
 from . import model_files
-from .model_files import digest
 
 LOCAL = "local-dir:"
 #: The files of a local model folder, as open_clip itself names them.
@@ -82,7 +82,10 @@ def weights_identity(model: str, pretrained: str | None, checkpoint: str | None)
     file = weights_file(model, checkpoint)
     if file is not None and file.is_file():
         vocabulary = file.parent / VOCABULARY_FILE
-        return {"sha256": digest(file), "vocabulary": digest(vocabulary) if vocabulary.is_file() else None}
+        return {
+            "sha256": remembered_sha256(file),
+            "vocabulary": remembered_sha256(vocabulary) if vocabulary.is_file() else None,
+        }
     return {"model": model, "pretrained": pretrained, "checkpoint": checkpoint}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .model_files import digest
+from ...core.files import remembered_sha256
 
 Kind = Literal["joint", "image", "text"]
 #: Two towers trained into one space, by `model_type`.
@@ -162,7 +162,7 @@ def preprocessing(root: Path, modality: str) -> dict[str, str]:
 
 
 def _digests(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:
-    return ((str(path.relative_to(root)), digest(path)) for path in files if path.is_file())
+    return ((str(path.relative_to(root)), remembered_sha256(path)) for path in files if path.is_file())
 
 
 def width(root: Path, modality: str, projected: bool) -> int | None:

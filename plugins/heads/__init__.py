@@ -44,7 +44,82 @@ class LinearSpec(HeadSpec):
         return width * classes + classes
 
 
+class LogisticRegressionSpec(HeadSpec):
+    """scikit-learn's logistic regression, solved on the labelled items before training: CLIP's linear probe."""
+
+    type: Literal["logistic_regression"] = "logistic_regression"
+    C: Annotated[float, Field(gt=0)] = 1.0
+    """Inverse strength of the L2 penalty: |W|²/2 + C times the sum of the items' losses is minimised."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Factor on the incoming vectors. Default: the square root of their width, as in head `linear`."""
+    max_iter: Annotated[int, Field(ge=1)] = 1000
+    """Iterations of L-BFGS at most."""
+
+    def parameter_count(self, width: int, classes: int) -> int:
+        """0: the dC + C weights are solved for, not trained."""
+        return 0
+
+
+class TipAdapterSpec(HeadSpec):
+    """Tip-Adapter (Zhang et al. 2022): zero-shot logits plus votes of a cache of the labelled items."""
+
+    type: Literal["tip_adapter"] = "tip_adapter"
+    needs_prompts: ClassVar[bool] = True
+    alpha: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the cache's votes beside the zero-shot logits. Search it on validation, as the paper does."""
+    beta: Annotated[float, Field(ge=0)] = 5.5
+    """Sharpness of the affinity exp(-beta (1 - cosine)). Search it on validation, as the paper does."""
+    train_keys: bool = False
+    """Whether the cache's keys are trained: Tip-Adapter-F."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Factor from cosine to zero-shot logit. Default: the encoder's own, or 100."""
+
+    def parameter_count(self, width: int, classes: int) -> int | None:
+        """0; with ``train_keys`` nd, where n, the labelled items, is known once they are drawn."""
+        return None if self.train_keys else 0
+
+
+class GraphAdapterSpec(HeadSpec):
+    """GraphAdapter (Li et al. 2023): class vectors that hear a textual and a visual graph of the classes."""
+
+    type: Literal["graph_adapter"] = "graph_adapter"
+    needs_prompts: ClassVar[bool] = True
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """What stays of the class vector itself; the rest is what the graphs say."""
+    beta: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Weight of the textual graph; the visual one has the rest."""
+    class_bias: bool = True
+    """Whether each graph convolution has a bias a class, as in the authors' code; the paper's equation has none."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Factor from cosine to logit. Default: the encoder's own, or 100."""
+
+    def parameter_count(self, width: int, classes: int) -> int:
+        """2d², and with ``class_bias`` 2dC more."""
+        return 2 * width * (width + (classes if self.class_bias else 0))
+
+
 COMPONENTS = (
     Component("head", "cosine", CosineSpec, "graftwork.plugins.heads.cosine:Cosine", "cosine against class prompts"),
     Component("head", "linear", LinearSpec, "graftwork.plugins.heads.linear:Linear", "linear classifier"),
+    Component(
+        "head",
+        "logistic_regression",
+        LogisticRegressionSpec,
+        "graftwork.plugins.heads.logistic_regression:LogisticRegression",
+        "scikit-learn's logistic regression on the labelled items",
+    ),
+    Component(
+        "head",
+        "tip_adapter",
+        TipAdapterSpec,
+        "graftwork.plugins.heads.tip_adapter:TipAdapter",
+        "zero-shot plus a cache of the labelled items (Tip-Adapter, Tip-Adapter-F)",
+    ),
+    Component(
+        "head",
+        "graph_adapter",
+        GraphAdapterSpec,
+        "graftwork.plugins.heads.graph_adapter:GraphAdapter",
+        "class vectors over two graphs of the classes (GraphAdapter)",
+    ),
 )

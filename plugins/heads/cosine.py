@@ -15,6 +15,11 @@ from . import CosineSpec
 CLIP_MAXIMUM = 100.0
 
 
+def zero_shot_scale(given: float | None, prompts: ClassPrompts) -> float:
+    """Factor from cosine to logit: the spec's, else the encoder's own, else CLIP's largest."""
+    return given or prompts.logit_scale or CLIP_MAXIMUM
+
+
 class Cosine(Head):
     """logits = s cos(z, t_c), with frozen class vectors t_c (Radford et al. 2021)."""
 
@@ -25,7 +30,7 @@ class Cosine(Head):
         assert prompts is not None, "the spec says that this head needs prompts"
         # Not persistent: they come from the frozen text tower, and adapter files hold none of it.
         self.register_buffer("class_vectors", prompts.vectors, persistent=False)
-        self._scale = spec.scale or prompts.logit_scale or CLIP_MAXIMUM
+        self._scale = zero_shot_scale(spec.scale, prompts)
         self.log_scale = nn.Parameter(torch.tensor(math.log(self._scale))) if spec.train_scale else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,75 @@
+"""``graftwork compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import cache_option, format_option, print_json, print_table, seeds_option, set_option
+
+if TYPE_CHECKING:
+    from ...registry.errors import GraftworkError
+    from ..compare import Entry
+
+
+@click.command(
+    "compare",
+    epilog="Example: graftwork compare examples/digits_zero_shot.json examples/ganet_digits.json --set dataset.shots=4",
+)
+@click.argument("given", nargs=-1, required=True, metavar="SPEC|RUN...", type=click.Path())
+@set_option
+@seeds_option
+@click.option("--out", type=click.Path(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
+@format_option("table", "markdown", "json")
+@cache_option
+def command(
+    given: tuple[str, ...],
+    settings: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    out: str,
+    style: str,
+    cache: str | None,
+) -> None:
+    """Put runs beside each other: accuracy, trainable parameters, seconds, memory; and say what differs.
+
+    A SPEC is run first (its --set and --seeds are those given here), unless it was run into the same folder before; a
+    RUN is a finished run folder. Table and chart are written into --out. Exit code 1 or 2 if a SPEC failed.
+    """
+    from pathlib import Path
+
+    from ...registry.discovery import default_catalogue
+    from ..compare import compare
+    from ..compare_report import (
+        LEGEND,
+        comparability,
+        comparison_json,
+        comparison_markdown,
+        comparison_table,
+        write_comparison,
+    )
+    from ..load_spec import parse_set
+    from ..store import default_root
+    from .options import warn_of_broken_plugins
+
+    warn_of_broken_plugins()
+    overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
+    store, folder = Path(cache) if cache else default_root(), Path(out).absolute()
+    comparison = compare(given, overrides, default_catalogue(), store, folder, _say)
+    written = write_comparison(comparison, folder)
+    if style == "json":
+        print_json(comparison_json(comparison))
+    elif style == "markdown":
+        click.echo(comparison_markdown(comparison), nl=False)
+    else:
+        print_table(*comparison_table(comparison), title="")
+        click.echo("\n".join([LEGEND, *comparability(comparison), *map(str, written)]))
+    if comparison.failures:
+        raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
+
+
+def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
+    from ..compare import Entry
+
+    said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
+    click.echo(f"{name}: {said}{' (found)' if found else ''}", err=True)

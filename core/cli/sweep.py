@@ -1,0 +1,88 @@
+"""``graftwork sweep``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import cache_option, read_pipeline, seeds_option, spec_argument
+
+if TYPE_CHECKING:
+    from ..sweep import Point, Sweep
+
+
+@click.command(
+    "sweep",
+    epilog="Example: graftwork sweep examples/ganet_digits.json --grid graph.threshold=[0.7,0.8,0.9] --seeds 3",
+)
+@spec_argument
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="KEY=LIST",
+    help="A dotted path and the JSON list of its values. Repeatable: every combination. [default: the spec's `search`]",
+)
+@seeds_option
+@click.option("--out", type=click.Path(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
+@cache_option
+def command(
+    spec: str,
+    settings: tuple[str, ...],
+    grids: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    out: str | None,
+    cache: str | None,
+) -> None:
+    """Run SPEC at every point of a grid; report validation and test at each as table and chart.
+
+    Finished points are found again when the same folder is given: a sweep can be interrupted, resumed and extended.
+    What `search` varies beside the grid is searched at each point. Exit code 1 or 2 if a point failed.
+    """
+    pipeline = read_pipeline(spec, settings)
+    done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_Progress())
+    _print(done.sweep)
+    for path in done.written:
+        click.echo(path)
+    if done.sweep.failures:
+        raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))
+
+
+def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
+    from ..load_spec import parse_set
+
+    grid = parse_set(options)
+    for key, values in grid.items():
+        if not isinstance(values, list):
+            raise click.BadParameter(f"{key} needs a JSON list, such as {key}=[1,2]", param_hint="--grid")
+    return grid or None
+
+
+class _Progress:
+    """One line a point on standard error."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def __call__(self, number: int, total: int, point: Point) -> None:
+        from ..sweep_report import point_label
+
+        seconds, self._since = time.monotonic() - self._since, time.monotonic()
+        if point.failure:
+            said = f"failed: {point.failure}"
+        else:
+            assert point.measured
+            assert point.done
+            how = "found" if point.done.found else f"{seconds:.1f} s"
+            said = f"val {point.measured.val or '–'}  test {point.measured.test}  ({how})"
+        click.echo(f"[{number}/{total}] {point_label(point)}: {said}", err=True)
+
+
+def _print(sweep: Sweep) -> None:
+    from ..sweep_report import NOTE, sweep_table
+    from .options import print_table
+
+    print_table(*sweep_table(sweep), title=sweep.name)
+    click.echo(NOTE)

@@ -1,0 +1,74 @@
+"""The figures of one result that tables and charts show. Light: reads ``result.json``, no torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .run_folder import RunFolderError
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric on one split over the seeds."""
+
+    mean: float
+    #: Sample standard deviation (n - 1); 0 for one seed.
+    std: float
+    per_seed: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Score:
+        """Over these values, one a seed."""
+        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, tuple(values))
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f} ± {self.std:.4f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run measured."""
+
+    #: The task's primary metric; ``val`` and ``test`` are of it.
+    metric: str
+    #: On the split that selected, at the kept epochs; ``None`` where nothing was selected.
+    val: Score | None
+    #: On the reported split.
+    test: Score
+    #: Trainable parameters; numbers that a head took from the labelled items without training.
+    trainable: int
+    fitted: int
+    #: Of one training, mean over the seeds.
+    seconds: float
+    #: Resident memory at its highest, in MB (10^6 bytes), whatever the process held before included.
+    peak_memory_mb: float
+    #: Of the support graph, mean over the seeds; ``None`` without a graph.
+    nodes: float | None
+    edges: float | None
+    #: Combinations of search values that were tried.
+    tried: int
+
+
+def measured(result: Mapping[str, Any]) -> Measured:
+    """The figures of a ``result.json``. Raises ``RunFolderError`` where it is none of ours."""
+    try:
+        metric = result.get("metric", "accuracy")
+        selected = [score for score in result["selection"]["per_seed"] if score is not None]
+        graph = result["graph"]
+        return Measured(
+            metric,
+            Score.of(selected) if selected else None,
+            Score.of(result["test"][metric]["per_seed"]),
+            result["parameters"]["trainable"],
+            result["parameters"].get("fitted", 0),
+            result["training_seconds_per_seed"],
+            max(stage["peak_memory_mb"] for stage in result["stages"].values()),
+            statistics.fmean(graph["support_nodes"]) if graph else None,
+            statistics.fmean(graph["support_edges"]) if graph else None,
+            len(result["tried"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(f"the result lacks {error}; run its pipeline again with this version") from None

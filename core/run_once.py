@@ -1,0 +1,98 @@
+"""A run that is done once: found by all that its numbers depend on, or run and kept under that name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from .. import __version__
+from ..registry.catalogue import Catalogue, UnknownComponent
+from ..registry.spec import Spec
+from .assemble import build
+from .dataset import Dataset
+from .devices import own_randomness, resolve_device
+from .encode import EncoderStage
+from .files import sha256_of
+from .pipeline_spec import PipelineSpec
+from .run import run_pipeline
+from .run_folder import MANIFEST, adapter_folder, read_json_file
+from .store import identity_key
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished run."""
+
+    folder: Path
+    #: What ``result.json`` holds.
+    result: dict[str, Any]
+    #: Whether it was found rather than run.
+    found: bool
+
+
+class RunOnce:
+    """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again."""
+
+    def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
+        self.catalogue, self.store, self.parent = catalogue, store, parent
+        self._known: dict[str, str] = {}
+
+    def __call__(self, spec: PipelineSpec) -> Done:
+        """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time."""
+        folder = self.parent / self.key(spec)
+        if (folder / "result.json").is_file():
+            return Done(folder, read_json_file(folder / "result.json"), True)
+        run = run_pipeline(spec, self.catalogue, self.store, folder)
+        return Done(run.folder, run.result, False)
+
+    def key(self, spec: PipelineSpec) -> str:
+        """Of spec, versions of Graftwork and of each component, data, encoder weights and the run it starts from.
+
+        The weights are those noted beside the stored vectors; only where none are stored the model is loaded.
+        """
+        elsewhere = {"name", "reporters"}  # they say where results go, not what they are
+        start = spec.trainer.start_from
+        identity = {
+            "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
+            "graftwork": __version__,
+            "components": dict(sorted(_versions(spec, self.catalogue))),
+            "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
+            "weights": self._once(spec.encoder, lambda: self._weights(spec)),
+            "start": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
+        }
+        return identity_key(identity)
+
+    def _once(self, section: Spec, find: Callable[[], str]) -> str:
+        key = f"{type(section).__name__} {section.model_dump_json()}"
+        if key not in self._known:
+            self._known[key] = find()
+        return self._known[key]
+
+    def _fingerprint(self, spec: PipelineSpec) -> str:
+        dataset: Dataset = build(self.catalogue, spec.dataset)
+        return dataset.load().fingerprint()
+
+    def _weights(self, spec: PipelineSpec) -> str:
+        device = resolve_device(spec.device)
+        with own_randomness(device):
+            return EncoderStage(spec.encoder, self.catalogue, self.store, lambda: device).facts().weights
+
+
+def _versions(value: Any, catalogue: Catalogue) -> Iterator[tuple[str, int]]:
+    """Name and version of every component in a spec, however deep."""
+    if isinstance(value, (tuple, list)):
+        for one in value:
+            yield from _versions(one, catalogue)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _versions(getattr(value, name), catalogue)
+        if isinstance(value, Spec):
+            try:
+                component = catalogue.component_of(value)
+            except UnknownComponent:  # a section, not a component
+                return
+            yield component.name, component.version

@@ -1,0 +1,32 @@
+"""Tables as text. Light."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def label(value: Any) -> str:
+    """A spec value in a few words: ``0.8``, ``cosine``, ``average_degree 8``."""
+    if isinstance(value, Mapping):
+        return " ".join(label(one) if key == "type" else f"{key} {label(one)}" for key, one in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A GitHub table; a ``|`` in a cell is escaped."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def csv_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """CSV (RFC 4180) of flat rows; the columns of all of them, in the order met."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
