@@ -20,7 +20,10 @@ def edge_cosines(graph: SparseGraph, x: Tensor, y: Tensor) -> Tensor:
     A zero row gets gradient 0. Differentiable again.
     """
     assert graph.weight is not None
-    return cast(Tensor, _EdgeCosines.apply(x, y, graph.weight, graph.structure))  # type: ignore[no-untyped-call]
+    wide = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    left = x.to(wide)
+    right = left if y is x else y.to(wide)
+    return cast(Tensor, _EdgeCosines.apply(left, right, graph.weight, graph.structure))  # type: ignore[no-untyped-call]
 
 
 class _EdgeCosines(torch.autograd.Function):
@@ -42,8 +45,7 @@ class _EdgeCosines(torch.autograd.Function):
 
 
 def _unit(x: Tensor) -> Tensor:
-    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    return wide * _inverse_norm(wide)
+    return x * _inverse_norm(x)
 
 
 def _inverse_norm(x: Tensor) -> Tensor:
@@ -56,4 +58,4 @@ def _through_norm(x: Tensor, unit: Tensor, gradient: Tensor | None) -> Tensor | 
     if gradient is None:
         return None
     tangent = gradient - unit * (unit * gradient).sum(1, keepdim=True)
-    return (tangent * _inverse_norm(x.to(unit.dtype))).to(x.dtype)
+    return tangent * _inverse_norm(x)

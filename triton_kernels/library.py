@@ -23,6 +23,8 @@ def _spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tenso
         from .triton_propagate import spmm as triton_spmm
 
         return triton_spmm(rowptr, col, value, h)
+    if h.shape[1] == 0:  # which embedding_bag refuses on more than one thread
+        return h.new_empty(rowptr.shape[0] - 1, 0)
     # embedding_bag is a fused CPU SpMM
     return functional.embedding_bag(col, h, rowptr, mode="sum", per_sample_weights=value, include_last_offset=True)
 

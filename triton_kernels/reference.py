@@ -20,7 +20,8 @@ def similarity_graph(
     self_loops: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Which edges there are (bool [N, M]) and every pair's cosine (float32 [N, M]); loops have weight 1."""
-    cosine = rounded(_unit(x) @ _unit(x if y is None else y).T)
+    exact = _unit(x) @ _unit(x if y is None else y).T
+    cosine = rounded(exact.detach()) + (exact - exact.detach()).float()  # rounding has no derivative, the cosine has
     edge = cosine >= torch.tensor(threshold, dtype=torch.float32)
     if y is None:
         edge.fill_diagonal_(False)
@@ -74,4 +75,4 @@ def gcn_bottleneck(
 def _unit(x: Tensor) -> Tensor:
     x = x.double()
     norm: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x / norm.where(norm > 0, 1)
+    return x / norm.where(norm > 0, torch.inf)  # a zero row stays zero and gets no gradient
