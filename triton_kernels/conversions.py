@@ -16,7 +16,7 @@ from .csr import rows_of
 from .sparse_graph import SparseGraph
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 
 def from_torch_csr(matrix: Tensor, *, binary: bool = False) -> SparseGraph:

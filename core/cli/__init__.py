@@ -17,6 +17,7 @@ COMMANDS = {
     "components": "components",
     "plugins": "plugins",
     "doctor": "doctor",
+    "bench": "bench",
 }
 
 
