@@ -31,10 +31,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/bench_pipeline.py
-	$(BIN)/python benchmarks/bench_similarity_graph.py
-	$(BIN)/python benchmarks/bench_propagate.py
-	$(BIN)/python benchmarks/bench_gcn_bottleneck.py
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[bench]"
+	$(BIN)/graftwork bench all
 
 # The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
 pocket-fonts: $(READY)

@@ -17,6 +17,7 @@ from .dataset import Dataset
 from .devices import own_randomness, resolve_device
 from .encode import EncoderStage
 from .files import sha256_of
+from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
 from .run import run_pipeline
 from .run_folder import MANIFEST, adapter_folder, read_json_file
@@ -61,7 +62,10 @@ class RunOnce:
             "graftwork": __version__,
             "components": dict(sorted(_versions(spec, self.catalogue))),
             "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
-            "weights": self._once(spec.encoder, lambda: self._weights(spec)),
+            "weights": {
+                modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
+                for modality in _modalities(spec)
+            },
             "start": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
         }
         return identity_key(identity)
@@ -76,10 +80,15 @@ class RunOnce:
         dataset: Dataset = build(self.catalogue, spec.dataset)
         return dataset.load().fingerprint()
 
-    def _weights(self, spec: PipelineSpec) -> str:
+    def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)
         with own_randomness(device):
-            return EncoderStage(spec.encoder, self.catalogue, self.store, lambda: device).facts().weights
+            return EncoderStage(spec.encoder, self.catalogue, self.store, lambda: device).facts(modality).weights
+
+
+def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
+    """What the encoder is asked for: the nodes' modalities, and texts for prompts."""
+    return tuple(dict.fromkeys([*modalities_of(spec.graph), *(["text"] if spec.task.uses_prompts() else [])]))
 
 
 def _versions(value: Any, catalogue: Catalogue) -> Iterator[tuple[str, int]]:

@@ -235,7 +235,9 @@ CASES = {
         gcn_bottleneck,
         dense_adapter,
         adapters(),
-        having(non_finite("spreads", of=("x",)), permutation("n_", x="n_", graph="nn"), without=("finite_differences",)),
+        having(
+            non_finite("spreads", of=("x",)), permutation("n_", x="n_", graph="nn"), without=("finite_differences",)
+        ),
     ),
     "gcn_bottleneck_smooth": Case(
         gcn_bottleneck, dense_adapter, adapters(activations=("gelu", "tanh")), (ALL_DERIVATIVES,)

@@ -195,7 +195,9 @@ def _loaded(module: ModuleType, mutation: Mutation) -> ModuleType:
 
 
 def _uses(module: ModuleType, faulty: ModuleType) -> Iterator[tuple[ModuleType, str, Any, Any]]:
-    own = {id(value): name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+    own = {
+        id(value): name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+    }
     for holder in [one for name, one in sys.modules.items() if name.startswith(PACKAGE)]:
         for name, value in list(vars(holder).items()):
             if id(value) in own:

@@ -17,5 +17,10 @@ def test_a_kernel_has_the_property(case: str, name: str) -> None:
     one = CASES[case]
     examples = DEAR.get(name, 60)
     check_kernel(
-        one.op, one.reference, one.strategy, properties=[one.named()[name]], tolerances=one.tolerances, examples=examples
+        one.op,
+        one.reference,
+        one.strategy,
+        properties=[one.named()[name]],
+        tolerances=one.tolerances,
+        examples=examples,
     )

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Folders with Python files that are not part of the package.
-NOT_SHIPPED = {"tests", "examples", "benchmarks", "docs"}
+NOT_SHIPPED = {"tests", "examples", "docs"}
 DATA = {"py.typed", "plugins/pocket/clip"}
 
 

@@ -19,12 +19,12 @@ from .screens import (
     bound_columns,
     float32_screen,
     head_screen,
-    spread,
+    sample_rows,
 )
 from .vectors import Vectors
 
 # In units of one float32 product of all D features of one pair, measured at D = 512
-# (docs/benchmarks/similarity_graph.md):
+# (docs/benchmarks/kernels.md):
 SCAN = 0.08
 """Comparing a pair's product with the threshold."""
 VERIFY = 27.0
@@ -116,12 +116,11 @@ class Sample:
     @classmethod
     def of(cls, vectors: Vectors, threshold: float, rotation: Rotation | None) -> Sample:
         """256 rows against 2048."""
-        left, right = spread(vectors.unit_x, 256), spread(vectors.unit_y, 2048)
+        left = vectors.unit_x[sample_rows(vectors.unit_x, 256)]
+        right = vectors.unit_y[sample_rows(vectors.unit_y, 2048)]
         cosine = left @ right.T
-        if vectors.symmetric:
-            step_left, step_right = (max(1, -(-len(vectors.unit_x) // n)) for n in (256, 2048))
-            same = (torch.arange(len(left)) * step_left)[:, None] == torch.arange(len(right)) * step_right
-            cosine[same.to(cosine.device)] = torch.nan
+        if vectors.symmetric:  # the same random order on both sides
+            cosine.fill_diagonal_(torch.nan)
         rotated = None if rotation is None else (left @ rotation.basis, right @ rotation.basis)
         return cls(cosine, rotated, threshold, rotation.error if rotation else 0.0, vectors.x.shape[1])
 

@@ -35,6 +35,17 @@ def check_arrays(rowptr: Tensor, col: Tensor, weight: Tensor | None, num_cols: i
         raise ValueError(f"{where} has weight {weight[edge]}: give finite weights, or drop the edge")
 
 
+def check_edges(edge_index: Tensor, edge_weight: Tensor | None) -> None:
+    """Raise ValueError unless edge_index is integers [2, E] and edge_weight, if given, real numbers [E]."""
+    integers = not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool)
+    if edge_index.ndim != 2 or len(edge_index) != 2 or not integers:
+        found = f"{edge_index.dtype} {list(edge_index.shape)}"
+        raise ValueError(f"edge_index must be integers [2, E] (senders, then receivers), got {found}")
+    if edge_weight is not None and (edge_weight.shape != edge_index.shape[1:] or edge_weight.is_complex()):
+        found = f"{edge_weight.dtype} {list(edge_weight.shape)} for {edge_index.shape[1]} edges"
+        raise ValueError(f"edge_weight must hold one number an edge, got {found}")
+
+
 def check_range(name: str, index: Tensor, size: int) -> None:
     """Raise ValueError at the first index outside 0 to size - 1."""
     outside = (index < 0) | (index >= size)

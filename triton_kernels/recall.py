@@ -15,7 +15,7 @@ def measured_recall(graph: SparseGraph, vectors: Vectors) -> SparseGraph:
     """The graph, its `search.recall` set: the share of the edges of some random rows that it has; 1 if they have
     none."""
     assert graph.search is not None
-    generator = torch.Generator().manual_seed(len(vectors.x))  # random, where the search's own sample is evenly spaced
+    generator = torch.Generator().manual_seed(len(vectors.x))  # not the search's own sample
     rows = torch.randperm(len(vectors.x), generator=generator)[:ROWS].to(vectors.x.device)
     edges = 0
     for chunk in torch.split(vectors.unit_y, 8192):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .csr import check_arrays, check_range, rowptr_of
+from .csr import check_arrays, check_edges, check_range, rowptr_of
 from .structure import Structure
 
 
@@ -84,12 +84,7 @@ class SparseGraph:
             ValueError: wrong shapes, a node out of range, an edge given twice, a weight that is not finite.
         """
         cols = num_rows if num_cols is None else num_cols
-        if edge_index.ndim != 2 or len(edge_index) != 2 or edge_index.is_floating_point():
-            found = f"{edge_index.dtype} {list(edge_index.shape)}"
-            raise ValueError(f"edge_index must be integers [2, E] (senders, then receivers), got {found}")
-        if edge_weight is not None and edge_weight.shape != edge_index.shape[1:]:
-            found = f"{list(edge_weight.shape)} for {edge_index.shape[1]} edges"
-            raise ValueError(f"edge_weight must hold one number an edge, got {found}")
+        check_edges(edge_index, edge_weight)
         col, row = edge_index.long()
         check_range("edge_index has a sender out of range:", col, cols)
         check_range("edge_index has a receiver out of range:", row, num_rows)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .csr import rowptr_of
-from .screens import spread
+from .screens import sample_rows
 from .sparse_graph import Search, SparseGraph
 from .vectors import Vectors
 
@@ -81,7 +81,8 @@ def _largest(graph: SparseGraph, wanted: int, vectors: Vectors, pool: Executor) 
 
 def _sampled_threshold(vectors: Vectors, share: float) -> float:
     """The cosine that about this share of the pairs reaches, a little low; -1 where all of them do."""
-    left, right = spread(vectors.unit_x, 512), spread(vectors.unit_y, 8192)
+    left = vectors.unit_x[sample_rows(vectors.unit_x, 512)]
+    right = vectors.unit_y[sample_rows(vectors.unit_y, 8192)]
     cosine: Tensor = (left @ right.T).flatten()
     loops = len(left) if vectors.symmetric else 0  # pairs of a row with itself are the largest of all
     rank = round(share * (len(cosine) - loops)) + loops

@@ -19,6 +19,7 @@ COMMANDS = {
     "components": "components",
     "plugins": "plugins",
     "doctor": "doctor",
+    "bench": "bench",
 }
 
 

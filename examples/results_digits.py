@@ -1,6 +1,6 @@
 """The table of docs/results.md: the demo's four pipelines at 1, 4 and 16 shots.
 
-.venv/bin/python benchmarks/results_digits.py          (about five minutes on two cores; prints Markdown)
+.venv/bin/python examples/results_digits.py          (about five minutes on two cores; prints Markdown)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from graftwork import Pipeline
 
 SHOTS = (1, 4, 16)
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parent
 SPECS = {
     "zero-shot": "digits_zero_shot.json",
     "linear probe": "digits_linear_probe.json",

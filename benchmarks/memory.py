@@ -1,0 +1,80 @@
+"""Peak memory of one candidate over its inputs, in a process of its own: what one leaves behind tells on no other.
+
+The process makes the inputs, prepares the candidate, returns what the allocator holds in reserve, notes its resident
+set, resets the kernel's high-water mark of it (Linux; elsewhere the mark of the process's life is taken, which inputs
+may have set), makes the first call, caches and all, and reports the difference.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import resource
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from . import Setting
+
+STATUS = Path("/proc/self/status")
+
+
+def peak_mb(name: str, index: int, candidate: str, setting: Setting) -> float:
+    """MB (10^6 bytes) that the candidate of case number `index` of a benchmark takes at most over its inputs.
+
+    Raises:
+        subprocess.CalledProcessError: the candidate failed; its own message is on standard error.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", __name__, name, str(index), candidate, setting.device]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def main(name: str, index: str, candidate: str, device: str) -> None:
+    """Print the MB of one candidate."""
+    import torch
+
+    case = import_module(f".{name}", __package__).cases(Setting(device=device))[int(index)]
+    (chosen,) = (one for one in case.candidates if one.name == candidate)
+    call = chosen.prepare(case.inputs())
+    torch.ones(64, 64) @ torch.ones(64, 64)  # the libraries' own buffers
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    before = _resident_mb()
+    _reset_peak()
+    if device == "cuda":
+        before = torch.cuda.memory_allocated() / 1e6
+        torch.cuda.reset_peak_memory_stats()
+    call()
+    peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _peak_mb()
+    print(max(0.0, peak - before))
+
+
+def _reset_peak() -> None:
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # man 5 proc
+
+
+def _resident_mb() -> float:
+    return _status("VmRSS") if STATUS.exists() else _life_peak_mb()
+
+
+def _peak_mb() -> float:
+    return _status("VmHWM") if STATUS.exists() else _life_peak_mb()
+
+
+def _status(key: str) -> float:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def _life_peak_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,84 @@
+"""``graftwork bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("bench", epilog="Example: graftwork bench propagate --quick")
+@click.argument("name", required=False)
+@click.option(
+    "--quick", is_flag=True, help="Small sizes and few rounds: shows that all of it runs, says little of speed."
+)
+@click.option(
+    "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where to measure."
+)
+@click.option("--out", type=click.Path(dir_okay=False), help="Write the Markdown there as well, table by table.")
+def command(name: str | None, quick: bool, device: str, out: str | None) -> None:
+    """Measure the kernels and the pipeline against their limits and their peers, in Markdown.
+
+    NAME is one benchmark, or `all`; without it they are listed. Candidates are alternated in one process and ratios
+    taken a round, so that other load hits all alike. Peers that are not installed are left out and named.
+    """
+    benchmarks = _benchmarks()
+    if name is None:
+        width = max(map(len, benchmarks.BENCHMARKS))
+        for one, summary in benchmarks.BENCHMARKS.items():
+            click.echo(f"{one:<{width}}  {summary}")
+        click.echo("\nRun one of them, or `graftwork bench all` (some 20 minutes; with --quick one).", err=True)
+        return
+    names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
+    target = None if out is None else _opened(out)
+    for text in _pages(names, benchmarks.Setting(quick, device)):
+        click.echo(text)
+        if target:
+            with target.open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+
+
+def _benchmarks() -> Any:
+    """The package on top of the layers, imported by name: what is measured does not depend on what measures."""
+    return import_module("...benchmarks", __package__)
+
+
+def _known(name: str, known: dict[str, str]) -> str:
+    from ...registry.nearest import nearest
+
+    if name not in known:
+        near = nearest(name, (*known, "all"))
+        hint = f"did you mean '{near}'?" if near else f"there are {', '.join(known)} and all"
+        raise click.BadParameter(f"no benchmark is called '{name}'; {hint}", param_hint="NAME")
+    return name
+
+
+def _opened(out: str) -> Path:
+    """The file, emptied before anything is measured, so that a wrong path costs no time."""
+    try:
+        Path(out).write_text("", encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from error
+    return Path(out)
+
+
+def _pages(names: list[str], setting: Any) -> Iterator[str]:
+    import os
+    import warnings
+
+    # before torch: OpenMP's threads then sleep while they wait, so that CPU time counts work, on a busy machine too
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import torch
+
+    from ..devices import DeviceError
+
+    if setting.device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("torch sees no CUDA device here: leave --device out")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse")  # torch's notice that its CSR is a beta
+        yield f"{import_module('...benchmarks.measure', __package__).machine(setting)}\n"
+        for name in names:
+            yield from _benchmarks().tables(name, setting, lambda line: click.echo(f"  {line}", err=True))

@@ -1,0 +1,173 @@
+"""PyTorch Geometric: its `Data`, and a `GCNConv` for its models that passes messages with our kernel.
+
+Importing this module imports torch_geometric (seconds); nothing else in Graftwork does.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from .csr import check_edges, check_range
+from .propagate import propagate as pass_messages
+from .sparse_graph import SparseGraph
+
+try:
+    from torch_geometric import nn as pyg_nn
+    from torch_geometric.data import Data
+    from torch_geometric.utils import add_remaining_self_loops, coalesce
+except ImportError as error:
+    raise ImportError("graftwork.triton_kernels.pyg needs PyTorch Geometric: pip install 'graftwork[pyg]'") from error
+
+
+def from_data(data: Data, *, edge_weight: str | None = "edge_weight") -> SparseGraph:
+    """A square graph from a PyG `Data`: row i hears the sources of the edges whose target is i.
+
+    Args:
+        data: with `edge_index` [2, E], and `num_nodes` (or what PyG infers it from, such as `x`).
+        edge_weight: the attribute that holds the weights, floating [E]; without it, or for None, the graph is binary.
+
+    Raises:
+        ValueError: no `edge_index`, or as `SparseGraph.from_edge_index`; an edge given twice can be merged by
+            `data.coalesce()` first.
+    """
+    if data.edge_index is None:
+        raise ValueError("the Data has no edge_index [2, E], so no edges: set it first")
+    weight = None if edge_weight is None else getattr(data, edge_weight, None)
+    return SparseGraph.from_edge_index(data.edge_index, weight, num_rows=data.num_nodes)
+
+
+def to_data(graph: SparseGraph, **attributes: Any) -> Data:
+    """The graph as a PyG `Data`: `edge_index`, `edge_weight` unless it is binary, `num_nodes`, and other attributes.
+
+    Raises:
+        ValueError: a bipartite graph; a `Data` has one kind of node.
+    """
+    weight = {} if graph.weight is None else {"edge_weight": graph.weight}
+    return Data(edge_index=graph.edge_index, num_nodes=graph.num_nodes, **weight, **attributes)
+
+
+class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
+    """`torch_geometric.nn.GCNConv` with Graftwork's message passing: same arguments, parameters and results.
+
+    The edges are sorted and normalised when a forward first sees them and are remembered as long as the same tensors
+    come again unchanged. Edges given twice count twice and existing self-loops keep their weight, as in PyG. Weights
+    that are learned are normalised anew, differentiably. Where PyG's own machinery is asked for (an explanation, hooks
+    on messages, a sparse tensor for `edge_index`) PyG's own forward runs.
+
+    Raises:
+        ValueError: an aggregation other than a sum (`aggr="add"`).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, **options: Any) -> None:
+        super().__init__(in_channels, out_channels, **options)
+        if options.get("aggr", "add") not in ("add", "sum"):
+            raise ValueError(f"GCNConv sums messages (aggr='add'), got aggr={options['aggr']!r}: use PyG's own")
+
+    def reset_parameters(self) -> None:
+        """New parameters, and no edges remembered."""
+        super().reset_parameters()
+        self._last = _LastGraph()
+
+    def forward(self, x: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None = None) -> Tensor:
+        """New node features.
+
+        Args:
+            x: floating [..., N, in_channels].
+            edge_index: integers [2, E], sources above targets; or a square `SparseGraph` [N, N] with its own weights,
+                to which loops of weight 1 are added where `add_self_loops` is set.
+            edge_weight: floating [E], or None for ones.
+
+        Returns:
+            [..., N, out_channels].
+
+        Raises:
+            ValueError: an edge_index of another shape or type, a node out of range, weights that are not finite.
+        """
+        if (
+            not isinstance(x, Tensor)
+            or not isinstance(edge_index, (Tensor, SparseGraph))
+            or self._needs_pyg(edge_index)
+        ):
+            # PyG generates its propagate from this line, which it looks for in the text of the class itself:
+            # propagate_type: (x: Tensor, edge_weight: Tensor | None)
+            return cast(Tensor, super().forward(x, edge_index, edge_weight))
+        graph = self._graph(edge_index, edge_weight, x.shape[-2])
+        h = self.lin(x)
+        nodes_first = h.movedim(-2, 0)  # [N, ..., out]: a batch is only more features
+        out = pass_messages(graph, nodes_first.reshape(len(nodes_first), -1), norm="sym" if self.normalize else None)
+        out = out.reshape(nodes_first.shape).movedim(0, -2)
+        return out if self.bias is None else out + self.bias
+
+    def _needs_pyg(self, edge_index: Tensor | SparseGraph) -> bool:
+        if isinstance(edge_index, SparseGraph):
+            return False
+        stages = ("propagate", "message", "aggregate", "message_and_aggregate")
+        hooks = (getattr(self, f"_{stage}_forward{when}_hooks", None) for stage in stages for when in ("_pre", ""))
+        return edge_index.layout != torch.strided or bool(self.explain) or any(hooks)
+
+    def _graph(self, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None, nodes: int) -> SparseGraph:
+        if isinstance(edge_index, SparseGraph):
+            if edge_weight is not None or self.improved:
+                raise ValueError("a SparseGraph brings its own weights and loops: give no edge_weight, improved=False")
+            return edge_index.with_self_loops() if self.add_self_loops else edge_index
+        if self.cached and self._last.graph is not None:  # PyG's promise to look at the edges once
+            return self._last.graph
+        tensors = [edge_index] if edge_weight is None else [edge_index, edge_weight]
+        graph = self._last.of(tensors, nodes)
+        if graph is None:
+            graph = self._sorted(edge_index, edge_weight, nodes)
+            self._last.keep(tensors, nodes, graph)
+        return graph
+
+    def _sorted(self, edge_index: Tensor, edge_weight: Tensor | None, nodes: int) -> SparseGraph:
+        weight = None if edge_weight is None else edge_weight.reshape(-1)
+        check_edges(edge_index, weight)
+        check_range("edge_index has a node out of range:", edge_index.flatten(), nodes)
+        if self.flow == "target_to_source":
+            edge_index = edge_index.flip(0)
+        if self.add_self_loops:
+            fill = 2.0 if self.improved else 1.0
+            edge_index, weight = add_remaining_self_loops(edge_index, weight, fill, nodes)
+        edge_index, weight = _merged(edge_index, weight, nodes)
+        return SparseGraph.from_edge_index(edge_index, weight, num_rows=nodes)
+
+
+def _merged(edge_index: Tensor, weight: Tensor | None, nodes: int) -> tuple[Tensor, Tensor | None]:
+    """Every edge once; of repeated ones the weights add up."""
+    once, _ = coalesce(edge_index, None, nodes)
+    if once.shape == edge_index.shape:
+        return edge_index, weight
+    weight = torch.ones(edge_index.shape[1], device=edge_index.device) if weight is None else weight
+    return cast(tuple[Tensor, Tensor], coalesce(edge_index, weight, nodes, reduce="sum"))
+
+
+class _LastGraph:
+    """The graph of the tensors that came last, known again by identity and version; a copy of a layer starts afresh."""
+
+    def __init__(self) -> None:
+        self.graph: SparseGraph | None = None
+        self._nodes = 0
+        self._seen: list[tuple[weakref.ref[Tensor], int]] = []
+
+    def of(self, tensors: list[Tensor], nodes: int) -> SparseGraph | None:
+        """The graph kept for these very tensors, if nothing has changed them since."""
+        same = nodes == self._nodes and len(tensors) == len(self._seen)
+        known = same and all(
+            seen() is one and version == one._version for one, (seen, version) in zip(tensors, self._seen, strict=True)
+        )
+        return self.graph if known else None
+
+    def keep(self, tensors: list[Tensor], nodes: int, graph: SparseGraph) -> None:
+        """Remember the graph, unless its weights are learned or nothing would tell that they changed."""
+        if any(one.requires_grad or one.is_inference() for one in tensors):
+            self.graph = None
+            return
+        self.graph, self._nodes = graph, nodes
+        self._seen = [(weakref.ref(one), one._version) for one in tensors]
+
+    def __reduce__(self) -> tuple[type[_LastGraph], tuple[()]]:
+        return _LastGraph, ()
