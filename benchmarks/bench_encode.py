@@ -58,7 +58,7 @@ def photos(count: int, side: int) -> list[Media]:
 
 def sentences(count: int) -> list[Media]:
     """Descriptions of about twenty words."""
-    words = "a small dark bright photo of the red blue grass with three seven cats dogs in on under house".split()
+    words = ["a", "small", "dark", "bright", "photo", "of", "the", "red", "blue", "grass", "with", "three", "seven", "cats", "dogs", "in", "on", "under", "house"]
     rng = np.random.default_rng(0)
     return [Media.of_text(f"{number} " + " ".join(rng.choice(words, 20))) for number in range(count)]
 
@@ -161,7 +161,9 @@ def _cases(minilm: Path, vit: Path) -> list[Callable[[], str]]:
     return [
         lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(2048, 64)),
         lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(512, 512)),
-        lambda: compare("ViT-S/16 of random weights (transformers), JPEG of 512 x 512", small_vit, "image", photos(128, 512)),
+        lambda: compare(
+            "ViT-S/16 of random weights (transformers), JPEG of 512 x 512", small_vit, "image", photos(128, 512)
+        ),
         lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(512)),
         lambda: compare("pocket CLIP (open_clip), 20 words", pocket, "text", sentences(8192)),
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from .policies import policy_of
 
 #: Nodes that are computed together, and which of their items are asked for.
 Part = tuple[Nodes, Tensor | slice]
+#: Numbers in the node matrix of one part of `rewire`, and in those of all parts that are kept for the next epoch.
+PART, KEPT = 1 << 22, 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +34,19 @@ class Queries:
     numbers: int
     #: [Qn, S]: the support nodes that each query node hears; ``None`` where messages do not come from a support.
     heard: SparseGraph | None = None
-    #: What the trained fusion makes the support of: at the head of every part's ``inputs``.
+    #: What the trained fusion makes the support of, in the ``inputs`` of every part.
     shared: tuple[Tensor | TokenPair, ...] = ()
 
     def logits(self, model: GraftedModel) -> Tensor:
         """Logits [Q, C] in the order of the queries, without gradients; the support is fused once."""
         with torch.no_grad():
-            fused = tuple(model.fused(one) for one in self.shared)
-            parts = ((_with_shared(nodes, fused), rows) for nodes, rows in self.parts())
+            fused = {id(one): model.fused(one) for one in self.shared}
+            parts = ((_with_fused(nodes, fused), rows) for nodes, rows in self.parts())
             return torch.cat([model(nodes, rows) for nodes, rows in parts])
 
 
-def _with_shared(nodes: Nodes, fused: tuple[Tensor, ...]) -> Nodes:
-    return replace(nodes, inputs=fused + nodes.inputs[len(fused) :]) if fused else nodes
+def _with_fused(nodes: Nodes, fused: dict[int, Tensor]) -> Nodes:
+    return replace(nodes, inputs=tuple(fused.get(id(one), one) for one in nodes.inputs)) if fused else nodes
 
 
 def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
@@ -74,7 +77,8 @@ def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries
     The support's rows, and so its degrees, are what they were in training: a query depends on no other. Ours.
     """
     heard = _heard(support, queries, builder)
-    nodes = support.nodes.joined(queries, stacked(_graph(support), heard, _within(queries, builder)))
+    graph = stacked(_graph(support), heard, _within(queries, builder))
+    nodes = support.nodes.joined(queries, graph=graph)
     rows = slice(len(support.nodes), None)
     return Queries(lambda: [(nodes, rows)], nodes.x.numel(), heard, support.nodes.inputs)
 
@@ -82,20 +86,33 @@ def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries
 def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
     """One query at a time becomes a node like any other: its neighbours hear it too, and degrees change.
 
-    A query depends on no other, at the price of the whole graph anew for each. Ours.
+    A query depends on no other, at the price of a copy of the support's graph for each. Ours.
     """
-    heard, within = _heard(support, queries, builder), _within(queries, builder)
+    heard, within, size = _heard(support, queries, builder), _within(queries, builder), support.x.numel()
+    together = max(1, PART // max(1, size))
 
     def parts() -> Iterator[Part]:
-        for item in range(len(queries)):
-            one = queries.select(torch.tensor([item], device=queries.x.device))
-            start, stop = _span(queries, item, item + 1)
-            inner = None if within is None else _rows(within, start, stop, start, stop)
-            edges = _rows(heard, start, stop, 0, heard.num_cols)
-            graph = stacked(_graph(support), edges, inner, heard_back=True)
-            yield support.nodes.joined(one, graph), slice(len(support.nodes), None)
+        for start in range(0, len(queries), together):
+            items = range(start, min(start + together, len(queries)))
+            yield _rewired(support, queries, items, heard, within)
 
-    return Queries(parts, support.x.numel() + queries.x.numel(), heard, support.nodes.inputs)
+    made = list(parts()) if len(queries) * size <= KEPT else None
+    numbers = min(together, len(queries)) * size
+    return Queries(parts if made is None else lambda: made, numbers, heard, support.nodes.inputs)
+
+
+def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph, within: SparseGraph | None) -> Part:
+    """A copy of the support for each query, side by side: no message passes from copy to copy."""
+    nodes, graphs = [], []
+    for item in items:
+        start, stop = _span(queries, item, item + 1)
+        inner = None if within is None else _rows(within, start, stop, start, stop)
+        edges = _rows(heard, start, stop, 0, heard.num_cols)
+        graphs.append(stacked(_graph(support), edges, inner, heard_back=True))
+        nodes += [support.nodes, queries.select(slice(item, item + 1))]
+    one = len(support.nodes) + 1
+    rows = torch.arange(one - 1, one * len(items), one, device=queries.x.device)
+    return nodes[0].joined(*nodes[1:], graph=side_by_side(graphs)), rows
 
 
 def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: int) -> Queries:
@@ -106,7 +123,7 @@ def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: in
         batch = queries.select(slice(start, start + size))
         rows = _rows(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
         graph = stacked(_graph(support), rows, connect(builder, batch))
-        made.append((support.nodes.joined(batch, graph), slice(len(support.nodes), None)))
+        made.append((support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)))
     return Queries(lambda: made, sum(nodes.x.numel() for nodes, _ in made), heard, support.nodes.inputs)
 
 
@@ -137,6 +154,18 @@ def stacked(
     binary = all(graph.weight is None for graph, _, _ in blocks)
     size = first + heard.num_rows
     return from_pairs(torch.cat(row), torch.cat(col), None if binary else torch.cat(weight), size, size)
+
+
+def side_by_side(graphs: Sequence[SparseGraph]) -> SparseGraph:
+    """Square graphs as one without an edge between them."""
+    firsts = [0, *accumulate(graph.num_nodes for graph in graphs)]
+    edges = [0, *accumulate(graph.num_edges for graph in graphs)]
+    rowptr = torch.cat(
+        [graphs[0].rowptr[:1], *(graph.rowptr[1:] + at for graph, at in zip(graphs, edges, strict=False))]
+    )
+    col = torch.cat([graph.col + first for graph, first in zip(graphs, firsts, strict=False)])
+    weights = [graph.weight for graph in graphs if graph.weight is not None]
+    return SparseGraph(rowptr, col, torch.cat(weights) if weights else None, firsts[-1], firsts[-1])
 
 
 def _graph(support: Support) -> SparseGraph:

@@ -69,7 +69,7 @@ def _support_tensors(trial: Trial, model: GraftedModel, support: Support) -> dic
     if prompts is not None and spec.task.head is not None and spec.task.head.uses_prompts():
         tensors["class_vectors"] = prompt_nodes(prompts, spec.graph).vectors
     if prompts is not None and spec.task.blend > 0:
-        tensors["zero_shot.class_vectors"] = prompts.vectors
+        tensors["zero_shot.class_vectors"] = prompts.vectors.clone()  # a file holds no tensor twice
     return tensors
 
 

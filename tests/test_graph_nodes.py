@@ -35,13 +35,23 @@ BY_BLOCK = {"vv": 0.8, "tt": {"average_degree": 3}, "vt": {"quantile": 0.7}}
 #: Every kind of node, and how its graph is set.
 KINDS: dict[str, dict[str, Any]] = {
     "image": {"nodes": "image"},
-    "text": {"nodes": "text"},
+    "text": {"nodes": "text", "weight": "binary", "pool": "labelled"},
     "mean": {"nodes": "fused", "fusion": "mean", "threshold": {"average_degree": 4}},
     "concat": {"nodes": "fused", "fusion": "concat", "threshold": {"quantile": 0.8}},
-    "cross_attention": {"nodes": "fused", "fusion": "cross_attention", "fusion_rank": 4, "threshold": 0.5},
-    "pair": {"nodes": "pair", "threshold": BY_BLOCK},
+    "cross_attention": {
+        "nodes": "fused",
+        "fusion": "cross_attention",
+        "fusion_rank": 4,
+        "threshold": 0.5,
+        "weight": "softmax",
+    },
+    "pair": {"nodes": "pair", "threshold": BY_BLOCK, "weight": "softmax", "pool": "labelled"},
     "pair, side by side": {"nodes": "pair", "readout": "concat", "threshold": BY_BLOCK, "max_degree": 5},
-    "tokens": {"nodes": "tokens", "threshold": {"vv": 0.2, "tt": {"average_degree": 1}, "vt": 0.01}},
+    "tokens": {
+        "nodes": "tokens",
+        "weight": "softmax",
+        "threshold": {"vv": 0.2, "tt": {"average_degree": 1}, "vt": 0.01},
+    },
 }
 
 
@@ -122,9 +132,9 @@ def test_the_plan_counts_what_is_trained(tmp_path: Path, kind: str, adapter: str
     assert pipeline(**overrides).plan(tmp_path / "store").trainable == run.trainable
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind]["nodes"] != "tokens"])
-def test_every_parameter_of_the_fusion_trains(tmp_path: Path, kind: str) -> None:
-    """EWC's per-item gradients go through every kind of node, and with a graph the fusion's tensors all move."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_single_items_go_through_every_kind_of_node(tmp_path: Path, kind: str) -> None:
+    """As EWC takes them, batched; and every tensor of the fusion gets some."""
     penalty = [{"type": "ewc", "strength": 1.0, "anchor": "init"}]
     run = Measured(tmp_path, **spec_of(kind, regularizers=penalty))
     fisher = run.trial.trained[0].files["fisher"]
@@ -243,6 +253,7 @@ def test_the_blend_adds_its_share_and_can_be_searched(tmp_path: Path) -> None:
     """With nothing trained and a linear head at zero the logits are blend x zero-shot; `search` tries several."""
     run = Measured(tmp_path, **spec_of("image", trainer__epochs=0, task__blend=0.25))
     features = run.trial.prepared.features["test"]
+    assert torch.equal(run.load().logits(run.pictures()), run.logits)
     prompts = run.trial.prepared.prompts
     assert prompts is not None
     torch.testing.assert_close(run.logits, 0.25 * zero_shot_logits(features.vectors, run.trial.spec.graph, prompts))
@@ -253,6 +264,13 @@ def test_the_blend_adds_its_share_and_can_be_searched(tmp_path: Path) -> None:
         f"Blend with zero-shot logits: {searched.result['blend']}"
         in (searched.folder / "adapter" / "README.md").read_text()
     )
+
+
+@pytest.mark.parametrize("kind", ["image", "concat"])
+def test_the_blend_goes_with_a_head_that_compares_too(tmp_path: Path, kind: str) -> None:
+    """Both need class vectors, and both find theirs in the saved folder."""
+    run = Measured(tmp_path, **spec_of(kind, task__head={"type": "cosine"}, task__blend=0.5))
+    assert torch.equal(run.load().logits(run.pictures()), run.logits)
 
 
 def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
@@ -274,10 +292,10 @@ def test_side_by_side_is_for_pairs() -> None:
 
 def test_pairs_are_an_image_and_a_text_of_unit_length(tmp_path: Path) -> None:
     """Interleaved, two nodes an item; the saved support says whose they are."""
-    run = Measured(tmp_path, **spec_of("pair", trainer__epochs=1))
+    run = Measured(tmp_path, **spec_of("pair, side by side", trainer__epochs=1))
     saved = load_file(run.folder / "support.safetensors")
     assert saved["x"].shape == (2 * 30, WIDTH)
     assert saved["layout.kinds"].tolist() == [0, 1] * 30
     assert saved["layout.offsets"].tolist() == list(range(0, 61, 2))
-    assert run.result["nodes"] == "pair, read out by mean"
+    assert run.result["nodes"] == "pair, read out by concat"
     assert run.result["graph"]["support_nodes"] == [60]
