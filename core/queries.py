@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from ..triton_kernels import SparseGraph, attach
-from ..triton_kernels.sparse_graph import from_pairs
+from ..triton_kernels import SparseGraph
 from .fusion import TokenPair
 from .graph import GraphBuilder, Support
 from .model import GraftedModel
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 from .policies import policy_of
+from .stack_graphs import rows_of, side_by_side, stacked
 
 #: Nodes that are computed together, and which of their items are asked for.
 Part = tuple[Nodes, Tensor | slice]
@@ -106,8 +105,8 @@ def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph,
     nodes, graphs = [], []
     for item in items:
         start, stop = _span(queries, item, item + 1)
-        inner = None if within is None else _rows(within, start, stop, start, stop)
-        edges = _rows(heard, start, stop, 0, heard.num_cols)
+        inner = None if within is None else rows_of(within, start, stop, start, stop)
+        edges = rows_of(heard, start, stop, 0, heard.num_cols)
         graphs.append(stacked(_graph(support), edges, inner, heard_back=True))
         nodes += [support.nodes, queries.select(slice(item, item + 1))]
     one = len(support.nodes) + 1
@@ -121,7 +120,7 @@ def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: in
     made: list[Part] = []
     for start in range(0, len(queries), size):
         batch = queries.select(slice(start, start + size))
-        rows = _rows(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
+        rows = rows_of(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
         graph = stacked(_graph(support), rows, connect(builder, batch))
         made.append((support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)))
     return Queries(lambda: made, sum(nodes.x.numel() for nodes, _ in made), heard, support.nodes.inputs)
@@ -136,36 +135,6 @@ def inside(support: Support, split: str) -> Queries:
 def connect(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
     """Neighbours among those nodes; a builder for one node an item is not asked about layouts."""
     return builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
-
-
-def stacked(
-    support: SparseGraph, heard: SparseGraph, inner: SparseGraph | None, heard_back: bool = False
-) -> SparseGraph:
-    """One graph [S + Q, S + Q]: the support's, what queries hear of it, edges among them; and those back to it."""
-    if inner is None and not heard_back:
-        return attach(support, heard)
-    first = support.num_nodes
-    blocks = [(support, 0, 0), (heard, first, 0)] + ([(inner, first, first)] if inner is not None else [])
-    row = [graph.row + down for graph, down, _ in blocks]
-    col = [graph.col + right for graph, _, right in blocks]
-    weight = [graph.edge_weight for graph, _, _ in blocks]
-    if heard_back:
-        row, col, weight = [*row, heard.col], [*col, heard.row + first], [*weight, heard.edge_weight]
-    binary = all(graph.weight is None for graph, _, _ in blocks)
-    size = first + heard.num_rows
-    return from_pairs(torch.cat(row), torch.cat(col), None if binary else torch.cat(weight), size, size)
-
-
-def side_by_side(graphs: Sequence[SparseGraph]) -> SparseGraph:
-    """Square graphs as one without an edge between them."""
-    firsts = [0, *accumulate(graph.num_nodes for graph in graphs)]
-    edges = [0, *accumulate(graph.num_edges for graph in graphs)]
-    rowptr = torch.cat(
-        [graphs[0].rowptr[:1], *(graph.rowptr[1:] + at for graph, at in zip(graphs, edges, strict=False))]
-    )
-    col = torch.cat([graph.col + first for graph, first in zip(graphs, firsts, strict=False)])
-    weights = [graph.weight for graph in graphs if graph.weight is not None]
-    return SparseGraph(rowptr, col, torch.cat(weights) if weights else None, firsts[-1], firsts[-1])
 
 
 def _graph(support: Support) -> SparseGraph:
@@ -189,11 +158,3 @@ def _span(nodes: Nodes, first: int, last: int) -> tuple[int, int]:
     if nodes.layout is None:
         return first, last
     return int(nodes.layout.offsets[first]), int(nodes.layout.offsets[last])
-
-
-def _rows(graph: SparseGraph, start: int, stop: int, left: int, right: int) -> SparseGraph:
-    """Rows ``start`` to ``stop`` of a graph, all of whose columns lie from ``left`` to ``right``."""
-    edges = slice(int(graph.rowptr[start]), int(graph.rowptr[stop]))
-    weight = None if graph.weight is None else graph.weight[edges]
-    rowptr = graph.rowptr[start : stop + 1] - graph.rowptr[start]
-    return SparseGraph(rowptr, graph.col[edges] - left, weight, stop - start, right - left)
