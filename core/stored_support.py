@@ -1,10 +1,10 @@
 """What ``support.safetensors`` holds: all that a new item needs of the training items, and no more.
 
-    targets                                    int64 [items], -1 for an unlabelled one
-    x, graph.rowptr, graph.col, graph.weight   the nodes and their graph, where messages come from them
-    layout.offsets, layout.kinds               whose the nodes are, where an item has several
-    fused                                      what the trained fusion made of them
-    class_vectors, zero_shot.class_vectors     for the head, in the items' space; for the blend
+targets                                    int64 [items], -1 for an unlabelled one
+x, graph.rowptr, graph.col, graph.weight   the nodes and their graph, where messages come from them
+layout.offsets, layout.kinds               whose the nodes are, where an item has several
+fused                                      what the trained fusion made of them
+class_vectors, zero_shot.class_vectors     for the head, in the items' space; for the blend
 """
 
 from __future__ import annotations

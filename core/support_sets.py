@@ -43,6 +43,7 @@ class SupportSets:
         self.catalogue, self.device, self.meter, self.tell = catalogue, device, meter, tell
         self._remember = remember
         self._memory: dict[str, Any] = {}
+        self._without_edge_across: list[GraphSpec | None] = []
 
     def support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
         """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
@@ -71,7 +72,7 @@ class SupportSets:
         if builder is not None:
             with self.meter.stage("graph"):
                 nodes = nodes.with_graph(_graph(builder, nodes, spec))
-            self._note_no_edge_across(nodes)
+            self._note_no_edge_across(spec, nodes)
         return Support(ids, nodes, targets.to(self.device), settled, splits)
 
     def _chosen(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Features:
@@ -84,9 +85,12 @@ class SupportSets:
         known = torch.tensor([id_ in labelled for id_ in chosen.ids])
         return replace(chosen, targets=torch.where(known, chosen.targets, -1))
 
-    def _note_no_edge_across(self, nodes: Nodes) -> None:
+    def _note_no_edge_across(self, spec: PipelineSpec, nodes: Nodes) -> None:
+        """Once a graph spec, not once a seed."""
         if nodes.layout and nodes.graph and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0:
-            self.tell(Note(NO_CROSS_EDGE))
+            if spec.graph not in self._without_edge_across:
+                self.tell(Note(NO_CROSS_EDGE))
+            self._without_edge_across.append(spec.graph)
 
     def _met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)

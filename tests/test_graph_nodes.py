@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import layer_norm, normalize
 
+from graftwork.core.coherence import incoherences
 from graftwork.core.dataset import DataError
 from graftwork.core.devices import resolve_device
 from graftwork.core.experiment import Experiment
@@ -23,7 +24,7 @@ from graftwork.core.head import ClassPrompts
 from graftwork.core.layout import Layout, read_out
 from graftwork.core.predictor import Predictor
 from graftwork.core.result import result_of
-from graftwork.core.roles import GraphSpec
+from graftwork.core.roles import EncoderSpec, GraphSpec
 from graftwork.core.save_adapter import save_adapter
 from graftwork.core.tokens import Tokens
 from graftwork.plugins.graphs import SimilaritySpec
@@ -282,6 +283,33 @@ def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
         nodes_of(given, {}, SimilaritySpec(nodes="fused", threshold=0.5))
     with pytest.raises(DataError, match='width 8 and 5 with class vectors of width 8; set "blend": 0 in `task`'):
         zero_shot_logits(given, SimilaritySpec(nodes="fused", fusion="concat", threshold=0.5), PROMPTS)
+
+
+class TwoSpacesSpec(EncoderSpec):
+    """Towers of two models, told before any is loaded."""
+
+    type: Literal["two_spaces"] = "two_spaces"
+    one_width: bool = False
+
+    def width(self, modality: str) -> int:
+        return 8 if self.one_width or modality == "image" else 5
+
+    def token_width(self, modality: str) -> int:
+        return self.width(modality)
+
+    def shares_space(self) -> bool | None:
+        return False if self.one_width else None
+
+
+@pytest.mark.parametrize("nodes", ["pair", "tokens"])
+def test_edges_between_widths_or_spaces_are_refused_before_anything_runs(nodes: str) -> None:
+    """Known from the spec alone, with what takes their place; so is a blend across spaces."""
+    spec = pipeline(graph__nodes=nodes, task__blend=0.5).spec
+    (widths,) = incoherences(spec.model_copy(update={"encoder": TwoSpacesSpec()}))
+    assert f"nodes `{nodes}` need one width, and images have 8, texts 5" in widths.reason
+    found = list(incoherences(spec.model_copy(update={"encoder": TwoSpacesSpec(one_width=True)})))
+    assert [problem.path for problem in found] == [("task", "blend"), ("graph", "nodes")]
+    assert all("lie in different spaces" in problem.reason for problem in found)
 
 
 def test_side_by_side_is_for_pairs() -> None:
