@@ -19,7 +19,7 @@ from .stack_graphs import rows_of, side_by_side, stacked
 
 #: Nodes that are computed together, and which of their items are asked for.
 Part = tuple[Nodes, Tensor | slice]
-#: Numbers in the node matrix of one part of `rewire`, and in those of all parts that are kept for the next epoch.
+#: Numbers in the node matrix of one part of `rewire`; and of all parts together, if they are kept for the next epoch.
 PART, KEPT = 1 << 22, 1 << 26
 
 
@@ -29,7 +29,7 @@ class Queries:
 
     #: Begins the parts anew; those that are dear to hold are made one at a time.
     parts: Callable[[], Iterable[Part]]
-    #: Numbers in the node matrices of all parts' distinct nodes.
+    #: Numbers in the node matrix of one part.
     numbers: int
     #: [Qn, S]: the support nodes that each query node hears; ``None`` where messages do not come from a support.
     heard: SparseGraph | None = None
@@ -49,9 +49,9 @@ def _with_fused(nodes: Nodes, fused: dict[int, Tensor]) -> Nodes:
 
 
 def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
-    """Queries by the policy of a pipeline; no item of a split that training saw is asked here.
+    """Queries by the policy of a pipeline.
 
-    A ``transductive`` support knows its own test items only (``inside``): others attach to its graph.
+    Of a ``transductive`` support the items that are nodes themselves are asked by ``inside``: others attach to it.
     """
     graph_spec = spec.graph
     if builder is None or graph_spec is None:
@@ -95,9 +95,16 @@ def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
             items = range(start, min(start + together, len(queries)))
             yield _rewired(support, queries, items, heard, within)
 
-    made = list(parts()) if len(queries) * size <= KEPT else None
-    numbers = min(together, len(queries)) * size
-    return Queries(parts if made is None else lambda: made, numbers, heard, support.nodes.inputs)
+    kept = _kept(parts, len(queries) * size)
+    return Queries(kept, min(together, len(queries)) * size, heard, support.nodes.inputs)
+
+
+def _kept(parts: Callable[[], Iterator[Part]], numbers: int) -> Callable[[], Iterable[Part]]:
+    """The same parts, made once if they are not too large to hold."""
+    if numbers > KEPT:
+        return parts
+    made = list(parts())
+    return lambda: made
 
 
 def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph, within: SparseGraph | None) -> Part:
@@ -117,13 +124,19 @@ def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph,
 def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: int) -> Queries:
     """``size`` queries at a time hear the support and each other; the support hears none of them. Ours."""
     heard = _heard(support, queries, builder)
-    made: list[Part] = []
-    for start in range(0, len(queries), size):
-        batch = queries.select(slice(start, start + size))
-        rows = rows_of(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
-        graph = stacked(_graph(support), rows, connect(builder, batch))
-        made.append((support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)))
-    return Queries(lambda: made, sum(nodes.x.numel() for nodes, _ in made), heard, support.nodes.inputs)
+    batches = [queries.select(slice(start, start + size)) for start in range(0, len(queries), size)]
+    among = [connect(builder, batch) for batch in batches]
+
+    def parts() -> Iterator[Part]:
+        first = 0
+        for batch, inner in zip(batches, among, strict=True):
+            rows = rows_of(heard, *_span(queries, first, first + len(batch)), 0, heard.num_cols)
+            graph = stacked(_graph(support), rows, inner)
+            yield support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)
+            first += len(batch)
+
+    numbers = support.x.numel() + batches[0].x.numel() if batches else 0
+    return Queries(_kept(parts, numbers * len(batches)), numbers, heard, support.nodes.inputs)
 
 
 def inside(support: Support, split: str) -> Queries:

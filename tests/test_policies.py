@@ -204,6 +204,22 @@ def test_the_policy_is_named_in_result_card_and_plan(tmp_path: Path, policy: str
     assert WORDS[policy] in plan.stages[-1].detail
 
 
+@pytest.mark.parametrize("policy", [rewire, lambda *given: in_batches(*given, 2)], ids=["rewire", "batch"])
+def test_parts_too_large_to_keep_are_made_anew(policy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept or not, in one part or in several: the same logits, also the second time."""
+    builder = Similarity(SimilaritySpec(threshold=0.0, weight="binary"))
+    model, x, q = model_of("sym", True, 2, "mean", 3), unit(9, 0), unit(5, 1)
+    support = Support(tuple("abcdefghi"), Nodes(x, builder.connect(x)), torch.zeros(9).long())
+    kept = policy(support, Nodes(q), builder)
+    assert kept.parts() is kept.parts()
+    monkeypatch.setattr("graftwork.core.queries.KEPT", 0)
+    monkeypatch.setattr("graftwork.core.queries.PART", 2 * x.numel())
+    anew = policy(support, Nodes(q), builder)
+    assert len(list(anew.parts())) == 3
+    for _ in range(2):
+        torch.testing.assert_close(anew.logits(model), kept.logits(model))
+
+
 def test_policies_differ() -> None:
     """With two layers no two of them give the same logits."""
     builder = Similarity(SimilaritySpec(threshold=0.0, weight="binary"))
