@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
@@ -149,6 +149,7 @@ def ragged(lengths: list[int], width: int, seed: int) -> Tokens:
     return Tokens.of([torch.randn(length, width, generator=generator) for length in lengths])
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=5), st.integers(0, 2**20))
 def test_cross_attention_is_its_equation_item_by_item(lengths: list[tuple[int, int]], seed: int) -> None:
     """f = mean(V + softmax(LN(V) Wq (LN(T) Wk)' / sqrt r) LN(T) Wv Wo), unit length: no padding is heard."""
@@ -192,6 +193,7 @@ def test_many_items_are_fused_some_at_a_time() -> None:
     torch.testing.assert_close(found[[0, 511, 512, 599]], alone)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5), st.integers(0, 2**20))
 def test_the_mean_is_read_out_of_an_items_own_nodes(lengths: list[tuple[int, int]], seed: int) -> None:
     """Values, and gradients that reach every node; an item without nodes gets zeros."""
@@ -209,6 +211,7 @@ def test_the_mean_is_read_out_of_an_items_own_nodes(lengths: list[tuple[int, int
     torch.testing.assert_close(x.grad, (1 / nodes.layout.offsets.diff()[nodes.layout.owner])[:, None].expand(len(x), 4))
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.data())
 def test_a_layout_of_chosen_items_is_theirs(lengths: list[int], data: st.DataObject) -> None:
     """Rows, kinds and offsets of any selection, repetitions allowed, and of two layouts joined."""
@@ -310,6 +313,20 @@ def test_edges_between_widths_or_spaces_are_refused_before_anything_runs(nodes: 
     found = list(incoherences(spec.model_copy(update={"encoder": TwoSpacesSpec(one_width=True)})))
     assert [problem.path for problem in found] == [("task", "blend"), ("graph", "nodes")]
     assert all("lie in different spaces" in problem.reason for problem in found)
+
+
+class RingSpec(GraphSpec):
+    """A third party's graph over one node an item."""
+
+    type: Literal["ring"] = "ring"
+
+
+@pytest.mark.parametrize("nodes", ["pair", "tokens"])
+def test_a_graph_of_one_node_an_item_is_not_given_several(nodes: Any) -> None:
+    """A builder says that it knows layouts; of another nothing runs."""
+    spec = pipeline().spec.model_copy(update={"graph": RingSpec(nodes=nodes)})
+    (problem,) = incoherences(spec)
+    assert problem.reason == f"graph `ring` connects one node an item, and nodes are `{nodes}`"
 
 
 def test_side_by_side_is_for_pairs() -> None:
