@@ -19,7 +19,7 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
     yield from _incomparable(spec)
-    yield from _of_two_widths(spec)
+    yield from _unconnectable(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "evaluation", "seed"):
             yield Problem(
@@ -64,10 +64,13 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         yield Problem(f"{apart}: they have no mean", ("graph",), 'set "fusion": "concat"')
 
 
-def _of_two_widths(spec: PipelineSpec) -> Iterator[Problem]:
-    """Image and text nodes that no edge can join."""
+def _unconnectable(spec: PipelineSpec) -> Iterator[Problem]:
+    """Image and text nodes that no edge can join, or that the graph does not know how to join."""
     if spec.graph is None or spec.graph.nodes not in ("pair", "tokens"):
         return
+    if not spec.graph.several_nodes and spec.adapter.needs_graph:
+        reason = f"graph `{spec.graph.type}` connects one node an item, and nodes are `{spec.graph.nodes}`"
+        yield Problem(reason, ("graph", "nodes"), "take graph `similarity`, or one node an item")
     width_of = spec.encoder.width if spec.graph.nodes == "pair" else spec.encoder.token_width
     image, text = width_of("image"), width_of("text")
     if image is not None and text is not None and image != text:

@@ -56,10 +56,11 @@ class Layout:
         lengths = self.offsets.diff()[items]
         return Layout(torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]), self.kinds[self.rows_of(items)])
 
-    def joined(self, other: Layout) -> Layout:
+    def joined(self, *others: Layout) -> Layout:
         """These items, then the other ones."""
-        offsets = torch.cat([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        return Layout(offsets, torch.cat([self.kinds, other.kinds]))
+        lengths = torch.cat([layout.offsets.diff() for layout in (self, *others)])
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return Layout(offsets, torch.cat([layout.kinds for layout in (self, *others)]))
 
     def to(self, device: torch.device) -> Layout:
         """The same on another device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,14 +59,17 @@ class Nodes:
         layout = self.layout and self.layout.select(items)
         return Nodes(self.x[rows], None, layout, () if chosen is None else (chosen,), zero_shot)
 
-    def joined(self, other: Nodes, graph: SparseGraph | None = None) -> Nodes:
+    def joined(self, *others: Nodes, graph: SparseGraph | None = None) -> Nodes:
         """These items, then the other ones, with a graph over all their nodes."""
-        layout = self.layout.joined(other.layout) if self.layout and other.layout else None
-        zero_shot = other.zero_shot
-        if zero_shot is not None:  # a support that was loaded has none: nobody asks for its logits
-            own = zero_shot.new_zeros(len(self), zero_shot.shape[1]) if self.zero_shot is None else self.zero_shot
-            zero_shot = torch.cat([own, zero_shot])
-        return Nodes(torch.cat([self.x, other.x]), graph, layout, self.inputs + other.inputs, zero_shot)
+        every = (self, *others)
+        layouts = [one.layout for one in every if one.layout is not None]
+        return Nodes(
+            torch.cat([one.x for one in every]),
+            graph,
+            layouts[0].joined(*layouts[1:]) if layouts else None,
+            tuple(inputs for one in every for inputs in one.inputs),
+            _joined_zero_shot(every),
+        )
 
     def with_graph(self, graph: SparseGraph | None) -> Nodes:
         """The same over another graph."""
@@ -80,3 +84,12 @@ class Nodes:
             tuple(one.to(device) for one in self.inputs),
             None if self.zero_shot is None else self.zero_shot.to(device),
         )
+
+
+def _joined_zero_shot(every: Sequence[Nodes]) -> Tensor | None:
+    """A support that was loaded has no zero-shot logits, and nobody asks for them: zeros stand in their place."""
+    known = next((one.zero_shot for one in every if one.zero_shot is not None), None)
+    if known is None:
+        return None
+    zeros = [known.new_zeros(len(one), known.shape[1]) if one.zero_shot is None else one.zero_shot for one in every]
+    return torch.cat(zeros)

@@ -44,6 +44,6 @@ def policy_in_words(spec: PipelineSpec) -> str:
         )
     splits = " and ".join(splits_in_the_graph(spec))
     return (
-        f"the items of {splits} were nodes of the training graph, without their labels: training has seen the "
-        "distribution that it is tested on (a leak), and these figures do not hold for items that come later"
+        f"the items of {splits} are nodes of the training graph, without their labels: training sees the "
+        "distribution that it is tested on (a leak), and the figures do not hold for items that come later"
     )

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
-from ..triton_kernels import SparseGraph
 from .assemble import build
 from .captioner import Captioner, PictureKey, WrittenCaptions
 from .composed import build_encoder
@@ -24,7 +23,6 @@ from .encoder import Encoder
 from .features import nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
 from .head import ClassPrompts
-from .layout import Layout
 from .load_spec import load_spec, spec_from_dict
 from .model import GraftedModel, build_model
 from .neighbours import Neighbour, neighbours_of
@@ -35,6 +33,7 @@ from .pipeline_spec import PipelineSpec
 from .policies import policy_of
 from .queries import Queries, meet
 from .run_folder import RunFolderError, adapter_folder, read_json_file, read_tensors
+from .stored_support import class_prompts_in, nodes_in
 from .tokens import Tokens
 
 T = TypeVar("T")
@@ -194,32 +193,16 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
                 f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
             )
     class_names = tuple(facts["class_names"])
-    prompts, blended = (_class_prompts(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
+    prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
     settled = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
-    support = Support(
-        tuple(facts["support_ids"]), _stored_nodes(tensors, facts).to(place), tensors["targets"].to(place)
-    )
+    support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
     builder = build(catalogue, settled.graph) if settled.graph and spec.adapter.needs_graph else None
     needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph)
     arguments = () if spec.captioner and spec.captioner.written else (place,)
     captioner = build(catalogue, spec.captioner, *arguments) if spec.captioner and needs_captioner else None
     return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
-
-
-def _class_prompts(tensors: dict[str, Tensor], name: str, facts: dict[str, Any]) -> ClassPrompts | None:
-    return ClassPrompts(tensors[name], facts["logit_scale"]) if name in tensors else None
-
-
-def _stored_nodes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Nodes:
-    """The support's nodes with their graph; no node where queries hear nothing of it."""
-    if "graph.rowptr" not in tensors:
-        return Nodes(torch.empty(0, facts["node_width"]))
-    count = len(tensors["graph.rowptr"]) - 1
-    graph = SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), count, count)
-    layout = Layout(tensors["layout.offsets"], tensors["layout.kinds"]) if "layout.offsets" in tensors else None
-    return Nodes(tensors["x"], graph, layout, (tensors["fused"],) if "fused" in tensors else ())
 
 
 def _written(captions: WrittenCaptions, images: Sequence[Any]) -> list[str]:

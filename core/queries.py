@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..triton_kernels import SparseGraph, attach
-from ..triton_kernels.sparse_graph import from_pairs
+from ..triton_kernels import SparseGraph
 from .fusion import TokenPair
 from .graph import GraphBuilder, Support
 from .model import GraftedModel
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 from .policies import policy_of
+from .stack_graphs import rows_of, side_by_side, stacked
 
 #: Nodes that are computed together, and which of their items are asked for.
 Part = tuple[Nodes, Tensor | slice]
+#: Numbers in the node matrix of one part of `rewire`; and of all parts together, if they are kept for the next epoch.
+PART, KEPT = 1 << 22, 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +29,29 @@ class Queries:
 
     #: Begins the parts anew; those that are dear to hold are made one at a time.
     parts: Callable[[], Iterable[Part]]
-    #: Numbers in the node matrices of all parts' distinct nodes.
+    #: Numbers in the node matrix of one part.
     numbers: int
     #: [Qn, S]: the support nodes that each query node hears; ``None`` where messages do not come from a support.
     heard: SparseGraph | None = None
-    #: What the trained fusion makes the support of: at the head of every part's ``inputs``.
+    #: What the trained fusion makes the support of, in the ``inputs`` of every part.
     shared: tuple[Tensor | TokenPair, ...] = ()
 
     def logits(self, model: GraftedModel) -> Tensor:
         """Logits [Q, C] in the order of the queries, without gradients; the support is fused once."""
         with torch.no_grad():
-            fused = tuple(model.fused(one) for one in self.shared)
-            parts = ((_with_shared(nodes, fused), rows) for nodes, rows in self.parts())
+            fused = {id(one): model.fused(one) for one in self.shared}
+            parts = ((_with_fused(nodes, fused), rows) for nodes, rows in self.parts())
             return torch.cat([model(nodes, rows) for nodes, rows in parts])
 
 
-def _with_shared(nodes: Nodes, fused: tuple[Tensor, ...]) -> Nodes:
-    return replace(nodes, inputs=fused + nodes.inputs[len(fused) :]) if fused else nodes
+def _with_fused(nodes: Nodes, fused: dict[int, Tensor]) -> Nodes:
+    return replace(nodes, inputs=tuple(fused.get(id(one), one) for one in nodes.inputs)) if fused else nodes
 
 
 def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
-    """Queries by the policy of a pipeline; no item of a split that training saw is asked here.
+    """Queries by the policy of a pipeline.
 
-    A ``transductive`` support knows its own test items only (``inside``): others attach to its graph.
+    Of a ``transductive`` support the items that are nodes themselves are asked by ``inside``: others attach to it.
     """
     graph_spec = spec.graph
     if builder is None or graph_spec is None:
@@ -74,7 +76,8 @@ def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries
     The support's rows, and so its degrees, are what they were in training: a query depends on no other. Ours.
     """
     heard = _heard(support, queries, builder)
-    nodes = support.nodes.joined(queries, stacked(_graph(support), heard, _within(queries, builder)))
+    graph = stacked(_graph(support), heard, _within(queries, builder))
+    nodes = support.nodes.joined(queries, graph=graph)
     rows = slice(len(support.nodes), None)
     return Queries(lambda: [(nodes, rows)], nodes.x.numel(), heard, support.nodes.inputs)
 
@@ -82,32 +85,58 @@ def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries
 def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
     """One query at a time becomes a node like any other: its neighbours hear it too, and degrees change.
 
-    A query depends on no other, at the price of the whole graph anew for each. Ours.
+    A query depends on no other, at the price of a copy of the support's graph for each. Ours.
     """
-    heard, within = _heard(support, queries, builder), _within(queries, builder)
+    heard, within, size = _heard(support, queries, builder), _within(queries, builder), support.x.numel()
+    together = max(1, PART // max(1, size))
 
     def parts() -> Iterator[Part]:
-        for item in range(len(queries)):
-            one = queries.select(torch.tensor([item], device=queries.x.device))
-            start, stop = _span(queries, item, item + 1)
-            inner = None if within is None else _rows(within, start, stop, start, stop)
-            edges = _rows(heard, start, stop, 0, heard.num_cols)
-            graph = stacked(_graph(support), edges, inner, heard_back=True)
-            yield support.nodes.joined(one, graph), slice(len(support.nodes), None)
+        for start in range(0, len(queries), together):
+            items = range(start, min(start + together, len(queries)))
+            yield _rewired(support, queries, items, heard, within)
 
-    return Queries(parts, support.x.numel() + queries.x.numel(), heard, support.nodes.inputs)
+    kept = _kept(parts, len(queries) * size)
+    return Queries(kept, min(together, len(queries)) * size, heard, support.nodes.inputs)
+
+
+def _kept(parts: Callable[[], Iterator[Part]], numbers: int) -> Callable[[], Iterable[Part]]:
+    """The same parts, made once if they are not too large to hold."""
+    if numbers > KEPT:
+        return parts
+    made = list(parts())
+    return lambda: made
+
+
+def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph, within: SparseGraph | None) -> Part:
+    """A copy of the support for each query, side by side: no message passes from copy to copy."""
+    nodes, graphs = [], []
+    for item in items:
+        start, stop = _span(queries, item, item + 1)
+        inner = None if within is None else rows_of(within, start, stop, start, stop)
+        edges = rows_of(heard, start, stop, 0, heard.num_cols)
+        graphs.append(stacked(_graph(support), edges, inner, heard_back=True))
+        nodes += [support.nodes, queries.select(slice(item, item + 1))]
+    one = len(support.nodes) + 1
+    rows = torch.arange(one - 1, one * len(items), one, device=queries.x.device)
+    return nodes[0].joined(*nodes[1:], graph=side_by_side(graphs)), rows
 
 
 def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: int) -> Queries:
     """``size`` queries at a time hear the support and each other; the support hears none of them. Ours."""
     heard = _heard(support, queries, builder)
-    made: list[Part] = []
-    for start in range(0, len(queries), size):
-        batch = queries.select(slice(start, start + size))
-        rows = _rows(heard, *_span(queries, start, start + len(batch)), 0, heard.num_cols)
-        graph = stacked(_graph(support), rows, connect(builder, batch))
-        made.append((support.nodes.joined(batch, graph), slice(len(support.nodes), None)))
-    return Queries(lambda: made, sum(nodes.x.numel() for nodes, _ in made), heard, support.nodes.inputs)
+    batches = [queries.select(slice(start, start + size)) for start in range(0, len(queries), size)]
+    among = [connect(builder, batch) for batch in batches]
+
+    def parts() -> Iterator[Part]:
+        first = 0
+        for batch, inner in zip(batches, among, strict=True):
+            rows = rows_of(heard, *_span(queries, first, first + len(batch)), 0, heard.num_cols)
+            graph = stacked(_graph(support), rows, inner)
+            yield support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)
+            first += len(batch)
+
+    numbers = support.x.numel() + batches[0].x.numel() if batches else 0
+    return Queries(_kept(parts, numbers * len(batches)), numbers, heard, support.nodes.inputs)
 
 
 def inside(support: Support, split: str) -> Queries:
@@ -119,24 +148,6 @@ def inside(support: Support, split: str) -> Queries:
 def connect(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
     """Neighbours among those nodes; a builder for one node an item is not asked about layouts."""
     return builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
-
-
-def stacked(
-    support: SparseGraph, heard: SparseGraph, inner: SparseGraph | None, heard_back: bool = False
-) -> SparseGraph:
-    """One graph [S + Q, S + Q]: the support's, what queries hear of it, edges among them; and those back to it."""
-    if inner is None and not heard_back:
-        return attach(support, heard)
-    first = support.num_nodes
-    blocks = [(support, 0, 0), (heard, first, 0)] + ([(inner, first, first)] if inner is not None else [])
-    row = [graph.row + down for graph, down, _ in blocks]
-    col = [graph.col + right for graph, _, right in blocks]
-    weight = [graph.edge_weight for graph, _, _ in blocks]
-    if heard_back:
-        row, col, weight = [*row, heard.col], [*col, heard.row + first], [*weight, heard.edge_weight]
-    binary = all(graph.weight is None for graph, _, _ in blocks)
-    size = first + heard.num_rows
-    return from_pairs(torch.cat(row), torch.cat(col), None if binary else torch.cat(weight), size, size)
 
 
 def _graph(support: Support) -> SparseGraph:
@@ -160,11 +171,3 @@ def _span(nodes: Nodes, first: int, last: int) -> tuple[int, int]:
     if nodes.layout is None:
         return first, last
     return int(nodes.layout.offsets[first]), int(nodes.layout.offsets[last])
-
-
-def _rows(graph: SparseGraph, start: int, stop: int, left: int, right: int) -> SparseGraph:
-    """Rows ``start`` to ``stop`` of a graph, all of whose columns lie from ``left`` to ``right``."""
-    edges = slice(int(graph.rowptr[start]), int(graph.rowptr[stop]))
-    weight = None if graph.weight is None else graph.weight[edges]
-    rowptr = graph.rowptr[start : stop + 1] - graph.rowptr[start]
-    return SparseGraph(rowptr, graph.col[edges] - left, weight, stop - start, right - left)

@@ -116,6 +116,9 @@ class EncoderSpec(ComponentSpec):
 class GraphSpec(ComponentSpec):
     """What the nodes are and which of them are neighbours."""
 
+    #: Whether its builder looks at the ``layout`` of items with several nodes (``pair``, ``tokens``).
+    several_nodes: ClassVar[bool] = False
+
     nodes: NodeKind = "image"
     """One node an item: its `image` vector, its `text` vector, or both `fused`. Several nodes an item: its image and
     its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small graph of

@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from .. import __version__
-from ..triton_kernels import SparseGraph
 from .experiment import Trial
-from .features import prompt_nodes
-from .graph import Support
-from .model import GraftedModel
-from .nodes import Nodes
 from .run_folder import seal, write_json, write_tensors
+from .stored_support import support_tensors
 
 TENSORS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -26,7 +20,7 @@ def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any])
     prepared = trial.prepared
     folder.mkdir()
     write_tensors(folder / TENSORS, trained.model.state_dict())
-    write_tensors(folder / "support.safetensors", _support_tensors(trial, trained.model, support))
+    write_tensors(folder / "support.safetensors", support_tensors(trial.spec, support, prepared.prompts, trained.model))
     for stem, tensors in trained.files.items():
         write_tensors(folder / f"{stem}.safetensors", tensors)
     write_json(folder / "pipeline.json", trial.spec.to_json())
@@ -59,30 +53,6 @@ def _base_model(trial: Trial) -> dict[str, str | None]:
     tower = next(iter(trial.prepared.encoder.used().values()))
     name = getattr(tower.spec, "model", tower.spec.type)
     return {"base_model_name_or_path": name, "revision": tower.facts().revision}
-
-
-def _support_tensors(trial: Trial, model: GraftedModel, support: Support) -> dict[str, torch.Tensor]:
-    """What a later query needs of the support: nothing but its targets where it hears none of it."""
-    tensors, spec, prompts = {"targets": support.targets}, trial.spec, trial.prepared.prompts
-    if support.graph is not None and spec.graph is not None and spec.graph.nodes != "tokens":
-        tensors |= _graph_tensors(support.nodes, support.graph, model)
-    if prompts is not None and spec.task.head is not None and spec.task.head.uses_prompts():
-        tensors["class_vectors"] = prompt_nodes(prompts, spec.graph).vectors
-    if prompts is not None and spec.task.blend > 0:
-        tensors["zero_shot.class_vectors"] = prompts.vectors
-    return tensors
-
-
-def _graph_tensors(nodes: Nodes, graph: SparseGraph, model: GraftedModel) -> dict[str, torch.Tensor]:
-    tensors = {"x": nodes.x, "graph.rowptr": graph.rowptr, "graph.col": graph.col}
-    if graph.weight is not None:
-        tensors["graph.weight"] = graph.weight
-    if nodes.layout is not None:
-        tensors |= {"layout.offsets": nodes.layout.offsets, "layout.kinds": nodes.layout.kinds}
-    if nodes.inputs:
-        with torch.no_grad():  # the words and patches themselves are needed no more
-            tensors["fused"] = torch.cat([model.fused(one) for one in nodes.inputs])
-    return tensors
 
 
 def model_card(trial: Trial, result: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from ..registry.catalogue import Catalogue
+from ..triton_kernels import SparseGraph
 from .assemble import build
 from .dataset import sample_shots
 from .encode import Tell
@@ -42,6 +43,7 @@ class SupportSets:
         self.catalogue, self.device, self.meter, self.tell = catalogue, device, meter, tell
         self._remember = remember
         self._memory: dict[str, Any] = {}
+        self._without_edge_across: list[GraphSpec | None] = []
 
     def support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
         """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
@@ -55,39 +57,40 @@ class SupportSets:
         return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
 
     def _support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
-        features = prepared.features["train"]
-        labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
-        builder = self._builder(spec, spec.graph)
-        keep_all = builder is not None and spec.graph is not None and spec.graph.pool == "train"
-        rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
-        chosen = features.select(rows)
-        known = torch.tensor([id_ in labelled for id_ in chosen.ids])
-        targets, ids = torch.where(known, chosen.targets, -1), chosen.ids
-        nodes, splits = self._nodes(spec, prepared, chosen), {}
+        features = self._chosen(spec, prepared, seed)
+        nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
+        with self.meter.stage("graph"):
+            builder = self._builder(spec, spec.graph)
+            settled = _settled(builder, nodes) if builder else None
+            builder = self._builder(spec, settled or spec.graph)
+        splits = {}
         for name in splits_in_the_graph(spec):
             extra = prepared.features[name]
             splits[name] = (len(nodes), len(nodes) + len(extra.ids))
             nodes, ids = nodes.joined(self._nodes(spec, prepared, extra)), ids + extra.ids
             targets = torch.cat([targets, torch.full_like(extra.targets, -1)])
-        with self.meter.stage("graph"):
-            nodes, settled = self._connected(spec, nodes, builder)
+        if builder is not None:
+            with self.meter.stage("graph"):
+                nodes = nodes.with_graph(_graph(builder, nodes, spec))
+            self._note_no_edge_across(spec, nodes)
         return Support(ids, nodes, targets.to(self.device), settled, splits)
 
-    def _connected(
-        self, spec: PipelineSpec, nodes: Nodes, builder: GraphBuilder | None
-    ) -> tuple[Nodes, GraphSpec | None]:
-        """The nodes with their graph, and what the graph's relative settings came to."""
-        if builder is None:
-            return nodes, None
-        settled = builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
-        builder = self._builder(spec, settled or spec.graph) or builder
-        if nodes.layout is None or spec.graph is None or spec.graph.nodes != "tokens":
-            graph = connect(builder, nodes)
-        else:
-            graph = builder.connect_items(nodes.x, nodes.layout)
-        if nodes.layout is not None and nodes.layout.edges_by_block(graph)["vt"] == 0:
-            self.tell(Note(NO_CROSS_EDGE))
-        return nodes.with_graph(graph), settled
+    def _chosen(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Features:
+        """The training items that are nodes; those beyond the few-shot sample without their labels."""
+        features = prepared.features["train"]
+        labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
+        keep_all = spec.adapter.needs_graph and spec.graph is not None and spec.graph.pool == "train"
+        rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
+        chosen = features.select(rows)
+        known = torch.tensor([id_ in labelled for id_ in chosen.ids])
+        return replace(chosen, targets=torch.where(known, chosen.targets, -1))
+
+    def _note_no_edge_across(self, spec: PipelineSpec, nodes: Nodes) -> None:
+        """Once a graph spec, not once a seed."""
+        if nodes.layout and nodes.graph and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0:
+            if spec.graph not in self._without_edge_across:
+                self.tell(Note(NO_CROSS_EDGE))
+            self._without_edge_across.append(spec.graph)
 
     def _met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
@@ -121,6 +124,17 @@ class SupportSets:
             self._memory[key] = made
         found: T = self._memory[key]
         return found
+
+
+def _settled(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
+    """On training items alone, also where others will be in the graph: tau is never estimated on test."""
+    return builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
+
+
+def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGraph:
+    if nodes.layout is not None and spec.graph is not None and spec.graph.nodes == "tokens":
+        return builder.connect_items(nodes.x, nodes.layout)
+    return connect(builder, nodes)
 
 
 def _key(what: str, spec: PipelineSpec, prepared: Prepared, seed: int) -> str:

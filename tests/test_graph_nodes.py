@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import layer_norm, normalize
 
+from graftwork.core.coherence import incoherences
 from graftwork.core.dataset import DataError
 from graftwork.core.devices import resolve_device
 from graftwork.core.experiment import Experiment
@@ -23,7 +24,7 @@ from graftwork.core.head import ClassPrompts
 from graftwork.core.layout import Layout, read_out
 from graftwork.core.predictor import Predictor
 from graftwork.core.result import result_of
-from graftwork.core.roles import GraphSpec
+from graftwork.core.roles import EncoderSpec, GraphSpec
 from graftwork.core.save_adapter import save_adapter
 from graftwork.core.tokens import Tokens
 from graftwork.plugins.graphs import SimilaritySpec
@@ -35,13 +36,23 @@ BY_BLOCK = {"vv": 0.8, "tt": {"average_degree": 3}, "vt": {"quantile": 0.7}}
 #: Every kind of node, and how its graph is set.
 KINDS: dict[str, dict[str, Any]] = {
     "image": {"nodes": "image"},
-    "text": {"nodes": "text"},
+    "text": {"nodes": "text", "weight": "binary", "pool": "labelled"},
     "mean": {"nodes": "fused", "fusion": "mean", "threshold": {"average_degree": 4}},
     "concat": {"nodes": "fused", "fusion": "concat", "threshold": {"quantile": 0.8}},
-    "cross_attention": {"nodes": "fused", "fusion": "cross_attention", "fusion_rank": 4, "threshold": 0.5},
-    "pair": {"nodes": "pair", "threshold": BY_BLOCK},
+    "cross_attention": {
+        "nodes": "fused",
+        "fusion": "cross_attention",
+        "fusion_rank": 4,
+        "threshold": 0.5,
+        "weight": "softmax",
+    },
+    "pair": {"nodes": "pair", "threshold": BY_BLOCK, "weight": "softmax", "pool": "labelled"},
     "pair, side by side": {"nodes": "pair", "readout": "concat", "threshold": BY_BLOCK, "max_degree": 5},
-    "tokens": {"nodes": "tokens", "threshold": {"vv": 0.2, "tt": {"average_degree": 1}, "vt": 0.01}},
+    "tokens": {
+        "nodes": "tokens",
+        "weight": "softmax",
+        "threshold": {"vv": 0.2, "tt": {"average_degree": 1}, "vt": 0.01},
+    },
 }
 
 
@@ -122,9 +133,9 @@ def test_the_plan_counts_what_is_trained(tmp_path: Path, kind: str, adapter: str
     assert pipeline(**overrides).plan(tmp_path / "store").trainable == run.trainable
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind]["nodes"] != "tokens"])
-def test_every_parameter_of_the_fusion_trains(tmp_path: Path, kind: str) -> None:
-    """EWC's per-item gradients go through every kind of node, and with a graph the fusion's tensors all move."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_single_items_go_through_every_kind_of_node(tmp_path: Path, kind: str) -> None:
+    """As EWC takes them, batched; and every tensor of the fusion gets some."""
     penalty = [{"type": "ewc", "strength": 1.0, "anchor": "init"}]
     run = Measured(tmp_path, **spec_of(kind, regularizers=penalty))
     fisher = run.trial.trained[0].files["fisher"]
@@ -138,6 +149,7 @@ def ragged(lengths: list[int], width: int, seed: int) -> Tokens:
     return Tokens.of([torch.randn(length, width, generator=generator) for length in lengths])
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=5), st.integers(0, 2**20))
 def test_cross_attention_is_its_equation_item_by_item(lengths: list[tuple[int, int]], seed: int) -> None:
     """f = mean(V + softmax(LN(V) Wq (LN(T) Wk)' / sqrt r) LN(T) Wv Wo), unit length: no padding is heard."""
@@ -181,6 +193,7 @@ def test_many_items_are_fused_some_at_a_time() -> None:
     torch.testing.assert_close(found[[0, 511, 512, 599]], alone)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5), st.integers(0, 2**20))
 def test_the_mean_is_read_out_of_an_items_own_nodes(lengths: list[tuple[int, int]], seed: int) -> None:
     """Values, and gradients that reach every node; an item without nodes gets zeros."""
@@ -198,6 +211,7 @@ def test_the_mean_is_read_out_of_an_items_own_nodes(lengths: list[tuple[int, int
     torch.testing.assert_close(x.grad, (1 / nodes.layout.offsets.diff()[nodes.layout.owner])[:, None].expand(len(x), 4))
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.data())
 def test_a_layout_of_chosen_items_is_theirs(lengths: list[int], data: st.DataObject) -> None:
     """Rows, kinds and offsets of any selection, repetitions allowed, and of two layouts joined."""
@@ -243,6 +257,7 @@ def test_the_blend_adds_its_share_and_can_be_searched(tmp_path: Path) -> None:
     """With nothing trained and a linear head at zero the logits are blend x zero-shot; `search` tries several."""
     run = Measured(tmp_path, **spec_of("image", trainer__epochs=0, task__blend=0.25))
     features = run.trial.prepared.features["test"]
+    assert torch.equal(run.load().logits(run.pictures()), run.logits)
     prompts = run.trial.prepared.prompts
     assert prompts is not None
     torch.testing.assert_close(run.logits, 0.25 * zero_shot_logits(features.vectors, run.trial.spec.graph, prompts))
@@ -253,6 +268,13 @@ def test_the_blend_adds_its_share_and_can_be_searched(tmp_path: Path) -> None:
         f"Blend with zero-shot logits: {searched.result['blend']}"
         in (searched.folder / "adapter" / "README.md").read_text()
     )
+
+
+@pytest.mark.parametrize("kind", ["image", "concat"])
+def test_the_blend_goes_with_a_head_that_compares_too(tmp_path: Path, kind: str) -> None:
+    """Both need class vectors, and both find theirs in the saved folder."""
+    run = Measured(tmp_path, **spec_of(kind, task__head={"type": "cosine"}, task__blend=0.5))
+    assert torch.equal(run.load().logits(run.pictures()), run.logits)
 
 
 def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
@@ -266,6 +288,47 @@ def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
         zero_shot_logits(given, SimilaritySpec(nodes="fused", fusion="concat", threshold=0.5), PROMPTS)
 
 
+class TwoSpacesSpec(EncoderSpec):
+    """Towers of two models, told before any is loaded."""
+
+    type: Literal["two_spaces"] = "two_spaces"
+    one_width: bool = False
+
+    def width(self, modality: str) -> int:
+        return 8 if self.one_width or modality == "image" else 5
+
+    def token_width(self, modality: str) -> int:
+        return self.width(modality)
+
+    def shares_space(self) -> bool | None:
+        return False if self.one_width else None
+
+
+@pytest.mark.parametrize("nodes", ["pair", "tokens"])
+def test_edges_between_widths_or_spaces_are_refused_before_anything_runs(nodes: str) -> None:
+    """Known from the spec alone, with what takes their place; so is a blend across spaces."""
+    spec = pipeline(graph__nodes=nodes, task__blend=0.5).spec
+    (widths,) = incoherences(spec.model_copy(update={"encoder": TwoSpacesSpec()}))
+    assert f"nodes `{nodes}` need one width, and images have 8, texts 5" in widths.reason
+    found = list(incoherences(spec.model_copy(update={"encoder": TwoSpacesSpec(one_width=True)})))
+    assert [problem.path for problem in found] == [("task", "blend"), ("graph", "nodes")]
+    assert all("lie in different spaces" in problem.reason for problem in found)
+
+
+class RingSpec(GraphSpec):
+    """A third party's graph over one node an item."""
+
+    type: Literal["ring"] = "ring"
+
+
+@pytest.mark.parametrize("nodes", ["pair", "tokens"])
+def test_a_graph_of_one_node_an_item_is_not_given_several(nodes: Any) -> None:
+    """A builder says that it knows layouts; of another nothing runs."""
+    spec = pipeline().spec.model_copy(update={"graph": RingSpec(nodes=nodes)})
+    (problem,) = incoherences(spec)
+    assert problem.reason == f"graph `ring` connects one node an item, and nodes are `{nodes}`"
+
+
 def test_side_by_side_is_for_pairs() -> None:
     """Other nodes have no two vectors to put side by side."""
     with pytest.raises(ValueError, match="readout `concat` joins the two nodes of a `pair`; nodes are `tokens`"):
@@ -274,10 +337,10 @@ def test_side_by_side_is_for_pairs() -> None:
 
 def test_pairs_are_an_image_and_a_text_of_unit_length(tmp_path: Path) -> None:
     """Interleaved, two nodes an item; the saved support says whose they are."""
-    run = Measured(tmp_path, **spec_of("pair", trainer__epochs=1))
+    run = Measured(tmp_path, **spec_of("pair, side by side", trainer__epochs=1))
     saved = load_file(run.folder / "support.safetensors")
     assert saved["x"].shape == (2 * 30, WIDTH)
     assert saved["layout.kinds"].tolist() == [0, 1] * 30
     assert saved["layout.offsets"].tolist() == list(range(0, 61, 2))
-    assert run.result["nodes"] == "pair, read out by mean"
+    assert run.result["nodes"] == "pair, read out by concat"
     assert run.result["graph"]["support_nodes"] == [60]

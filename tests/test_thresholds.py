@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -65,6 +65,7 @@ per_block = st.fixed_dictionaries(dict.fromkeys(BLOCK_OF, thresholds))
 seeds = st.integers(0, 2**20)
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 8), per_block, seeds)
 def test_pair_edges_follow_the_threshold_of_their_block(items: int, taus: dict[str, float], seed: int) -> None:
     """Images, texts and across: each pair of nodes is held to its own block's tau; the graph is symmetric."""
@@ -78,6 +79,7 @@ def test_pair_edges_follow_the_threshold_of_their_block(items: int, taus: dict[s
     }
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=5), per_block, seeds)
 def test_token_edges_stay_within_their_item(lengths: list[tuple[int, int]], taus: dict[str, float], seed: int) -> None:
     """Block-diagonal, each pair held to its block's tau; items without patches or words are no error."""
@@ -88,6 +90,7 @@ def test_token_edges_stay_within_their_item(lengths: list[tuple[int, int]], taus
     torch.testing.assert_close(dense(graph), expected(x, layout, taus, within=True))
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 4), per_block, st.sampled_from((None, 1, 3)), seeds)
 def test_queries_meet_blocks_one_by_one(
     items: int, queries: int, taus: dict[str, float], cap: int | None, seed: int
@@ -109,6 +112,7 @@ def test_queries_meet_blocks_one_by_one(
         torch.testing.assert_close(dense(alone), together[rows])
 
 
+@settings(max_examples=30)
 @given(st.integers(2, 8), st.integers(1, 3), st.sampled_from(("union", "mutual")), seeds)
 def test_a_cap_over_blocks_counts_neighbours_of_both_kinds(items: int, k: int, cap: Any, seed: int) -> None:
     """As one cap over the whole graph does where all blocks have one tau."""
@@ -125,6 +129,7 @@ def test_a_cap_over_blocks_counts_neighbours_of_both_kinds(items: int, k: int, c
     torch.testing.assert_close(dense(graphs[0]), dense(graphs[1]))
 
 
+@settings(max_examples=30)
 @given(st.integers(3, 10), st.floats(0.5, 4), seeds)
 def test_an_average_degree_is_settled_on_the_support(items: int, degree: float, seed: int) -> None:
     """The settled number gives k neighbours on average, and building by it is building by the degree."""
@@ -224,10 +229,11 @@ def pictures_of(split: str) -> list[Any]:
 
 
 def test_a_pair_without_an_edge_across_is_said(tmp_path: Path) -> None:
-    """As a note while it runs, and in the result; with a threshold of its own the block has edges and nothing is
+    """As one note while it runs, and in the result; with a threshold of its own the block has edges and nothing is
     said.
     """
-    run = pipeline(**CAPTIONED, graph__nodes="pair", graph__threshold=0.8).run(tmp_path / "run")
+    seeds = {"evaluation__seeds": [0, 1], **CAPTIONED}
+    run = pipeline(**seeds, graph__nodes="pair", graph__threshold=0.8).run(tmp_path / "run")
     assert run.result["graph"]["edges_by_block"][0]["vt"] == 0
     assert "no edge between an image and a text" in run.result["graph"]["warning"]
     assert [event.message for event in Hearing.heard if isinstance(event, Note)] == [run.result["graph"]["warning"]]

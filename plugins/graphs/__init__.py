@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from .thresholds import Blocks, Threshold, numbers
 class SimilaritySpec(GraphSpec):
     """Two nodes are neighbours when the cosine of their vectors reaches a threshold (GA-Net, arXiv 2408.00290)."""
 
+    several_nodes: ClassVar[bool] = True
     type: Literal["similarity"] = "similarity"
     threshold: Threshold
     """tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block."""

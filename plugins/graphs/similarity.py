@@ -35,7 +35,7 @@ class Similarity(GraphBuilder):
             taus = self.spec.threshold.each()
             graph = edges_among(nodes, layout.kinds, self._search(taus), self.spec.max_degree, self.spec.cap)
             return self._weighted(graph)
-        return self._weighted(self._found(nodes, None, self.spec.threshold))
+        return self._weighted(self._found(nodes, None, self.spec.threshold, self.spec.max_degree))
 
     def connect_queries(
         self, queries: Tensor, nodes: Tensor, query_layout: Layout | None = None, layout: Layout | None = None
@@ -44,7 +44,7 @@ class Similarity(GraphBuilder):
         if query_layout is not None and layout is not None and isinstance(self.spec.threshold, Blocks):
             search, cap = self._search(self.spec.threshold.each()), self.spec.max_degree
             return self._weighted(edges_across(queries, nodes, query_layout.kinds, layout.kinds, search, cap))
-        return self._weighted(self._found(queries, nodes, self.spec.threshold))
+        return self._weighted(self._found(queries, nodes, self.spec.threshold, self.spec.max_degree))
 
     def connect_items(self, nodes: Tensor, layout: Layout) -> SparseGraph:
         """Symmetric graph [n, n] with edges within each item alone. Raises ``GraphError``."""
@@ -68,24 +68,25 @@ class Similarity(GraphBuilder):
     def _tau(self, x: Tensor, y: Tensor | None, threshold: OneThreshold | Blocks) -> float:
         if isinstance(threshold, float | int):
             return threshold
-        search = self._found(x, y, threshold, counting=True).search
+        search = self._found(x, y, threshold, weight="binary").search
         assert search is not None
         return search.threshold
 
     def _search(self, taus: dict[str, OneThreshold]) -> BlockSearch:
-        return lambda block, x, y: self._found(x, y, taus[block], capped=False)
+        return lambda block, x, y: self._found(x, y, taus[block])
 
     def _found(
-        self, x: Tensor, y: Tensor | None, threshold: OneThreshold | Blocks, capped: bool = True, counting: bool = False
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        threshold: OneThreshold | Blocks,
+        max_degree: int | None = None,
+        weight: Literal["binary", "cosine"] | None = None,
     ) -> SparseGraph:
         assert not isinstance(threshold, Blocks), "the spec allows blocks only where there is a layout"
-        spec = self.spec
         tau = threshold if isinstance(threshold, float | int) else threshold.model_dump()
-        cap = spec.max_degree if capped and not counting else None
         try:
-            return similarity_graph(
-                x, tau, y=y, max_degree=cap, cap=spec.cap, weight="binary" if counting else self._kept
-            )
+            return similarity_graph(x, tau, y=y, max_degree=max_degree, cap=self.spec.cap, weight=weight or self._kept)
         except ValueError as error:
             raise GraphError(f"graph: {error}") from error
 
