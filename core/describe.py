@@ -102,11 +102,11 @@ class CaptionerStage:
     def _describe(self, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
         """Describe and store batch by batch; digest to reason of what cannot be read."""
         broken: dict[str, str] = {}
-        for batch in read_ahead(missing, self.spec.pictures_at_once()):
+        for batch in read_ahead(missing, self.spec.pictures_at_once(), bare):
             readable = [(media, content) for media, content in batch if not isinstance(content, DataError)]
             broken |= {media.digest: str(content) for media, content in batch if isinstance(content, DataError)}
             if readable:
-                texts = self._texts_of([bare(content) for _, content in readable])
+                texts = self._texts_of([content for _, content in readable])
                 self._shelf().add([media.digest for media, _ in readable], texts)
             for message in self.captioner.notes():
                 tell(Note(f"captioner `{self.type}`: {message}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +11,9 @@ from .dataset import DataError, Media
 THREADS = 4
 
 
-def read_ahead(media: Sequence[Media], size: int) -> Iterator[list[tuple[Media, Any]]]:
-    """``media`` in batches of ``size``, each with its content, or with the ``DataError`` that reading it raised.
+def read_ahead(media: Sequence[Media], size: int, prepare: Callable[[Any], Any]) -> Iterator[list[tuple[Media, Any]]]:
+    """``media`` in batches of ``size``, each with its content as ``prepare`` makes it, or with the ``DataError`` that
+    reading it raised.
 
     While a batch is worked on, the next one is read by threads: at most two batches are in memory.
     """
@@ -21,12 +22,21 @@ def read_ahead(media: Sequence[Media], size: int) -> Iterator[list[tuple[Media, 
         upcoming: list[Future[Any]] = []
         try:
             for number, batch in enumerate(batches):
-                reading = upcoming or [pool.submit(read, one) for one in batch]
-                upcoming = [pool.submit(read, one) for one in batches[number + 1]] if number + 1 < len(batches) else []
+                reading = upcoming or [pool.submit(_read, one, prepare) for one in batch]
+                upcoming = (
+                    [pool.submit(_read, one, prepare) for one in batches[number + 1]]
+                    if number + 1 < len(batches)
+                    else []
+                )
                 yield [(one, future.result()) for one, future in zip(batch, reading, strict=True)]
         finally:
             for future in upcoming:  # whoever stops early must not wait for pictures that nobody wants
                 future.cancel()
+
+
+def _read(media: Media, prepare: Callable[[Any], Any]) -> Any:
+    content = read(media)
+    return content if isinstance(content, DataError) else prepare(content)
 
 
 def read(media: Media) -> Any:
