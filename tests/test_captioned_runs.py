@@ -139,7 +139,7 @@ def test_plan_counts_descriptions_to_write_and_to_encode(tmp_path: Path) -> None
 
 def texts_of(folder: Path) -> list[Media]:
     """Every description that is stored."""
-    shards = [path for path in (folder / "store" / "descriptions").rglob("*.jsonl")]
+    shards = list((folder / "store" / "descriptions").rglob("*.jsonl"))
     return [Media.of_text(json.loads(line)["text"]) for path in shards for line in path.read_text().splitlines()]
 
 
