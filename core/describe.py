@@ -47,6 +47,11 @@ class CaptionerStage:
             self._captioner = captioner
         return self._captioner
 
+    def facts(self) -> dict[str, Any]:
+        """What the descriptions depend on, with the weights where these were noted."""
+        weights = self._noted_weights()
+        return {**self.identity, **({"weights": weights} if weights else {})}
+
     @cached_property
     def written(self) -> WrittenCaptions | None:
         """The written descriptions, for a spec that only looks them up."""
@@ -64,6 +69,15 @@ class CaptionerStage:
         else:
             lacking = pictures.keys() - self._shelf().all().keys()
         return [media for digest, media in pictures.items() if digest in lacking]
+
+    def known(self, items: Sequence[Item]) -> list[Media]:
+        """The descriptions that are there already, as texts."""
+        if self.written is not None:
+            texts = self.written.look_up([_key(item) for item in items])
+        else:
+            stored = self._shelf().all()
+            texts = [stored.get(_picture(item).digest) for item in items]
+        return [Media.of_text(text) for text in texts if text is not None]
 
     def describe(self, splits: Splits, tell: Tell = lambda event: None) -> dict[str, tuple[Item, ...]]:
         """The same splits, each item with its description as ``text``.
@@ -111,7 +125,7 @@ class CaptionerStage:
                 readable = [(media, content) for media, content in batch if not isinstance(content, DataError)]
                 broken |= {media.digest: str(content) for media, content in batch if isinstance(content, DataError)}
                 if readable:
-                    texts = self._texts_of([bare(content) for _, content in readable])
+                    texts = self._texts_of([content for _, content in readable])
                     self._shelf().add([media.digest for media, _ in readable], texts)
                 for message in self.captioner.notes():
                     tell(Note(f"captioner `{self.type}`: {message}"))
@@ -136,9 +150,9 @@ class CaptionerStage:
 
 
 def _read(media: Media) -> Any:
-    """The content, or the ``DataError`` that says why there is none."""
+    """The bare picture, or the ``DataError`` that says why there is none."""
     try:
-        return media.read()
+        return bare(media.read())
     except DataError as error:
         return error
 

@@ -72,8 +72,9 @@ def make_plan(
     stages = [
         StagePlan("dataset", f"{_type(spec.dataset)}: {len(content.class_names)} classes; {sizes}; {labelled} labelled")
     ]
-    stages += _described(spec, catalogue, store, items)
-    stages += _encoded(spec, catalogue, store, content, items)
+    captioner = _captioner(spec, catalogue, store)
+    stages += _described(captioner, items)
+    stages += _encoded(spec, catalogue, store, content, items, captioner)
     if spec.graph and spec.adapter.needs_graph:
         nodes = nodes_in_words(spec.graph)
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
@@ -117,32 +118,52 @@ def _no_device() -> Any:
     raise AssertionError("a plan loads no model")
 
 
-def _described(spec: PipelineSpec, catalogue: Catalogue, store: Path, items: list[Item]) -> list[StagePlan]:
+def _captioner(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> CaptionerStage | None:
     if spec.captioner is None or "text" not in modalities_of(spec.graph):
+        return None
+    return CaptionerStage(spec.captioner, catalogue, store, _no_device)
+
+
+def _unusable(captioner: CaptionerStage) -> bool:
+    """Whether asking for its descriptions would fail: a file of them that is not there."""
+    return captioner.spec.written and captioner.spec.missing_files() is not None
+
+
+def _described(captioner: CaptionerStage | None, items: list[Item]) -> list[StagePlan]:
+    if captioner is None:
         return []
     total = len({item.modalities["image"].digest for item in items})
-    if spec.captioner.written and spec.captioner.missing_files():
-        return [StagePlan("describe", _type(spec.captioner), total, 0)]
-    missing = CaptionerStage(spec.captioner, catalogue, store, _no_device).missing(items)
-    return [StagePlan("describe", _type(spec.captioner), total, total - len(missing))]
+    missing = total if _unusable(captioner) else len(captioner.missing(items))
+    return [StagePlan("describe", captioner.type, total, total - missing)]
 
 
 def _encoded(
-    spec: PipelineSpec, catalogue: Catalogue, store: Path, content: DatasetContent, items: list[Item]
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    content: DatasetContent,
+    items: list[Item],
+    captioner: CaptionerStage | None,
 ) -> list[StagePlan]:
     stage = EncoderStage(spec.encoder, catalogue, store, _no_device)
     of = {
         kind: [item.modalities[kind] for item in items if kind in item.modalities] for kind in modalities_of(spec.graph)
     }
+    known, undescribed = of.get("text", []), 0
+    if captioner is not None:
+        known = [] if _unusable(captioner) else captioner.known(items)
+        undescribed = len(items) if _unusable(captioner) else len(captioner.missing(items))
+    of |= {"text": known}
     work = [(f"encode {kind}", kind, of[kind], stage.missing) for kind in vector_modalities(spec.graph, spec.task)]
     work += [(f"encode {kind} tokens", kind, of[kind], stage.missing_tokens) for kind in token_modalities(spec.graph)]
     if spec.task.uses_prompts():
         work.append(("encode prompts", "text", class_prompts(spec.encoder, content.class_names), stage.missing))
     plans = []
     for name, modality, wanted, missing_of in work:
-        total = len({one.digest for one in wanted})
         missing = len(missing_of(modality, wanted))
-        plans.append(StagePlan(name, _type(spec.encoder.tower(modality)), total, total - missing))
+        stored = len({one.digest for one in wanted}) - missing
+        more = undescribed if modality == "text" and name != "encode prompts" else 0
+        plans.append(StagePlan(name, _type(spec.encoder.tower(modality)), stored + missing + more, stored))
     return plans
 
 

@@ -19,7 +19,7 @@ EXAMPLES = 3
 class TextFacts:
     """Facts about the texts of the splits that a run uses."""
 
-    #: Identity of the captioner; ``None`` where the data set brought the texts.
+    #: Identity of the captioner, and its weights; ``None`` where the data set brought the texts.
     captioner: Mapping[str, Any] | None
     #: Items with a text.
     items: int
@@ -49,8 +49,8 @@ def text_facts(splits: Splits, captioner: CaptionerStage | None, encoder: Encode
             Note(f"{truncated} of {len(texts)} descriptions are longer than the encoder reads; it sees their beginning")
         )
     first = next(iter(splits.values()))[:EXAMPLES]
-    identity = captioner.identity if captioner else None
-    return TextFacts(identity, len(texts), empty, truncated, tuple(_example(item) for item in first))
+    facts = captioner.facts() if captioner else None
+    return TextFacts(facts, len(texts), empty, truncated, tuple(_example(item) for item in first))
 
 
 def _example(item: Item) -> dict[str, str]:

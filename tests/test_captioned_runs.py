@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from graftwork.core.captioner import CaptionerError
+from graftwork.core.dataset import Media
 from graftwork.core.encoder import EncoderError
 from graftwork.core.events import Note
 from graftwork.core.run import Run
@@ -120,6 +121,26 @@ def test_open_clip_counts_what_does_not_fit_its_window(tiny_clip: Path) -> None:
     texts = ["", "a cat", " ".join(["cat"] * 30), " ".join(["cat"] * 31), " ".join(["cat"] * 100)]
     assert [encoder.truncated([text]) for text in texts] == [0, 0, 0, 1, 1]
     assert encoder.truncated(texts) == 2
+
+
+def test_plan_counts_descriptions_to_write_and_to_encode(tmp_path: Path) -> None:
+    """Before: each picture once more as a text. After: as many texts as were said, all of them stored."""
+
+    def planned() -> dict[str, tuple[int | None, int | None]]:
+        stages = pipeline(**CAPTIONED).plan(tmp_path / "store").stages
+        return {one.stage: (one.total, one.stored) for one in stages}
+
+    assert planned()["describe"] == planned()["encode text"] == (240, 0)
+    pipeline(**CAPTIONED).run(tmp_path / "run", tmp_path / "store")
+    assert planned()["describe"] == (240, 240)
+    said = {one.digest for one in texts_of(tmp_path)}
+    assert planned()["encode text"] == (len(said), len(said))
+
+
+def texts_of(folder: Path) -> list[Media]:
+    """Every description that is stored."""
+    shards = list((folder / "store" / "descriptions").rglob("*.jsonl"))
+    return [Media.of_text(json.loads(line)["text"]) for path in shards for line in path.read_text().splitlines()]
 
 
 # What is not on this machine

@@ -47,7 +47,7 @@ class TransformersCaptioner(Captioner):
         while len(texts) < len(images):
             batch = images[len(texts) : len(texts) + self._at_once]
             try:
-                texts += self._generate([picture.convert("RGB") for picture in batch])
+                texts += self._generate([one if one.mode == "RGB" else one.convert("RGB") for one in batch])
             except (RuntimeError, MemoryError) as error:
                 if not memory_ran_out(error):
                     raise

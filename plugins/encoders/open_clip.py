@@ -45,6 +45,7 @@ class OpenClip(Encoder):
             raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {reason}") from error
         self._model.eval().requires_grad_(False)
         self._facts: EncoderFacts | None = None
+        self._tokenized: tuple[tuple[str, ...], Tensor] | None = None
 
     def facts(self) -> EncoderFacts:
         """Fingerprint over all weights; hashed once."""
@@ -78,14 +79,23 @@ class OpenClip(Encoder):
             pixels = torch.stack([self.preprocess(modality, picture) for picture in batch])
             return pixels.to(self._device, self._dtype)
         if modality == "text":
-            return self._tokenize(list(batch)).to(self._device)
+            return self._tokens(batch).to(self._device)
         raise EncoderError(f"encoder: open_clip has no {modality} tower")
 
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts still have a token, and not padding as the empty text, in the place after the window."""
-        window = self._tokenize([""]).shape[1]
-        beyond = self._tokenize([*texts, ""], context_length=window + 1)[:, -1]
-        return int((beyond[:-1] != beyond[-1]).sum())
+        tokens, padding = self._tokens(texts), self._tokenize([""])[0, -1]
+        full = [text for text, last in zip(texts, tokens[:, -1], strict=True) if last != padding]
+        if not full:
+            return 0
+        beyond = self._tokenize(full, context_length=tokens.shape[1] + 1)[:, -1]
+        return int((beyond != padding).sum())
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        """int64 [B, window]; the latest batch is remembered, since it is counted first and encoded then."""
+        if self._tokenized is None or self._tokenized[0] != tuple(texts):
+            self._tokenized = tuple(texts), self._tokenize(list(texts))
+        return self._tokenized[1]
 
     def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[..., Tensor]]:
         folder = files.folder_of(spec.model)

@@ -6,5 +6,6 @@ from pathlib import Path
 
 #: What open_clip's ``local-dir:`` schema opens: configuration, weights, and beside them the vocabulary and the card.
 CLIP_FOLDER = Path(__file__).resolve().parent / "clip"
-#: The pocket LLaVA, as transformers saves it: configuration, weights, tokenizer and processor.
-LLAVA_FOLDER = Path(__file__).parent / "llava"
+
+#: What transformers' Auto classes open: a real ``LlavaForConditionalGeneration`` with its processor, and its card.
+LLAVA_FOLDER = Path(__file__).resolve().parent / "llava"
