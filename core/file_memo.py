@@ -44,7 +44,8 @@ class FileMemo:
     def of(self, what: str, root: Path, paths: Sequence[Path], find: Callable[[Path], str]) -> list[str]:
         """``find(path)`` of each path, in parallel, or as remembered under the name ``what``.
 
-        ``find`` may raise ``OSError`` or ``DataError``: all such files are named in one ``DataError``, after the
+        ``what`` holds all that a finding depends on besides the file; raise a number in it when findings change their
+        form. ``find`` may raise ``OSError`` or ``DataError``: all such files are named in one ``DataError``, after the
         findings on the others were stored.
         """
         broken: dict[Path, str] = {}

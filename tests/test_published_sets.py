@@ -467,6 +467,14 @@ def test_class_that_is_not_there_is_answered_with_the_nearest(tmp_path, field):
     )
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    """Their prompts would be the same."""
+    root = caltech(tmp_path) / "101_ObjectCategories"
+    spec = ImageFolderSpec(root=str(root), class_names={"Faces": "thing", "airplanes": "thing"})
+    message = refusal(ImageFolder(spec), root)
+    assert message == "dataset.class_names: several classes of ROOT would be called thing"
+
+
 def test_exclude_is_refused_beside_a_split_file():
     """The file says already which pictures there are."""
     with pytest.raises(ValueError, match="a split file says which pictures there are"):

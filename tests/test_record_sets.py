@@ -247,7 +247,7 @@ BAD_HF: dict[str, tuple[dict[str, Any], str]] = {
         "dataset.splits.test: PATH has no split `tests`; did you mean `test`?",
     ),
     "no train": ({"splits": {"test": "test"}}, "dataset.splits: `train` is missing; the others may be cut off it"),
-    "config": ({"config": "large"}, "dataset.path: PATH cannot be opened: "),
+    "config": ({"config": "large"}, "dataset.path: PATH cannot be read: "),
 }
 
 
@@ -258,13 +258,31 @@ def test_what_the_data_does_not_have_is_answered_with_what_it_has(parquet, case)
     assert reason in refusal(parquet, **fields)
 
 
-def test_corrupted_parquet_is_named(tmp_path, parquet):
+@pytest.mark.parametrize("streaming", [False, True])
+def test_corrupted_parquet_is_named(tmp_path, parquet, streaming):
     """The library's reason, in one line, with what to do."""
     content = (parquet / "data" / "train-00000-of-00001.parquet").read_bytes()
     write(tmp_path / "x.parquet", content[: len(content) // 2])
-    message = refusal(tmp_path / "x.parquet")
-    assert message.startswith("dataset.path: PATH cannot be opened: Parquet magic bytes not found in footer.")
+    message = refusal(tmp_path / "x.parquet", streaming=streaming)
+    assert message.startswith("dataset.path: PATH cannot be read: Parquet magic bytes not found in footer.")
     assert message.endswith("; fetch or write it again")
+
+
+def test_corrupted_arrow_file_is_named(tmp_path):
+    """What ``save_to_disk`` wrote, cut off."""
+    table("x", 6).save_to_disk(tmp_path / "cats")
+    (path,) = (tmp_path / "cats").glob("*.arrow")
+    path.write_bytes(path.read_bytes()[:-2000])
+    message = refusal(tmp_path / "cats")
+    assert message.startswith(("dataset.path: PATH cannot be read: ", "1 of 1 files cannot be used:\n  PATH/"))
+
+
+def test_a_stream_without_a_schema_is_checked_by_its_first_row(tmp_path):
+    """JSON lines say only row by row which columns there are."""
+    write(tmp_path / "cats" / "x.jsonl", '{"picture": "a.jpg", "label": "cat"}\n')
+    assert refusal(tmp_path / "cats", streaming=True) == (
+        "dataset.image: PATH has no column `image`; it has picture, label"
+    )
 
 
 def test_a_picture_that_is_not_there_is_named_by_its_row(tmp_path):
@@ -287,7 +305,7 @@ def test_a_plan_never_asks_the_hub(monkeypatch):
     pytest.importorskip("huggingface_hub")
     spec = {"type": "huggingface", "path": "ethz/food101"}
     with pytest.raises(
-        DataError, match=r"dataset\.path: ethz/food101 cannot be opened: .*hf download --repo-type dataset"
+        DataError, match=r"dataset\.path: ethz/food101 cannot be read: .*hf download --repo-type dataset"
     ):
         pipeline(dataset=spec).plan()
     assert datasets.config.HF_HUB_OFFLINE is False
@@ -296,7 +314,7 @@ def test_a_plan_never_asks_the_hub(monkeypatch):
 def test_a_data_set_cannot_ask_for_code_to_be_run(tmp_path):
     """A folder with a loading script is no data set, and a spec has no switch for it."""
     write(tmp_path / "cats" / "cats.py", "raise SystemExit('this must not run')")
-    assert "PATH cannot be opened: " in refusal(tmp_path / "cats")
+    assert "PATH cannot be read: " in refusal(tmp_path / "cats")
     with pytest.raises(SpecError, match="unknown key `trust_remote_code`"):
         spec_from_dict(
             {

@@ -25,7 +25,7 @@ def picture_rows(table: Any, column: str, files: FileMemo) -> list[PictureRow]:
     paths = [Path(one["filename"]) for one in table.cache_files]
     if paths:
         find = partial(_of_file, column)
-        findings = files.of(f"pictures of column {column}", paths[0].parent, paths, find)
+        findings = files.of(f"pictures of column {column}, 1", paths[0].parent, paths, find)
         rows = [(digest, path) for finding in findings for digest, path in json.loads(finding)]
         if len(rows) == len(table):
             return rows
@@ -33,7 +33,10 @@ def picture_rows(table: Any, column: str, files: FileMemo) -> list[PictureRow]:
 
 
 def _of_file(column: str, path: Path) -> str:
-    return json.dumps(list(_rows(datasets.Dataset.from_file(str(path)), column)))
+    try:
+        return json.dumps(list(_rows(datasets.Dataset.from_file(str(path)), column)))
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: no whole Arrow file: {error}; write it again") from None
 
 
 def _rows(table: Any, column: str) -> Iterator[PictureRow]:

@@ -22,16 +22,23 @@ _BUILDERS = {".parquet": "parquet", ".arrow": "arrow"}
 def open_dataset(spec: HuggingFaceSpec, may_download: bool) -> Mapping[str, Any]:
     """Split to table (or stream). Raises ``DataError`` with the library's reason and what to do."""
     path = Path(spec.path).expanduser()
-    try:
+    with in_words(path):
         if path.exists():
             opened = _open_local(spec, path)
         elif spec.path.startswith((".", "/", "~")):
             raise DataError(f"dataset.path: {path} does not exist")
         else:
             opened = _open_from_hub(spec, may_download)
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise DataError(f"dataset.path: {spec.path} cannot be opened: {_reason(error)}{_remedy(path)}") from error
     return opened if isinstance(opened, dict) else {"train": opened}
+
+
+@contextlib.contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """What the library raises while it opens or reads ``path``, as a ``DataError``."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        raise DataError(f"dataset.path: {path} cannot be read: {_reason(error)}{_remedy(path)}") from error
 
 
 def _open_local(spec: HuggingFaceSpec, path: Path) -> Any:

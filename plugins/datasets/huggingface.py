@@ -20,7 +20,7 @@ from ...core.store import default_root
 from ...registry.nearest import nearest
 from . import HuggingFaceSpec
 from .arrow_pictures import picture_rows
-from .hub import open_dataset
+from .hub import in_words, open_dataset
 from .kept_pictures import keep
 from .labelled_files import file_pictures
 from .records import Record, content_of, given_names
@@ -63,10 +63,11 @@ class HuggingFace(Dataset):
         return {ours: tables[name] for ours, name in wanted.items() if name in tables}
 
     def _require_columns(self, table: Any) -> None:
-        columns = table.column_names
+        with in_words(self.path):
+            columns = table.column_names or list(next(iter(table), {}))  # some streams know only by their first row
         asked = {"image": self.spec.image, "label": self.spec.label, "text": self.spec.text}
         for field, column in asked.items():
-            if columns is not None and column is not None and column not in columns:
+            if column is not None and column not in columns:
                 near = nearest(column, columns)
                 hint = f"did you mean `{near}`?" if near else f"it has {', '.join(columns)}"
                 raise DataError(f"dataset.{field}: {self.spec.path} has no column `{column}`; {hint}")
@@ -93,13 +94,13 @@ class HuggingFace(Dataset):
         stage = f"stream {split}"
         self.files.tell(StageStarted(stage, self.cap or 0))
         raw = table.cast_column(self.spec.image, datasets.Image(decode=False))
-        for number, row in enumerate(itertools.islice(raw, self.cap)):
-            source = f"{self.spec.path}, {split}, row {number}"
-            picture = keep(store, _encoded(row[self.spec.image], source), source)
-            yield Record(
-                f"{number:07d}", picture, row[self.spec.label], row[self.spec.text] if self.spec.text else None
-            )
-            self.files.tell(StageAdvanced(stage, number + 1))
+        with in_words(self.path):
+            for number, row in enumerate(itertools.islice(raw, self.cap)):
+                source = f"{self.spec.path}, {split}, row {number}"
+                picture = keep(store, _encoded(row[self.spec.image], source), source)
+                text = row[self.spec.text] if self.spec.text else None
+                yield Record(f"{number:07d}", picture, row[self.spec.label], text)
+                self.files.tell(StageAdvanced(stage, number + 1))
 
     def _where(self) -> str:
         name = self.path.name if self.path.exists() else self.spec.path

@@ -49,11 +49,15 @@ class ImageFolder(Dataset):
             raise DataError(f"dataset.root: {self.root} is no folder")
         given, names, source = self._from_split_file() if self.spec.split_file else self._from_folders()
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
+        shown = tuple(self.spec.class_names.get(name, name) for name in names)
+        if len(set(shown)) < len(shown):
+            twice = ", ".join(sorted({name for name in shown if shown.count(name) > 1}))
+            raise DataError(f"dataset.class_names: several classes of {self.root} would be called {twice}")
         splits = with_missing_splits(given, fractions, str(self.root))
         require_classes_everywhere(splits, names, str(self.root))
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
-            tuple(self.spec.class_names.get(name, name) for name in names),
+            shown,
             f"{source}, {how_cut(given, fractions)}",
         )
 

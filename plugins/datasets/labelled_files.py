@@ -37,14 +37,14 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str
     _require_inside([name for name, _ in rows], listed.source, pictures)
     _require_once([name for name, _ in rows], listed.source)
     _require_labels(rows, len(listed.class_names), listed.source)
-    missing = [name for name, _ in rows if not (pictures / name).is_file()]
+    paths = [pictures / name for name, _ in rows]
+    missing = [name for path, (name, _) in zip(paths, rows, strict=True) if not path.is_file()]
     if missing:
         raise DataError(
             f"{listed.source} names {len(rows)} pictures, of which {len(missing)} are not in {pictures}; extract the "
             f"archive again, or take the annotation that belongs to it:{some_of(missing)}"
         )
-    media = file_pictures([pictures / name for name, _ in rows], pictures, files)
-    made = iter(media)
+    made = iter(file_pictures(paths, pictures, files))
     return {
         name: [Item(path, {"image": next(made)}, target) for path, target in split]
         for name, split in listed.splits.items()

@@ -63,7 +63,7 @@ class WebDataset(Dataset):
             raise DataError(
                 f"dataset.shards.{split}: {len(missing)} of {len(shards)} shards do not exist:{some_of(missing)}"
             )
-        indexes = self.files.of("tar index", shards[0].parent, shards, tar_index)
+        indexes = self.files.of("tar index 1", shards[0].parent, shards, tar_index)
         samples: dict[str, Sample] = {}
         twice: list[str] = []
         for shard, index in zip(shards, indexes, strict=True):
