@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from .encode import EncoderStage
 from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
 from .prompts import class_prompts
+from .search import trial_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
     stages += _encoded(spec, catalogue, store, content, items)
     if spec.graph and spec.adapter.needs_graph:
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {spec.graph.nodes}, pool {spec.graph.pool}"))
-    trainings = math.prod(len(values) for values in spec.search.values()) * len(spec.seeds)
-    trials = trainings // len(spec.seeds)
+    trials = trial_count(spec)
     stages.append(
         StagePlan(
             "train",
@@ -73,7 +72,7 @@ def make_plan(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Plan:
     return Plan(
         spec.name,
         tuple(stages),
-        trainings,
+        trials * len(spec.seeds),
         _trainable(spec, len(content.class_names)),
         spec.encoder.frozen_parameters(),
     )

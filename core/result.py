@@ -16,7 +16,17 @@ from .experiment import Experiment, Trial
 from .head import Head
 from .node_kinds import modalities_of
 
-_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
+_PACKAGES = (
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "numpy",
+    "scikit-learn",
+    "pydantic",
+    "pluggy",
+    "safetensors",
+    "optuna",
+)
 
 
 def summarise(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
