@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graftwork import Pipeline
 from graftwork.core.events import RunStarted
 from graftwork.core.run import Run
 from graftwork.core.search import MissingExtra, search_of, trial_count
@@ -146,6 +149,15 @@ def test_ranges_and_trials_need_each_other() -> None:
 def test_a_plan_counts_trials() -> None:
     """Trials times seeds."""
     assert pipeline(search=LR, trials=7, evaluation__seeds=[0, 1]).plan().trainings == 14
+
+
+def test_the_example_of_the_page_is_valid() -> None:
+    """The block of ``docs/command_line.md``, in the pipeline of the GA-Net example."""
+    root = Path(__file__).parent.parent
+    block = re.search(r"```json\n(.*?)```", (root / "docs" / "command_line.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    base = json.loads((root / "examples" / "ganet_digits.json").read_text("utf-8"))
+    assert trial_count(Pipeline.from_dict(base | json.loads(block.group(1))).spec) == 30
 
 
 def test_a_sweep_varies_lists_alone() -> None:

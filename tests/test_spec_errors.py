@@ -125,7 +125,8 @@ CASES = {
     ),
     "missing type": (
         changed('"type": "ga_net", ', ""),
-        "spec.json:6:14: $.adapter: `type` is missing: it names the adapter (installed: bottleneck, clip_adapter, ga_net, none)",
+        "spec.json:6:14: $.adapter: `type` is missing: it names the adapter "
+        "(installed: bottleneck, clip_adapter, ga_net, none)",
     ),
     "section that is no object": (
         changed('{"type": "similarity", "threshold": 0.8}', "0.8"),
