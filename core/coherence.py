@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..registry.errors import Problem
 from .node_kinds import modalities_of
-from .pipeline_spec import PipelineSpec
+from .pipeline_spec import PipelineSpec, SearchRange
 
 
 def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
@@ -21,10 +21,14 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
     yield from _incomparable(spec)
     yield from _unconnectable(spec)
     for key in spec.search:
-        if key.split(".")[0] in ("search", "evaluation", "seed"):
+        if key.split(".")[0] in ("search", "trials", "evaluation", "seed"):
             yield Problem(
                 f"a search cannot try values of `{key}`", ("search", key), "it says how results are found and measured"
             )
+        if isinstance(spec.search[key], SearchRange) and spec.trials is None:
+            yield Problem("a range needs a number of trials", ("search", key), 'add "trials": 30, or list the values')
+    if spec.trials is not None and not spec.search:
+        yield Problem("there is nothing to search", ("trials",), "name values under `search`, or leave `trials` out")
     if spec.search and spec.evaluation.select_on == "none":
         yield Problem('a search needs a split to choose on, and "select_on" is "none"', ("search",))
     if spec.evaluation.test_on == "train" or spec.evaluation.test_on == spec.evaluation.select_on:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from .measure import Meter
 from .model import build_model
 from .pipeline_spec import PipelineSpec
 from .prepare import Preparation, Prepared
+from .search import search_of
 from .support_sets import SupportSets
 from .task import Task
 from .training import Labelled, Trained, train
@@ -55,12 +55,15 @@ class Experiment:
         self.support_sets = SupportSets(catalogue, device, self.meter, remember=2 * len(spec.seeds), tell=tell)
 
     def trials(self) -> Iterator[Trial]:
-        """Every combination of the search values, in the order written; one trial without a search."""
-        base = {key: value for key, value in self.spec.to_json().items() if key != "search"}
-        for combination in itertools.product(*self.spec.search.values()):
-            values = dict(zip(self.spec.search, combination, strict=True))
+        """Every combination that the search tries, one after another; one trial without a search."""
+        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
+        search = search_of(self.spec)
+        for values in search:
             spec = spec_from_dict(base, values, self.catalogue)
-            yield Trial(values, spec, self.preparation.of(spec))
+            trial = Trial(values, spec, self.preparation.of(spec))
+            yield trial
+            # Asked for the next one: this one is trained with every seed, or broke down.
+            search.tell(trial.selection() if len(trial.trained) == len(spec.seeds) else None)
 
     def train(self, trial: Trial, number: int, seed: int) -> None:
         """Train one seed of a trial and add the outcome to it."""

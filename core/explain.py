@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -139,9 +139,12 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
     """The spec class of the object at ``path``: followed through plain models and, by ``type``, through slots."""
     model: type[BaseModel] | None = root
     slot: Slot | None = None
+    keyed = False
     for part in path:
         raw = _child(raw, part)
-        if not isinstance(part, int):
+        if keyed:  # the key of a mapping names no field
+            keyed = False
+        elif not isinstance(part, int):
             field = next(
                 (f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == part), None
             )
@@ -149,6 +152,7 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
                 return None
             slot = _slot(field.metadata) or _slots_in(field.annotation)
             model = _model_in(field.annotation, raw)
+            keyed = get_origin(field.annotation) is dict
         if slot and isinstance(raw, dict):
             try:
                 model = catalogue.find(slot.kind, str(raw.get("type"))).spec

@@ -16,7 +16,7 @@ from ..registry.errors import Problem, SpecError
 from .coherence import incoherences
 from .explain import explain
 from .json_source import JsonPath, JsonSource, parse_json, read_json
-from .pipeline_spec import PipelineSpec
+from .pipeline_spec import PipelineSpec, SearchRange
 
 
 def load_spec(
@@ -104,9 +104,10 @@ def _validated(
 def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> list[Problem]:
     """Each value to be tried must itself make a valid spec."""
     problems = []
-    base = {key: value for key, value in raw.items() if key != "search"}
+    base = {key: value for key, value in raw.items() if key not in ("search", "trials")}
     for key, values in spec.search.items():
-        for index, value in enumerate(values):
+        ends = [("low", values.low), ("high", values.high)] if isinstance(values, SearchRange) else enumerate(values)
+        for index, value in ends:
             try:
                 spec_from_dict(base, {key: value}, catalogue)
             except SpecError as error:

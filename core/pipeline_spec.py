@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ..registry.slot import Slot
 from ..registry.spec import Items, LocalPath, Spec
@@ -61,6 +61,35 @@ class EvaluationSpec(Spec):
     """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
 
 
+class SearchRange(Spec):
+    """A range of numbers to propose values from; two integers make a range of integers."""
+
+    low: int | float
+    """The smallest value."""
+    high: int | float
+    """The largest value."""
+    log: bool = False
+    """Whether orders of magnitude count alike, as for a learning rate."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low is {self.low} and must be less than high, {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range starts above 0, not at {self.low}")
+        return self
+
+
+def _form(values: Any) -> str:
+    return "range" if isinstance(values, (dict, SearchRange)) else "list"
+
+
+#: What a search may try for one path. The form decides which of the two is checked: one error for one mistake.
+SearchValues = Annotated[
+    Annotated[Items[Any], Field(min_length=1), Tag("list")] | Annotated[SearchRange, Tag("range")], Discriminator(_form)
+]
+
+
 class PipelineSpec(Spec):
     """A Graftwork pipeline."""
 
@@ -95,9 +124,11 @@ class PipelineSpec(Spec):
     """The training loop."""
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     """How results are measured."""
-    search: dict[str, Annotated[Items[Any], Field(min_length=1)]] = Field(default_factory=dict)
-    """Values to try, a list for each dotted path (`"graph.threshold": [0.7, 0.8]`); all combinations are trained, and
-    the best on the selection split (mean over the seeds) is reported."""
+    search: dict[str, SearchValues] = Field(default_factory=dict)
+    """Values to try, a list for each dotted path (`"graph.threshold": [0.7, 0.8]`), or with `trials` a range
+    (`{"low": 0.5, "high": 0.95}`); the best on the selection split (mean over the seeds) is reported."""
+    trials: Annotated[int, Field(ge=1)] | None = None
+    """Combinations to try, each proposed by Optuna from how those before it did. Default: all those of the lists."""
     reporters: Items[Annotated[ReporterSpec, Slot("reporter")]] = Field(
         default_factory=lambda: ({"type": "console"}, {"type": "jsonl"}),
         validate_default=True,

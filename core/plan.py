@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from .node_kinds import (
 from .pipeline_spec import PipelineSpec
 from .policies import policy_in_words
 from .prompts import class_prompts
+from .search import trial_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def make_plan(
     if spec.graph and spec.adapter.needs_graph:
         nodes = nodes_in_words(spec.graph)
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
-    trainings = math.prod(len(values) for values in spec.search.values()) * len(spec.seeds)
-    trials = trainings // len(spec.seeds)
+    trials = trial_count(spec)
     stages.append(
         StagePlan(
             "train",
@@ -92,7 +91,7 @@ def make_plan(
     return Plan(
         spec.name,
         tuple(stages),
-        trainings,
+        trials * len(spec.seeds),
         _trainable(spec, len(content.class_names)),
         spec.encoder.frozen_parameters(),
         missing_files(spec),

@@ -22,7 +22,17 @@ from .policies import policy_in_words
 from .prepare import Prepared
 from .support_sets import NO_CROSS_EDGE
 
-_PACKAGES = ("torch", "open_clip_torch", "transformers", "numpy", "scikit-learn", "pydantic", "pluggy", "safetensors")
+_PACKAGES = (
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "numpy",
+    "scikit-learn",
+    "pydantic",
+    "pluggy",
+    "safetensors",
+    "optuna",
+)
 
 
 def summarise(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from .reporter import Reporters
 from .result import lock_of, result_of, saved_index
 from .run_folder import new_run_folder, write_json, write_lines, writing
 from .save_adapter import save_adapter
+from .search import trial_count
 from .training import TrainingError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
         reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
         try:
             experiment = Experiment(spec, catalogue, store, device, reporters.tell)
-            trainings = math.prod(len(values) for values in spec.search.values()) * len(spec.seeds)
+            trainings = trial_count(spec) * len(spec.seeds)
             reporters.tell(RunStarted(spec.name, str(folder), trainings))
             best, tried = _best_trial(experiment, reporters)
             result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))

@@ -16,7 +16,7 @@ from ..registry.catalogue import Catalogue
 from ..registry.errors import GraftworkError, Problem, SpecError
 from .load_spec import spec_from_dict
 from .measured import Measured, measured
-from .pipeline_spec import PipelineSpec
+from .pipeline_spec import PipelineSpec, SearchRange
 from .run_once import Done, RunOnce
 
 Grid = Mapping[str, Sequence[Any]]
@@ -61,14 +61,18 @@ Hear = Callable[[int, int, Point], None]
 
 def grid_of(spec: PipelineSpec, grid: Grid | None) -> dict[str, list[Any]]:
     """``grid``, or the spec's own search values where none is given. Raises ``SpecError`` for one that cannot be."""
-    chosen = {key: list(values) for key, values in (grid or spec.search).items()}
+    ranges = [key for key, values in spec.search.items() if isinstance(values, SearchRange)] if not grid else []
+    given: Mapping[str, Any] = grid or {key: values for key, values in spec.search.items() if key not in ranges}
+    chosen = {key: list(values) for key, values in given.items()}
     problems = [
         Problem(f"a sweep cannot vary `{key}`", (), "--seeds N says the seeds" if "seed" in key else None, "--grid")
         for key in chosen
         if key.split(".")[0] in _FIXED or key in _FIXED
     ]
+    hint = "list the values: --grid {}=[...]"
+    problems += [Problem("a sweep cannot vary a range", ("search", key), hint.format(key)) for key in ranges]
     problems += [Problem(f"`{key}` has no values", (), None, "--grid") for key, values in chosen.items() if not values]
-    if not chosen:
+    if not chosen and not ranges:
         hint = "name a path and its values: --grid graph.threshold=[0.5,0.6], or write `search` in the spec"
         problems.append(Problem("there is nothing to sweep", (), hint, "--grid"))
     for key in spec.search:
@@ -89,6 +93,7 @@ def points_of(
     """
     base = spec.to_json()
     base["search"] = {key: values for key, values in base["search"].items() if key not in grid}
+    base["trials"] = base["trials"] if base["search"] else None
     base["reporters"] = [{"type": "jsonl"}]
     if seeds is not None:
         base["evaluation"]["seeds"] = list(seeds)

@@ -126,7 +126,8 @@ CASES = {
     ),
     "missing type": (
         changed('"type": "ga_net", ', ""),
-        "spec.json:6:14: $.adapter: `type` is missing: it names the adapter (installed: bottleneck, ga_net, none)",
+        "spec.json:6:14: $.adapter: `type` is missing: it names the adapter "
+        "(installed: bottleneck, clip_adapter, ga_net, none)",
     ),
     "section that is no object": (
         changed('{"type": "similarity", "threshold": 0.8}', "0.8"),
@@ -271,7 +272,7 @@ def test_all_problems_come_at_once(tmp_path):
         "spec.json:5:48: $.graph.threshold: input should be less than or equal to 1, not 8",
         "spec.json:6:23: $.adapter.type: unknown adapter type `gan_et` (did you mean `ga_net`?)",
         "spec.json:2:8: $.v: unknown key `v` (known here: $schema, adapter, captioner, dataset, device, encoder, "
-        "evaluation, graph, name, regularizers, reporters, search, seed, task, trainer, version)",
+        "evaluation, graph, name, regularizers, reporters, search, seed, task, trainer, trials, version)",
     ]
 
 
