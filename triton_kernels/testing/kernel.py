@@ -54,9 +54,7 @@ class Kernel:
 
 def floats(inputs: Inputs) -> dict[str, Tensor]:
     """The floating tensors among the inputs; a graph's weights are not."""
-    return {
-        name: value for name, value in inputs.items() if isinstance(value, Tensor) and value.is_floating_point()
-    }
+    return {name: value for name, value in inputs.items() if isinstance(value, Tensor) and value.is_floating_point()}
 
 
 def each_float(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
