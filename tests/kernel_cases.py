@@ -208,8 +208,11 @@ CASES = {
         propagate, dense_messages, messages(sparse_graphs()), (permutation("nr", graph="nn", h="nr"),)
     ),
     "propagate_learned": Case(
-        propagate, dense_messages, messages(any_graphs(), learned=True),
-        having(non_finite("spreads", of=("h",)), ALL_DERIVATIVES), FULL_PRECISION
+        propagate,
+        dense_messages,
+        messages(any_graphs(), learned=True),
+        having(non_finite("spreads", of=("h",)), ALL_DERIVATIVES),
+        FULL_PRECISION,
     ),
     "propagate_heavy": Case(propagate, dense_messages, messages(heavy_graphs())),
     "spmm": Case(

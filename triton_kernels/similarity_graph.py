@@ -64,8 +64,8 @@ def similarity_graph(
         A graph on x's device, its columns ascending inside each row.
 
     Raises:
-        ValueError: called under `torch.func.vmap`, x or y not floating [rows, features] or of different widths, a row with NaN or inf (the first one
-            is named), or an option outside its range.
+        ValueError: x or y not floating [rows, features] or of different widths, a row with NaN or inf (the first one
+            is named), an option outside its range, or a call under `torch.func.vmap`.
     """
     options = _Options(threshold, max_degree, cap, self_loops, weight, recall, screen, tile)
     options.check(bipartite=y is not None)
