@@ -302,7 +302,7 @@ def test_a_large_search_is_screened_by_whatever_the_sample_shows_to_be_cheapest(
 @pytest.mark.parametrize("bipartite", [False, True])
 @pytest.mark.parametrize("screen", ["float32", "bfloat16", "head", "head_bfloat16"])
 def test_every_screen_gives_exactly_the_references_edges_at_2048_rows(screen: str, bipartite: bool) -> None:
-    """Sign and integer vectors: hundreds of thousands of pairs lie exactly at tau, which no screen may lose."""
+    """Sign and integer vectors: thousands of pairs lie exactly at tau, which no screen may lose."""
     generator = torch.Generator().manual_seed(10)
     signs = torch.randint(0, 2, (1024, 11), generator=generator) * 2 - 1
     small = torch.randint(-1, 2, (1024, 11), generator=generator)
@@ -311,7 +311,7 @@ def test_every_screen_gives_exactly_the_references_edges_at_2048_rows(screen: st
     _, cosine = reference.similarity_graph(x, 0.0, y=y)
     for tau in (5 / 11, 9 / 11):
         at = float(torch.tensor(tau))
-        assert int((cosine == at).sum()) > 10_000
+        assert int((cosine == at).sum()) > 2_000
         graph = similarity_graph(x, tau, y=y, screen=screen)  # type: ignore[arg-type]
         edge, _ = reference.similarity_graph(x, tau, y=y)
         row, col = edge.nonzero(as_tuple=True)
