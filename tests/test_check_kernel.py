@@ -228,7 +228,7 @@ def drawn(strategy: st.SearchStrategy[object], fits: object) -> bool:
     from hypothesis import find, settings
 
     try:
-        find(strategy, fits, settings=settings(max_examples=100, database=None))  # type: ignore[arg-type]
+        find(strategy, fits, settings=settings(max_examples=1000, database=None))  # type: ignore[arg-type]
     except NoSuchExample:
         return False
     return True
