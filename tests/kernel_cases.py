@@ -1,4 +1,4 @@
-"""Our kernels as the kit sees them: operation, reference, what their inputs look like and which properties they have."""
+"""Our kernels as the kit sees them: operation, reference, what their inputs look like, which properties they have."""
 
 from __future__ import annotations
 
@@ -208,7 +208,11 @@ CASES = {
         propagate, dense_messages, messages(sparse_graphs()), (permutation("nr", graph="nn", h="nr"),)
     ),
     "propagate_learned": Case(
-        propagate, dense_messages, messages(any_graphs(), learned=True), having(ALL_DERIVATIVES), FULL_PRECISION
+        propagate,
+        dense_messages,
+        messages(any_graphs(), learned=True),
+        having(non_finite("spreads", of=("h",)), ALL_DERIVATIVES),
+        FULL_PRECISION,
     ),
     "propagate_heavy": Case(propagate, dense_messages, messages(heavy_graphs())),
     "spmm": Case(
@@ -241,6 +245,13 @@ CASES = {
     ),
     "gcn_bottleneck_smooth": Case(
         gcn_bottleneck, dense_adapter, adapters(activations=("gelu", "tanh")), (ALL_DERIVATIVES,)
+    ),
+    "gcn_bottleneck_float32": Case(  # what the fused Triton kernel takes
+        gcn_bottleneck,
+        dense_adapter,
+        adapters(),
+        having(non_finite("spreads", of=("x",)), without=("finite_differences",)),
+        {torch.float32: TOLERANCES[torch.float32]},
     ),
     "attach": Case(attach, dense_attached, attached()),
 }

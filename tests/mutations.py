@@ -39,7 +39,8 @@ CPU = {
         "tile_search", "upper = row < col", "upper = row <= col", "similarity_graph", "values"
     ),
     "the last, partial tile": Mutation(
-        "tile_search", "for i in range(0, n, tile)", "for i in range(0, n - tile + 1, tile)", "similarity_graph", "values"
+        "tile_search", "for i in range(0, n, tile)", "for i in range(0, n - tile + 1, tile)",
+        "similarity_graph", "values",
     ),
     "a tail bound that is too small": Mutation(
         "screens", "norms * share**0.5", "norms * 0.9", "similarity_graph", "values"
@@ -59,7 +60,8 @@ CPU = {
         "similarity_graph", "values",
     ),
     "one edge more than the cap": Mutation(
-        "degree_cap", "keep = _rank(graph, weight) < k", "keep = _rank(graph, weight) <= k", "similarity_graph", "values"
+        "degree_cap", "keep = _rank(graph, weight) < k", "keep = _rank(graph, weight) <= k",
+        "similarity_graph", "values",
     ),
     "columns left unsorted": Mutation(
         "sparse_graph", "order = (row * num_cols + col).argsort()", "order = row.argsort(stable=True)",
@@ -167,8 +169,9 @@ def failing_property(mutation: Mutation, examples: int = 300) -> str | None:
     with mutated(mutation) as faulty:
         try:
             check_kernel(
-                faulty.get(id(case.op), case.op), case.reference, case.strategy, properties=[case.named()[mutation.property]],
-                tolerances=case.tolerances, examples=examples, shrink=False,
+                faulty.get(id(case.op), case.op), case.reference, case.strategy, devices=["cpu"],
+                properties=[case.named()[mutation.property]], tolerances=case.tolerances, examples=examples,
+                shrink=False,
             )  # fmt: skip
         except PropertyFailed as failure:
             return failure.property

@@ -6,8 +6,8 @@ from graftwork.triton_kernels.testing import check_kernel
 
 from .kernel_cases import CASES
 
-DEAR = {"finite_differences": 10}
-"""Examples of properties that take thousands of runs each."""
+EXAMPLES = {"values": 100, "finite_differences": 5, "threads": 10}
+"""Of values there cannot be too many; finite differences take thousands of runs each. Of the others: 25."""
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ DEAR = {"finite_differences": 10}
 )
 def test_a_kernel_has_the_property(case: str, name: str) -> None:
     one = CASES[case]
-    examples = DEAR.get(name, 60)
+    examples = EXAMPLES.get(name, 25)
     check_kernel(
         one.op,
         one.reference,

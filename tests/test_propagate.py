@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from graftwork.triton_kernels import SparseGraph, attach, propagate, reference
-from graftwork.triton_kernels.testing import dense_adjacency, sparse_graphs
+from graftwork.triton_kernels.testing import dense_adjacency
 
 NORMS = ("sym", "row", None)
 norms = st.sampled_from(NORMS)
@@ -29,54 +28,6 @@ ASYMMETRIC = graph_of([[0, 0.5, 0, 0], [0.25, 1, 0, 0], [0, 0.5, 0, 0.75], [0, 0
 SYMMETRIC = graph_of([[0, 0.5, 0, 0], [0.5, 1, 0.25, 0], [0, 0.25, 0, 0], [0, 0, 0, 0]])
 BOTH = pytest.mark.parametrize("graph", [ASYMMETRIC, SYMMETRIC], ids=["asymmetric", "symmetric"])
 EACH_NORM = pytest.mark.parametrize("norm", NORMS)
-
-
-@given(st.booleans().flatmap(lambda square: sparse_graphs(square=square)), norms, st.sampled_from((0, 1, 5, 8)))
-def test_messages_and_gradients_are_the_references(graph: SparseGraph, norm: str | None, width: int) -> None:
-    if norm == "sym" and graph.num_rows != graph.num_cols:
-        norm = "row"
-    h = hidden(graph.num_cols, width).requires_grad_()
-    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
-    expected = reference.propagate(dense_adjacency(graph), h, norm=norm)  # type: ignore[arg-type]
-    torch.testing.assert_close(out, expected, atol=1e-12, rtol=1e-12)
-    ahead = hidden(*out.shape, seed=1)
-    found, wanted = (torch.autograd.grad(y, h, ahead)[0] for y in (out, expected))
-    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-12)
-
-
-@given(sparse_graphs(), norms, st.sampled_from((torch.float32, torch.float16, torch.bfloat16)))
-def test_narrow_dtypes_are_kept_and_summed_in_float32(graph: SparseGraph, norm: str | None, dtype: torch.dtype) -> None:
-    h = hidden(graph.num_cols, dtype=dtype).T.contiguous().T
-    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
-    assert out.dtype == dtype
-    expected = reference.propagate(dense_adjacency(graph), h.double(), norm=norm)  # type: ignore[arg-type]
-    torch.testing.assert_close(out.double(), expected, atol=1e-6, rtol=torch.finfo(dtype).eps * 8)
-
-
-@BOTH
-@EACH_NORM
-def test_first_and_second_derivatives(graph: SparseGraph, norm: str | None) -> None:
-    """Finite differences, forward mode and batched gradients included."""
-    h = hidden(4).requires_grad_()
-
-    def op(x: Tensor) -> Tensor:
-        return propagate(graph, x, norm=norm)  # type: ignore[arg-type]
-
-    assert torch.autograd.gradcheck(
-        op, h, check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True
-    )
-    assert torch.autograd.gradgradcheck(lambda x: op(x * x), h)
-
-
-@BOTH
-@EACH_NORM
-def test_batched_gradients_equal_a_loop(graph: SparseGraph, norm: str | None) -> None:
-    h = hidden(4).requires_grad_()
-    out = propagate(graph, h, norm=norm)  # type: ignore[arg-type]
-    ahead = torch.stack([hidden(4, seed=seed) for seed in range(5)])
-    (batched,) = torch.autograd.grad(out, h, ahead, is_grads_batched=True, retain_graph=True)
-    loop = torch.stack([torch.autograd.grad(out, h, one, retain_graph=True)[0] for one in ahead])
-    torch.testing.assert_close(batched, loop, atol=1e-14, rtol=1e-14)
 
 
 @BOTH
@@ -117,17 +68,6 @@ def test_what_a_transform_or_inference_mode_caches_serves_training_afterwards() 
         assert h.grad is not None
         assert fresh.grad is not None
         assert torch.equal(h.grad, fresh.grad)
-
-
-@given(sparse_graphs(), norms, st.randoms(use_true_random=False))
-def test_renaming_the_nodes_renames_the_messages(graph: SparseGraph, norm: str | None, random: object) -> None:
-    n = graph.num_nodes
-    name = torch.tensor(random.sample(range(n), n), dtype=torch.int64)  # type: ignore[attr-defined]
-    renamed = SparseGraph.from_edge_index(name[graph.edge_index], graph.weight, num_rows=n)
-    h = hidden(n)
-    moved = torch.empty_like(h).index_copy_(0, name, h)
-    out = propagate(renamed, moved, norm=norm)[name]  # type: ignore[arg-type]
-    torch.testing.assert_close(out, propagate(graph, h, norm=norm), atol=1e-12, rtol=1e-12)  # type: ignore[arg-type]
 
 
 def test_reruns_and_thread_counts_are_bit_equal() -> None:
@@ -197,38 +137,6 @@ def test_symmetric_graphs_never_build_a_transpose() -> None:
 def test_bad_arguments_are_refused_by_name(graph: SparseGraph, h: Tensor, norm: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         propagate(graph, h, norm=norm)  # type: ignore[arg-type]
-
-
-@given(st.booleans().flatmap(lambda square: sparse_graphs(square=square, min_nodes=1)), norms)
-def test_gradients_of_edge_weights_are_the_references(graph: SparseGraph, norm: str | None) -> None:
-    """Through the degrees too."""
-    if norm == "sym" and graph.num_rows != graph.num_cols:
-        norm = "row"
-    weight = graph.edge_weight.double().requires_grad_()
-    h = hidden(graph.num_cols).requires_grad_()
-    out = propagate(graph, h, norm=norm, edge_weight=weight)  # type: ignore[arg-type]
-    dense = torch.zeros(graph.num_rows, graph.num_cols, dtype=torch.float64)
-    dense = dense.index_put((graph.row, graph.col), weight)
-    expected = reference.propagate(dense, h, norm=norm)  # type: ignore[arg-type]
-    torch.testing.assert_close(out, expected, atol=1e-12, rtol=1e-12)
-    ahead = hidden(*out.shape, seed=1)
-    found, wanted = (torch.autograd.grad(y, (h, weight), ahead) for y in (out, expected))
-    for ours, right in zip(found, wanted, strict=True):
-        torch.testing.assert_close(ours, right, atol=1e-11, rtol=1e-11)
-
-
-@BOTH
-@EACH_NORM
-def test_every_derivative_of_the_edge_weights(graph: SparseGraph, norm: str | None) -> None:
-    """Of a symmetric graph each direction is a variable of its own, in second derivatives as well."""
-    h = hidden(4).requires_grad_()
-    weight = (graph.edge_weight.double() + 0.1).requires_grad_()
-
-    def op(x: Tensor, w: Tensor) -> Tensor:
-        return propagate(graph, x, norm=norm, edge_weight=w)  # type: ignore[arg-type]
-
-    assert torch.autograd.gradcheck(op, (h, weight), check_forward_ad=True, check_batched_grad=True)
-    assert torch.autograd.gradgradcheck(op, (h, weight))
 
 
 def test_per_sample_gradients_of_edge_weights_equal_a_loop() -> None:

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graftwork.triton_kernels import SparseGraph, reference, similarity_graph
+from graftwork.triton_kernels import SparseGraph, reference, similarity_graph, tile_search
 from graftwork.triton_kernels.testing import embeddings
 
 OPTIONS = {
@@ -34,63 +34,8 @@ def threads_of_a_new_thread() -> int:
         return pool.submit(torch.get_num_threads).result()
 
 
-def assert_matches(graph: SparseGraph, expected: tuple[Tensor, Tensor]) -> None:
-    """The same edges exactly, and the same weights to float32 rounding."""
-    edge, cosine = expected
-    found = torch.zeros_like(edge)
-    found[graph.row, graph.col] = True
-    assert torch.equal(edge, found)
-    assert graph.num_edges == int(edge.sum())
-    torch.testing.assert_close(graph.edge_weight, cosine[graph.row, graph.col], atol=1e-6, rtol=0)
-
-
 def edges_of(graph: SparseGraph) -> set[tuple[int, int]]:
     return set(zip(graph.row.tolist(), graph.col.tolist(), strict=True))
-
-
-@st.composite
-def thresholds(draw: st.DrawFn, x: Tensor, y: Tensor) -> float:
-    """Often a cosine that occurs, so that ties at the threshold are the rule."""
-    edge, cosine = reference.similarity_graph(x, 0.0, y=y)
-    if draw(st.booleans()) and edge.any():
-        return float(cosine[edge][draw(st.integers(0, int(edge.sum()) - 1))].clamp(max=1))
-    return draw(st.sampled_from((0.0, 0.1, 0.5, 0.7, 1.0)))
-
-
-@given(st.data(), embeddings(), st.booleans())
-def test_symmetric_graphs_are_the_references(data: st.DataObject, x: Tensor, self_loops: bool) -> None:
-    options = {name: data.draw(values) for name, values in OPTIONS.items()}
-    threshold = data.draw(thresholds(x, x))
-    graph = similarity_graph(x, threshold, self_loops=self_loops, **options)
-    del options["tile"], options["screen"]
-    assert_matches(graph, reference.similarity_graph(x, threshold, self_loops=self_loops, **options))
-    assert graph.validate().symmetric  # validate compares the weights of (i, j) and (j, i) bit by bit
-
-
-@given(st.data(), embeddings(width=4), embeddings(width=4))
-def test_bipartite_graphs_are_the_references(data: st.DataObject, x: Tensor, y: Tensor) -> None:
-    options = {name: data.draw(values) for name, values in OPTIONS.items()}
-    threshold = data.draw(thresholds(x, y))
-    graph = similarity_graph(x, threshold, y=y, **options).validate()
-    del options["tile"], options["screen"]
-    assert_matches(graph, reference.similarity_graph(x, threshold, y=y, **options))
-    assert (graph.num_rows, graph.num_cols, graph.symmetric) == (len(x), len(y), False)
-
-
-@given(embeddings(dtypes=(torch.float16, torch.bfloat16)), st.sampled_from((-1.0, -0.5, 0.0, 0.5)))
-def test_half_precision_and_binary_weights(x: Tensor, threshold: float) -> None:
-    graph = similarity_graph(x, threshold, weight="binary", max_degree=2)
-    assert graph.weight is None
-    edge, _ = reference.similarity_graph(x, threshold, max_degree=2)
-    assert_matches(graph, (edge, torch.ones(edge.shape)))
-
-
-@given(embeddings(max_rows=40, dtypes=(torch.float32,)), st.randoms(use_true_random=False))
-def test_renaming_the_rows_renames_the_edges(x: Tensor, random: object) -> None:
-    order = random.sample(range(len(x)), len(x))  # type: ignore[attr-defined]
-    graph = similarity_graph(x, 0.5, tile=7)
-    moved = similarity_graph(x[order], 0.5, tile=7)
-    assert {(order[i], order[j]) for i, j in edges_of(moved)} == edges_of(graph)
 
 
 def test_an_edge_needs_at_least_the_threshold() -> None:
@@ -352,3 +297,37 @@ def test_a_large_search_is_screened_by_whatever_the_sample_shows_to_be_cheapest(
         assert graph.search is not None
         assert graph.search.screen == screen
         assert edges_of(graph) == edges_of(similarity_graph(x, threshold, screen="float32"))
+
+
+@pytest.mark.parametrize("bipartite", [False, True])
+@pytest.mark.parametrize("screen", ["float32", "bfloat16", "head", "head_bfloat16"])
+def test_every_screen_gives_exactly_the_references_edges_at_2048_rows(screen: str, bipartite: bool) -> None:
+    """Sign and integer vectors: thousands of pairs lie exactly at tau, which no screen may lose."""
+    generator = torch.Generator().manual_seed(10)
+    signs = torch.randint(0, 2, (1024, 11), generator=generator) * 2 - 1
+    small = torch.randint(-1, 2, (1024, 11), generator=generator)
+    x = torch.cat((signs, small)).float()[torch.randperm(2048, generator=generator)]
+    y = x[:1000] if bipartite else None
+    _, cosine = reference.similarity_graph(x, 0.0, y=y)
+    for tau in (5 / 11, 9 / 11):
+        at = float(torch.tensor(tau))
+        assert int((cosine == at).sum()) > 2_000
+        graph = similarity_graph(x, tau, y=y, screen=screen)  # type: ignore[arg-type]
+        edge, _ = reference.similarity_graph(x, tau, y=y)
+        row, col = edge.nonzero(as_tuple=True)
+        assert torch.equal(graph.row, row)
+        assert torch.equal(graph.col, col)
+        assert torch.equal(graph.edge_weight[cosine[row, col] == at].unique(), torch.tensor([tau]))
+
+
+def test_pairs_beyond_int32_have_their_own_rows_and_columns() -> None:
+    """Keys, row * columns + column, of a million rows by a million."""
+    n = 2**20
+    key = torch.tensor([(n - 1) * n + 5, 3 * n + n - 1, (n - 1) * n + 4])
+    graph = tile_search.graph_of_keys(key, torch.tensor([0.1, 0.2, 0.3]), n, n, symmetric=False).validate()
+    assert graph.row.tolist() == [3, n - 1, n - 1]
+    assert graph.col.tolist() == [n - 1, 4, 5]
+    torch.testing.assert_close(graph.edge_weight, torch.tensor([0.2, 0.3, 0.1]))
+    wide = SparseGraph.from_edge_index(torch.tensor([[2**33 - 1, 7], [2, 2]]), num_rows=3, num_cols=2**33)
+    assert wide.col.tolist() == [7, 2**33 - 1]
+    assert wide.structure.compact[1].dtype == torch.int64

@@ -1,7 +1,5 @@
 """SparseGraph and attach: what they hold, refuse, and derive."""
 
-import subprocess
-import sys
 from itertools import pairwise
 
 import pytest
@@ -22,16 +20,6 @@ def identical(a: SparseGraph, b: SparseGraph) -> bool:
         and torch.equal(a.col, b.col)
         and torch.equal(a.edge_weight, b.edge_weight)
     )
-
-
-def test_importing_the_kernels_imports_neither_triton_nor_torch_geometric() -> None:
-    """Both cost seconds, and neither is needed without a GPU."""
-    code = (
-        "import sys, graftwork.triton_kernels;"
-        "print({m.split('.')[0] for m in sys.modules} & {'triton', 'torch_geometric', 'sklearn', 'scipy'})"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert output.strip() == "set()"
 
 
 @given(st.booleans().flatmap(lambda square: sparse_graphs(square=square)), st.randoms(use_true_random=False))

@@ -28,10 +28,13 @@ def edge_cosines(graph: SparseGraph, x: Tensor, y: Tensor) -> Tensor:
 
 class _EdgeCosines(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, weight: Tensor, structure: Structure) -> Tensor:
-        ctx.save_for_backward(x, y)
-        ctx.structure = structure
+    def forward(x: Tensor, y: Tensor, weight: Tensor, structure: Structure) -> Tensor:
         return weight.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Structure], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.structure = inputs[3]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:

@@ -65,6 +65,48 @@ def sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return cast(Tensor, _sddmm(row, col, a, b))
 
 
+@torch.library.custom_op("graftwork::weighted_pass", mutates_args=())
+def _weighted_pass(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back_rowptr: Tensor, back_col: Tensor,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return spmm(rowptr, col, value, h)
+
+
+@_weighted_pass.register_fake
+def _(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back_rowptr: Tensor, back_col: Tensor,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
+
+
+def _remember_weighted(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, *saved = inputs
+    ctx.save_for_backward(*saved)
+
+
+def _weighted_pass_back(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    col, row, value, order, back_rowptr, back_col, h = ctx.saved_tensors
+    gradient = gradient.contiguous()
+    gradient_value = sddmm(row, col, gradient, h) if ctx.needs_input_grad[3] else None
+    gradient_h = spmm(back_rowptr, back_col, value[order], gradient) if ctx.needs_input_grad[7] else None
+    return None, None, None, gradient_value, None, None, None, gradient_h
+
+
+_weighted_pass.register_autograd(_weighted_pass_back, setup_context=_remember_weighted)
+
+
+def weighted_pass(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back: tuple[Tensor, Tensor], h: Tensor
+) -> Tensor:
+    """`spmm(rowptr, col, value, h)`, once differentiable with respect to value and h: what `torch.compile` traces.
+
+    `row` is the row of each edge, `back` the transpose's row pointers and columns, `order` its permutation.
+    """
+    return cast(Tensor, _weighted_pass(rowptr, col, row, value, order, *back, h))
+
+
 @torch.library.custom_op("graftwork::message_pass", mutates_args=())
 def _message_pass(
     rowptr: Tensor, col: Tensor, value: Tensor | None, back_rowptr: Tensor, back_col: Tensor, back_value: Tensor | None,

@@ -65,10 +65,13 @@ def similarity_graph(
 
     Raises:
         ValueError: x or y not floating [rows, features] or of different widths, a row with NaN or inf (the first one
-            is named), or an option outside its range.
+            is named), an option outside its range, or a call under `torch.func.vmap`.
     """
     options = _Options(threshold, max_degree, cap, self_loops, weight, recall, screen, tile)
     options.check(bipartite=y is not None)
+    for rows in (x, y):
+        if rows is not None and _is_batched(rows):
+            raise ValueError("examples of torch.func.vmap have edges of their own: call similarity_graph in a loop")
     _check_matrices(x, x if y is None else y)
     with torch.inference_mode(False), torch.no_grad():
         graph = _found(_plain(x), None if y is None else _plain(y), options)
@@ -162,3 +165,10 @@ def _found(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
             exact = partial(vectors.exact, pool)
             graph = cap_degree(graph, options.max_degree, options.cap, vectors.error, exact)
     return graph.with_weight(None) if options.weight == "binary" else graph
+
+
+def _is_batched(x: Tensor) -> bool:
+    functorch = torch._C._functorch
+    while not functorch.is_batchedtensor(x) and functorch.is_functorch_wrapped_tensor(x):
+        x = functorch.get_unwrapped(x)
+    return functorch.is_batchedtensor(x)

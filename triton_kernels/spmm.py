@@ -17,6 +17,10 @@ def spmm(structure: Structure, value: Tensor, h: Tensor) -> Tensor:
     Differentiable with respect to both any number of times and in forward mode: with respect to h it is `spmm` of the
     transpose, with respect to the values `sddmm`, and these two are each other's derivatives.
     """
+    if torch.compiler.is_compiling():  # which cannot trace a function with a forward mode
+        back = structure.transpose().compact
+        row, order = structure.compact_row, structure.order
+        return library.weighted_pass(*structure.compact, row, value.contiguous(), order, back, h.contiguous())
     return cast(Tensor, _Spmm.apply(value, h, structure))  # type: ignore[no-untyped-call]
 
 

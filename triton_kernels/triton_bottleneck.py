@@ -22,7 +22,7 @@ OUT = 64
 @triton.jit  # type: ignore[untyped-decorator]
 def _activated(x, ACTIVATION: tl.constexpr):  # type: ignore[no-untyped-def]
     if ACTIVATION == "relu":
-        return tl.maximum(x, 0.0)
+        return tl.where(x < 0, 0.0, x)  # compiled, tl.maximum would turn NaN into 0
     if ACTIVATION == "gelu":
         return 0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))
     e = tl.exp(-2.0 * tl.abs(x))  # tanh, without overflow

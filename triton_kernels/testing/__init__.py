@@ -45,6 +45,7 @@ __all__ = [
     "same_dtype",
     "settings_kept",
     "sparse_graphs",
+    "threads",
     "thresholds",
     "unbacked",
     "values",

@@ -89,12 +89,11 @@ def check_kernel(
     Raises:
         PropertyFailed: at the first property that does not hold.
     """
-    checked = []
-    for device in map(torch.device, devices or available_devices()):
-        kernel = Kernel(op, reference, tolerances, device)
-        for one in properties:
-            checked.append(_checked(one, kernel, strategy, examples, shrink))
-    return checked
+    return [
+        _checked(one, Kernel(op, reference, tolerances, torch.device(device)), strategy, examples, shrink)
+        for device in devices or available_devices()
+        for one in properties
+    ]
 
 
 def available_devices() -> tuple[str, ...]:
