@@ -38,7 +38,7 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
 
 def cases(setting: Setting) -> list[Case]:
     """N = 100,000, degree 32."""
-    nodes, rounds = (4096, 3) if setting.quick else (100_000, 5)
+    nodes, rounds = (2048, 3) if setting.quick else (100_000, 5)
     candidates = (
         Candidate("the adapter with no propagation (limit)", _backward(_no_propagation)),
         Candidate("gcn_bottleneck", _backward(_fused)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,12 +31,12 @@ def run_cases(name: str, cases: Sequence[Case], setting: Setting, progress: Prog
             progress(f"left out: {why}")
         seconds = alternate({c.name: c.prepare(inputs) for c in present}, case.rounds, setting.device, progress)
         del inputs
-        memory = {}
+        memory: dict[str, float | None] = {}
         for candidate in present if not setting.quick else ():
             if candidate.memory:
                 progress(f"peak memory: {candidate.name}")
                 memory[candidate.name] = peak_mb(name, index, candidate.name, setting)
-        yield table(case, seconds, memory) + "".join(f"\nLeft out: {why}.\n" for why in left_out)
+        yield table(case, seconds, memory, setting.device) + "".join(f"\nLeft out: {why}.\n" for why in left_out)
 
 
 def alternate(
@@ -70,7 +70,7 @@ def timed(call: Call, device: str = "cpu") -> float:
     return clock() - start
 
 
-def table(case: Case, seconds: dict[str, list[float]], memory: dict[str, float]) -> str:
+def table(case: Case, seconds: dict[str, list[float]], memory: Mapping[str, float | None], device: str = "cpu") -> str:
     """Markdown: median milliseconds, the median over rounds of the ratio to ours, limit over time, peak MB."""
 
     def ratio(name: str, other: str) -> float:
@@ -78,11 +78,13 @@ def table(case: Case, seconds: dict[str, list[float]], memory: dict[str, float])
 
     def row(name: str) -> str:
         took, share = f"{median(seconds[name]) * 1e3:,.1f}", f"{ratio(case.limit, name):.2f}"
-        peak = f"{memory[name]:,.0f}" if name in memory else "–"
-        return f"| {name} | {took} | {ratio(name, case.ours):.2f} | {share} | {peak} |"
+        peak = memory.get(name)
+        shown = "–" if peak is None else f"{peak:,.0f}"
+        return f"| {name} | {took} | {ratio(name, case.ours):.2f} | {share} | {shown} |"
 
     rows = "\n".join(row(name) for name in seconds)
-    head = "| candidate | CPU ms (median) | ratio to ours | of the limit | peak MB |\n|---|---|---|---|---|"
+    clock = "CPU" if device == "cpu" else "wall"
+    head = f"| candidate | {clock} ms (median) | ratio to ours | of the limit | peak MB |\n|---|---|---|---|---|"
     return f"### {case.title}\n\n{head}\n{rows}\n\nRounds: {case.rounds}. Load average: {load()}.\n"
 
 

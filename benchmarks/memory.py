@@ -1,8 +1,9 @@
 """Peak memory of one candidate over its inputs, in a process of its own: what one leaves behind tells on no other.
 
-The process makes the inputs, prepares the candidate, returns what the allocator holds in reserve, notes its resident
-set, resets the kernel's high-water mark of it (Linux; elsewhere the mark of the process's life is taken, which inputs
-may have set), makes the first call, caches and all, and reports the difference.
+The process runs the candidate at its quick size, so that libraries and their threads have set themselves up; makes the
+inputs, prepares the candidate, returns what the allocator holds in reserve, notes its resident set, resets the kernel's
+high-water mark of it (Linux; elsewhere the mark of the process's life is taken, which inputs may have set), makes the
+first call with these inputs, caches and all, and reports the difference. Results count: they are part of the peak.
 """
 
 from __future__ import annotations
@@ -17,29 +18,29 @@ from importlib import import_module
 from pathlib import Path
 
 from . import Setting
+from .case import Call, Case
 
 STATUS = Path("/proc/self/status")
 
 
-def peak_mb(name: str, index: int, candidate: str, setting: Setting) -> float:
+def peak_mb(name: str, index: int, candidate: str, setting: Setting) -> float | None:
     """MB (10^6 bytes) that the candidate of case number `index` of a benchmark takes at most over its inputs.
 
-    Raises:
-        subprocess.CalledProcessError: the candidate failed; its own message is on standard error.
+    None if the process failed, for want of memory for instance; its own message is on standard error.
     """
     command = [sys.executable, "-W", "ignore", "-m", __name__, name, str(index), candidate, setting.device]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout.splitlines()[-1])
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return float(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
 def main(name: str, index: str, candidate: str, device: str) -> None:
     """Print the MB of one candidate."""
     import torch
 
-    case = import_module(f".{name}", __package__).cases(Setting(device=device))[int(index)]
-    (chosen,) = (one for one in case.candidates if one.name == candidate)
-    call = chosen.prepare(case.inputs())
-    torch.ones(64, 64) @ torch.ones(64, 64)  # the libraries' own buffers
+    cases = import_module(f".{name}", __package__).cases
+    small = cases(Setting(quick=True, device=device))
+    _call(small[min(int(index), len(small) - 1)], candidate)()
+    call = _call(cases(Setting(device=device))[int(index)], candidate)
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -51,6 +52,11 @@ def main(name: str, index: str, candidate: str, device: str) -> None:
     call()
     peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _peak_mb()
     print(max(0.0, peak - before))
+
+
+def _call(case: Case, candidate: str) -> Call:
+    (chosen,) = (one for one in case.candidates if one.name == candidate)
+    return chosen.prepare(case.inputs())
 
 
 def _reset_peak() -> None:

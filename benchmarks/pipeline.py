@@ -41,7 +41,7 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
 
 def cases(setting: Setting) -> list[Case]:
     """The adapters as the plugins build them."""
-    nodes = 2048 if setting.quick else 8192
+    nodes = 1024 if setting.quick else 8192
     candidates = (
         Candidate("bottleneck (limit)", _bottleneck),
         Candidate("ga_net", _ga_net),

@@ -40,7 +40,7 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
 
 def cases(setting: Setting) -> list[Case]:
     """Random graphs of degree 32."""
-    nodes, rounds = (4096, 3) if setting.quick else (100_000, 5)
+    nodes, rounds = (2048, 3) if setting.quick else (100_000, 5)
     size = f"N = {nodes:,}, degree 32, r = {WIDTH}"
     ahead, both = (partial(_inputs, nodes, setting.device, leaf) for leaf in (False, True))
     pyg = Candidate("PyG GCNConv, its messages alone", _pyg_messages, needs="torch_geometric")

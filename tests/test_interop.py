@@ -237,6 +237,13 @@ def test_gcn_conv_drops_into_a_pyg_sequential() -> None:
     assert all(isinstance(one, MessagePassing) for one in ours.modules() if isinstance(one, GCNConv))
 
 
+def test_gcn_conv_takes_pygs_arguments_in_pygs_order() -> None:
+    ours, theirs = GCNConv(3, 4, True, True, False, True, False), PygGCNConv(3, 4, True, True, False, True, False)
+    names = ("in_channels", "out_channels", "improved", "cached", "add_self_loops", "normalize", "bias")
+    assert [getattr(ours, name) for name in names] == [getattr(theirs, name) for name in names]
+    assert repr(ours) == repr(theirs)
+
+
 def test_gcn_conv_takes_a_sparse_graph() -> None:
     """The graph itself in place of edge_index and edge_weight."""
     ours, _ = pair_of_layers()

@@ -62,10 +62,20 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
         ValueError: an aggregation other than a sum (`aggr="add"`).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, **options: Any) -> None:
-        super().__init__(in_channels, out_channels, **options)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        improved: bool = False,
+        cached: bool = False,
+        add_self_loops: bool | None = None,
+        normalize: bool = True,
+        bias: bool = True,
+        **options: Any,
+    ) -> None:
         if options.get("aggr", "add") not in ("add", "sum"):
             raise ValueError(f"GCNConv sums messages (aggr='add'), got aggr={options['aggr']!r}: use PyG's own")
+        super().__init__(in_channels, out_channels, improved, cached, add_self_loops, normalize, bias, **options)
 
     def reset_parameters(self) -> None:
         """New parameters, and no edges remembered."""
