@@ -136,7 +136,7 @@ def test_it_names_real_digits_as_well_as_its_card_claims(reader: LlavaReader, ca
     shares = digit_shares(named_digits(reader.describe(digits.pictures)), digits)
     # Another processor rounds differently; one picture in a hundred may tip over.
     assert list(shares.values()) == pytest.approx(claimed(card, "the description names the right digit"), abs=0.01)
-    assert shares["all"] >= FLOOR
+    assert shares["all"] >= 0.7
 
 
 def test_it_describes_rendered_scenes_about_as_well_as_its_card_claims(

@@ -38,7 +38,7 @@ class Album:
 def render_album(
     bank: StencilBank, teacher: Teacher, mix: Mix, seed: int, count: int, watch: Callable[[int], None]
 ) -> Album:
-    """``count`` pictures of scenes of ``mix``; ``watch`` is told how many are done."""
+    """``count`` pictures of scenes of ``mix``; ``watch`` is told how many more are done."""
     composer, shake = Composer(bank, seed, mix), torch.Generator().manual_seed(seed)
     pictures, codes, taught, descriptions = [], [], [], []
     for start in range(0, count, _BATCH):
@@ -49,5 +49,5 @@ def render_album(
         codes.append(claim_codes(known))
         taught.append(teacher.embed(drawn / 255))
         descriptions += [sentence(facts) for facts in known]
-        watch(start + len(scenes))
+        watch(len(scenes))
     return Album(torch.cat(pictures), torch.cat(codes), torch.cat(taught), tuple(descriptions))

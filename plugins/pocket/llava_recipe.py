@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from .compose import Mix
 
@@ -16,9 +17,9 @@ class LlavaSize:
     tower: int = 256
     """Width of the four image tokens that leave the tower."""
     tower_depth: int = 1
-    width: int = 96
+    width: int = 128
     """Width of the language model."""
-    inner: int = 192
+    inner: int = 256
     depth: int = 2
     heads: int = 4
 
@@ -29,6 +30,22 @@ class Stage:
 
     steps: int
     learning_rate: float
+
+    def shortened(self, share: float) -> Self:
+        """The stage with only ``share`` of its steps."""
+        return replace(self, steps=max(1, round(share * self.steps)))
+
+
+@dataclass(frozen=True)
+class LookingStage(Stage):
+    """A stage of the vision tower, on pictures of its own."""
+
+    pictures: int
+    """Rendered once and kept in memory; batches are drawn from them."""
+
+    def shortened(self, share: float) -> Self:
+        """The stage with only ``share`` of its steps and pictures."""
+        return replace(super().shortened(share), pictures=max(1, round(share * self.pictures)))
 
 
 @dataclass(frozen=True)
@@ -41,12 +58,10 @@ class LlavaRecipe:
     """Pictures a replica and step."""
     replicas: int = 2
     """Threads that each differentiate their own batch; gradients are averaged in a fixed order."""
-    pictures: int = 60_000
-    """Rendered once and kept in memory; both stages draw their batches from them."""
-    looking: Stage = field(default_factory=lambda: Stage(4000, 2e-3))
-    """The vision tower alone, from facts and from the pocket CLIP."""
-    describing: Stage = field(default_factory=lambda: Stage(1500, 2e-3))
-    """Projector and language model, from descriptions; the tower is frozen."""
+    looking: tuple[LookingStage, ...] = (LookingStage(4000, 2e-3, 60_000), LookingStage(2500, 1.5e-3, 80_000))
+    """The vision tower alone learns, from facts and the pocket CLIP; each stage starts where the last one ended."""
+    describing: Stage = Stage(2000, 2e-3)
+    """Projector and language model learn from descriptions of the last pictures; the tower is frozen."""
     warmup_steps: int = 60
     weight_decay: float = 0.05
     clip_norm: float = 1.0
@@ -70,8 +85,5 @@ class LlavaRecipe:
 
     def shortened(self, share: float) -> LlavaRecipe:
         """The recipe with only ``share`` of its pictures and of each stage's steps."""
-        looking, describing = (
-            replace(stage, steps=max(1, round(share * stage.steps))) for stage in (self.looking, self.describing)
-        )
-        pictures = max(1, round(share * self.pictures))
-        return replace(self, pictures=pictures, looking=looking, describing=describing)
+        looking = tuple(stage.shortened(share) for stage in self.looking)
+        return replace(self, looking=looking, describing=self.describing.shortened(share))

@@ -1,10 +1,11 @@
-"""The pocket LLaVA's training: two stages, each with replicas in threads and a running average of the weights."""
+"""The pocket LLaVA's training: stages, each with replicas in threads and a running average of the weights."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,25 +57,23 @@ def describing_lesson(album: Album, features: Tensor, talk: Conversations, batch
 def train_llava(
     llava: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
-    album: Album,
+    albums: Iterable[Album],
     recipe: LlavaRecipe,
     watch: StepWatcher,
 ) -> None:
-    """Train ``llava`` in place: its tower to see, then the rest to describe what the tower sees."""
-    numbers, batch = range(recipe.replicas), recipe.batch
-    seeds = np.random.SeedSequence(recipe.seed).generate_state(3 * recipe.replicas).tolist()
+    """Train ``llava`` in place: its tower to see, an album a stage, then the rest to describe what the tower sees."""
+    count = recipe.replicas
+    seeds = iter(np.random.SeedSequence(recipe.seed).generate_state((len(recipe.looking) + 2) * count).tolist())
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)
         looking = LookingObjective(llava, recipe)
-    train_stage(looking, [looking_lesson(album, batch, seeds[n]) for n in numbers], recipe, recipe.looking, watch)
-    features = look_at(looking, album)
-    talks = [
-        Conversations(processor, np.random.default_rng(seeds[recipe.replicas + n]), recipe.strange_prompts)
-        for n in numbers
-    ]
+    for album, stage in zip(albums, recipe.looking, strict=True):
+        glances = [looking_lesson(album, recipe.batch, seed) for seed in islice(seeds, count)]
+        train_stage(looking, glances, recipe, stage, watch)
+    features, talking = look_at(looking, album), list(islice(seeds, count))
+    talks = [Conversations(processor, np.random.default_rng(seed), recipe.strange_prompts) for seed in talking]
     lessons = [
-        describing_lesson(album, features, talk, batch, seed)
-        for talk, seed in zip(talks, seeds[2 * recipe.replicas :], strict=True)
+        describing_lesson(album, features, talk, recipe.batch, seed) for talk, seed in zip(talks, seeds, strict=True)
     ]
     train_stage(DescribingObjective(llava), lessons, recipe, recipe.describing, watch)
 
@@ -83,7 +82,7 @@ def train_llava(
 def look_at(looking: LookingObjective, album: Album) -> Tensor:
     """What the trained tower makes of an album: float16 [count, 4, width]."""
     looking.eval()
-    return torch.cat([looking.tokens(part).half() for part in album.pictures.split(_AT_ONCE)])
+    return torch.cat([looking.tokens(part).half() for part in torch.split(album.pictures, _AT_ONCE)])
 
 
 class _Replica:

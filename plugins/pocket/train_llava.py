@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from ...core.torchvision_ops import declare_missing_torchvision_ops
 from . import CLIP_FOLDER, LLAVA_FOLDER
-from .album import render_album
+from .album import Album, render_album
 from .fonts import MissingFontsError, find_fonts
 from .llava_card import LlavaEffort, write_llava_card
 from .llava_model import build_llava, build_processor, configuration, save_llava
@@ -25,19 +26,29 @@ from .teacher import Teacher
 from .train import MEASURING_SEED, replaced_folder
 from .training import one_thread_each
 
+#: How far apart the seeds of two stages' pictures are.
+ALBUM_SEEDS = 1000
+
 
 def make_llava(recipe: LlavaRecipe, bank: StencilBank, folder: Path, report: Report) -> None:
     """Train by ``recipe`` and write model and processor into ``folder``."""
     declare_missing_torchvision_ops()
-    with one_thread_each():
-        teacher = Teacher(CLIP_FOLDER, recipe.half_precision)
-        album = render_album(bank, teacher, recipe.mix, recipe.seed, recipe.pictures, report.rendered)
     processor = build_processor()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)
         llava = build_llava(configuration(recipe.size, processor.tokenizer))
-    train_llava(llava, processor, album, recipe, report.stepped)
+    train_llava(llava, processor, render_albums(recipe, bank, report), recipe, report.stepped)
     save_llava(llava, llava.state_dict(), processor, folder)
+
+
+def render_albums(recipe: LlavaRecipe, bank: StencilBank, report: Report) -> Iterator[Album]:
+    """The pictures of each stage in turn, each rendered when it is asked for."""
+    teacher = Teacher(CLIP_FOLDER, recipe.half_precision)
+    for number, stage in enumerate(recipe.looking):
+        with one_thread_each():
+            seed = recipe.seed + ALBUM_SEEDS * number
+            album = render_album(bank, teacher, recipe.mix, seed, stage.pictures, report.rendered)
+        yield album
 
 
 class Report:
@@ -45,15 +56,16 @@ class Report:
 
     def __init__(self, recipe: LlavaRecipe, progress: Progress | None = None) -> None:
         self.progress = progress
-        steps = recipe.looking.steps + recipe.describing.steps
+        steps = sum(stage.steps for stage in (*recipe.looking, recipe.describing))
+        pictures = sum(stage.pictures for stage in recipe.looking)
         if progress is not None:
-            self.rendering = progress.add_task("rendering", total=recipe.pictures, loss="")
+            self.rendering = progress.add_task("rendering", total=pictures, loss="")
             self.training = progress.add_task("training", total=steps, loss="")
 
     def rendered(self, pictures: int) -> None:
-        """So many pictures are rendered."""
+        """So many more pictures are rendered."""
         if self.progress is not None:
-            self.progress.update(self.rendering, completed=pictures)
+            self.progress.update(self.rendering, advance=pictures)
 
     def stepped(self, loss: float) -> None:
         """One more step is done."""
