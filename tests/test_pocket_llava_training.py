@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
 from graftwork.plugins.pocket.compose import Composer
 from graftwork.plugins.pocket.describe import PROMPTS, described, sentence, vocabulary
-from graftwork.plugins.pocket.llava_recipe import LlavaRecipe, LlavaSize, LookingStage, Stage
+from graftwork.plugins.pocket.llava_recipe import LlavaRecipe, LlavaSize, Round, Stage
 from graftwork.plugins.pocket.measure import as_image
 from graftwork.plugins.pocket.render import render
 from graftwork.plugins.pocket.stencils import StencilBank, build_bank
@@ -34,8 +34,7 @@ from graftwork.plugins.pocket.train_llava import Report, main, make_llava  # noq
 
 TINY = LlavaRecipe(
     size=LlavaSize(stem=64, tower=32, tower_depth=1, width=32, inner=48, depth=1, heads=2),
-    looking=(LookingStage(12, 2e-3, 96), LookingStage(8, 1e-3, 48)),
-    describing=Stage(24, 5e-3),
+    rounds=(Round(96, Stage(12, 2e-3), Stage(20, 5e-3)), Round(48, Stage(8, 1e-3), Stage(4, 1e-3))),
     batch=16,
     warmup_steps=4,
     average=0.5,
@@ -169,7 +168,7 @@ def test_a_few_seconds_of_training_lower_both_losses_and_write_a_loadable_folder
     bank: StencilBank, tmp_path: Path
 ) -> None:
     told = train(bank, tmp_path / "llava")
-    looking, describing = (np.array(losses) for losses in (told.steps[:20], told.steps[20:]))
+    looking, describing = (np.array(losses) for losses in (told.steps[:12], told.steps[12:32]))
     assert sum(told.pictures) == 96 + 48
     assert looking[-4:].mean() < looking[:4].mean() - 0.3
     assert describing[-4:].mean() < describing[:4].mean() - 1

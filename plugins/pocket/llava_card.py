@@ -132,7 +132,7 @@ def _training(folder: Path, recipe: LlavaRecipe, effort: LlavaEffort) -> str:
 
     return f"""## Recipe
 
-`make pocket-llava`, or `python -m graftwork.plugins.pocket.train_llava`. Two stages, as LLaVA's own. First
+`make pocket-llava`, or `python -m graftwork.plugins.pocket.train_llava`. Two stages a round, as LLaVA's own two:
 the vision tower learns facts (linear heads, in training only) and the pocket CLIP's image embeddings; then projector
 and language model learn the descriptions' next tokens from the frozen tower. AdamW, cosine schedules, averaged weights.
 

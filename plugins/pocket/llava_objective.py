@@ -87,7 +87,6 @@ class DescribingObjective(nn.Module):
     def __init__(self, llava: LlavaForConditionalGeneration) -> None:
         super().__init__()
         self.llava = llava
-        llava.model.vision_tower.requires_grad_(False)
 
     def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
         """Cross-entropy of the answers' tokens.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 from .compose import Mix
 
@@ -17,9 +16,9 @@ class LlavaSize:
     tower: int = 256
     """Width of the four image tokens that leave the tower."""
     tower_depth: int = 1
-    width: int = 128
+    width: int = 96
     """Width of the language model."""
-    inner: int = 256
+    inner: int = 192
     depth: int = 2
     heads: int = 4
 
@@ -31,21 +30,31 @@ class Stage:
     steps: int
     learning_rate: float
 
-    def shortened(self, share: float) -> Self:
+    def shortened(self, share: float) -> Stage:
         """The stage with only ``share`` of its steps."""
         return replace(self, steps=max(1, round(share * self.steps)))
 
 
 @dataclass(frozen=True)
-class LookingStage(Stage):
-    """A stage of the vision tower, on pictures of its own."""
+class Round:
+    """Both stages once, on pictures of their own; each round goes on where the last one ended."""
 
     pictures: int
     """Rendered once and kept in memory; batches are drawn from them."""
+    looking: Stage
+    """The vision tower alone learns, from facts and from the pocket CLIP."""
+    describing: Stage
+    """Projector and language model learn, from descriptions; the tower is frozen."""
 
-    def shortened(self, share: float) -> Self:
-        """The stage with only ``share`` of its steps and pictures."""
-        return replace(super().shortened(share), pictures=max(1, round(share * self.pictures)))
+    @property
+    def steps(self) -> int:
+        """Of both stages."""
+        return self.looking.steps + self.describing.steps
+
+    def shortened(self, share: float) -> Round:
+        """The round with only ``share`` of its pictures and steps."""
+        pictures = max(1, round(share * self.pictures))
+        return Round(pictures, self.looking.shortened(share), self.describing.shortened(share))
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,10 @@ class LlavaRecipe:
     """Pictures a replica and step."""
     replicas: int = 2
     """Threads that each differentiate their own batch; gradients are averaged in a fixed order."""
-    looking: tuple[LookingStage, ...] = (LookingStage(4000, 2e-3, 60_000), LookingStage(2500, 1.5e-3, 80_000))
-    """The vision tower alone learns, from facts and the pocket CLIP; each stage starts where the last one ended."""
-    describing: Stage = Stage(2000, 2e-3)
-    """Projector and language model learn from descriptions of the last pictures; the tower is frozen."""
+    rounds: tuple[Round, ...] = (
+        Round(60_000, Stage(4000, 2e-3), Stage(1200, 2e-3)),
+        Round(80_000, Stage(2500, 1.5e-3), Stage(1500, 1.5e-3)),
+    )
     warmup_steps: int = 60
     weight_decay: float = 0.05
     clip_norm: float = 1.0
@@ -84,6 +93,5 @@ class LlavaRecipe:
     )
 
     def shortened(self, share: float) -> LlavaRecipe:
-        """The recipe with only ``share`` of its pictures and of each stage's steps."""
-        looking = tuple(stage.shortened(share) for stage in self.looking)
-        return replace(self, looking=looking, describing=self.describing.shortened(share))
+        """The recipe with only ``share`` of its pictures and steps."""
+        return replace(self, rounds=tuple(part.shortened(share) for part in self.rounds))

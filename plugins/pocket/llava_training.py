@@ -1,11 +1,10 @@
-"""The pocket LLaVA's training: stages, each with replicas in threads and a running average of the weights."""
+"""The pocket LLaVA's training: two stages a round, each with replicas in threads and a running average of weights."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,21 +60,33 @@ def train_llava(
     recipe: LlavaRecipe,
     watch: StepWatcher,
 ) -> None:
-    """Train ``llava`` in place: its tower to see, an album a stage, then the rest to describe what the tower sees."""
-    count = recipe.replicas
-    seeds = iter(np.random.SeedSequence(recipe.seed).generate_state((len(recipe.looking) + 2) * count).tolist())
+    """Train ``llava`` in place, an album a round: its tower to see, then the rest to describe what the tower sees."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)
         looking = LookingObjective(llava, recipe)
-    for album, stage in zip(albums, recipe.looking, strict=True):
-        glances = [looking_lesson(album, recipe.batch, seed) for seed in islice(seeds, count)]
-        train_stage(looking, glances, recipe, stage, watch)
-    features, talking = look_at(looking, album), list(islice(seeds, count))
-    talks = [Conversations(processor, np.random.default_rng(seed), recipe.strange_prompts) for seed in talking]
-    lessons = [
-        describing_lesson(album, features, talk, recipe.batch, seed) for talk, seed in zip(talks, seeds, strict=True)
-    ]
-    train_stage(DescribingObjective(llava), lessons, recipe, recipe.describing, watch)
+    describing = DescribingObjective(llava)
+    for number, (album, part) in enumerate(zip(albums, recipe.rounds, strict=True)):
+        glance_seeds, word_seeds, talk_seeds = _seeds(recipe, number)
+        looking.tower.requires_grad_(True)
+        glances = [looking_lesson(album, recipe.batch, seed) for seed in glance_seeds]
+        train_stage(looking, glances, recipe, part.looking, watch)
+        looking.tower.requires_grad_(False)
+        features = look_at(looking, album)
+        talks = [
+            describing_lesson(
+                album, features, Conversations(processor, words, recipe.strange_prompts), recipe.batch, seed
+            )
+            for words, seed in zip(map(np.random.default_rng, word_seeds), talk_seeds, strict=True)
+        ]
+        train_stage(describing, talks, recipe, part.describing, watch)
+
+
+def _seeds(recipe: LlavaRecipe, number: int) -> Iterator[list[int]]:
+    """Seeds of a round's glances, words and talks, one a replica; the next round's begin one place further on."""
+    count = recipe.replicas
+    drawn = np.random.SeedSequence(recipe.seed).generate_state((number + 3) * count).tolist()
+    for place in range(number, number + 3):
+        yield drawn[place * count : (place + 1) * count]
 
 
 @torch.no_grad()

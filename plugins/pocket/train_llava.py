@@ -26,7 +26,7 @@ from .teacher import Teacher
 from .train import MEASURING_SEED, replaced_folder
 from .training import one_thread_each
 
-#: How far apart the seeds of two stages' pictures are.
+#: How far apart the seeds of two rounds' pictures are.
 ALBUM_SEEDS = 1000
 
 
@@ -42,12 +42,12 @@ def make_llava(recipe: LlavaRecipe, bank: StencilBank, folder: Path, report: Rep
 
 
 def render_albums(recipe: LlavaRecipe, bank: StencilBank, report: Report) -> Iterator[Album]:
-    """The pictures of each stage in turn, each rendered when it is asked for."""
+    """The pictures of each round in turn, each rendered when it is asked for."""
     teacher = Teacher(CLIP_FOLDER, recipe.half_precision)
-    for number, stage in enumerate(recipe.looking):
+    for number, part in enumerate(recipe.rounds):
         with one_thread_each():
             seed = recipe.seed + ALBUM_SEEDS * number
-            album = render_album(bank, teacher, recipe.mix, seed, stage.pictures, report.rendered)
+            album = render_album(bank, teacher, recipe.mix, seed, part.pictures, report.rendered)
         yield album
 
 
@@ -56,8 +56,8 @@ class Report:
 
     def __init__(self, recipe: LlavaRecipe, progress: Progress | None = None) -> None:
         self.progress = progress
-        steps = sum(stage.steps for stage in (*recipe.looking, recipe.describing))
-        pictures = sum(stage.pictures for stage in recipe.looking)
+        steps = sum(part.steps for part in recipe.rounds)
+        pictures = sum(part.pictures for part in recipe.rounds)
         if progress is not None:
             self.rendering = progress.add_task("rendering", total=pictures, loss="")
             self.training = progress.add_task("training", total=steps, loss="")
@@ -106,7 +106,7 @@ def _progress(console: Console) -> Progress:
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
-    help="Take this share of both stages' steps: a quick try.",
+    help="Take this share of pictures and steps: a quick try.",
 )
 def main(out: Path, seed: int, share: float) -> None:
     """Train the pocket LLaVA from scratch on rendered pictures, measure it, and write it with its model card."""

@@ -91,7 +91,9 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def adamw(model: nn.Module, learning_rate: float, weight_decay: float, fused: bool | None = None) -> torch.optim.Optimizer:
+def adamw(
+    model: nn.Module, learning_rate: float, weight_decay: float, fused: bool | None = None
+) -> torch.optim.Optimizer:
     """AdamW on all parameters of ``model``, with decay on its matrices alone."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     # Gains, biases and the temperature are not decayed, as in CLIP.
