@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 from ..registry.hookspecs import Check
-from .captioners import model_files
 from .pocket import CLIP_FOLDER, LLAVA_FOLDER
 
 
@@ -24,18 +24,17 @@ def checks() -> Iterator[Check]:
         yield Check("open_clip", True, version("open_clip_torch"))
     except ImportError as error:
         yield Check("open_clip", False, str(error), "pip install -c constraints.txt graftwork")
-    missing = [
-        name for name in ("open_clip_config.json", "open_clip_model.safetensors") if not (CLIP_FOLDER / name).is_file()
-    ]
-    found = "all files are there" if not missing else f"missing: {', '.join(missing)}"
-    yield Check("pocket CLIP", not missing, f"{CLIP_FOLDER}: {found}", "reinstall graftwork, or train it: make pocket")
     yield Check("transformers", True, f"{version('transformers')}{_accelerate()}")
-    if LLAVA_FOLDER.is_dir():
-        absent = model_files.missing("pocket", None)
-        yield Check(
-            "pocket LLaVA", absent is None, absent or f"{LLAVA_FOLDER}: all files are there", "reinstall graftwork"
-        )
+    yield _folder("pocket CLIP", CLIP_FOLDER, ("open_clip_config.json", "open_clip_model.safetensors"), "make pocket")
+    llava = ("config.json", "processor_config.json", "tokenizer.json", "model.safetensors")
+    yield _folder("pocket LLaVA", LLAVA_FOLDER, llava, "make pocket-llava")
 
 
 def _accelerate() -> str:
     return "; device_map works (accelerate)" if find_spec("accelerate") else "; no device_map (pip install accelerate)"
+
+
+def _folder(name: str, folder: Path, files: Iterable[str], made_by: str) -> Check:
+    missing = [file for file in files if not (folder / file).is_file()]
+    found = "all files are there" if not missing else f"missing: {', '.join(missing)}"
+    return Check(name, not missing, f"{folder}: {found}", f"reinstall graftwork, or train it: {made_by}")

@@ -1,4 +1,4 @@
-"""The pocket CLIP: a small open_clip model, trained from scratch on our own rendered pictures, and how it is made."""
+"""The pocket CLIP and the pocket LLaVA: small models trained from scratch on our own rendered pictures, and how."""
 
 from __future__ import annotations
 
