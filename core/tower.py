@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 #: An interrupted run loses at most this many seconds of encoding, and usually nothing; and so many bytes wait at most.
 FLUSH_SECONDS, FLUSH_BYTES = 20.0, 1 << 26
-#: Threads that read, decode and preprocess the next batch while the model works on this one.
-READERS = 2
+#: Threads that read, decode and preprocess the next batch while the model works on this one: half of the cores, for
+#: with two beside a model on two cores all three wait for each other (docs/benchmarks/encoding.md).
+READERS = max(1, min(4, (os.cpu_count() or 2) // 2))
 MAX_NAMED = 10
 Tell = Callable[[Event], None]
 
