@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-#: Threads that read, decode and preprocess the next batch while a model works on this one.
-READERS = 2
+#: Threads that read, decode and preprocess the next batch while a model works on this one: half of the cores, for
+#: with two beside a model on two cores all three wait for each other (docs/benchmarks/encoding.md).
+READERS = max(1, min(4, (os.cpu_count() or 2) // 2))
 T = TypeVar("T")
 R = TypeVar("R")
 
