@@ -117,7 +117,7 @@ CASES = {
     ),
     "missing section": (
         changed('  "encoder": {"type": "open_clip", "model": "pocket"},\n', ""),
-        "spec.json:1:1: $: `encoder` is missing (installed: open_clip)",
+        "spec.json:1:1: $: `encoder` is missing (installed: dual, open_clip, transformers)",
     ),
     "missing field": (
         changed(', "threshold": 0.8', ""),
