@@ -133,9 +133,7 @@ class Tower:
         """Encode and store; digest to reason of what cannot be read."""
         encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
         assert shelf is not None
-        waiting: list[tuple[str, Array]] = []
-        broken: dict[str, str] = {}
-        flushed = time.monotonic()
+        unstored, broken = _Unstored(shelf), dict[str, str]()
         ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=READERS)
         try:
             with closing(ready):
@@ -143,22 +141,36 @@ class Tower:
                     batch = missing[start : start + size]
                     digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
                     if contents:
-                        encoded = form.encode(encoder, modality, contents)
-                        waiting += zip(digests, (one.numpy() for one in encoded), strict=True)
+                        unstored.add(digests, [one.numpy() for one in form.encode(encoder, modality, contents)])
                     tell(StageAdvanced(f"encode {modality}{form.name}", done + start + len(batch)))
-                    held = sum(row.nbytes for _, row in waiting)
-                    if time.monotonic() - flushed > FLUSH_SECONDS or held > FLUSH_BYTES:
-                        _flush(shelf, waiting)
-                        flushed = time.monotonic()
         finally:
-            _flush(shelf, waiting)
+            unstored.flush()
         return broken
 
 
-def _flush(shelf: ArrayShelf, waiting: list[tuple[str, Array]]) -> None:
-    if waiting:
-        shelf.add([digest for digest, _ in waiting], [row for _, row in waiting])
-        waiting.clear()
+class _Unstored:
+    """What is encoded and waits to be written with others: a shard holds many items."""
+
+    def __init__(self, shelf: ArrayShelf) -> None:
+        self._shelf = shelf
+        self._digests: list[str] = []
+        self._rows: list[Array] = []
+        self._bytes, self._since = 0, time.monotonic()
+
+    def add(self, digests: Sequence[str], rows: Sequence[Array]) -> None:
+        """Take an array a digest; write them all when it is time."""
+        self._digests += digests
+        self._rows += rows
+        self._bytes += sum(row.nbytes for row in rows)
+        if self._bytes > FLUSH_BYTES or time.monotonic() - self._since > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._digests:
+            self._shelf.add(self._digests, self._rows)
+        self._digests, self._rows = [], []
+        self._bytes, self._since = 0, time.monotonic()
 
 
 def _read(encoder: Encoder, modality: str, media: Media) -> object:

@@ -146,7 +146,7 @@ def test_prompts_are_right_for_text_nodes_and_in_a_joint_space(folders) -> None:
     encoder, texts = both(of(folders["dinov2"]), of(folders["bert"])), {"type": "similarity", "threshold": 0.8}
     assert problems(encoder, graph={**texts, "nodes": "text"}) == []
     assert problems(encoder, task={"type": "classification", "head": {"type": "linear"}}) == []
-    assert problems(both(of(folders["clip"]), of(folders["clip"]))) == []
+    assert problems(both(of(folders["clip"]), of(folders["clip"], batch_size=8))) == []
     assert problems({**encoder, "joint_space": True}) == []
 
 

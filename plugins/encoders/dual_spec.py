@@ -46,6 +46,11 @@ class DualSpec(EncoderSpec):
     def _parts(self) -> dict[str, EncoderSpec]:
         return {"image": self.image, "text": self.text}
 
+    def _one_model(self) -> bool:
+        """Whether both parts are the same but for how they are asked."""
+        image, text = (part.model_dump(exclude={_OUTER, _INNER}) for part in self._parts().values())
+        return image == text
+
     def tower(self, modality: str) -> EncoderSpec:
         """``image`` or ``text``; the latter for any other modality too, which then says that it has none."""
         part = self.image if modality == "image" else self.text
@@ -59,7 +64,7 @@ class DualSpec(EncoderSpec):
         """As declared, else whether one joint model does both."""
         if self.joint_space is not None:
             return self.joint_space
-        return self.image.shares_space() if self.image == self.text else False
+        return self.image.shares_space() if self._one_model() else False
 
     def identity(self) -> Mapping[str, Any]:
         """Of both; vectors are stored under that of their tower alone."""
@@ -79,7 +84,7 @@ class DualSpec(EncoderSpec):
 
     def frozen_parameters(self) -> int | None:
         """Of both, one model once."""
-        parts = [self.image] if self.image == self.text else [self.image, self.text]
+        parts = [self.image] if self._one_model() else [self.image, self.text]
         counts = [part.frozen_parameters() for part in parts]
         return None if None in counts else sum(count for count in counts if count)
 
