@@ -34,9 +34,6 @@ def conditions(result: Mapping[str, Any]) -> dict[str, str]:
     """
     try:
         dataset, encoder, machine = result["dataset"], result["encoder"], result["machine"]
-        features = ", ".join(
-            f"{kind} {identity_key(own)[:8]}" if own else kind for kind, own in encoder["by_modality"].items()
-        )
         found = {
             "data set": dataset["type"],
             "split": dataset["split_id"],
@@ -46,18 +43,32 @@ def conditions(result: Mapping[str, Any]) -> dict[str, str]:
             "selected on": result["select_on"],
             "reported on": result["test_on"],
             "metric": result.get("metric", "accuracy"),
-            "encoder": f"weights {encoder['weights'][:12]}, settings {identity_key(encoder['identity'])[:8]}",
-            "features": features,
+            "nodes": result["nodes"],
+            "captioner": _captioner(result["descriptions"]),
             "inductive policy": result["inductive"],
             "unlabelled training items": "in the graph" if result["pool"] == "train" else "unused",
             "machine (of seconds and memory)": f"{machine['device']}, {machine['threads']} threads, "
             f"{machine['platform']}",
         }
+        found = {condition: value for condition, value in found.items() if value}
+        found |= {f"{kind} encoder": _encoder(own) for kind, own in encoder.items()}
         if isinstance(result["prompts"], list):
             found["prompts"] = " | ".join(result["prompts"])
     except (KeyError, TypeError) as error:
         raise RunFolderError(f"the result lacks {error}; run its pipeline again with this version") from None
     return found
+
+
+def _encoder(own: Mapping[str, Any]) -> str:
+    """One modality's model and how it was asked."""
+    keys = f"settings {identity_key(own['identity'])[:8]}, preprocessing {identity_key(own['preprocessing'])[:8]}"
+    return f"weights {own['weights'][:12]}, {keys}"
+
+
+def _captioner(descriptions: Mapping[str, Any] | None) -> str:
+    """Who described the pictures; empty where nobody did."""
+    identity = (descriptions or {}).get("captioner")
+    return f"{identity['component']} {identity_key(identity)[:8]}" if identity else ""
 
 
 def differences(results: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Difference]:

@@ -70,7 +70,16 @@ def test_methods_under_the_same_conditions_are_comparable(runs: dict[str, Path],
     comparison = compared(*runs.values(), out=tmp_path)
     assert comparison.differences == []
     (said,) = comparability(comparison)
-    for condition in ("split", "shots", "seeds", "selected on", "inductive policy", "features", "prompts"):
+    for condition in (
+        "split",
+        "shots",
+        "seeds",
+        "selected on",
+        "inductive policy",
+        "nodes",
+        "image encoder",
+        "prompts",
+    ):
         assert condition in said
     assert comparison.shared["shots"] == "4"
 
@@ -84,7 +93,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         "unlabelled training items: unused (ga-net); in the graph (other)",
     ),
     "data": ({"dataset__rotate": {"test": 1}}, "data: "),
-    "encoder": ({"encoder__marker": "x"}, "encoder: weights "),
+    "image encoder": ({"encoder__marker": "x"}, "image encoder: weights "),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,11 @@ from torch.nn import functional
 
 from graftwork.core.dataset import Media
 from graftwork.core.encode import EncoderStage
-from graftwork.core.encoder import EncoderError
+from graftwork.core.encoder import Encoder, EncoderError, EncoderFacts
 from graftwork.core.tokens import Tokens
 from graftwork.plugins.encoders import OpenClipSpec
 from graftwork.plugins.encoders.open_clip import OpenClip
 from graftwork.registry.discovery import default_catalogue
-
-from .third_party import Pixels, PixelsSpec
 
 CPU = torch.device("cpu")
 TEXTS = ["a photo of a 3.", "", "the digit three in the grass " * 20]
@@ -126,10 +125,20 @@ def test_spec_tells_the_width_of_tokens(clip: OpenClip, pocket: OpenClip) -> Non
     assert OpenClipSpec(model="ViT-B-16-SigLIP", pretrained="webli").token_width("image") is None
 
 
+class Silent(Encoder):
+    """An encoder of vectors alone."""
+
+    def facts(self) -> EncoderFacts:
+        return EncoderFacts("0" * 64, 0, None)
+
+    def encode(self, modality: str, batch: Sequence[Any]) -> torch.Tensor:
+        return torch.empty(len(batch), 1)
+
+
 def test_encoder_without_tokens_says_so() -> None:
     """By its name and the modality."""
-    with pytest.raises(EncoderError, match="Pixels gives no tokens of a image"):
-        Pixels(PixelsSpec(), CPU).encode_tokens("image", [])
+    with pytest.raises(EncoderError, match="Silent gives no tokens of a image"):
+        Silent().encode_tokens("image", [])
 
 
 def stage(root: Path, folder: Path) -> EncoderStage:

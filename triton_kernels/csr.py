@@ -12,6 +12,8 @@ def rows_of(rowptr: Tensor, num_edges: int) -> Tensor:
 
 def rowptr_of(row: Tensor, num_rows: int) -> Tensor:
     """int64 [num_rows + 1] from the row of each edge, in any order."""
+    if torch.compiler.is_compiling():  # the length of a bincount depends on data, and would break the graph
+        return row.new_zeros(num_rows + 1).scatter_add_(0, row + 1, torch.ones_like(row)).cumsum(0)
     rowptr = row.new_zeros(num_rows + 1)
     torch.cumsum(row.bincount(minlength=num_rows), 0, out=rowptr[1:])
     return rowptr
