@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 from ..registry.hookspecs import Check
-from .pocket import CLIP_FOLDER
+from .pocket import CLIP_FOLDER, LLAVA_FOLDER
 
 
 def checks() -> Iterator[Check]:
-    """Torch and its devices, open_clip, the pocket model's files."""
+    """Torch and its devices, open_clip, the pocket models' files."""
     import torch
 
     devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
@@ -22,8 +23,12 @@ def checks() -> Iterator[Check]:
         yield Check("open_clip", True, version("open_clip_torch"))
     except ImportError as error:
         yield Check("open_clip", False, str(error), "pip install -c constraints.txt graftwork")
-    missing = [
-        name for name in ("open_clip_config.json", "open_clip_model.safetensors") if not (CLIP_FOLDER / name).is_file()
-    ]
+    yield _folder("pocket CLIP", CLIP_FOLDER, ("open_clip_config.json", "open_clip_model.safetensors"), "make pocket")
+    llava = ("config.json", "processor_config.json", "tokenizer.json", "model.safetensors")
+    yield _folder("pocket LLaVA", LLAVA_FOLDER, llava, "make pocket-llava")
+
+
+def _folder(name: str, folder: Path, files: Iterable[str], made_by: str) -> Check:
+    missing = [file for file in files if not (folder / file).is_file()]
     found = "all files are there" if not missing else f"missing: {', '.join(missing)}"
-    yield Check("pocket CLIP", not missing, f"{CLIP_FOLDER}: {found}", "reinstall graftwork, or train it: make pocket")
+    return Check(name, not missing, f"{folder}: {found}", f"reinstall graftwork, or train it: {made_by}")

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Folders with Python files that are not part of the package.
 NOT_SHIPPED = {"tests", "examples", "benchmarks", "docs"}
-DATA = {"py.typed", "plugins/pocket/clip"}
+DATA = {"py.typed", "plugins/pocket/clip", "plugins/pocket/llava"}
 
 
 def tracked() -> list[str]:

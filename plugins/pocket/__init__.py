@@ -1,4 +1,4 @@
-"""The pocket CLIP: a small open_clip model, trained from scratch on our own rendered pictures, and how it is made."""
+"""The pocket CLIP and the pocket LLaVA: small models trained from scratch on our own rendered pictures, and how."""
 
 from __future__ import annotations
 
@@ -6,3 +6,6 @@ from pathlib import Path
 
 #: What open_clip's ``local-dir:`` schema opens: configuration, weights, and beside them the vocabulary and the card.
 CLIP_FOLDER = Path(__file__).resolve().parent / "clip"
+
+#: What transformers' Auto classes open: a real ``LlavaForConditionalGeneration`` with its processor, and its card.
+LLAVA_FOLDER = Path(__file__).resolve().parent / "llava"

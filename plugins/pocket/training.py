@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,15 +58,16 @@ def train(
     replicas = [Replica(model, bank, tokenizer, recipe, number) for number in range(recipe.replicas)]
     # Batch statistics stay with the replicas: the first one's are averaged and saved.
     seen = replicas[0].model.clip
-    optimizer, average = _optimizer(model, recipe), RunningAverage(seen, recipe.average)
+    optimizer = adamw(model, recipe.learning_rate, recipe.weight_decay)
+    average = RunningAverage(seen, recipe.average)
     run = TrainingRun(average.weights, [], [])
-    with _one_thread_each(), ThreadPoolExecutor(recipe.replicas) as pool:
+    with one_thread_each(), ThreadPoolExecutor(recipe.replicas) as pool:
         step = 0
         while (done := clock(step)) < 1:
             for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(recipe, step, done)
+                group["lr"] = scheduled(recipe.learning_rate, recipe.warmup_steps, step, done)
             losses = list(pool.map(Replica.differentiate, replicas))
-            _gather_gradients(model, replicas)
+            gather_gradients(model, [replica.model for replica in replicas])
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
             optimizer.step()
             average.update(seen)
@@ -80,7 +81,8 @@ def train(
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
+    """One thread an operation, for as long as the block runs: the replicas are what runs side by side."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -89,25 +91,26 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def adamw(
+    model: nn.Module, learning_rate: float, weight_decay: float, fused: bool | None = None
+) -> torch.optim.Optimizer:
+    """AdamW on all parameters of ``model``, with decay on its matrices alone."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     # Gains, biases and the temperature are not decayed, as in CLIP.
     vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=fused)
 
 
-def _learning_rate(recipe: Recipe, step: int, done: float) -> float:
+def scheduled(learning_rate: float, warmup_steps: int, step: int, done: float) -> float:
     """A linear warm-up, then half a cosine down to a hundredth."""
-    warm = min(1.0, (step + 1) / recipe.warmup_steps)
-    return recipe.learning_rate * warm * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * done)))
+    warm = min(1.0, (step + 1) / warmup_steps)
+    return learning_rate * warm * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * done)))
 
 
 @torch.no_grad()
-def _gather_gradients(model: nn.Module, replicas: list[Replica]) -> None:
+def gather_gradients(model: nn.Module, replicas: Sequence[nn.Module]) -> None:
     """The mean of the replicas' gradients, always added in the same order."""
-    for parameter, *copies in zip(
-        model.parameters(), *(replica.model.parameters() for replica in replicas), strict=True
-    ):
+    for parameter, *copies in zip(model.parameters(), *(replica.parameters() for replica in replicas), strict=True):
         gradients = [copied.grad for copied in copies if copied.grad is not None]
         parameter.grad = torch.stack(gradients).mean(0) if gradients else None
