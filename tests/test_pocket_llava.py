@@ -6,10 +6,12 @@ import re
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
 from graftwork.plugins.pocket import LLAVA_FOLDER
 from graftwork.plugins.pocket.compose import Composer
 from graftwork.plugins.pocket.describe import described, read, vocabulary
@@ -19,7 +21,6 @@ from graftwork.plugins.pocket.measure import as_image
 from graftwork.plugins.pocket.measure_llava import (
     LlavaReader,
     describe_scenes,
-    digit_shares,
     named_digits,
     scenes_of,
     stated_shares,
@@ -74,6 +75,7 @@ def test_it_is_small_enough_to_ship_and_holds_no_code() -> None:
 
 
 def test_it_opens_by_the_auto_classes_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare_missing_torchvision_ops()
     from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
     def refuse(*_: object, **__: object) -> None:
@@ -132,11 +134,14 @@ def test_the_wording_of_the_prompt_hardly_matters(reader: LlavaReader, pictures:
 
 
 def test_it_names_real_digits_as_well_as_its_card_claims(reader: LlavaReader, card: str) -> None:
+    """On the validation split; the other 1,438 would take a minute."""
     digits = load_real_digits()
-    shares = digit_shares(named_digits(reader.describe(digits.pictures)), digits)
-    # Another processor rounds differently; one picture in a hundred may tip over.
-    assert list(shares.values()) == pytest.approx(claimed(card, "the description names the right digit"), abs=0.01)
-    assert shares["all"] >= 0.7
+    val = digits.splits["val"]
+    named = named_digits(reader.describe([digits.pictures[index] for index in val]))
+    share = float((np.array(named) == digits.classes[val]).mean())
+    # Another processor rounds differently; one picture in fifty may tip over.
+    assert share == pytest.approx(claimed(card, "the description names the right digit")[0], abs=0.02)
+    assert share >= 0.8
 
 
 def test_it_describes_rendered_scenes_about_as_well_as_its_card_claims(

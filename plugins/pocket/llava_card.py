@@ -116,8 +116,9 @@ def _rows(shares: dict[str, float]) -> str:
 def _knows() -> str:
     return """## What it knows, and what it does not
 
-What the tables say, and no more. It has never seen a photograph, a face, an animal or any word beyond its grammar
-(`describe.py`): of such pictures it says a digit, a letter or a shape with the same assurance. It answers every
+What the tables say, and no more: digits that fill the picture it tells well; which letter or shape a small thing is, it
+mostly guesses, and says so with the same assurance. It has never seen a photograph, a face, an animal or any word
+beyond its grammar (`describe.py`): of such pictures it says that they are digits, letters or shapes. It answers every
 question with a description. Upper and lower case of c, o, s, u, v, w, x and z are never told apart; a place near the
 border of two ninths is left out. Its training data is the pocket CLIP's: see `../clip/README.md` for the pictures, and
 for the fonts and their licences. The pocket CLIP itself was a teacher."""
@@ -141,7 +142,7 @@ and language model learn the descriptions' next tokens from the frozen tower. Ad
 {settings}
 | parameters | {parameters:,} |
 | weights file | {(folder / "model.safetensors").stat().st_size:,} bytes (float16, loaded as float32) |
-| wall time | {effort.wall_seconds / 60:.1f} min on two cores shared with other work |
+| wall time | {effort.wall_seconds / 60:.1f} min on two cores shared with much other work |
 | CPU time | {effort.cpu_seconds / 60:.1f} min |
 | torch, transformers | {torch.__version__}, {transformers.__version__} |"""
 

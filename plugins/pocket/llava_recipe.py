@@ -69,7 +69,9 @@ class LlavaRecipe:
     """Threads that each differentiate their own batch; gradients are averaged in a fixed order."""
     rounds: tuple[Round, ...] = (
         Round(60_000, Stage(4000, 2e-3), Stage(1200, 2e-3)),
-        Round(80_000, Stage(2500, 1.5e-3), Stage(1500, 1.5e-3)),
+        Round(80_000, Stage(2500, 1.5e-3), Stage(1000, 1.5e-3)),
+        Round(60_000, Stage(1800, 1.5e-3), Stage(700, 1.5e-3)),
+        Round(60_000, Stage(1800, 1.5e-3), Stage(700, 1.5e-3)),
     )
     warmup_steps: int = 60
     weight_decay: float = 0.05
