@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 
 from ..registry.component import Component
 from ..registry.hookspecs import Check, hookimpl
-from . import adapters, datasets, encoders, graphs, heads, optimizers, regularizers, reporters, tasks
+from . import adapters, datasets, encoders, experts, graphs, heads, optimizers, regularizers, reporters, tasks
 
 GRAFTWORK_API = 1
 
-_FOLDERS = (datasets, encoders, graphs, adapters, heads, tasks, regularizers, optimizers, reporters)
+_FOLDERS = (datasets, encoders, graphs, adapters, experts, heads, tasks, regularizers, optimizers, reporters)
 
 
 @hookimpl

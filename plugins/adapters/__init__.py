@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...core.roles import AdapterSpec
 from ...registry.component import Component
+from .hmmoe import HMMoESpec
 
 
 class BottleneckSpec(AdapterSpec):
@@ -68,6 +69,13 @@ COMPONENTS = (
         BottleneckSpec,
         "graftwork.plugins.adapters.bottleneck:Bottleneck",
         "bottleneck with residual, no graph",
+    ),
+    Component(
+        "adapter",
+        "hmmoe",
+        HMMoESpec,
+        "graftwork.plugins.adapters.hmmoe.hmmoe:HMMoE",
+        "heterogeneous experts inside the towers",
     ),
     Component("adapter", "none", NoneSpec, "graftwork.plugins.adapters.identity:Identity", "no adapter"),
 )
