@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graftwork.core.towers import Tower, TowerError, find_blocks, find_stop, lockstep, pair_blocks
 
-from .tower_models import hidden, hooks_on, inputs, model
+from .tower_models import FAMILIES, hidden, hooks_on, inputs, model, transformers
 
 PAIRS = [
     ("CLIPVision", "CLIPText"),
@@ -185,6 +185,32 @@ def test_autocast_around_the_whole_holds_inside():
             lambda k, states: dtypes.append(states["l"].dtype) or {"l": torch.zeros(1, 3, 4)},
         )
     assert dtypes == [torch.bfloat16] * 2
+
+
+@pytest.mark.parametrize("place", ["block", "attention", "feed_forward"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_nobody_wrote_code_for_works_by_its_name_alone(family, place):
+    """Blocks and sub-layers found by structure: zeros change nothing, ones change the output."""
+    tower = Tower.of("t", model(family))
+    outputs = []
+    for value, placement in ((None, "parallel"), (0.0, "parallel"), (1.0, "sequential")):
+        stops = tower.stops(range(3), [place], placement)
+        update = lambda k, states: {} if value is None else {"t": torch.full_like(states["t"], value)}  # noqa: B023, E731
+        with torch.random.fork_rng(devices=()), torch.no_grad():
+            torch.manual_seed(0)
+            outputs.append(hidden(lockstep({"t": lambda: tower.model(**inputs(family))}, {"t": stops}, update)["t"]))
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.equal(outputs[0], outputs[2])
+
+
+def test_a_tower_whose_width_changes_is_an_error():
+    """Swin's stages; the blocks of one stage have one width."""
+    library = transformers()
+    sizes = {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4]}
+    swin = library.SwinModel(library.SwinConfig(**sizes, window_size=4))
+    with pytest.raises(TowerError, match="widths 16, 32; name the blocks of one stage"):
+        Tower.of("image", swin)
+    assert Tower.of("image", swin, blocks="encoder.layers.1.blocks").width == 32
 
 
 def test_another_call_of_the_same_model_in_between_is_left_alone():

@@ -27,22 +27,47 @@ def transformers() -> Any:
     return transformers
 
 
+#: What a family needs besides the common sizes, under its own names for them.
+_TEXT = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+_PICTURE = {"image_size": 32, "patch_size": 8}
+_SOUND = {
+    "vocab_size": VOCABULARY,
+    "conv_dim": (16, 16),
+    "conv_stride": (5, 2),
+    "conv_kernel": (10, 3),
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "CLIPVision": _PICTURE,
+    "CLIPText": _TEXT,
+    "SiglipVision": _PICTURE,
+    "ViT": _PICTURE,
+    "DeiT": _PICTURE,
+    "Dinov2": _PICTURE,
+    "Beit": _PICTURE,
+    "AST": {"num_mel_bins": 16, "max_length": 32, "patch_size": 8},
+    "Bert": {"vocab_size": VOCABULARY},
+    "Roberta": _TEXT,
+    "MPNet": _TEXT,
+    "Electra": {"vocab_size": VOCABULARY, "embedding_size": 16},
+    "DebertaV2": {"vocab_size": VOCABULARY},
+    "ModernBert": _TEXT,
+    "Llama": _TEXT,
+    "Qwen2": {**_TEXT, "num_key_value_heads": 4},
+    "Vilt": {"vocab_size": VOCABULARY, **_PICTURE},
+    "VideoMAE": {**_PICTURE, "num_frames": 4},
+    "Wav2Vec2": _SOUND,
+    "Hubert": _SOUND,
+}
+
+
 @cache
 def _config(family: str, depth: int, width: int) -> Any:
     library = transformers()
     sizes = SIZES | {"num_hidden_layers": depth, "hidden_size": width}
-    picture = {"image_size": 32, "patch_size": 8}
-    text = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    made = {
-        "CLIPVision": picture,
-        "CLIPText": text,
-        "SiglipVision": picture,
-        "ViT": picture,
-        "AST": {"num_mel_bins": 16, "max_length": 32, "patch_size": 8},
-        "Bert": {"vocab_size": VOCABULARY},
-        "Vilt": {"vocab_size": VOCABULARY, **picture},
-    }[family]
-    return getattr(library, f"{family}Config")(**sizes, **made)
+    return getattr(library, f"{family}Config")(**sizes, **FAMILIES[family])
 
 
 def model(family: str, depth: int = 3, width: int = 32, seed: int = 0) -> nn.Module:
@@ -65,7 +90,11 @@ def inputs(family: str, batch: int = 2, tokens: int = 7, seed: int = 1) -> dict[
         return {"input_values": torch.randn(batch, 32, 16, generator=generator)}
     if family == "Vilt":
         return text | picture
-    return picture if family in ("CLIPVision", "SiglipVision", "ViT") else text
+    if family == "VideoMAE":
+        return {"pixel_values": torch.randn(batch, 4, 3, 32, 32, generator=generator)}
+    if FAMILIES[family] is _SOUND:
+        return {"input_values": torch.randn(batch, 400, generator=generator)}
+    return picture if FAMILIES[family] is _PICTURE else text
 
 
 def hidden(output: Any) -> Tensor:

@@ -67,11 +67,21 @@ class Tower:
 
 def _width(name: str, blocks: Sequence[nn.Module]) -> int:
     """From the first normalisation in a block: its weight is [d] in every transformer."""
-    for module in blocks[0].modules():
+    widths = list(dict.fromkeys(_width_of(name, block) for block in blocks))
+    if len(widths) > 1:
+        raise TowerError(
+            f"{name}: its {type(blocks[0]).__name__} blocks have widths {', '.join(map(str, widths))}; name the blocks "
+            "of one stage, where the width stays"
+        )
+    return widths[0]
+
+
+def _width_of(name: str, block: nn.Module) -> int:
+    for module in block.modules():
         weight = getattr(module, "weight", None)
         if "norm" in type(module).__name__.lower() and isinstance(weight, Tensor) and weight.ndim == 1:
             return int(weight.shape[0])
-    raise TowerError(f"{name}: {type(blocks[0]).__name__} has no normalisation that tells its width")
+    raise TowerError(f"{name}: {type(block).__name__} has no normalisation that tells its width")
 
 
 def _batch_first(model: nn.Module, blocks: Sequence[nn.Module]) -> bool:
