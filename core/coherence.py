@@ -18,6 +18,13 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             ("adapter", "type"),
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
+    if spec.adapter.level == "layers":
+        yield Problem(
+            f"adapter `{adapter}` sits inside towers, and pipelines run adapters on encoded vectors only, so far",
+            ("adapter", "type"),
+            hint="graft it in Python: docs/towers.md",
+        )
+        return
     yield from _incomparable(spec)
     yield from _unconnectable(spec)
     for key in spec.search:

@@ -11,10 +11,10 @@ import numpy as np
 from ..registry.catalogue import Catalogue
 from .dataset import Media
 from .encoder import Encoder, EncoderFacts
+from .encoder_tower import TOKENS, VECTORS, EncoderTower, Tell
 from .events import Event
 from .roles import EncoderSpec
 from .store import Vectors
-from .tower import TOKENS, VECTORS, Tell, Tower
 
 if TYPE_CHECKING:
     import torch
@@ -35,19 +35,19 @@ class EncoderStage:
         self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
     ) -> None:
         self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
-        self._towers: list[Tower] = []
-        self._used: dict[str, Tower] = {}
+        self._towers: list[EncoderTower] = []
+        self._used: dict[str, EncoderTower] = {}
 
-    def tower(self, modality: str) -> Tower:
+    def tower(self, modality: str) -> EncoderTower:
         """What encodes that modality; modalities of one model share one."""
         spec = self.spec.tower(modality)
         found = next((tower for tower in self._towers if tower.spec == spec), None)
         if found is None:
-            found = Tower(spec, self._catalogue, self._store, self._device)
+            found = EncoderTower(spec, self._catalogue, self._store, self._device)
             self._towers.append(found)
         return found
 
-    def used(self) -> dict[str, Tower]:
+    def used(self) -> dict[str, EncoderTower]:
         """The towers of the modalities that this stage has given vectors or tokens of."""
         return dict(self._used)
 

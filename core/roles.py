@@ -7,7 +7,7 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -152,12 +152,67 @@ class GraphSpec(ComponentSpec):
 class AdapterSpec(ComponentSpec):
     """The trainable graft."""
 
+    #: Whether it works on the encoder's vectors, or on hidden states inside its towers.
+    level: ClassVar[Literal["features", "layers"]] = "features"
     #: Whether it passes messages over a graph, so that a pipeline without one is an error.
     needs_graph: ClassVar[bool] = False
 
     def parameter_count(self, width: int) -> int | None:
         """Trainable parameters for vectors of ``width``, if it can be told without building it."""
         return None
+
+
+class BudgetSpec(Spec):
+    """How large a layer adapter may be; its rank is found."""
+
+    trainable_share: Annotated[float, Field(gt=0, lt=1)]
+    """Trainable parameters of the adapter over the frozen parameters of all towers, at most."""
+
+
+class LayerAdapterSpec(AdapterSpec):
+    """An adapter inside the frozen towers: where they meet, and what is grafted there."""
+
+    level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    layer_map: Literal["equal", "stride", "last_k"] | Items[Items[Annotated[int, Field(ge=0)]]] = "stride"
+    """Which blocks meet: `equal` (towers of one depth), `stride` (evenly spread over the deeper tower), `last_k` (the
+    last ones), or a list of pairs (`[[0, 1], [5, 11]]`)."""
+    meetings: Annotated[int, Field(ge=1)] | None = None
+    """How many pairs of blocks meet. Default: as many as the shallowest tower has blocks."""
+    places: Annotated[Items[Literal["block", "attention", "feed_forward"]], Field(min_length=1)] = ("block",)
+    """Where in a block: around the `block`, its `attention`, its `feed_forward`; several are allowed."""
+    placement: Literal["parallel", "sequential"] = "sequential"
+    """`parallel`: adapters read what the place reads; `sequential`: what it gives. Both add to what it gives."""
+    budget: BudgetSpec | None = None
+    """Instead of a rank: how large the adapter may be."""
+
+    def graft_parameters(self, meetings: Sequence[Mapping[str, int]]) -> int | None:
+        """Trainable parameters, if they can be told without building it; for each meeting, stream to width."""
+        return None
+
+    def within_budget(self, meetings: Sequence[Mapping[str, int]], frozen: int) -> Self:
+        """This spec with ``budget`` turned into sizes. Raises ``ValueError`` if nothing fits."""
+        if self.budget is not None:
+            raise ValueError(f"adapter `{self.type}` finds no sizes for a `budget`; set its sizes instead")
+        return self
+
+
+class ExpertSpec(ComponentSpec):
+    """One expert of a mixture inside the towers: a module between a down- and an up-projection that its site owns."""
+
+    #: Whether it reads the partner modality; without a partner such an expert is switched off.
+    multimodal: ClassVar[bool] = False
+
+    rank: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """Width r it works in. Default: the adapter's."""
+
+    def widths(self, rank: int) -> tuple[int, int, int]:
+        """Columns of the target's projection it reads, of the partner's, and columns it gives to the up-projection."""
+        raise NotImplementedError
+
+    def parameter_count(self, rank: int) -> int:
+        """Trainable parameters of its own, the site's projections not counted."""
+        raise NotImplementedError
 
 
 class HeadSpec(ComponentSpec):

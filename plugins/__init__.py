@@ -10,11 +10,35 @@ from collections.abc import Iterable, Iterator
 
 from ..registry.component import Component
 from ..registry.hookspecs import Check, hookimpl
-from . import adapters, captioners, datasets, encoders, graphs, heads, optimizers, regularizers, reporters, tasks
+from . import (
+    adapters,
+    captioners,
+    datasets,
+    encoders,
+    experts,
+    graphs,
+    heads,
+    optimizers,
+    regularizers,
+    reporters,
+    tasks,
+)
 
 GRAFTWORK_API = 1
 
-_FOLDERS = (datasets, captioners, encoders, graphs, adapters, heads, tasks, regularizers, optimizers, reporters)
+_FOLDERS = (
+    datasets,
+    captioners,
+    encoders,
+    graphs,
+    adapters,
+    experts,
+    heads,
+    tasks,
+    regularizers,
+    optimizers,
+    reporters,
+)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...core.roles import AdapterSpec
 from ...registry.component import Component
+from .hmmoe import HMMoESpec
 
 
 class BottleneckSpec(AdapterSpec):
@@ -93,6 +94,13 @@ COMPONENTS = (
         CLIPAdapterSpec,
         "graftwork.plugins.adapters.clip_adapter:CLIPAdapter",
         "CLIP-Adapter's bottleneck, mixed with the frozen vector",
+    ),
+    Component(
+        "adapter",
+        "hmmoe",
+        HMMoESpec,
+        "graftwork.plugins.adapters.hmmoe.hmmoe:HMMoE",
+        "heterogeneous experts inside the towers",
     ),
     Component("adapter", "none", NoneSpec, "graftwork.plugins.adapters.identity:Identity", "no adapter"),
 )

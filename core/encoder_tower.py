@@ -41,7 +41,7 @@ VECTORS = Form("", VectorShelf, lambda encoder, modality, batch: encoder.encode(
 TOKENS = Form(" tokens", TokenShelf, lambda encoder, modality, batch: encoder.encode_tokens(modality, batch))
 
 
-class Tower:
+class EncoderTower:
     """Encodes with one model. It is loaded only when something is not stored yet."""
 
     def __init__(

@@ -1,0 +1,134 @@
+"""Layer adapters on disk: PEFT's layout, no weight of a frozen model, whole or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...registry.catalogue import Catalogue
+from ...registry.discovery import default_catalogue
+from ...registry.spec import Spec
+from ..assemble import build
+from ..layer_adapter import LayerAdapter, Meeting
+from ..roles import LayerAdapterSpec
+from ..run_folder import (
+    RunFolderError,
+    adapter_folder,
+    read_json_file,
+    read_tensors,
+    seal,
+    write_json,
+    write_tensors,
+    writing,
+)
+from .blocks import TowerError
+from .grafted import BuildAdapter, GraftedTowers
+
+TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
+    """Builds layer adapters, and the components inside them, from a catalogue (default: what is installed)."""
+    found = catalogue or default_catalogue()
+
+    def assemble(spec: Spec, *arguments: Any) -> Any:
+        return build(found, spec, *arguments)
+
+    def make(spec: LayerAdapterSpec, meetings: Any) -> LayerAdapter:
+        made: LayerAdapter = build(found, spec, meetings, assemble)
+        return made
+
+    return make
+
+
+def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None = None) -> Path:
+    """Save the adapter ``name`` (default: the active one) into ``folder``, which must not exist yet.
+
+    Raises ``TowerError`` if there is no such adapter, ``RunFolderError`` if the folder exists.
+    """
+    chosen, target = name or grafted.active, Path(folder)
+    if chosen is None or chosen not in grafted.adapters:
+        raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
+    if target.exists():
+        raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
+    with writing(target.absolute()) as partial:
+        write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
+        write_json(partial / CONFIG, _config(grafted, chosen))
+        seal(partial)
+    return target
+
+
+def load_adapter(
+    grafted: GraftedTowers, folder: str | Path, name: str = "default", catalogue: Catalogue | None = None
+) -> GraftedTowers:
+    """Graft a saved adapter into towers like those it was trained in; it becomes active.
+
+    Raises ``RunFolderError`` for a folder that is incomplete or altered, ``TowerError`` for towers it does not fit.
+    """
+    found = adapter_folder(Path(folder))
+    about = read_json_file(found / CONFIG).get("graftwork", {})
+    if about.get("level") != "layers":
+        raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
+    catalogue = catalogue or default_catalogue()
+    spec = catalogue.find("adapter", about["spec"]["type"]).spec.model_validate(
+        about["spec"], context={"catalogue": catalogue}
+    )
+    assert isinstance(spec, LayerAdapterSpec)
+    _require_same_towers(grafted, about["towers"], folder)
+    grafted.add_adapter(name, spec, builder(catalogue))
+    try:
+        if [_meeting(one) for one in grafted.meetings(name)] != about["meetings"]:
+            raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
+        grafted.adapters[name].load_state_dict(read_tensors(found / TENSORS))
+    except BaseException:
+        grafted.delete_adapter(name)
+        raise
+    return grafted
+
+
+def _config(grafted: GraftedTowers, name: str) -> dict[str, Any]:
+    return {
+        "peft_type": "GRAFTWORK",
+        "base_model_name_or_path": None,
+        "task_type": None,
+        "inference_mode": True,
+        "graftwork": {
+            "version": __version__,
+            "level": "layers",
+            "spec": grafted.spec(name).model_dump(mode="json"),
+            "towers": _towers(grafted),
+            "meetings": [_meeting(one) for one in grafted.meetings(name)],
+        },
+    }
+
+
+def _towers(grafted: GraftedTowers) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "model": type(tower.model).__name__,
+            "blocks": len(tower.blocks),
+            "width": tower.width,
+            "streams": list(tower.streams),
+        }
+        for name, tower in grafted.towers.items()
+    }
+
+
+def _meeting(meeting: Meeting) -> dict[str, Any]:
+    return {"stops": dict(meeting.stops), "widths": dict(meeting.widths)}
+
+
+def _require_same_towers(grafted: GraftedTowers, trained: dict[str, Any], folder: str | Path) -> None:
+    here = _towers(grafted)
+    differences = [
+        f"{name}: {_said(trained.get(name))} there, {_said(here.get(name))} here"
+        for name in sorted(here.keys() | trained.keys())
+        if here.get(name) != trained.get(name)
+    ]
+    if differences:
+        raise TowerError(f"{folder} was trained in other towers:\n  " + "\n  ".join(differences))
+
+
+def _said(tower: dict[str, Any] | None) -> str:
+    return f"{tower['model']} of {tower['blocks']} blocks, width {tower['width']}" if tower else "no such tower"

@@ -1,0 +1,92 @@
+"""A frozen model as a tower: its blocks, its width, and how its hidden states lie in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from .blocks import TowerError, find_blocks
+from .stop import Place, Placement, Stop, find_stop
+
+
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A model and where its blocks are; made by ``Tower.of``."""
+
+    name: str
+    model: nn.Module
+    blocks: Sequence[nn.Module]
+    #: d, the last axis of its hidden states.
+    width: int
+    #: Whether hidden states are [batch, tokens, d]; else [tokens, batch, d], as some releases of open_clip have them.
+    batch_first: bool = True
+    #: For a single-stream model: its streams, and where each lies among the tokens for given inputs.
+    streams: Sequence[str] = ()
+    split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None
+
+    def slices(self, inputs: Mapping[str, Any]) -> Mapping[str, slice]:
+        """Stream to its tokens; a tower of one modality is one stream of its own name."""
+        return self.split(inputs) if self.split else {self.name: slice(None)}
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        model: nn.Module,
+        blocks: str | None = None,
+        streams: Sequence[str] | None = None,
+        split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None,
+    ) -> Tower:
+        """The tower of any transformer, frozen here (``requires_grad`` off, ``eval``). ``blocks``: see ``find_blocks``.
+
+        A single-stream model names its ``streams`` and says by ``split`` where each lies among its tokens. Raises
+        ``TowerError``.
+        """
+        found = find_blocks(model, blocks)
+        if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
+            raise TowerError(
+                f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
+                "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
+            )
+        model.requires_grad_(False).eval()
+        return cls(name, model, found, _width(name, found), _batch_first(model, found), streams or (name,), split)
+
+    def stops(self, indices: Sequence[int], places: Sequence[Place], placement: Placement) -> list[Stop]:
+        """Stops in the order the tower passes them: the blocks ``indices`` (rising), in each its ``places``."""
+        return [
+            find_stop(self.name, index, self.blocks[index], place, placement) for index in indices for place in places
+        ]
+
+    def batch_major(self, state: Tensor) -> Tensor:
+        """A hidden state as [batch, tokens, d]; its own inverse."""
+        return state if self.batch_first else state.transpose(0, 1)
+
+
+def _width(name: str, blocks: Sequence[nn.Module]) -> int:
+    """From the first normalisation in a block: its weight is [d] in every transformer."""
+    widths = list(dict.fromkeys(_width_of(name, block) for block in blocks))
+    if len(widths) > 1:
+        raise TowerError(
+            f"{name}: its {type(blocks[0]).__name__} blocks have widths {', '.join(map(str, widths))}; name the blocks "
+            "of one stage, where the width stays"
+        )
+    return widths[0]
+
+
+def _width_of(name: str, block: nn.Module) -> int:
+    for module in block.modules():
+        weight = getattr(module, "weight", None)
+        if "norm" in type(module).__name__.lower() and isinstance(weight, Tensor) and weight.ndim == 1:
+            return int(weight.shape[0])
+    raise TowerError(f"{name}: {type(block).__name__} has no normalisation that tells its width")
+
+
+def _batch_first(model: nn.Module, blocks: Sequence[nn.Module]) -> bool:
+    """What the module that holds the blocks says of itself (open_clip's Transformer does); else batch first."""
+    for module in model.modules():
+        if any(child is blocks[0] for children in module.children() for child in children.children()):
+            return bool(getattr(module, "batch_first", True))
+    return True

@@ -1,0 +1,156 @@
+"""HMMoE: heterogeneous experts inside frozen towers (Zhou, Huang, Xia, arXiv 2503.20633): the specs.
+
+The paper fixes neither the router's form nor the rank nor the sites; what stands here is ours.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ....core.roles import ExpertSpec, LayerAdapterSpec
+from ....registry.slot import Slot
+from ....registry.spec import Items, Spec
+
+
+class RouterSpec(Spec):
+    """Who among the experts is heard, and how much."""
+
+    level: Literal["sample", "token"] = "sample"
+    """One decision a sample, or one a token."""
+    hidden: Annotated[int, Field(ge=1, le=65536)] = 16
+    """Width of the router's hidden layer."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """T in softmax(z / T)."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """Only the k most probable experts are heard, their shares renormalised. Default: all."""
+    noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of Gaussian noise on the logits in training."""
+    balance: Annotated[float, Field(ge=0)] = 0.01
+    """Weight of the loss that spreads the load: CV² of the experts' mean probabilities, with `top_k` E sum f P (Switch
+    Transformers, Fedus et al. 2022, eq. 4)."""
+    z: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the z-loss, the mean squared logsumexp of the logits (ST-MoE, Zoph et al. 2022, eq. 5)."""
+    uniform: bool = False
+    """No router at all: every expert that can be heard is heard equally (an ablation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which columns of a site's projections one expert has."""
+
+    #: Index into ``experts``.
+    expert: int
+    partner: str | None
+    #: First column and number of columns of the target's down-projection, then of the partner's.
+    x: int
+    x_width: int
+    y: int
+    y_width: int
+    #: Columns it gives to the up-projection.
+    out: int
+
+
+class HMMoESpec(LayerAdapterSpec):
+    """Heterogeneous experts inside frozen towers (HMMoE, arXiv 2503.20633)."""
+
+    type: Literal["hmmoe"] = "hmmoe"
+    experts: Items[Annotated[ExpertSpec, Slot("expert")]] = Field(
+        default_factory=lambda: (
+            {"type": "unimodal"},
+            {"type": "cross_attention"},
+            {"type": "channel_attention"},
+        ),
+        validate_default=True,
+    )
+    """The experts of every site."""
+    rank: Annotated[int, Field(ge=1, le=65536)] = 32
+    """r, where an expert names none of its own."""
+    ranks: dict[str, Annotated[int, Field(ge=1, le=65536)]] = Field(default_factory=dict)
+    """r of single towers, by name."""
+    router: RouterSpec = Field(default_factory=RouterSpec)
+    """How experts are mixed."""
+    share_down: bool = False
+    """Whether the multi-modal experts of a site share their down-projections."""
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    """s: factor on the mixture."""
+
+    @model_validator(mode="after")
+    def _enough_experts(self) -> Self:
+        if not self.experts:
+            raise ValueError("`experts` is empty; name at least one")
+        if not any(expert.widths(expert.rank or self.rank)[2] for expert in self.experts):
+            raise ValueError("no expert gives anything: the identity needs another one beside it")
+        if self.budget is not None and (self.ranks or "rank" in self.model_fields_set):
+            raise ValueError("either `budget` or ranks: remove one of them")
+        if self.router.top_k is not None and self.router.top_k > len(self.experts):
+            raise ValueError(f"router.top_k is {self.router.top_k}, but there are {len(self.experts)} experts")
+        return self
+
+    def layout(self, rank: int, partners: Sequence[str]) -> list[Place]:
+        """Columns of every expert at a site; a multi-modal expert has a place for each partner."""
+        widths = [expert.widths(expert.rank or rank) for expert in self.experts]
+        multimodal = [expert.multimodal for expert in self.experts]
+        # Shared columns stand first, as many as the widest of those that share them.
+        end = max(
+            (x for (x, _, _), multi in zip(widths, multimodal, strict=True) if multi and self.share_down), default=0
+        )
+        ends = dict.fromkeys(partners, 0)
+        places = []
+        for index, (x, y, out) in enumerate(widths):
+            for partner in partners if multimodal[index] else (None,):
+                shares = self.share_down and partner is not None
+                places.append(
+                    Place(index, partner, 0 if shares else end, x, 0 if shares else ends.get(partner or "", 0), y, out)
+                )
+                end += 0 if shares else x
+                if partner is not None:
+                    ends[partner] = max(ends[partner], y) if shares else ends[partner] + y
+        return places
+
+    def graft_parameters(self, meetings: Sequence[Mapping[str, int]]) -> int:
+        """Trainable parameters of all grafts."""
+        return sum(self._graft_parameters(stream, widths) for widths in meetings for stream in widths)
+
+    def within_budget(self, meetings: Sequence[Mapping[str, int]], frozen: int) -> Self:
+        """With the largest rank (the same in all towers, a multiple of 4 from 4 on) that stays within the budget.
+
+        Experts with a rank of their own keep it. Raises ``ValueError`` if rank 1 is too much already.
+        """
+        if self.budget is None:
+            return self
+        most = self.budget.trainable_share * frozen
+        ranks = [1, 2, *range(4, max(max(widths.values()) for widths in meetings) + 1, 4)]
+        fitting = bisect.bisect_right(ranks, most, key=lambda rank: self._of_rank(rank).graft_parameters(meetings))
+        if not fitting:
+            least = self._of_rank(1).graft_parameters(meetings) / frozen
+            raise ValueError(
+                f"trainable_share {self.budget.trainable_share:g} is too little: rank 1 is {least:.2g} already; "
+                "take fewer experts, places or meetings, or a narrower router"
+            )
+        return self._of_rank(ranks[fitting - 1])
+
+    def _of_rank(self, rank: int) -> Self:
+        return self.model_copy(update={"rank": rank, "ranks": {}, "budget": None})
+
+    def _graft_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
+        r, target = self.ranks.get(stream, self.rank), widths[stream]
+        partners = {name: width for name, width in widths.items() if name != stream}
+        places = self.layout(r, tuple(partners))
+        norms = 2 * target + sum(2 * width for width in partners.values())
+        projections = (target + 1) * max(place.x + place.x_width for place in places)
+        for name, width in partners.items():
+            projections += (width + 1) * max((p.y + p.y_width for p in places if p.partner == name), default=0)
+        experts = sum(self.experts[p.expert].parameter_count(self.experts[p.expert].rank or r) for p in places)
+        up = (sum(place.out for place in places) + 1) * target
+        return norms + projections + experts + up + self._router_parameters(target, partners, len(places))
+
+    def _router_parameters(self, target: int, partners: Mapping[str, int], experts: int) -> int:
+        if self.router.uniform:
+            return 0
+        hidden = self.router.hidden
+        return (target + sum(partners.values()) + 1) * hidden + (hidden + 1) * experts
