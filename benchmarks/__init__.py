@@ -20,6 +20,7 @@ BENCHMARKS = {
     "gcn_bottleneck": "the whole adapter, against the same without messages and PyG's style",
     "growth": "graph time a pair and propagation time an edge, from 8,000 nodes to 100,000",
     "encoding": "the encoder stage against a bare loop over the same model, and its peak memory",
+    "lockstep": "two frozen towers advancing together, against one after the other",
     "pipeline": "a first and a second encoding, and GA-Net's adapter against a plain one",
 }
 

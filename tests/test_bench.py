@@ -86,7 +86,10 @@ def test_a_missing_peer_is_left_out_with_a_line_that_says_so(monkeypatch: pytest
     ("arguments", "message"),
     [
         (["propagat"], "no benchmark is called 'propagat'; did you mean 'propagate'?"),
-        (["xyz"], "there are similarity_graph, propagate, gcn_bottleneck, growth, encoding, pipeline and all"),
+        (
+            ["xyz"],
+            "there are similarity_graph, propagate, gcn_bottleneck, growth, encoding, lockstep, pipeline and all",
+        ),
         (["propagate", "--out", "/no/such/folder/file.md"], "cannot be written: No such file or directory"),
     ],
 )
