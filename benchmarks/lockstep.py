@@ -1,4 +1,4 @@
-"""What lock-step costs: two frozen towers at ViT-B width, and adapters that change nothing, against the towers alone."""
+"""What lock-step costs: two frozen towers at ViT-B width that meet and change nothing, against the towers alone."""
 
 from __future__ import annotations
 
