@@ -88,7 +88,7 @@ def test_a_missing_peer_is_left_out_with_a_line_that_says_so(monkeypatch: pytest
         (["propagat"], "no benchmark is called 'propagat'; did you mean 'propagate'?"),
         (
             ["xyz"],
-            "there are similarity_graph, propagate, gcn_bottleneck, growth, encoding, lockstep, pipeline and all",
+            f"there are {', '.join(BENCHMARKS)} and all",
         ),
         (["propagate", "--out", "/no/such/folder/file.md"], "cannot be written: No such file or directory"),
     ],
