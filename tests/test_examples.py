@@ -26,7 +26,7 @@ def test_every_example_is_valid(path: Path) -> None:
 
 def test_trained_methods_of_the_demo_get_the_same_care() -> None:
     """Same data, encoder, prompts, seeds and epochs; as many search combinations for each."""
-    trained = ["digits_linear_probe", "digits_bottleneck", "ganet_digits"]
+    trained = ["digits_linear_probe", "digits_bottleneck", "digits_ganet_images"]
     specs = [Pipeline.from_file(ROOT / "examples" / f"{name}.json").spec for name in trained]
     for section in ("dataset", "encoder", "evaluation"):
         assert len({getattr(spec, section).model_dump_json() for spec in specs}) == 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "sweep",
-    epilog="Example: graftwork sweep examples/ganet_digits.json --grid graph.threshold=[0.7,0.8,0.9] --seeds 3",
+    epilog="Example: graftwork sweep examples/threshold_sweep.json --grid graph.threshold=[0.7,0.8,0.9]",
 )
 @spec_argument
 @click.option(
