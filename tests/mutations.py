@@ -99,8 +99,8 @@ CPU = {
         "return library.spmm(*fixed, h.contiguous().mul_(1))", "propagate", "inputs_kept",
     ),
     "the activation's derivative at the wrong place": Mutation(
-        "gcn_bottleneck", "activation_gradient(activation, ahead @ (scale * w_up), state)",
-        "activation_gradient(activation, ahead @ (scale * w_up), activate(activation, state))",
+        "gcn_bottleneck", "activation_gradient(activation, linear(ahead, scale * w_up.T), state)",
+        "activation_gradient(activation, linear(ahead, scale * w_up.T), activate(activation, state))",
         "gcn_bottleneck", "gradients",
     ),
     "queries placed one edge early": Mutation(

@@ -1,11 +1,14 @@
 """gcn_bottleneck against the plain steps: values, gradients, transforms."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from torch import Tensor
 
-from graftwork.triton_kernels import SparseGraph, gcn_bottleneck
+from graftwork.triton_kernels import SparseGraph, gcn_bottleneck, reference
 
+fused = import_module("graftwork.triton_kernels.gcn_bottleneck")  # the package has the function by that name
 NAMES = ("w_down", "w_gcn", "w_up", "b_down", "b_gcn", "b_up", "w_self")
 
 
@@ -60,3 +63,21 @@ def test_zero_up_projection_is_the_identity() -> None:
 def test_an_unknown_activation_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'relu', 'gelu' or 'tanh', got 'swish'"):
         gcn_bottleneck(inputs(GRAPH), GRAPH, **parameters(), activation="swish")  # type: ignore[arg-type]
+
+
+def test_blocks_of_rows_agree_with_the_plain_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values and gradients, with a last block that is not whole; and several gradients at once, vectorised."""
+    monkeypatch.setattr(fused, "_block", lambda x: 3)
+    weights = {name: tensor.requires_grad_() for name, tensor in parameters().items()}
+    x = inputs(GRAPH).requires_grad_()
+    given = (x, *weights.values())
+    out = gcn_bottleneck(x, GRAPH, **weights, scale=0.7)
+    dense = torch.zeros(4, 4, dtype=torch.float64)
+    dense[GRAPH.row, GRAPH.col] = GRAPH.edge_weight.double()
+    expected = reference.gcn_bottleneck(x, dense, **weights, scale=0.7)
+    torch.testing.assert_close(out, expected)
+    ahead = torch.randn(2, *out.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    plain = torch.autograd.grad(expected, given, ahead[0], retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(out, given, ahead[0], retain_graph=True), plain)
+    many = torch.autograd.grad(out, given, ahead, retain_graph=True, is_grads_batched=True)
+    torch.testing.assert_close(tuple(one[0] for one in many), plain)

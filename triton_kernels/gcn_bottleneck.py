@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -12,8 +13,12 @@ from torch.nn import functional
 from .activations import Activation, activate, activation_gradient
 from .device import runs_triton
 from .normalise import Norm, operator
+from .products import linear
 from .propagate import message_pass, propagate
 from .sparse_graph import SparseGraph
+
+BLOCK = 2**20
+"""Numbers of x that the way back up takes at a time: in float32 4 MB, which the last-level cache keeps."""
 
 
 def gcn_bottleneck(
@@ -60,11 +65,11 @@ def gcn_bottleneck(
         ValueError: as `propagate`, and for an activation of another name.
     """
     if w_self is None:
-        message = functional.linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
+        message = linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
         own = None
     else:
-        hidden = functional.linear(x, w_down, b_down)
-        message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
+        hidden = linear(x, w_down, b_down)
+        message, own = linear(hidden, w_gcn), linear(hidden, w_self)
     if not _fuses(x, message, graph):
         return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
     settings = (norm, activation, scale)
@@ -100,6 +105,45 @@ def _forward_mode(*tensors: Tensor) -> bool:
     return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)  # type: ignore[no-untyped-call]
 
 
+def _up(x: Tensor, state: Tensor, w_up: Tensor, b_up: Tensor | None, activation: Activation, scale: float) -> Tensor:
+    """X + a (phi(S) Wu' + bu), a block of rows at a time: the product never leaves the cache."""
+    out, rows = torch.empty_like(x), _block(x)
+    w_up, b_up = scale * w_up, None if b_up is None else scale * b_up
+    for place, residual, here in zip(out.split(rows), x.split(rows), state.split(rows), strict=True):
+        torch.add(residual, linear(activate(activation, here), w_up, b_up), out=place)
+    return out
+
+
+def _up_back(
+    ahead: Tensor, state: Tensor, w_up: Tensor, wanted: Sequence[bool], activation: Activation, scale: float
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The gradients of S, and of Wu and bu where wanted: [N, r], [d, r], [d]."""
+    through = activation_gradient(activation, linear(ahead, scale * w_up.T), state)
+    up = scale * (ahead.T @ activate(activation, state)) if wanted[0] else None
+    return through, up, scale * ahead.sum(0) if wanted[1] else None
+
+
+def _up_back_in_blocks(
+    ahead: Tensor, state: Tensor, w_up: Tensor, wanted: Sequence[bool], activation: Activation, scale: float
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """`_up_back`, with a block of rows in the cache at a time; written in place, so not to be differentiated."""
+    through, rows, sums = ahead.new_empty(state.shape), _block(ahead), None
+    for place, some, here in zip(through.split(rows), ahead.split(rows), state.split(rows), strict=True):
+        part, *more = _up_back(some, here, w_up, wanted, activation, scale)
+        place.copy_(part)
+        sums = (
+            more
+            if sums is None
+            else [None if a is None or b is None else a + b for a, b in zip(sums, more, strict=True)]
+        )
+    return through, *(sums or (None, None))
+
+
+def _block(x: Tensor) -> int:
+    """How many rows of x are BLOCK numbers; the same on any number of threads, as sums are taken by blocks."""
+    return max(64, BLOCK // max(1, x.shape[1]) // 64 * 64)
+
+
 class _Tail(torch.autograd.Function):
     """`plain_tail`, keeping only the state before the activation, which is an output so that second derivatives
     hold."""
@@ -118,11 +162,7 @@ class _Tail(torch.autograd.Function):
         state = propagate(graph, message, norm=norm)
         for term in (own, b_gcn):
             state = state if term is None else state.add_(term)
-        active, up = activate(activation, state), w_up.T
-        if b_up is not None:  # the bias as one more row of the product: no pass over the output of its own
-            active, up = torch.cat((active, active.new_ones(len(active), 1)), 1), torch.cat((up, b_up[None]))
-        out = torch.addmm(x, active, up, alpha=scale)
-        return out, state
+        return _up(x, state, w_up, b_up, activation, scale), state
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -138,9 +178,8 @@ class _Tail(torch.autograd.Function):
         need = ctx.needs_input_grad
         up_gradient = up_bias = None
         if ahead is not None:
-            up_gradient = scale * (ahead.T @ activate(activation, state)) if need[4] else None
-            up_bias = scale * ahead.sum(0) if need[5] else None
-            through = activation_gradient(activation, ahead @ (scale * w_up), state)
+            back = _up_back if torch.is_grad_enabled() else _up_back_in_blocks  # enabled: second derivatives follow
+            through, up_gradient, up_bias = back(ahead, state, w_up, need[4:6], activation, scale)
             state_gradient = through if state_gradient is None else through + state_gradient
         if state_gradient is None:
             return (None,) * 8

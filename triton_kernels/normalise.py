@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -13,6 +15,8 @@ from .spmm import spmm
 Norm = Literal["sym", "row"] | None
 Operator = tuple[Tensor, Tensor, Tensor | None]
 """Row pointers [N + 1], columns [E] and values [E] of Â or its transpose; None: all ones."""
+ROWS = 4096
+"""Rows that are normalised at a time."""
 
 
 def operator(graph: SparseGraph, norm: Norm, transposed: bool, dtype: torch.dtype) -> Operator:
@@ -67,6 +71,24 @@ def _normalised(graph: SparseGraph, left: Tensor | None, right: Tensor | None, d
     """diag(left) A diag(right), rounded once, at the end; None for the binary graph unscaled."""
     if left is None and right is None:
         return None if graph.weight is None else graph.weight.to(dtype)
-    rows = 1.0 if left is None else left[graph.row]
-    cols = 1.0 if right is None else right[graph.col]
-    return (graph.edge_weight * (rows * cols)).to(dtype)  # the scales first, so that (i, j) and (j, i) stay bit-equal
+    values = torch.empty(graph.num_edges, dtype=dtype, device=graph.device)
+    for rows, edges in _blocks(graph):
+        scale = torch.ones((), dtype=torch.float64, device=graph.device)
+        if left is not None:
+            counts = graph.rowptr[rows.start : rows.stop + 1].diff()
+            scale = left[rows].repeat_interleave(counts, output_size=edges.stop - edges.start)
+        if right is not None:
+            scale = scale * right[graph.col[edges]]  # the scales first, so that (i, j) and (j, i) stay bit-equal
+        values[edges] = scale if graph.weight is None else scale * graph.weight[edges]
+    return values
+
+
+def _blocks(graph: SparseGraph) -> Iterator[tuple[slice, slice]]:
+    """Rows and their edges, so many at a time that what is computed of an edge in float64 takes little memory."""
+    if torch.compiler.is_compiling():  # a look at the values would break the graph
+        yield slice(0, graph.num_rows), slice(0, graph.num_edges)
+        return
+    starts = graph.rowptr[:-1:ROWS].tolist()
+    for block, (begin, end) in enumerate(itertools.pairwise([*starts, graph.num_edges])):
+        first = block * ROWS
+        yield slice(first, min(first + ROWS, graph.num_rows)), slice(begin, end)
