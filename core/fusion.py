@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import layer_norm, normalize
 
 from .tokens import Tokens
 
@@ -72,10 +72,14 @@ class CrossAttention(nn.Module):
     def _fused(self, tokens: TokenPair) -> Tensor:
         patches, is_patch = tokens.image.padded()  # [N, P, dv], [N, P]
         words, is_word = tokens.text.padded()  # [N, W, dt], [N, W]
-        read = self.norm_text(words)
-        scores = self.query(self.norm_image(patches)) @ self.key(read).mT / math.sqrt(self.query.out_features)
+        # LN's gain and bias and the projections go to the side of the patches: what is done at every word is then free
+        # of parameters, so no gradient runs through it. The bias shifts all scores of a patch alike: softmax drops it.
+        read = layer_norm(words, words.shape[-1:], eps=self.norm_text.eps)
+        asked = self.query(self.norm_image(patches)) @ self.key.weight * self.norm_text.weight  # [N, P, dt]
+        scores = asked @ read.mT / math.sqrt(self.query.out_features)
         looked = scores.masked_fill(~is_word[:, None], torch.finfo(scores.dtype).min).softmax(dim=-1)
         looked = looked * is_word[:, None]  # without any word the softmax is uniform over padding
-        changed = patches + self.out(looked @ self.value(read))
+        heard = looked @ read * self.norm_text.weight + looked.sum(dim=-1, keepdim=True) * self.norm_text.bias
+        changed = patches + self.out(self.value(heard))
         total = (changed * is_patch[..., None]).sum(dim=1)
         return normalize(total / is_patch.sum(dim=1, keepdim=True).clamp(min=1), dim=-1)

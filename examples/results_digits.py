@@ -85,6 +85,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "GA-Net, no text": {**IMAGES, **GA_NET, **EWC, "search": {**TAU, **LR, **STRENGTH}},
     "GA-Net, no EWC": {**FUSED, **GA_NET, "search": {**TAU, **LR, "task.head": HEADS}},
     "GA-Net, no text, no EWC": {**IMAGES, **GA_NET, "search": {**TAU, **LR, "task.head": HEADS}},
+    "GA-Net, no text, no EWC, Tip-Adapter head": {
+        **IMAGES,
+        **GA_NET,
+        **_head(type="tip_adapter", alpha=10.0, beta=5.5),
+        "search": {**TAU, **LR, "task.head.beta": [5.5, 10.0]},
+    },
     "GA-Net, no graph (bottleneck), no EWC": {
         **FUSED,
         "adapter": {"type": "bottleneck"},
