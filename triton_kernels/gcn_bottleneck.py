@@ -109,7 +109,7 @@ def _up(x: Tensor, state: Tensor, w_up: Tensor, b_up: Tensor | None, activation:
     """X + a (phi(S) Wu' + bu), a block of rows at a time: the product never leaves the cache."""
     out, rows = torch.empty_like(x), _block(x)
     w_up, b_up = scale * w_up, None if b_up is None else scale * b_up
-    for place, residual, here in zip(out.split(rows), x.split(rows), state.split(rows), strict=True):
+    for place, residual, here in zip(*(torch.split(tensor, rows) for tensor in (out, x, state)), strict=True):
         torch.add(residual, linear(activate(activation, here), w_up, b_up), out=place)
     return out
 
@@ -128,14 +128,11 @@ def _up_back_in_blocks(
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """`_up_back`, with a block of rows in the cache at a time; written in place, so not to be differentiated."""
     through, rows, sums = ahead.new_empty(state.shape), _block(ahead), None
-    for place, some, here in zip(through.split(rows), ahead.split(rows), state.split(rows), strict=True):
+    for place, some, here in zip(*(torch.split(tensor, rows) for tensor in (through, ahead, state)), strict=True):
         part, *more = _up_back(some, here, w_up, wanted, activation, scale)
         place.copy_(part)
-        sums = (
-            more
-            if sums is None
-            else [None if a is None or b is None else a + b for a, b in zip(sums, more, strict=True)]
-        )
+        pairs = zip(sums or (None, None), more, strict=True)
+        sums = [one if total is None or one is None else total + one for total, one in pairs]
     return through, *(sums or (None, None))
 
 

@@ -73,4 +73,5 @@ def _onednn_is_faster() -> bool:
     cpuinfo = Path("/proc/cpuinfo")  # Linux; Windows has the maker in the processor's name
     name = cpuinfo.read_text() if cpuinfo.exists() else platform.processor()
     capable = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return capable and "AuthenticAMD" in name and torch.backends.mkldnn.is_available()
+    built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return capable and "AuthenticAMD" in name and built
