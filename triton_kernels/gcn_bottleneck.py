@@ -13,7 +13,6 @@ from torch.nn import functional
 from .activations import Activation, activate, activation_gradient
 from .device import runs_triton
 from .normalise import Norm, operator
-from .products import linear
 from .propagate import message_pass, propagate
 from .sparse_graph import SparseGraph
 
@@ -65,11 +64,11 @@ def gcn_bottleneck(
         ValueError: as `propagate`, and for an activation of another name.
     """
     if w_self is None:
-        message = linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
+        message = functional.linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
         own = None
     else:
-        hidden = linear(x, w_down, b_down)
-        message, own = linear(hidden, w_gcn), linear(hidden, w_self)
+        hidden = functional.linear(x, w_down, b_down)
+        message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
     if not _fuses(x, message, graph):
         return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
     settings = (norm, activation, scale)
@@ -110,7 +109,7 @@ def _up(x: Tensor, state: Tensor, w_up: Tensor, b_up: Tensor | None, activation:
     out, rows = torch.empty_like(x), _block(x)
     w_up, b_up = scale * w_up, None if b_up is None else scale * b_up
     for place, residual, here in zip(*(torch.split(tensor, rows) for tensor in (out, x, state)), strict=True):
-        torch.add(residual, linear(activate(activation, here), w_up, b_up), out=place)
+        torch.add(residual, functional.linear(activate(activation, here), w_up, b_up), out=place)
     return out
 
 
@@ -118,7 +117,7 @@ def _up_back(
     ahead: Tensor, state: Tensor, w_up: Tensor, wanted: Sequence[bool], activation: Activation, scale: float
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The gradients of S, and of Wu and bu where wanted: [N, r], [d, r], [d]."""
-    through = activation_gradient(activation, linear(ahead, scale * w_up.T), state)
+    through = activation_gradient(activation, functional.linear(ahead, scale * w_up.T), state)
     up = scale * (ahead.T @ activate(activation, state)) if wanted[0] else None
     return through, up, scale * ahead.sum(0) if wanted[1] else None
 
