@@ -99,8 +99,8 @@ CPU = {
         "return library.spmm(*fixed, h.contiguous().mul_(1))", "propagate", "inputs_kept",
     ),
     "the activation's derivative at the wrong place": Mutation(
-        "gcn_bottleneck", "activation_gradient(activation, linear(ahead, scale * w_up.T), state)",
-        "activation_gradient(activation, linear(ahead, scale * w_up.T), activate(activation, state))",
+        "gcn_bottleneck", "activation_gradient(activation, functional.linear(ahead, scale * w_up.T), state)",
+        "activation_gradient(activation, functional.linear(ahead, scale * w_up.T), activate(activation, state))",
         "gcn_bottleneck", "gradients",
     ),
     "queries placed one edge early": Mutation(
@@ -163,7 +163,7 @@ def mutated(mutation: Mutation) -> Iterator[dict[int, Any]]:
             setattr(holder, name, old)
 
 
-def failing_property(mutation: Mutation, examples: int = 300) -> str | None:
+def failing_property(mutation: Mutation, examples: int = 3000) -> str | None:
     """Which property of the case does not hold with the mutation; None: it survived."""
     case = CASES[mutation.case]
     with mutated(mutation) as faulty:
