@@ -192,32 +192,40 @@ def test_named_adapters_are_switched_and_removed():
         grafted.add_adapter("second", spec_of(), builder())
 
 
-LOADING = """
+START = """
 import sys, torch
-from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.test_grafted_towers import batch, model, states
-from graftwork.core.towers import GraftedTowers, Tower, load_adapter
-grafted = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", width=24))])
-out = states(load_adapter(grafted, {folder!r}).eval()(batch()))
-torch.save({{name: state.detach() for name, state in out.items()}}, {target!r})
+from tests.test_grafted_towers import batch, grafted_of, model, states
+from graftwork.core.towers import GraftedTowers, Tower, load_adapter, save_pretrained
+"""
+SAVE = """
+grafted = grafted_of()
+save_pretrained(grafted, {folder!r})
+"""
+LOAD = """
+fresh = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", width=24))])
+grafted = load_adapter(fresh, {folder!r}).eval()
+"""
+END = """
+torch.save({{name: state.detach() for name, state in states(grafted(batch())).items()}}, {target!r})
 """
 
 
 def test_saved_and_loaded_in_a_new_process_onto_a_fresh_model_it_gives_bit_equal_outputs(tmp_path):
     """And the folder holds adapter tensors alone."""
-    grafted = grafted_of()
-    folder = save_pretrained(grafted, tmp_path / "saved")
-    script = LOADING.format(root=str(Path(__file__).parents[1]), folder=str(folder), target=str(tmp_path / "out.pt"))
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
-    found, expected = torch.load(tmp_path / "out.pt"), states(grafted(batch()))
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-    assert {path.name for path in folder.iterdir()} == {
-        "adapter_model.safetensors",
-        "adapter_config.json",
-        "manifest.json",
-    }
-    adapter_bytes = sum(4 * tensor.numel() for tensor in grafted.state_dict().values())
+    folder, outputs = tmp_path / "saved", []
+    for step in (SAVE, LOAD):
+        target = tmp_path / f"{len(outputs)}.pt"
+        names = {"root": str(Path(__file__).parents[1]), "folder": str(folder), "target": str(target)}
+        code = (START + step + END).format(**names)
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+        outputs.append(torch.load(target))
+    saved, loaded = outputs
+    assert saved.keys() == loaded.keys() == {"image", "text"}
+    assert all(torch.equal(saved[name], loaded[name]) for name in saved)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"adapter_model.safetensors", "adapter_config.json", "manifest.json"}
+    adapter_bytes = sum(4 * tensor.numel() for tensor in grafted_of().state_dict().values())
     assert (folder / "adapter_model.safetensors").stat().st_size < adapter_bytes + 20_000
 
 
