@@ -148,7 +148,8 @@ class EncoderTower:
         encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
         assert shelf is not None
         unstored, broken = _Unstored(shelf), dict[str, str]()
-        ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=READERS)
+        readers = 0 if modality == "text" else READERS  # a text is read already
+        ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=readers)
         try:
             with closing(ready):
                 for start in range(0, len(missing), size):

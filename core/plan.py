@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..registry.catalogue import Catalogue
-from .dataset import DatasetContent, Item, sample_shots
+from .dataset import DataError, DatasetContent, Item, sample_shots
 from .describe import CaptionerStage
 from .encode import EncoderStage
 from .events import Event
@@ -64,7 +64,10 @@ def make_plan(
 
     All that it stores is the digests of files that it had to read.
     """
-    content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
+    try:
+        content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
+    except DataError as error:
+        raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     used = {name: content.splits[name] for name in _splits_used(spec) if name in content.splits}
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))

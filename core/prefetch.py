@@ -18,8 +18,12 @@ R = TypeVar("R")
 def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int, threads: int) -> Generator[R, None, None]:
     """``work(item)`` of each item, in order; at most ``ahead`` of them are begun or done before they are asked for.
 
+    Without ``threads`` each is done when it is asked for: what is read in no time gains nothing by a hand-over.
     What ``work`` raises is raised here, at its item. Closing the iterator drops what has not begun.
     """
+    if not threads:
+        yield from map(work, items)
+        return
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="prefetch") as pool:
         try:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from graftwork import Pipeline
 from graftwork.core.captioner import CaptionerError
-from graftwork.core.dataset import Media
+from graftwork.core.dataset import DataError, Media
 from graftwork.core.encoder import EncoderError
 from graftwork.core.events import Note
 from graftwork.core.run import Run
@@ -256,3 +257,16 @@ def test_a_run_without_its_encoder_stops_before_describing(offline: Path, tmp_pa
     with pytest.raises(EncoderError, match="hf download timm/vit_base_patch16_clip_224"):
         pipeline(**CAPTIONED, encoder=PETS).run(tmp_path / "run", tmp_path / "store")
     assert Brightness.seen == []
+
+
+def test_the_pets_example_is_told_everything_that_is_missing_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data, language model and CLIP weights, each with the command that fetches it; nothing starts."""
+    monkeypatch.chdir(tmp_path)
+    example = Pipeline.from_file(Path(__file__).parent.parent / "examples" / "ganet_pets.json")
+    with pytest.raises(DataError) as caught:
+        example.plan(tmp_path / "store")
+    for command in ("curl -LO", "hf download llava-hf/llava-1.5-7b-hf", "missing, too: weights `openai` of ViT-B-16"):
+        assert command in str(caught.value)
+    assert not (tmp_path / "data").exists()
