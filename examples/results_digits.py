@@ -127,7 +127,11 @@ def _row(shots: int, method: str, result: dict[str, Any]) -> str:
 def _short(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    return " ".join(map(_short, value.values())) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return " ".join(
+            _short(one) if key in ("type", "init") else f"{key} {_short(one)}" for key, one in value.items()
+        )
+    return str(value)
 
 
 if __name__ == "__main__":
