@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from ..plugins.encoders import OpenClipSpec
 from ..plugins.encoders.transformers_spec import TransformersSpec
 from ..registry.discovery import default_catalogue
 from . import Progress, Setting
+from .memory import peak_now_mb, reset_peak, resident_mb
 
 ROUNDS = 5
 #: Side and number of the pictures whose peak memory is measured.
@@ -127,12 +127,12 @@ def peak_memory(count: int, side: int) -> dict[str, float]:
         stage = EncoderStage(spec, default_catalogue(), Path(store), lambda: torch.device("cpu"))
         media = [_drawn(number, side) for number in range(count)]
         stage.encode("image", media[:64])  # everything that is loaded once is loaded
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        reset_peak()
+        before = resident_mb()
         start = time.perf_counter()
         vectors = stage.encode("image", media)
         seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"peak": peak, "before": before, "vectors": vectors.nbytes / 2**20, "seconds": seconds}
+    return {"peak": peak_now_mb(), "before": before, "vectors": vectors.nbytes / 1e6, "seconds": seconds}
 
 
 def save_small_clip(folder: Path) -> Path:
@@ -165,7 +165,7 @@ def memory(cases: Sequence[tuple[int, int]], progress: Progress) -> str:
         command = [sys.executable, "-W", "ignore", "-m", __name__, str(count), str(side)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found = json.loads(done.stdout)
-        pixels = count * side * side * 3 / 2**20
+        pixels = count * side * side * 3 / 1e6
         rows.append(
             f"| {side} x {side} | {count:,} | {pixels:,.0f} | {found['before']:.0f} | {found['peak']:.0f} "
             f"| {found['peak'] - found['before']:.0f} | {found['vectors']:.0f} |"

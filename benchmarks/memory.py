@@ -44,13 +44,13 @@ def main(name: str, index: str, candidate: str, device: str) -> None:
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    before = _resident_mb()
-    _reset_peak()
+    before = resident_mb()
+    reset_peak()
     if device == "cuda":
         before = torch.cuda.memory_allocated() / 1e6
         torch.cuda.reset_peak_memory_stats()
     call()
-    peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _peak_mb()
+    peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else peak_now_mb()
     print(max(0.0, peak - before))
 
 
@@ -59,16 +59,19 @@ def _call(case: Case, candidate: str) -> Call:
     return chosen.prepare(case.inputs())
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
+    """Begin the kernel's high-water mark of resident memory anew, where it can be."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # man 5 proc
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
+    """MB resident now."""
     return _status("VmRSS") if STATUS.exists() else _life_peak_mb()
 
 
-def _peak_mb() -> float:
+def peak_now_mb() -> float:
+    """MB resident at most since the mark was reset."""
     return _status("VmHWM") if STATUS.exists() else _life_peak_mb()
 
 

@@ -48,8 +48,8 @@ class Composed(Encoder):
         """Tokens of the modality's tower."""
         return self.tower(modality).encode_tokens(modality, batch)
 
-    def truncated(self, texts: Sequence[str]) -> int:
-        """As the text tower counts."""
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """As the text tower says."""
         return self.tower("text").truncated(texts)
 
 

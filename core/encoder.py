@@ -62,6 +62,6 @@ class Encoder(ABC):
         """
         raise EncoderError(f"encoder: {type(self).__name__} gives no tokens of a {modality}; take other nodes")
 
-    def truncated(self, texts: Sequence[str]) -> int:
-        """How many of ``texts`` are longer than the text tower's window, so that their end is not heard."""
-        return 0
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """For each of ``texts``, whether it is longer than the text tower's window, so that its end is not heard."""
+        return [False] * len(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -117,10 +118,10 @@ class EncoderTower:
 
     def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
         shelf = self._truncated_shelf()
-        if shelf is None or not self.encoder.truncated(texts):
+        which = self.encoder.truncated(texts)
+        if shelf is None or not any(which):
             return
-        cut = {digest: text for digest, text in zip(digests, texts, strict=True) if self.encoder.truncated([text])}
-        shelf.add(list(cut), cut.values())
+        shelf.add(list(itertools.compress(digests, which)), itertools.compress(texts, which))
 
     def _named(self) -> Namespace:
         component = self._catalogue.component_of(self.spec)

@@ -120,8 +120,8 @@ def test_open_clip_counts_what_does_not_fit_its_window(tiny_clip: Path) -> None:
     """Thirty tokens fit between start and end of this window of 32; thirty-one do not."""
     encoder = OpenClip(OpenClipSpec(model=f"local-dir:{tiny_clip}"), torch.device("cpu"))
     texts = ["", "a cat", " ".join(["cat"] * 30), " ".join(["cat"] * 31), " ".join(["cat"] * 100)]
-    assert [encoder.truncated([text]) for text in texts] == [0, 0, 0, 1, 1]
-    assert encoder.truncated(texts) == 2
+    assert [encoder.truncated([text]) for text in texts] == [[False], [False], [False], [True], [True]]
+    assert encoder.truncated(texts) == [False, False, False, True, True]
 
 
 def test_plan_counts_descriptions_to_write_and_to_encode(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_built_directly_it_is_one_encoder(folders) -> None:
     assert one.encode("image", [one.preprocess("image", picture)]).shape == (1, 32)
     assert one.facts().parameters == spec.frozen_parameters()
     assert one.facts().weights not in {one.tower(kind).facts().weights for kind in ("image", "text")}
-    assert one.truncated(["a photo " * 30, "a"]) == 1
+    assert one.truncated(["a photo " * 30, "a"]) == [True, False]
 
 
 # -- validation --------------------------------------------------------------------------------------------------------

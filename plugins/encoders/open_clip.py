@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,14 @@ class OpenClip(Encoder):
             return self._tokens(batch).to(self._device)
         raise EncoderError(f"encoder: open_clip has no {modality} tower")
 
-    def truncated(self, texts: Sequence[str]) -> int:
-        """How many texts still have a token, and not padding as the empty text, in the place after the window."""
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Whether a text still has a token, and not padding as the empty text, in the place after the window."""
         tokens, padding = self._tokens(texts), self._tokenize([""])[0, -1]
-        full = [text for text, last in zip(texts, tokens[:, -1], strict=True) if last != padding]
-        if not full:
-            return 0
-        beyond = self._tokenize(full, context_length=tokens.shape[1] + 1)[:, -1]
-        return int((beyond != padding).sum())
+        full = tokens[:, -1] != padding  # only these can be too long
+        if bool(full.any()):
+            wide = self._tokenize(list(itertools.compress(texts, full.tolist())), context_length=tokens.shape[1] + 1)
+            full[full.clone()] = wide[:, -1] != padding
+        return full.tolist()
 
     def _tokens(self, texts: Sequence[str]) -> Tensor:
         """int64 [B, window]; the latest batch is remembered, since it is counted first and encoded then."""

@@ -88,9 +88,9 @@ class Transformers(Encoder):
         states = tower.projected_tokens(hidden.states) if self._projects else hidden.states
         return [one[mask].float().cpu() for one, mask in zip(states, hidden.mask, strict=True)]
 
-    def truncated(self, texts: Sequence[str]) -> int:
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
         """Texts with more tokens than the window."""
-        return self._text.truncated(texts) if self._text else 0
+        return self._text.truncated(texts) if self._text else [False] * len(texts)
 
     def _ready(self, modality: str, batch: Sequence[Any]) -> tuple[Any, list[Any]]:
         if modality == "image":

@@ -66,10 +66,10 @@ class TextTower:
         projection = getattr(self._model, "text_projection", None) or self._tower.head
         return projection(states)  # type: ignore[no-any-return]
 
-    def truncated(self, texts: Sequence[str]) -> int:
-        """Texts that do not fit the window."""
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text does not fit the window."""
         ids = self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        return sum(len(one) > self.window for one in ids)
+        return [len(one) > self.window for one in ids]
 
     def _inputs(self, texts: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
         made = self._tokenizer(
