@@ -64,12 +64,12 @@ def photos(count: int, side: int) -> list[Media]:
     return [media(number) for number in range(count)]
 
 
-def sentences(count: int) -> list[Media]:
-    """Descriptions of about twenty words."""
+def sentences(count: int, length: int) -> list[Media]:
+    """Descriptions of so many words."""
     words = "a small dark bright photo of the red blue grass with three seven cats dogs in on under house"
     vocabulary = words.split(" ")
     rng = np.random.default_rng(0)
-    return [Media.of_text(f"{number} " + " ".join(rng.choice(vocabulary, 20))) for number in range(count)]
+    return [Media.of_text(f"{number} " + " ".join(rng.choice(vocabulary, length))) for number in range(count)]
 
 
 def bare(encoder: Encoder, modality: str, media: Sequence[Media], batch_size: int) -> None:
@@ -194,11 +194,12 @@ def _cases(minilm: Path | None, vit: Path) -> list[Callable[[], str]]:
         lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(1024, 64)),
         lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(256, 512)),
         lambda: compare("ViT-S/16 (transformers), JPEG of 512 x 512", small_vit, "image", photos(96, 512)),
-        lambda: compare("pocket CLIP (open_clip), 20 words", pocket, "text", sentences(2048)),
+        lambda: compare("pocket CLIP (open_clip), 12 words", pocket, "text", sentences(2048, 12)),
+        lambda: compare("the same, 30 words: all longer than its window", pocket, "text", sentences(2048, 30)),
     ]
     if minilm is not None:
         sentence = TransformersSpec(model=str(minilm))
-        rows.append(lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192)))
+        rows.append(lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192, 20)))
     return rows
 
 
