@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -52,8 +52,3 @@ class LayerAdapter(nn.Module, ABC):
 def parameter_name(stream: str, stop: str) -> str:
     """The module name for a stream at a stop; torch allows no dot in it."""
     return f"{stream}_{stop}".replace(".", "_")
-
-
-def stream_names(meetings: Sequence[Meeting]) -> tuple[str, ...]:
-    """All streams, in the order of the first meeting."""
-    return tuple(dict.fromkeys(name for meeting in meetings for name in meeting.stops))

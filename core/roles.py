@@ -7,6 +7,7 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -206,13 +207,13 @@ class ExpertSpec(ComponentSpec):
     rank: Annotated[int, Field(ge=1, le=65536)] | None = None
     """Width r it works in. Default: the adapter's."""
 
+    @abstractmethod
     def widths(self, rank: int) -> tuple[int, int, int]:
         """Columns of the target's projection it reads, of the partner's, and columns it gives to the up-projection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parameter_count(self, rank: int) -> int:
         """Trainable parameters of its own, the site's projections not counted."""
-        raise NotImplementedError
 
 
 class HeadSpec(ComponentSpec):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from graftwork.core.run_folder import RunFolderError
 from graftwork.core.towers import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 
-from .tower_models import hidden, hooks_on, inputs, model, vilt_streams
+from .tower_models import hidden, hooks_on, inputs, model, transformers, vilt_streams
 
 
 def spec_of(**fields: object) -> HMMoESpec:
@@ -260,3 +261,15 @@ def test_a_budget_that_nothing_fits_is_an_error():
     """With the least share there is."""
     with pytest.raises(TowerError, match=r"trainable_share 0.001 is too little: rank 1 is 0\.\d+ already"):
         grafted_of(HMMoESpec.model_validate({"budget": {"trainable_share": 0.001}}))
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
+    """The whole block of ``docs/towers.md``, as a reader would copy it."""
+    page = Path(__file__).parent.parent / "docs" / "towers.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    transformers()
+    names: dict = {}
+    exec(block, names)
+    assert sorted(names["grafted"].adapters) == ["again", "first"]
+    assert (tmp_path / "my-adapter" / "adapter_model.safetensors").is_file()

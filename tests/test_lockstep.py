@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from graftwork.core.towers import Tower, TowerError, find_blocks, find_stop, lockstep, pair_blocks
+from graftwork.plugins.encoders.open_clip import import_open_clip
 
 from .tower_models import FAMILIES, hidden, hooks_on, inputs, model, transformers
 
@@ -201,6 +202,28 @@ def test_a_model_nobody_wrote_code_for_works_by_its_name_alone(family, place):
             outputs.append(hidden(lockstep({"t": lambda: tower.model(**inputs(family))}, {"t": stops}, update)["t"]))
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
+
+
+@pytest.mark.parametrize("place", ["block", "attention", "feed_forward"])
+@pytest.mark.parametrize("vision", [{}, {"block_type": "custom", "qk_norm": True}], ids=["plain", "custom"])
+def test_open_clips_towers_meet_with_either_attention_class(vision, place):
+    """It calls its blocks positionally, and its text tower is a part of the model: zeros change nothing, noise does."""
+    sizes = {"image_size": 32, "layers": 3, "width": 32, "head_width": 16, "patch_size": 8}
+    words = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 3}
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        clip = import_open_clip().CLIP(embed_dim=16, vision_cfg={**sizes, **vision}, text_cfg=words).eval()
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(2, 3, 32, 32, generator=generator)
+    ids = torch.randint(1, 60, (2, 8), generator=generator)
+    towers = [Tower.of("image", clip.visual), Tower.of("text", clip.transformer)]
+    calls = {"image": lambda: clip.encode_image(pixels), "text": lambda: clip.encode_text(ids)}
+    with torch.no_grad():
+        plain = {name: call() for name, call in calls.items()}
+        for value, same in ((0.0, True), (1.0, False)):
+            update = lambda k, states: {n: torch.randn_like(s) * value for n, s in states.items()}  # noqa: B023, E731
+            out = lockstep(calls, all_stops(towers, [place], "parallel"), update)
+            assert [torch.equal(out[name], plain[name]) for name in plain] == [same, same]
 
 
 def test_a_tower_whose_width_changes_is_an_error():
