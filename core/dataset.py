@@ -30,7 +30,8 @@ class Media:
     digest: str
     #: Where it comes from, for messages.
     source: str
-    #: Decodes it: a ``PIL.Image.Image`` for images, ``str`` for texts. Raises ``DataError`` if it cannot.
+    #: Decodes it: a ``PIL.Image.Image`` for images, ``str`` for texts, ``Waveform`` for audio. Raises ``DataError`` if
+    #: it cannot.
     read: Callable[[], Any]
 
     @classmethod
@@ -39,16 +40,27 @@ class Media:
         return cls(hashlib.sha256(text.encode()).hexdigest(), source, lambda: text)
 
 
+#: Index into ``class_names``; one a pass (segments of a clip); or a score in [0, 1] by class (answers of a question).
+Target = int | tuple[int, ...] | Mapping[int, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One example: its modalities, and its class index if it is labelled."""
+    """One example: its modalities, and its target if it is labelled."""
 
     #: Unique in its data set, stable between runs.
     id: str
-    #: ``image``, ``text`` ... to content.
+    #: ``image``, ``text``, ``audio`` to content.
     modalities: Mapping[str, Media]
-    #: Index into ``class_names``.
-    target: int | None = None
+    #: What the task learns; a plain classification needs an ``int``.
+    target: Target | None = None
+    #: Where an item goes through the model several times: what each pass has of its own, beside ``modalities``, which
+    #: all share (the segments of a clip; the two pictures of one statement).
+    passes: tuple[Mapping[str, Media], ...] = ()
+
+    def views(self) -> tuple[Mapping[str, Media], ...]:
+        """The modalities of each pass; one of them where ``passes`` names none."""
+        return tuple({**self.modalities, **own} for own in self.passes) or (self.modalities,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +81,9 @@ class DatasetContent:
         digest = hashlib.sha256(repr((self.class_names, self.split_id)).encode())
         for name, items in sorted(self.splits.items()):
             for item in items:
-                media = sorted((kind, content.digest) for kind, content in item.modalities.items())
-                digest.update(repr((name, item.id, item.target, media)).encode())
+                media = [sorted((kind, content.digest) for kind, content in view.items()) for view in item.views()]
+                target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
+                digest.update(repr((name, item.id, target, media)).encode())
         return digest.hexdigest()
 
 
@@ -107,15 +120,16 @@ def sample_shots(items: Sequence[Item], shots: int | None, seed: int) -> tuple[I
     """The labelled items of a few-shot sample: ``shots`` of each class, or all where a class has fewer.
 
     Drawn by sha256 of seed and id, so that the sample is the same on every machine, whatever the method, and four
-    shots are a subset of sixteen.
+    shots are a subset of sixteen. Raises ``DataError`` for shots of items that have no single class.
     """
+    if shots is None:
+        return tuple(item for item in items if item.target is not None)
     classes: dict[int, list[Item]] = defaultdict(list)
     for item in items:
-        if item.target is not None:
+        if isinstance(item.target, int):
             classes[item.target].append(item)
-    if shots is None:
-        chosen = {item.id for group in classes.values() for item in group}
-    else:
-        draw = lambda item: hashlib.sha256(f"{seed}:{item.id}".encode()).digest()  # noqa: E731
-        chosen = {item.id for group in classes.values() for item in sorted(group, key=draw)[:shots]}
+        elif item.target is not None:
+            raise DataError(f"dataset.shots: item {item.id} has no single class to draw shots of; remove `shots`")
+    draw = lambda item: hashlib.sha256(f"{seed}:{item.id}".encode()).digest()  # noqa: E731
+    chosen = {item.id for group in classes.values() for item in sorted(group, key=draw)[:shots]}
     return tuple(item for item in items if item.id in chosen)

@@ -12,6 +12,8 @@ from ..registry.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .frozen_tower import FrozenTower
+
 
 class EncoderError(UserError):
     """The model cannot be loaded; the message says which file, and what does not fit."""
@@ -42,8 +44,9 @@ class Encoder(ABC):
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Vectors of a batch: float32 [B, d] of unit length, on the CPU.
 
-        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``) or ``text`` (``str``); where ``preprocess`` makes
-        something else of a content, that is taken too. Raises ``EncoderError`` for a modality that it does not have.
+        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``), ``text`` (``str``) or ``audio`` (``Waveform``);
+        where ``preprocess`` makes something else of a content, that is taken too. Raises ``EncoderError`` for a
+        modality that it does not have.
         """
 
     def preprocess(self, modality: str, content: Any) -> Any:
@@ -61,6 +64,16 @@ class Encoder(ABC):
         start and end tokens. Not normalised. Raises ``EncoderError`` for an encoder or a modality without tokens.
         """
         raise EncoderError(f"encoder: {type(self).__name__} gives no tokens of a {modality}; take other nodes")
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """Its towers, for adapters inside them: one a modality, or one that takes several (a single-stream model).
+
+        Raises ``EncoderError`` where it has none that can be entered.
+        """
+        raise EncoderError(
+            f"encoder: {type(self).__name__} offers no towers to adapters inside them; take encoder `transformers` or "
+            "`open_clip`, or an adapter on features"
+        )
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         """For each of ``texts``, whether it is longer than the text tower's window, so that its end is not heard."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -56,6 +57,20 @@ class CaptionerSpec(ComponentSpec):
     def missing_files(self) -> str | None:
         """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class TowerShape:
+    """A tower as its configuration tells it, for adapters inside it."""
+
+    #: What it takes: one modality, or several (a single-stream model).
+    modalities: tuple[str, ...]
+    #: Number of blocks.
+    depth: int
+    #: d of the hidden states.
+    width: int
+    #: Width of the vector that is read out.
+    read_out: int
 
 
 class EncoderSpec(ComponentSpec):
@@ -107,6 +122,10 @@ class EncoderSpec(ComponentSpec):
 
     def token_width(self, modality: str) -> int | None:
         """Width of the tokens of a modality; ``None`` where it has none, or where only loading tells."""
+        return None
+
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """Its towers, for adapters inside them, if they can be told without loading the model."""
         return None
 
     def frozen_parameters(self) -> int | None:
@@ -170,10 +189,17 @@ class BudgetSpec(Spec):
     """Trainable parameters of the adapter over the frozen parameters of all towers, at most."""
 
 
-class LayerAdapterSpec(AdapterSpec):
-    """An adapter inside the frozen towers: where they meet, and what is grafted there."""
+class TowerAdapterSpec(AdapterSpec):
+    """An adapter inside the frozen towers. ``tower_adapter.py`` says what it is built as."""
 
     level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    budget: BudgetSpec | None = None
+    """Instead of a rank: how large the adapter may be."""
+
+
+class LayerAdapterSpec(TowerAdapterSpec):
+    """An adapter at places where towers meet: which these are, and what is grafted there."""
 
     layer_map: Literal["equal", "stride", "last_k"] | Items[Items[Annotated[int, Field(ge=0)]]] = "stride"
     """Which blocks meet: `equal` (towers of one depth), `stride` (evenly spread over the deeper tower), `last_k` (the
@@ -184,8 +210,6 @@ class LayerAdapterSpec(AdapterSpec):
     """Where in a block: around the `block`, its `attention`, its `feed_forward`; several are allowed."""
     placement: Literal["parallel", "sequential"] = "sequential"
     """`parallel`: adapters read what the place reads; `sequential`: what it gives. Both add to what it gives."""
-    budget: BudgetSpec | None = None
-    """Instead of a rank: how large the adapter may be."""
 
     def graft_parameters(self, meetings: Sequence[Mapping[str, int]]) -> int | None:
         """Trainable parameters, if they can be told without building it; for each meeting, stream to width."""
@@ -233,6 +257,14 @@ class HeadSpec(ComponentSpec):
 
 class TaskSpec(ComponentSpec):
     """What is learnt and how it is scored."""
+
+    #: Modalities that every item must have; all others that the items have and the encoder takes are used as well.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
+    #: read out side by side (`joined`). `pairs`: every image is scored with every text, logits [images, texts].
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
+    #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
+    level: ClassVar[Literal["features", "layers"]] = "features"
 
     head: Annotated[HeadSpec, Slot("head")] | None = None
     """The head on top of the adapter, where the task has one."""

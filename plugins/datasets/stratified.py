@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from ...core.dataset import Item
 
@@ -16,7 +17,7 @@ def stratified_split(items: Sequence[Item], order: dict[str, str], fractions: di
     The first ``round(fraction * n)`` items in ``order`` (id to hash) go to the first split, and so on; the
     last of ``fractions`` takes what is left. Items keep their given order within a split.
     """
-    classes: dict[int | None, list[Item]] = defaultdict(list)
+    classes: dict[Any, list[Item]] = defaultdict(list)
     for item in items:
         classes[item.target].append(item)
     split_of: dict[str, str] = {}
