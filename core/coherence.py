@@ -18,15 +18,11 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             ("adapter", "type"),
             hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
         )
-    if spec.adapter.level == "layers":
-        yield Problem(
-            f"adapter `{adapter}` sits inside towers, and pipelines run adapters on encoded vectors only, so far",
-            ("adapter", "type"),
-            hint="graft it in Python: docs/towers.md",
-        )
-        return
-    yield from _incomparable(spec)
-    yield from _unconnectable(spec)
+    if spec.level == "layers":
+        yield from _between_towers(spec)
+    else:
+        yield from _incomparable(spec)
+        yield from _unconnectable(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "trials", "evaluation", "seed"):
             yield Problem(
@@ -46,6 +42,18 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         )
     if len(set(spec.seeds)) != len(spec.seeds):
         yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
+    """What stands for vectors that are encoded once has no place where the towers run."""
+    inside = spec.adapter.level == "layers"
+    why = f"adapter `{spec.adapter.type}` sits inside towers" if inside else f"task `{spec.task.type}` runs towers"
+    if spec.graph is not None:
+        yield Problem(f"{why}, where no graph is built", ("graph",), "remove it")
+    if spec.regularizers:
+        yield Problem(f"{why}, and regularizers look at trainings on features", ("regularizers",), "remove them")
+    if spec.task.blend > 0:
+        yield Problem(f"{why}, and zero-shot logits are blended in on features alone", ("task", "blend"), "remove it")
 
 
 def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:

@@ -55,6 +55,11 @@ class EncoderStage:
         """What is known of the weights of a modality's tower; loads it where nothing is stored."""
         return self.tower(modality).facts()
 
+    def open(self, modality: str) -> Encoder:
+        """The loaded model of a modality, to run it oneself."""
+        self._used[modality] = self.tower(modality)
+        return self.tower(modality).encoder
+
     @property
     def encoder(self) -> Encoder:
         """The model, or the models as one; loaded, if they were not."""

@@ -70,8 +70,16 @@ def encode_split(
         media[modality] = [item.modalities[modality] for item in items]
     vectors = {modality: torch.from_numpy(stage.encode(modality, media[modality], tell)) for modality in modalities}
     tokens = {modality: stage.encode_tokens(modality, media[modality], tell) for modality in tokens_of}
-    targets = torch.tensor([-1 if item.target is None else item.target for item in items], dtype=torch.int64)
+    targets = torch.tensor([-1 if item.target is None else _class_of(item) for item in items], dtype=torch.int64)
     return Features(tuple(item.id for item in items), vectors, targets, tokens)
+
+
+def _class_of(item: Item) -> int:
+    if not isinstance(item.target, int):
+        raise DataError(
+            f"item {item.id} has no single class; take the task that its data set is made for, which runs the towers"
+        )
+    return item.target
 
 
 def nodes_of(vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens], graph: GraphSpec | None) -> Nodes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..registry.catalogue import Catalogue
 from .adapter import Adapter
@@ -12,13 +12,16 @@ from .dataset import DataError
 from .fusion import CrossAttention, TokenPair
 from .head import ClassPrompts, Head
 from .layout import Readout, read_out
+from .learner import TrainableModel
 from .node_kinds import item_width
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 
 
-class GraftedModel(nn.Module):
-    """Logits from nodes. Its state dict, ``adapter.*``, ``head.*`` and ``fusion.*``, is what a run saves."""
+class GraftedModel(TrainableModel):
+    """Logits from nodes; trained are ``adapter.*``, ``head.*`` and ``fusion.*``."""
+
+    head: Head
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class GraftedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.adapter: Adapter = adapter
-        self.head: Head = head
+        self.head = head
         self.fusion = fusion
         self._readout, self._blend = readout, blend
 
@@ -65,10 +68,6 @@ class GraftedModel(nn.Module):
             return inputs
         assert self.fusion is not None, "tokens are to be fused"
         return self.fusion(inputs)  # type: ignore[no-any-return]
-
-    def trainable(self) -> dict[str, nn.Parameter]:
-        """Trainable parameters by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
 
 def build_model(

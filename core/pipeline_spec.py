@@ -30,7 +30,11 @@ class TrainerSpec(Spec):
     epochs: Annotated[int, Field(ge=0)] = 100
     """Passes over the labelled training items. Nothing trains when nothing is trainable."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
-    """Labelled items a step. Default: all of them in one step."""
+    """Labelled items a forward pass. Default: all of them at once; where the towers run, 32."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Forward passes whose gradients make one step."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """`bf16`: forward passes under autocast; parameters stay float32."""
     optimizer: Annotated[OptimizerSpec, Slot("optimizer", "adamw")] = Field(
         default_factory=lambda: {"type": "adamw"},
         validate_default=True,
@@ -139,6 +143,11 @@ class PipelineSpec(Spec):
     def seeds(self) -> tuple[int, ...]:
         """The seeds to train with."""
         return self.evaluation.seeds or (self.seed,)
+
+    @property
+    def level(self) -> Literal["features", "layers"]:
+        """Whether everything is encoded once, or the towers run in training."""
+        return "layers" if "layers" in (self.adapter.level, self.task.level) else "features"
 
     def to_json(self) -> dict[str, Any]:
         """The whole spec with every default filled in, as plain JSON."""

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import torch
-
-from ..registry.catalogue import Catalogue
 from .dataset import DataError, DatasetContent
 from .describe import CaptionerStage
-from .encode import EncoderStage, Tell
+from .encode import EncoderStage
 from .events import Note
 from .features import Features, encode_prompts, encode_splits
 from .head import ClassPrompts
 from .listing import list_items
-from .measure import Meter
 from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .pipeline_spec import PipelineSpec
+from .surroundings import Surroundings
 from .text_facts import TextFacts, text_facts
 from .unreadable import LeftOut, LeftOutItem, Splits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
-    """A data set, encoded."""
+    """Everything before training."""
 
     content: DatasetContent
-    #: The splits that the pipeline uses.
-    features: Mapping[str, Features]
+    #: The splits that the pipeline uses, with the items that could be read.
+    splits: Splits
     prompts: ClassPrompts | None
     encoder: EncoderStage
     #: Tells one prepared data set from another within a run.
@@ -41,71 +38,97 @@ class Prepared:
     left_out: tuple[LeftOutItem, ...]
 
 
+@dataclass(frozen=True)
+class Encoded(Prepared):
+    """A data set, encoded."""
+
+    #: The splits that the pipeline uses.
+    features: Mapping[str, Features]
+
+
 class Preparation:
     """Runs the stages up to the vectors, measuring each."""
 
-    def __init__(self, catalogue: Catalogue, store: Path, device: torch.device, meter: Meter, tell: Tell) -> None:
-        self.catalogue, self.store, self.device, self.meter, self.tell = catalogue, store, device, meter, tell
-        self._done: dict[str, Prepared] = {}
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self._done: dict[str, Encoded] = {}
 
-    def of(self, spec: PipelineSpec) -> Prepared:
+    def of(self, spec: PipelineSpec) -> Encoded:
         """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
-        sections = (spec.dataset, spec.captioner, spec.encoder)
-        dumped = [one and one.model_dump(mode="json") for one in sections]
         made_of = (vector_modalities(spec.graph, spec.task), token_modalities(spec.graph))
-        key = json.dumps([*dumped, made_of, spec.task.uses_prompts()])
+        key = preparation_key(spec, made_of)
         if key not in self._done:
             self._done[key] = self._prepare(spec, key)
         return self._done[key]
 
-    def _prepare(self, spec: PipelineSpec, key: str) -> Prepared:
-        with self.meter.stage("dataset"):
-            content = list_items(spec.dataset, self.catalogue, self.store, self.tell)
-            _require_splits(content, spec)
+    def _prepare(self, spec: PipelineSpec, key: str) -> Encoded:
+        content, used, left_out = listed(spec, self.around)
         vectors_of, tokens_of = vector_modalities(spec.graph, spec.task), token_modalities(spec.graph)
-        left_out = LeftOut(spec.dataset, self.tell)
-        encoder = EncoderStage(spec.encoder, self.catalogue, self.store, lambda: self.device)
-        wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
-        used: Splits = {name: content.splits[name] for name in wanted if name in content.splits}
-        captioner = self._captioner(spec)
+        encoder = EncoderStage(spec.encoder, self.around.catalogue, self.around.store, lambda: self.around.device)
+        captioner = captioner_of(spec, self.around) if "text" in modalities_of(spec.graph) else None
         if captioner is not None:
-            with self.meter.stage("describe"):
-                self._require_encoder(encoder, captioner, used)
-                used = self._described(captioner, used, left_out)
-        with self.meter.stage("encode"):
+            used = described(captioner, encoder, used, left_out, self.around)
+        with self.around.meter.stage("encode"):
             features, used = left_out.tolerate(
-                lambda splits: encode_splits(encoder, splits, vectors_of, self.tell, tokens_of), used
+                lambda splits: encode_splits(encoder, splits, vectors_of, self.around.tell, tokens_of), used
             )
-            prompts = encode_prompts(encoder, content.class_names, self.tell) if spec.task.uses_prompts() else None
-        content = _without(content, left_out.items)
-        self._note_short_classes(content, spec)
-        texts = text_facts(used, captioner, encoder, self.tell) if "text" in modalities_of(spec.graph) else None
-        return Prepared(content, features, prompts, encoder, key, texts, tuple(left_out.items))
+            prompts = prompts_of(spec, encoder, content, self.around)
+        content = readable(content, left_out, spec, self.around)
+        texts = text_facts(used, captioner, encoder, self.around.tell) if "text" in modalities_of(spec.graph) else None
+        return Encoded(content, used, prompts, encoder, key, texts, tuple(left_out.items), features)
 
-    def _captioner(self, spec: PipelineSpec) -> CaptionerStage | None:
-        """The captioner, where there is one and a node needs its texts."""
-        if spec.captioner is None or "text" not in modalities_of(spec.graph):
-            return None
-        return CaptionerStage(spec.captioner, self.catalogue, self.store, lambda: self.device)
 
-    def _require_encoder(self, encoder: EncoderStage, captioner: CaptionerStage, splits: Splits) -> None:
-        """Load an encoder that is not on this machine before hours of describing, not after them."""
+def preparation_key(spec: PipelineSpec, made_of: object) -> str:
+    """Equal for specs that agree on data, captioner, encoder, prompts and on what they are ``made_of``."""
+    sections = (spec.dataset, spec.captioner, spec.encoder)
+    return json.dumps([*(one and one.model_dump(mode="json") for one in sections), made_of, spec.task.uses_prompts()])
+
+
+def listed(spec: PipelineSpec, around: Surroundings) -> tuple[DatasetContent, Splits, LeftOut]:
+    """The data set, the splits that the pipeline uses, and who keeps account of items that cannot be read."""
+    with around.meter.stage("dataset"):
+        content = list_items(spec.dataset, around.catalogue, around.store, around.tell)
+        _require_splits(content, spec)
+    wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
+    used: Splits = {name: content.splits[name] for name in wanted if name in content.splits}
+    return content, used, LeftOut(spec.dataset, around.tell)
+
+
+def captioner_of(spec: PipelineSpec, around: Surroundings) -> CaptionerStage | None:
+    """The captioner, where there is one."""
+    if spec.captioner is None:
+        return None
+    return CaptionerStage(spec.captioner, around.catalogue, around.store, lambda: around.device)
+
+
+def described(
+    captioner: CaptionerStage, encoder: EncoderStage, splits: Splits, left_out: LeftOut, around: Surroundings
+) -> Splits:
+    """The items with descriptions as their texts."""
+    with around.meter.stage("describe"):
         items = [item for split in splits.values() for item in split]
         if encoder.spec.missing_files() and captioner.missing(items):
-            _ = encoder.encoder
+            _ = encoder.encoder  # one that is not on this machine: now, and not after hours of describing
+        found, _ = left_out.tolerate(lambda some: captioner.describe(some, around.tell), splits)
+    return found
 
-    def _described(self, captioner: CaptionerStage, splits: Splits, left_out: LeftOut) -> Splits:
-        described, _ = left_out.tolerate(lambda some: captioner.describe(some, self.tell), splits)
-        return described
 
-    def _note_short_classes(self, content: DatasetContent, spec: PipelineSpec) -> None:
-        shots = spec.dataset.shots or 0
-        counts = [
-            sum(item.target == index for item in content.splits["train"]) for index in range(len(content.class_names))
-        ]
-        short = [name for name, count in zip(content.class_names, counts, strict=True) if count < shots]
+def prompts_of(
+    spec: PipelineSpec, encoder: EncoderStage, content: DatasetContent, around: Surroundings
+) -> ClassPrompts | None:
+    """Class vectors, where the task uses them."""
+    return encode_prompts(encoder, content.class_names, around.tell) if spec.task.uses_prompts() else None
+
+
+def readable(content: DatasetContent, left_out: LeftOut, spec: PipelineSpec, around: Surroundings) -> DatasetContent:
+    """The data set without what cannot be read; tells of classes that have fewer items than asked for."""
+    content = _without(content, left_out.items)
+    if shots := spec.dataset.shots:
+        counts = Counter(item.target for item in content.splits["train"] if isinstance(item.target, int))
+        short = [name for index, name in enumerate(content.class_names) if counts[index] < shots]
         if short:
-            self.tell(Note(f"fewer than {shots} training items, all are used: {', '.join(short[:10])}"))
+            around.tell(Note(f"fewer than {shots} training items, all are used: {', '.join(short[:10])}"))
+    return content
 
 
 def _without(content: DatasetContent, left_out: Sequence[LeftOutItem]) -> DatasetContent:

@@ -14,13 +14,10 @@ import torch
 from .. import __version__
 from .assemble import build
 from .dataset import sample_fingerprint
-from .experiment import Experiment, Trial
-from .graph import Support
+from .experiment import Experiment
 from .head import Head
-from .node_kinds import nodes_in_words
-from .policies import policy_in_words
 from .prepare import Prepared
-from .support_sets import NO_CROSS_EDGE
+from .trial import Trial
 
 _PACKAGES = (
     "torch",
@@ -48,7 +45,7 @@ def summarise(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
 
 
 def result_of(
-    experiment: Experiment, best: Trial, trials: Sequence[dict[str, Any]], scores: Sequence[dict[str, float]]
+    experiment: Experiment, best: Trial[Any], trials: Sequence[dict[str, Any]], scores: Sequence[dict[str, float]]
 ) -> dict[str, Any]:
     """The contents of ``result.json``."""
     spec, prepared = best.spec, best.prepared
@@ -69,12 +66,8 @@ def result_of(
         "seeds": list(spec.seeds),
         "saved_seed": spec.seeds[saved_index(best)],
         "epochs_kept": [one.epoch for one in best.trained],
-        "inductive": spec.evaluation.inductive,
-        "inductive_note": policy_in_words(spec),
-        "nodes": nodes_in_words(spec.graph),
+        **experiment.engine(spec).conditions(best),
         "blend": spec.task.blend,
-        "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
-        "graph": _graph_facts(best),
         "prompts": list(spec.encoder.templates) if prepared.prompts is not None else "none: the head uses no prompts",
         "dataset": {
             "type": spec.dataset.type,
@@ -82,9 +75,9 @@ def result_of(
             "sizes": {name: len(items) for name, items in prepared.content.splits.items()},
             "shots": spec.dataset.shots,
             "notes": list(prepared.content.notes),
-            "labelled": [int((one.targets >= 0).sum()) for one in best.supports],
+            "labelled": [len(ids) for ids in best.labelled],
             "left_out": _left_out(prepared),
-            "sample": [sample_fingerprint(_labelled_ids(one)) for one in best.supports],
+            "sample": [sample_fingerprint(ids) for ids in best.labelled],
             "class_names": list(prepared.content.class_names),
             "fingerprint": prepared.content.fingerprint(),
         },
@@ -120,20 +113,22 @@ def result_of(
     }
 
 
-def _fitted(head: Head) -> int:
+def _fitted(head: Head | None) -> int:
     """Numbers that a head took from the labelled items without training: solved weights, a cache, class means."""
+    if head is None:
+        return 0
     trained = sum(parameter.numel() for parameter in head.parameters() if parameter.requires_grad)
     stored: int = sum(tensor.numel() for tensor in head.state_dict().values())
     return stored - trained
 
 
-def saved_index(trial: Trial) -> int:
+def saved_index(trial: Trial[Any]) -> int:
     """Which seed is saved: the best on the selection split, the first among equals."""
     scores = [one.selection or 0.0 for one in trial.trained]
     return scores.index(max(scores))
 
 
-def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
+def lock_of(experiment: Experiment, best: Trial[Any]) -> dict[str, Any]:
     """The contents of ``lock.json``: everything needed to run the same thing again."""
     return {
         "pipeline": experiment.spec.to_json(),
@@ -143,7 +138,7 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
         },
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
         "sampled_items": (
-            {seed: _labelled_ids(one) for seed, one in zip(best.spec.seeds, best.supports, strict=True)}
+            {seed: list(ids) for seed, ids in zip(best.spec.seeds, best.labelled, strict=True)}
             if best.spec.dataset.shots
             else "all"
         ),
@@ -158,29 +153,7 @@ def lock_of(experiment: Experiment, best: Trial) -> dict[str, Any]:
 def _left_out(prepared: Prepared) -> dict[str, int]:
     """How many unreadable items each split that was used has lost."""
     lost = Counter(item.split for item in prepared.left_out)
-    return {name: lost[name] for name in prepared.features}
-
-
-def _labelled_ids(support: Support) -> list[str]:
-    return [id_ for id_, target in zip(support.ids, support.targets.tolist(), strict=True) if target >= 0]
-
-
-def _graph_facts(trial: Trial) -> dict[str, Any] | None:
-    supports = [support for support in trial.supports if support.graph is not None]
-    if not supports:
-        return None
-    layouts = [support.nodes.layout for support in supports]
-    facts: dict[str, Any] = {
-        "support_nodes": [len(support.x) for support in supports],
-        "support_edges": [graph.num_edges for support in supports if (graph := support.graph)],
-    }
-    if any(support.settled for support in supports):
-        facts["settled"] = [support.settled and support.settled.model_dump(mode="json") for support in supports]
-    if any(layouts):
-        facts["edges_by_block"] = [one.nodes.layout.edges_by_block(one.graph) for one in supports]  # type: ignore[union-attr, arg-type]
-        if any(blocks["vt"] == 0 for blocks in facts["edges_by_block"]):
-            facts["warning"] = NO_CROSS_EDGE
-    return facts
+    return {name: lost[name] for name in prepared.splits}
 
 
 def _version(package: str) -> str | None:

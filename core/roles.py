@@ -277,6 +277,22 @@ class TaskSpec(ComponentSpec):
         return self.blend > 0 or (self.head is not None and self.head.uses_prompts())
 
 
+class PairsTaskSpec(TaskSpec):
+    """A task that scores every image with every text (``views`` `pairs`): there is no head."""
+
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
+    level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    joint: bool = False
+    """Off: image and text pass the towers apart, a vector each, so that experts which need a partner are silent. On:
+    pairs pass the towers together as well, and the score of a pair is the cosine of its own two read-outs."""
+    rerank: Annotated[int, Field(ge=1)] = 32
+    """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
+    scale: Annotated[float, Field(gt=0)] = 20.0
+    """Factor from cosine to logit."""
+
+
 class RegularizerSpec(ComponentSpec):
     """A penalty on the trainable parameters."""
 

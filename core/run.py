@@ -10,7 +10,7 @@ from ..registry.catalogue import Catalogue
 from .assemble import build
 from .devices import own_randomness, resolve_device
 from .events import Note, RunFinished, RunStarted, StageFinished
-from .experiment import Experiment, Trial
+from .experiment import Experiment
 from .files import sweep_partials
 from .pipeline_spec import PipelineSpec
 from .reporter import Reporters
@@ -19,6 +19,7 @@ from .run_folder import new_run_folder, write_json, write_lines, writing
 from .save_adapter import save_adapter
 from .search import trial_count
 from .training import TrainingError
+from .trial import Trial
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -56,7 +57,7 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
             reporters.tell(RunStarted(spec.name, str(folder), trainings))
             best, tried = _best_trial(experiment, reporters)
             result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
-            save_adapter(partial / "adapter", best, saved_index(best), result)
+            save_adapter(partial / "adapter", experiment, best, saved_index(best), result)
             write_json(partial / "lock.json", lock_of(experiment, best))
             write_json(partial / "result.json", result)
             if best.spec.dataset.on_error == "record":
@@ -69,9 +70,9 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
     return Run(folder, result, catalogue)
 
 
-def _best_trial(experiment: Experiment, reporters: Reporters) -> tuple[Trial, list[dict[str, Any]]]:
+def _best_trial(experiment: Experiment, reporters: Reporters) -> tuple[Trial[Any], list[dict[str, Any]]]:
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
-    best: Trial | None = None
+    best: Trial[Any] | None = None
     tried: list[dict[str, Any]] = []
     number = 0
     for trial in experiment.trials():

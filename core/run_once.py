@@ -87,7 +87,9 @@ class RunOnce:
 
 
 def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
-    """What the encoder is asked for: the nodes' modalities, and texts for prompts."""
+    """What the encoder is asked for: the nodes' modalities, and texts for prompts; all where its towers run."""
+    if spec.level == "layers":
+        return tuple(sorted(spec.encoder.modalities() or ("image", "text")))
     return tuple(dict.fromkeys([*modalities_of(spec.graph), *(["text"] if spec.task.uses_prompts() else [])]))
 
 

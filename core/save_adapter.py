@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .experiment import Trial
+from .experiment import Experiment
 from .run_folder import seal, write_json, write_tensors
-from .stored_support import support_tensors
+from .trial import Trial
 
 TENSORS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 
 
-def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any]) -> None:
+def save_adapter(folder: Path, experiment: Experiment, trial: Trial[Any], index: int, result: dict[str, Any]) -> None:
     """Save seed number ``index`` of ``trial``: adapter and head, support set, pipeline, model card, manifest."""
-    trained, support = trial.trained[index], trial.supports[index]
-    prepared = trial.prepared
+    trained, prepared, engine = trial.trained[index], trial.prepared, experiment.engine(trial.spec)
     folder.mkdir()
     write_tensors(folder / TENSORS, trained.model.state_dict())
-    write_tensors(folder / "support.safetensors", support_tensors(trial.spec, support, prepared.prompts, trained.model))
-    for stem, tensors in trained.files.items():
+    for stem, tensors in (engine.tensors(trial, index) | trained.files).items():
         write_tensors(folder / f"{stem}.safetensors", tensors)
     write_json(folder / "pipeline.json", trial.spec.to_json())
     write_json(
@@ -36,11 +34,8 @@ def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any])
                 "encoder_weights": {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()},
                 "logit_scale": prepared.prompts.logit_scale if prepared.prompts else None,
                 "class_names": list(prepared.content.class_names),
-                "support_ids": list(support.ids),
-                "node_width": support.nodes.width,
-                "text_width": support.nodes.text_width,
-                "graph": support.settled.model_dump(mode="json") if support.settled else None,
                 "seed": trial.spec.seeds[index],
+                **engine.facts(trial, index),
             },
         },
     )
@@ -48,14 +43,14 @@ def save_adapter(folder: Path, trial: Trial, index: int, result: dict[str, Any])
     seal(folder)
 
 
-def _base_model(trial: Trial) -> dict[str, str | None]:
+def _base_model(trial: Trial[Any]) -> dict[str, str | None]:
     """The frozen model of the nodes in PEFT's words; of two towers, the first."""
     tower = next(iter(trial.prepared.encoder.used().values()))
     name = getattr(tower.spec, "model", tower.spec.type)
     return {"base_model_name_or_path": name, "revision": tower.facts().revision}
 
 
-def model_card(trial: Trial, result: dict[str, Any]) -> str:
+def model_card(trial: Trial[Any], result: dict[str, Any]) -> str:
     """A short README with what the adapter is and what was measured, every condition named."""
     metrics = "\n".join(
         f"| {name} | {figure['mean']:.4f} ± {figure['std']:.4f} |" for name, figure in result["test"].items()

@@ -15,16 +15,16 @@ from .assemble import build
 from .dataset import sample_shots
 from .encode import Tell
 from .events import Note
+from .feature_learner import HeldOut
 from .features import Features, nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
 from .measure import Meter
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 from .policies import splits_in_the_graph
-from .prepare import Prepared
+from .prepare import Encoded
 from .queries import connect, inside, meet
 from .roles import GraphSpec
-from .training import HeldOut
 
 T = TypeVar("T")
 NO_CROSS_EDGE = (
@@ -45,18 +45,18 @@ class SupportSets:
         self._memory: dict[str, Any] = {}
         self._without_edge_across: list[GraphSpec | None] = []
 
-    def support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
+    def support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
         """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
 
         With policy ``transductive`` the items of the splits to be scored as well, without their labels.
         """
         return self._once(_key("support", spec, prepared, seed), lambda: self._support(spec, prepared, seed))
 
-    def met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
+    def met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
         """A split that met the support set of a seed by the pipeline's inductive policy, ready to be scored."""
         return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
 
-    def _support(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Support:
+    def _support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
         features = self._chosen(spec, prepared, seed)
         nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
         with self.meter.stage("graph"):
@@ -75,7 +75,7 @@ class SupportSets:
             self._note_no_edge_across(spec, nodes)
         return Support(ids, nodes, targets.to(self.device), settled, splits)
 
-    def _chosen(self, spec: PipelineSpec, prepared: Prepared, seed: int) -> Features:
+    def _chosen(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Features:
         """The training items that are nodes; those beyond the few-shot sample without their labels."""
         features = prepared.features["train"]
         labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
@@ -92,7 +92,7 @@ class SupportSets:
                 self.tell(Note(NO_CROSS_EDGE))
             self._without_edge_across.append(spec.graph)
 
-    def _met(self, spec: PipelineSpec, prepared: Prepared, seed: int, split: str) -> HeldOut:
+    def _met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
         with self.meter.stage("graph"):
             if split in support.splits:
@@ -102,7 +102,7 @@ class SupportSets:
                 queries = meet(support, self._nodes(spec, prepared, features), builder, spec)
         return HeldOut(queries, features.targets.to(self.device))
 
-    def _nodes(self, spec: PipelineSpec, prepared: Prepared, features: Features) -> Nodes:
+    def _nodes(self, spec: PipelineSpec, prepared: Encoded, features: Features) -> Nodes:
         nodes = nodes_of(features.vectors, features.tokens, spec.graph)
         if spec.task.blend > 0:
             assert prepared.prompts is not None, "a task that blends uses prompts"
@@ -137,6 +137,6 @@ def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGra
     return connect(builder, nodes)
 
 
-def _key(what: str, spec: PipelineSpec, prepared: Prepared, seed: int) -> str:
+def _key(what: str, spec: PipelineSpec, prepared: Encoded, seed: int) -> str:
     graph = spec.graph and spec.graph.model_dump(mode="json")
     return json.dumps([what, graph, spec.adapter.needs_graph, spec.task.blend > 0, prepared.key, seed])

@@ -1,4 +1,4 @@
-"""One training: one spec, one seed, feature-level. The backbone is not run again, so an epoch takes milliseconds."""
+"""One training: one spec, one seed, whatever the level of the adapter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,37 +18,14 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 from ..registry.catalogue import Catalogue
 from ..registry.errors import UserError
 from .assemble import build
-from .model import GraftedModel
-from .nodes import Nodes
+from .learner import Learner, TrainableModel
 from .pipeline_spec import PipelineSpec
-from .queries import Queries
-from .regularizer import Regularizer, TrainingView
+from .regularizer import Regularizer
 from .run_folder import adapter_folder
-from .task import Task
 
 
 class TrainingError(UserError):
     """Training broke down; the message says when and what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Nodes of which some items have labels to learn from."""
-
-    nodes: Nodes
-    #: int64 [n]: items of ``nodes``.
-    rows: Tensor
-    #: int64 [n]: their classes.
-    targets: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """Items to select on or to test on: they met the support set by the pipeline's inductive policy."""
-
-    queries: Queries
-    #: int64 [Q]: their classes.
-    targets: Tensor
 
 
 @dataclass(slots=True)
@@ -55,7 +33,7 @@ class Trained:
     """The outcome of one training."""
 
     #: With the kept parameters in place.
-    model: GraftedModel
+    model: TrainableModel
     #: Epoch that was kept, from 1; 0 is the start.
     epoch: int
     #: Primary metric on the selection split at that epoch; ``None`` without one.
@@ -73,7 +51,7 @@ class _Best:
     epoch: int = 0
     state: dict[str, Tensor] | None = None
 
-    def offer(self, model: GraftedModel, epoch: int, rank: tuple[float, float]) -> None:
+    def offer(self, model: TrainableModel, epoch: int, rank: tuple[float, float]) -> None:
         if rank > self.rank:
             self.rank, self.epoch, self.state = rank, epoch, copy.deepcopy(model.state_dict())
 
@@ -84,51 +62,43 @@ Hear = Callable[[int, float, float | None], None]
 def train(
     spec: PipelineSpec,
     catalogue: Catalogue,
-    model: GraftedModel,
-    task: Task,
-    labelled: Labelled,
-    selection: HeldOut | None,
+    learner: Learner,
     seed: int,
     hear: Hear = lambda epoch, loss, metric: None,
 ) -> Trained:
-    """Fit the head of ``model``, train the model in place on the labelled rows, keep the best (or last) epoch.
+    """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
 
     ``hear(epoch, loss, metric)`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
     """
     start = time.perf_counter()
-    model.fit_head(labelled.nodes, labelled.rows, labelled.targets)
+    model = learner.model.eval()
+    learner.fit()
     parameters = model.trainable()
-    view = TrainingView(
-        parameters=parameters,
-        logits=lambda: model(labelled.nodes, labelled.rows),
-        targets=labelled.targets,
-        losses=task.losses,
-        previous=adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None,
-        generator=torch.Generator().manual_seed(seed),
-    )
     regularizers: list[Regularizer] = [build(catalogue, one) for one in spec.regularizers] if parameters else []
+    previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
+    view = learner.view(previous, torch.Generator().manual_seed(seed)) if regularizers else None
     for regularizer in regularizers:
+        assert view is not None
         regularizer.start(view)
     best = _Best()
-    if selection is not None:
-        best.offer(model, 0, _rank(model, task, selection))
+    if (rank := learner.rank()) is not None:
+        best.offer(model, 0, rank)
     last = spec.trainer.epochs if parameters else 0
-    loop = _Loop(spec, catalogue, model, len(labelled.rows), seed) if last else None
+    loop = _Loop(spec, catalogue, learner, seed) if last else None
     for epoch in range(1, last + 1):
         assert loop is not None
-        loss = loop.epoch(task, labelled, regularizers)
+        loss = loop.epoch(regularizers)
         _require_finite(loss, epoch)
-        rank = _rank(model, task, selection) if selection is not None else None
-        if rank is not None:
+        if (rank := learner.rank()) is not None:
             best.offer(model, epoch, rank)
         hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None)
-    trained = _keep(spec, model, task, selection, best, last)
+    trained = _keep(spec, learner, best, last)
     if last:  # the last step may have ruined what the last loss still looked well on
-        with torch.no_grad():
-            _require_finite(float(task.losses(view.logits(), labelled.targets).mean()), trained.epoch)
+        _require_finite(learner.final_loss(), trained.epoch)
         _require_finite(trained.selection or 0.0, trained.epoch)
     trained.seconds = time.perf_counter() - start
     for regularizer in regularizers:
+        assert view is not None
         trained.files |= regularizer.finish(view)
     return trained
 
@@ -141,48 +111,50 @@ def _require_finite(value: float, epoch: int) -> None:
 class _Loop:
     """Optimizer, learning rate and batch order of one training."""
 
-    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, model: GraftedModel, items: int, seed: int) -> None:
-        self.model = model
-        self.size = min(spec.trainer.batch_size or items, items)
-        self.parameters = model.trainable()
+    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, learner: Learner, seed: int) -> None:
+        self.learner, self._trainer = learner, spec.trainer
+        self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
+        self.parameters = learner.model.trainable()
         self.optimizer: Optimizer = build(catalogue, spec.trainer.optimizer, list(self.parameters.values()))
         self.scheduler: LRScheduler = LambdaLR(self.optimizer, lambda step: 1.0)
+        batches = math.ceil(learner.items / self.size)
         if spec.trainer.schedule == "cosine":
-            self.scheduler = CosineAnnealingLR(self.optimizer, spec.trainer.epochs * math.ceil(items / self.size))
+            steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
+            self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._order = torch.Generator().manual_seed(seed)
 
-    def epoch(self, task: Task, labelled: Labelled, regularizers: Sequence[Regularizer]) -> float:
-        """One pass over the labelled rows; returns the mean loss, penalties included."""
-        total, count = 0.0, len(labelled.rows)
+    def epoch(self, regularizers: Sequence[Regularizer]) -> float:
+        """One pass over the labelled items; returns the mean loss, penalties included."""
+        self.learner.model.train()
+        total, count = 0.0, self.learner.items
         order = torch.randperm(count, generator=self._order) if self.size < count else torch.arange(count)
-        for start in range(0, count, self.size):
-            batch = order[start : start + self.size].to(labelled.rows.device)
-            loss = task.losses(self.model(labelled.nodes, labelled.rows[batch]), labelled.targets[batch]).mean()
-            for regularizer in regularizers:
-                loss = loss + regularizer.penalty(self.parameters)
+        batches = torch.split(order, self.size)
+        for start in range(0, len(batches), self._trainer.accumulate):
+            step = batches[start : start + self._trainer.accumulate]
+            items = sum(map(len, step))
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            for batch in step:
+                with self._precision():
+                    loss = self.learner.loss(batch)
+                for regularizer in regularizers:
+                    loss = loss + regularizer.penalty(self.parameters)
+                (loss * (len(batch) / items)).backward()  # type: ignore[no-untyped-call]
+                total += float(loss.detach()) * len(batch) / count
             self.optimizer.step()
             self.scheduler.step()
-            total += float(loss.detach()) * len(batch) / count
+        self.learner.model.eval()
         return total
 
-
-def _rank(model: GraftedModel, task: Task, selection: HeldOut) -> tuple[float, float]:
-    logits = selection.queries.logits(model)
-    with torch.no_grad():
-        loss = float(task.losses(logits, selection.targets).mean())
-    metric = task.metrics(logits, selection.targets)[task.primary]
-    return (metric, -loss) if math.isfinite(loss) else (-math.inf, -math.inf)
+    def _precision(self) -> AbstractContextManager[object]:
+        if self._trainer.precision == "fp32":
+            return nullcontext()
+        device = next(iter(self.parameters.values())).device.type
+        return torch.autocast(device, torch.bfloat16)
 
 
-def _keep(
-    spec: PipelineSpec, model: GraftedModel, task: Task, selection: HeldOut | None, best: _Best, last: int
-) -> Trained:
-    if selection is None:
-        return Trained(model, last, None, 0.0)
-    if spec.trainer.keep == "last":
-        return Trained(model, last, _rank(model, task, selection)[0], 0.0)
-    if best.state is not None:
-        model.load_state_dict(best.state)
-    return Trained(model, best.epoch, best.rank[0], 0.0)
+def _keep(spec: PipelineSpec, learner: Learner, best: _Best, last: int) -> Trained:
+    if spec.trainer.keep == "last" or best.state is None:
+        rank = learner.rank()
+        return Trained(learner.model, last, rank and rank[0], 0.0)
+    learner.model.load_state_dict(best.state)
+    return Trained(learner.model, best.epoch, best.rank[0], 0.0)

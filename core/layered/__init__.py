@@ -1,0 +1,1 @@
+"""Adapters inside the towers: the towers run in training, batch by batch."""

@@ -1,0 +1,177 @@
+"""The engine of adapters inside towers, and of tasks whose items go through several towers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..assemble import build
+from ..dataset import DataError, sample_shots
+from ..devices import own_randomness
+from ..encode import EncoderStage
+from ..engine import Engine
+from ..pipeline_spec import PipelineSpec
+from ..prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
+from ..roles import PairsTaskSpec
+from ..surroundings import Surroundings
+from ..task import Task
+from ..training import Hear, train
+from ..trial import Trial
+from ..warm_start import start_from
+from .learner import LayerLearner, PairLearner, ReadOuts, Targeted, all_logits, fitting
+from .model import LayeredModel, build_layered
+from .open_towers import OpenTowers, open_towers, shared_modalities
+from .pairs import Pairs
+from .passes import Passes
+from .reading import Reader
+
+
+@dataclass(frozen=True)
+class Opened(Prepared):
+    """A data set, read, with the towers that its items go through."""
+
+    towers: OpenTowers
+    reader: Reader
+
+
+class LayerEngine(Engine[Opened]):
+    """Trains through the towers. Where nothing inside them is trained, they run once an item."""
+
+    def __init__(self, around: Surroundings) -> None:
+        super().__init__(around)
+        self._prepared: dict[str, Opened] = {}
+        self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
+
+    def prepare(self, spec: PipelineSpec) -> Opened:
+        """The items read and preprocessed, the towers loaded."""
+        key = preparation_key(spec, [spec.task.type, spec.task.needs])
+        if key not in self._prepared:
+            self._prepared[key] = self._prepare(spec, key)
+        return self._prepared[key]
+
+    def _prepare(self, spec: PipelineSpec, key: str) -> Opened:
+        around = self.around
+        content, used, left_out = listed(spec, around)
+        encoder = EncoderStage(spec.encoder, around.catalogue, around.store, lambda: around.device)
+        captioner = captioner_of(spec, around)
+        if captioner is not None:
+            used = described(captioner, encoder, used, left_out, around)
+        modalities = shared_modalities(used, encoder, spec.task, around)
+        with around.meter.stage("read"):
+            towers = open_towers(encoder, modalities)
+            reader = Reader(towers.encoders)
+            _, used = left_out.tolerate(lambda splits: reader.read_all(splits, around.tell), used)
+        prompts = prompts_of(spec, encoder, content, around)
+        content = readable(content, left_out, spec, around)
+        return Opened(content, used, prompts, encoder, key, None, tuple(left_out.items), towers, reader)
+
+    def train(self, trial: Trial[Opened], seed: int, hear: Hear) -> None:
+        """On the labelled items of the seed's sample."""
+        spec, prepared = trial.spec, trial.prepared
+        task: Task = build(self.around.catalogue, spec.task)
+        items = sample_shots(prepared.splits["train"], spec.dataset.shots, seed)
+        if not items:
+            raise DataError("no item of split train is labelled")
+        labelled = self._targeted(prepared, task, items)
+        select_on = spec.evaluation.select_on
+        selection = self._targeted(prepared, task, prepared.splits[select_on]) if select_on != "none" else None
+        with self.around.meter.stage("train"), own_randomness(self.around.device):
+            torch.manual_seed(seed)
+            model = self.model(spec, prepared, len(items[0].views()))
+            if spec.trainer.start_from:
+                start_from(model, Path(spec.trainer.start_from))
+            size = spec.encoder.batch_size
+            if isinstance(spec.task, PairsTaskSpec):
+                learner: LayerLearner = PairLearner(model, task, spec.task, labelled, selection, size)
+            else:
+                learner = LayerLearner(model, task, labelled, selection, size, self._read_outs(spec, prepared))
+            trial.trained.append(train(spec, self.around.catalogue, learner, seed, hear))
+        trial.labelled.append(tuple(item.id for item in items))
+
+    def model(self, spec: PipelineSpec, prepared: Opened, passes: int) -> LayeredModel:
+        """A fresh model for a spec."""
+        classes = len(prepared.content.class_names)
+        return build_layered(spec, self.around.catalogue, prepared.towers, classes, passes, prepared.prompts)
+
+    def score(self, trial: Trial[Opened], index: int, split: str) -> dict[str, float]:
+        """All items of the split, batch by batch."""
+        spec, prepared, model = trial.spec, trial.prepared, _layered(trial, index)
+        task: Task = build(self.around.catalogue, spec.task)
+        held_out = self._targeted(prepared, task, prepared.splits[split])
+        size = spec.encoder.batch_size
+        with self.around.meter.stage("evaluate"):
+            if isinstance(spec.task, PairsTaskSpec):
+                scored = Pairs(spec.task, held_out.passes, held_out.targets).all_scores(model, size)
+                return task.metrics(scored.scores, scored.relevant)
+            source = self._read_outs(spec, prepared)(model, held_out.passes)
+            logits = all_logits(model, source, len(held_out.passes), size).logits
+            return task.metrics(logits, fitting(held_out.targets, logits))
+
+    def _targeted(self, prepared: Opened, task: Task, items: Any) -> Targeted:
+        targets = task.targets(items, len(prepared.content.class_names)).to(self.around.device)
+        return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
+
+    def _read_outs(self, spec: PipelineSpec, prepared: Opened) -> Any:
+        """Read-outs of a model: those of frozen towers are the same for every trial and seed."""
+
+        def of(model: LayeredModel, passes: Passes) -> ReadOuts:
+            if model.inside:
+                return ReadOuts(model, passes, spec.encoder.batch_size)
+            key = (prepared.key, tuple(item.id for item in passes.items))
+            if key not in self._frozen:
+                self._frozen[key] = ReadOuts(model, passes, spec.encoder.batch_size)
+            return self._frozen[key]
+
+        return of
+
+    def conditions(self, trial: Trial[Opened]) -> dict[str, Any]:
+        """The towers, and how large the adapter is beside them."""
+        model, towers = _layered(trial, 0), trial.prepared.towers
+        frozen = model.grafted.frozen_parameters()
+        adapter = sum(parameter.numel() for parameter in model.adapter.parameters())
+        return {
+            "inductive": "attach",
+            "inductive_note": "no graph: every item stands alone",
+            "nodes": "towers: " + ", ".join("+".join(frozen.tower.streams) for frozen in towers.towers),
+            "pool": "none: no graph",
+            "graph": None,
+            "adapter": {
+                "type": trial.spec.adapter.type,
+                "parameters": adapter,
+                "share_of_frozen": adapter / frozen,
+                "spec": _settled(model, trial),
+            },
+        }
+
+    def tensors(self, trial: Trial[Opened], index: int) -> dict[str, dict[str, Tensor]]:
+        """The class vectors, where the head compares with them."""
+        spec, prompts = trial.spec, trial.prepared.prompts
+        if prompts is None or spec.task.head is None or not spec.task.head.uses_prompts():
+            return {}
+        return {"support": {"class_vectors": prompts.vectors}}
+
+    def facts(self, trial: Trial[Opened], index: int) -> dict[str, Any]:
+        """The towers and where in them the adapter sits."""
+        prepared = trial.prepared
+        return {
+            "level": "layers",
+            "modalities": list(prepared.towers.modalities),
+            "passes": len(prepared.splits["train"][0].views()),
+        }
+
+
+def _settled(model: LayeredModel, trial: Trial[Opened]) -> Mapping[str, Any]:
+    """The adapter's spec, a budget turned into sizes."""
+    spec = model.grafted.spec(model.grafted.active) if model.grafted.active else trial.spec.adapter
+    return spec.model_dump(mode="json")
+
+
+def _layered(trial: Trial[Opened], index: int) -> LayeredModel:
+    model = trial.trained[index].model
+    assert isinstance(model, LayeredModel)
+    return model
