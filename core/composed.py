@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .encoder import Encoder, EncoderFacts
+from .node_kinds import ordered
 from .roles import EncoderSpec
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from .frozen_tower import FrozenTower
 
 
 class Composed(Encoder):
@@ -29,7 +32,7 @@ class Composed(Encoder):
 
     def facts(self) -> EncoderFacts:
         """Of all towers together: a fingerprint of their fingerprints, and the sum of their parameters."""
-        towers = {id(tower): tower for tower in map(self.tower, sorted(self._spec.modalities() or ("image", "text")))}
+        towers = {id(tower): tower for tower in map(self.tower, self._modalities())}
         facts = [tower.facts() for tower in towers.values()]
         if len(facts) == 1:
             return facts[0]
@@ -47,6 +50,16 @@ class Composed(Encoder):
     def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
         """Tokens of the modality's tower."""
         return self.tower(modality).encode_tokens(modality, batch)
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """Those of its modalities, in the order image, text, audio; one that takes several of them once."""
+        parts = {modality: self.tower(modality) for modality in self._modalities()}
+        offered = {id(part): part.towers() for part in parts.values()}
+        found = [one for modality, part in parts.items() for one in offered[id(part)] if modality in one.tower.streams]
+        return tuple({id(one): one for one in found}.values())
+
+    def _modalities(self) -> Sequence[str]:
+        return ordered(self._spec.modalities() or ("image", "text"))
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         """As the text tower says."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .roles import EncoderSpec, GraphSpec, NodeKind, TaskSpec
 
 MODALITIES: dict[NodeKind, tuple[str, ...]] = {
@@ -11,6 +13,15 @@ MODALITIES: dict[NodeKind, tuple[str, ...]] = {
     "pair": ("image", "text"),
     "tokens": ("image", "text"),
 }
+
+
+#: The order in which towers of several modalities stand.
+ORDER = ("image", "text", "audio")
+
+
+def ordered(modalities: Iterable[str]) -> list[str]:
+    """In the order in which their towers stand."""
+    return sorted(modalities, key=lambda one: ORDER.index(one) if one in ORDER else len(ORDER))
 
 
 def modalities_of(graph: GraphSpec | None) -> tuple[str, ...]:

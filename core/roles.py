@@ -65,9 +65,9 @@ class TowerShape:
 
     #: What it takes: one modality, or several (a single-stream model).
     modalities: tuple[str, ...]
-    #: Number of blocks.
+    #: Number of blocks; 0 where no adapter can enter, and the tower runs as it is.
     depth: int
-    #: d of the hidden states.
+    #: d of the hidden states; 0 without blocks.
     width: int
     #: Width of the vector that is read out.
     read_out: int
@@ -103,6 +103,10 @@ class EncoderSpec(ComponentSpec):
     def shares_space(self) -> bool | None:
         """Whether image and text vectors lie in one space, so that they can be compared; ``None``: not known."""
         return None
+
+    def takes_together(self) -> bool:
+        """Whether it reads its modalities together, as one sequence: it has no vector of one of them alone."""
+        return False
 
     def identity(self) -> Json:
         """What a vector of any modality depends on besides its input: weights, architecture. Cheap; no torch."""

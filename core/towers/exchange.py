@@ -24,8 +24,8 @@ class MeetingPlace:
     ) -> None:
         self._towers, self._adapter, self._given_masks = towers, adapter, masks
         self._slices = {name: towers[name].slices(given) for name, given in inputs.items()}
-        self._attention_masks = {
-            stream: inputs[name].get("attention_mask") for name, slices in self._slices.items() for stream in slices
+        self._own_masks = {
+            stream: mask for name, given in inputs.items() for stream, mask in self._masks_of(name, given).items()
         }
         self.losses: dict[str, Tensor] = {}
         self.usage: dict[str, Tensor] = {}
@@ -43,10 +43,15 @@ class MeetingPlace:
         self.usage |= {f"{meeting}.{name}": share for name, share in updates.usage.items()}
         return {name: self._joined(name, state, updates.states) for name, state in states.items()}
 
+    def _masks_of(self, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        if masks := self._towers[name].masks:
+            return masks(given)
+        return dict.fromkeys(self._slices[name], given.get("attention_mask"))
+
     def _mask(self, stream: str, state: Tensor) -> Tensor | None:
         if stream in self._given_masks:
             return self._given_masks[stream]
-        mask = self._attention_masks[stream]
+        mask = self._own_masks.get(stream)
         return mask.bool() if isinstance(mask, Tensor) and mask.shape == state.shape[:2] else None
 
     def _joined(self, name: str, state: Tensor, updates: Mapping[str, Tensor]) -> Tensor | None:

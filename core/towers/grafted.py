@@ -129,9 +129,12 @@ class GraftedTowers(nn.Module):
         calls = {name: self._call(name, given) for name, given in present.items()}
         if self.active is None:
             return GraftedOutput({name: call() for name, call in calls.items()})
-        place = MeetingPlace(self._towers, self.adapters[self.active], present, masks or {})  # type: ignore[arg-type]
-        outputs = lockstep(calls, {name: self._placed[self.active].stops[name] for name in calls}, place.exchange)
-        return GraftedOutput(outputs, place.losses, place.usage)
+        stops = self._placed[self.active].stops
+        meeting = {name: given for name, given in present.items() if name in stops}
+        place = MeetingPlace(self._towers, self.adapters[self.active], meeting, masks or {})  # type: ignore[arg-type]
+        outputs = {name: call() for name, call in calls.items() if name not in stops}
+        outputs |= lockstep({name: calls[name] for name in meeting}, stops, place.exchange)
+        return GraftedOutput({name: outputs[name] for name in calls}, place.losses, place.usage)
 
     def trainable_share(self) -> float:
         """Parameters of the active adapter over those of the frozen towers."""
@@ -142,7 +145,9 @@ class GraftedTowers(nn.Module):
         return lambda: self._towers[name].model(**given)
 
     def _meet(self, spec: LayerAdapterSpec) -> tuple[dict[str, list[Stop]], tuple[Meeting, ...]]:
-        towers = list(self._towers.values())
+        towers = [tower for tower in self._towers.values() if tower.blocks]
+        if not towers:
+            raise TowerError(f"no block of {', '.join(self._towers)} can be entered; take a transformer, such as a ViT")
         pairs = pair_blocks([len(tower.blocks) for tower in towers], spec.layer_map, spec.meetings)
         stops = {
             tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)

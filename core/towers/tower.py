@@ -18,14 +18,17 @@ class Tower:
 
     name: str
     model: nn.Module
+    #: In the order they run; none where no adapter can enter.
     blocks: Sequence[nn.Module]
-    #: d, the last axis of its hidden states.
+    #: d, the last axis of its hidden states; 0 without blocks.
     width: int
     #: Whether hidden states are [batch, tokens, d]; else [tokens, batch, d], as some releases of open_clip have them.
     batch_first: bool = True
     #: For a single-stream model: its streams, and where each lies among the tokens for given inputs.
     streams: Sequence[str] = ()
     split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None
+    #: For inputs, stream to bool [B, N], true where there is a token. Default: ``attention_mask`` where its shape fits.
+    masks: Callable[[Mapping[str, Any]], Mapping[str, Tensor | None]] | None = None
 
     def slices(self, inputs: Mapping[str, Any]) -> Mapping[str, slice]:
         """Stream to its tokens; a tower of one modality is one stream of its own name."""
@@ -39,6 +42,7 @@ class Tower:
         blocks: str | None = None,
         streams: Sequence[str] | None = None,
         split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None,
+        masks: Callable[[Mapping[str, Any]], Mapping[str, Tensor | None]] | None = None,
     ) -> Tower:
         """The tower of any transformer, frozen here (``requires_grad`` off, ``eval``). ``blocks``: see ``find_blocks``.
 
@@ -52,7 +56,14 @@ class Tower:
                 "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
             )
         model.requires_grad_(False).eval()
-        return cls(name, model, found, _width(name, found), _batch_first(model, found), streams or (name,), split)
+        first = _batch_first(model, found)
+        return cls(name, model, found, _width(name, found), first, streams or (name,), split, masks)
+
+    @classmethod
+    def closed(cls, name: str, model: nn.Module) -> Tower:
+        """A model without blocks that could be entered: frozen here, it runs as it is and meets nobody."""
+        model.requires_grad_(False).eval()
+        return cls(name, model, (), 0, streams=(name,))
 
     def stops(self, indices: Sequence[int], places: Sequence[Place], placement: Placement) -> list[Stop]:
         """Stops in the order the tower passes them: the blocks ``indices`` (rising), in each its ``places``."""

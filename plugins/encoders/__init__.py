@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.roles import EncoderSpec
+from ...core.roles import EncoderSpec, TowerShape
 from ...registry.component import Component
 from ...registry.nearest import nearest
 from ...registry.spec import LocalPath
@@ -95,6 +95,10 @@ class OpenClipSpec(EncoderSpec):
     def shares_space(self) -> bool:
         """That is what a CLIP is trained for."""
         return True
+
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """As the configuration says; not known for towers of other libraries."""
+        return files.tower_shapes((files.config(self.model) or {}).get("model_cfg") or {})
 
     def frozen_parameters(self) -> int | None:
         """Counted in the header of a local safetensors file; ``None`` for a tag."""

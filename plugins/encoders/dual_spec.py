@@ -1,4 +1,4 @@
-"""The spec of the `dual` encoder: one model for images, another for texts."""
+"""The spec of the `dual` encoder: each modality by a model of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ...core.roles import EncoderSpec
+from ...core.roles import EncoderSpec, TowerShape
 from ...registry.slot import Slot
 
 #: What the outer encoder says for its parts, and what each part says for itself.
@@ -15,59 +15,74 @@ _OUTER, _INNER = "templates", "batch_size"
 
 
 class DualSpec(EncoderSpec):
-    """Images by one encoder, texts by another; of any library and width."""
+    """Images, texts and sounds, each by an encoder of its own; of any library and width."""
 
     type: Literal["dual"] = "dual"
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Stands in `image` and in `text`; not here."""
-    image: Annotated[EncoderSpec, Slot("encoder")]
+    """Stands in each part; not here."""
+    image: Annotated[EncoderSpec, Slot("encoder")] | None = None
     """What encodes images."""
-    text: Annotated[EncoderSpec, Slot("encoder")]
+    text: Annotated[EncoderSpec, Slot("encoder")] | None = None
     """What encodes texts and prompts. Its own `templates` are not used: those beside it are."""
+    audio: Annotated[EncoderSpec, Slot("encoder")] | None = None
+    """What encodes sounds."""
     joint_space: bool | None = None
-    """Whether the vectors of both lie in one space, as those of a text encoder distilled into a CLIP do. Default: only
-    if `image` and `text` are the same model and it has one."""
+    """Whether the vectors of all parts lie in one space, as those of a text encoder distilled into a CLIP do. Default:
+    only if all are the same model and it has one."""
 
     @model_validator(mode="after")
     def _each_part_can(self) -> Self:
+        if len(self._parts()) < 2:
+            raise ValueError("two of `image`, `text` and `audio` are needed; for one, write that encoder itself")
         for modality, part in self._parts().items():
             can = part.modalities()
             if can is not None and modality not in can:
                 raise ValueError(f"`{modality}`: {part.type} `{getattr(part, 'model', '')}` has no {modality} tower")
+            if can is not None and part.takes_together():
+                raise ValueError(
+                    f"`{modality}`: {part.type} `{getattr(part, 'model', '')}` encodes no {modality} alone"
+                )
             if getattr(part, _OUTER) != type(part).model_fields[_OUTER].default:
-                raise ValueError(f"`{modality}.{_OUTER}` is not used; set `{_OUTER}` beside `image` and `text`")
+                raise ValueError(f"`{modality}.{_OUTER}` is not used; set `{_OUTER}` beside {self._named()}")
         if getattr(self, _INNER) != type(self).model_fields[_INNER].default:
-            raise ValueError(f"set `{_INNER}` inside `image` and `text`: each has its own")
-        widths = self.image.width("image"), self.text.width("text")
-        if self.joint_space and None not in widths and widths[0] != widths[1]:
-            raise ValueError(f"vectors of widths {widths[0]} and {widths[1]} lie in no joint space")
+            raise ValueError(f"set `{_INNER}` inside {self._named()}: each has its own")
+        widths = dict.fromkeys(part.width(modality) for modality, part in self._parts().items())
+        if self.joint_space and None not in widths and len(widths) > 1:
+            raise ValueError(f"vectors of widths {' and '.join(map(str, widths))} lie in no joint space")
         return self
 
-    def _parts(self) -> dict[str, EncoderSpec]:
-        return {"image": self.image, "text": self.text}
+    def _named(self) -> str:
+        return " and ".join(f"`{modality}`" for modality in self._parts())
 
-    def _one_model(self) -> bool:
-        """Whether both parts are the same but for how they are asked."""
-        image, text = (part.model_dump(exclude={_OUTER, _INNER}) for part in self._parts().values())
-        return image == text
+    def _parts(self) -> dict[str, EncoderSpec]:
+        parts = {"image": self.image, "text": self.text, "audio": self.audio}
+        return {modality: part for modality, part in parts.items() if part is not None}
+
+    def _models(self) -> list[EncoderSpec]:
+        """The parts, each model once, however it is asked."""
+        found: dict[str, EncoderSpec] = {}
+        for part in self._parts().values():
+            found.setdefault(repr(part.model_dump(exclude={_OUTER, _INNER})), part)
+        return list(found.values())
 
     def tower(self, modality: str) -> EncoderSpec:
-        """``image`` or ``text``; the latter for any other modality too, which then says that it has none."""
-        part = self.image if modality == "image" else self.text
-        return part.tower(modality)
+        """The part of that modality; for any other the last part, which then says that it has none."""
+        parts = self._parts()
+        return parts.get(modality, list(parts.values())[-1]).tower(modality)
 
     def modalities(self) -> frozenset[str]:
-        """Both."""
-        return frozenset({"image", "text"})
+        """Those of its parts."""
+        return frozenset(self._parts())
 
     def shares_space(self) -> bool | None:
         """As declared, else whether one joint model does both."""
         if self.joint_space is not None:
             return self.joint_space
-        return self.image.shares_space() if self._one_model() else False
+        models = self._models()
+        return models[0].shares_space() if len(models) == 1 else False
 
     def identity(self) -> Mapping[str, Any]:
-        """Of both; vectors are stored under that of their tower alone."""
+        """Of all; vectors are stored under that of their tower alone."""
         return {modality: part.identity() for modality, part in self._parts().items()}
 
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
@@ -82,13 +97,22 @@ class DualSpec(EncoderSpec):
         """The tower's."""
         return self.tower(modality).token_width(modality)
 
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """Of each part, that of its modality."""
+        found: list[TowerShape] = []
+        for modality, part in self._parts().items():
+            shapes = part.tower_shapes()
+            if shapes is None:
+                return None
+            found += [shape for shape in shapes if modality in shape.modalities]
+        return tuple(found)
+
     def frozen_parameters(self) -> int | None:
-        """Of both, one model once."""
-        parts = [self.image] if self._one_model() else [self.image, self.text]
-        counts = [part.frozen_parameters() for part in parts]
+        """Of all, one model once."""
+        counts = [part.frozen_parameters() for part in self._models()]
         return None if None in counts else sum(count for count in counts if count)
 
     def missing_files(self) -> str | None:
-        """Of both."""
+        """Of all."""
         missing = dict.fromkeys(filter(None, (part.missing_files() for part in self._parts().values())))
         return "; ".join(missing) or None

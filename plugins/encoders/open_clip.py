@@ -12,12 +12,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ...core.encoder import Encoder, EncoderError, EncoderFacts
+from ...core.frozen_tower import FrozenTower
 from ...core.torchvision_ops import declare_missing_torchvision_ops
 from ...registry.nearest import nearest
 from . import OpenClipSpec
 from . import open_clip_files as files
 from .fingerprint import fingerprint
 from .open_clip_tokens import image_tokens, text_tokens
+from .open_clip_towers import frozen_towers
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -34,7 +36,7 @@ class OpenClip(Encoder):
     """A frozen CLIP. Raises ``EncoderError`` when weights are missing or do not fit the architecture."""
 
     def __init__(self, spec: OpenClipSpec, device: torch.device) -> None:
-        self._device = device
+        self._device, self._name = device, spec.model
         self._dtype = _DTYPES[spec.precision]
         self._library = import_open_clip()
         try:
@@ -74,6 +76,11 @@ class OpenClip(Encoder):
     def preprocess(self, modality: str, content: Any) -> Any:
         """A picture as resized, normalised pixels [3, side, side]; texts are tokenized a batch at a time."""
         return self._preprocess(content) if modality == "image" and not isinstance(content, Tensor) else content
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """Of images and of texts; a ResNet runs as it is, beside a text tower that adapters can enter."""
+        width = int(self.encode("text", [""]).shape[1])
+        return frozen_towers(self._name, self._model, width, self._inputs)
 
     def _inputs(self, modality: str, batch: Sequence[Any]) -> Tensor:
         if modality == "image":

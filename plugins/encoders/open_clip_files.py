@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...core.files import remembered_sha256
+from ...core.roles import TowerShape
 from ..pocket import CLIP_FOLDER
 from . import model_files
 
@@ -93,3 +95,19 @@ def count_parameters(model: str, checkpoint: str | None) -> int | None:
     """Parameters in a local safetensors file, from its header; ``None`` where only loading tells."""
     file = weights_file(model, checkpoint)
     return model_files.count_parameters([file]) if file is not None else None
+
+
+def tower_shapes(model_cfg: Mapping[str, Any]) -> tuple[TowerShape, TowerShape] | None:
+    """The towers of a model as its configuration tells them; depth 0: no adapter can enter. ``None``: not known."""
+    width, vision, text = (model_cfg.get(key) for key in ("embed_dim", "vision_cfg", "text_cfg"))
+    if not isinstance(width, int) or not isinstance(vision, dict) or not isinstance(text, dict):
+        return None
+    if {"timm_model_name", "hf_model_name"} & (vision.keys() | text.keys()):
+        return None
+    return TowerShape(("image",), *_blocks(vision, 768), width), TowerShape(("text",), *_blocks(text, 512), width)
+
+
+def _blocks(tower: Mapping[str, Any], default_width: int) -> tuple[int, int]:
+    """Depth and width, with open_clip's own defaults (``CLIPVisionCfg``, ``CLIPTextCfg``)."""
+    layers = tower.get("layers", 12)
+    return (layers, tower.get("width", default_width)) if isinstance(layers, int) and layers > 1 else (0, 0)

@@ -44,9 +44,8 @@ def text_tokens(model: Any, ids: Tensor) -> list[Tensor]:
 
     ``ids`` is int64 [B, context]. Raises ``EncoderError`` for other text towers than CLIP's own.
     """
-    tower = getattr(model, "text", model)
-    pool_type = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
-    if pool_type not in ("argmax", "eos") or getattr(tower, "cls_emb", None) is not None:
+    tower, ends = getattr(model, "text", model), text_ends(model, ids)
+    if ends is None or getattr(tower, "cls_emb", None) is not None:
         raise EncoderError(
             f"encoder: open_clip's {type(tower).__name__} gives no text tokens; take encoder `transformers`"
         )
@@ -56,13 +55,16 @@ def text_tokens(model: Any, ids: Tensor) -> list[Tensor]:
     projection = tower.text_projection
     if projection is not None:
         states = projection(states) if isinstance(projection, torch.nn.Linear) else states @ projection
-    ends = _ends(tower, pool_type, ids)
     return [one[: end + 1] for one, end in zip(states, ends.tolist(), strict=True)]
 
 
-def _ends(tower: Any, pool_type: str, ids: Tensor) -> Tensor:
-    """Position of the end token of each text, int64 [B], as open_clip's own pooling finds it."""
+def text_ends(model: Any, ids: Tensor) -> Tensor | None:
+    """Position of the end token of each text, int64 [B], as open_clip's own pooling finds it; ``None``: it does not."""
+    tower = getattr(model, "text", model)
+    pool_type = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
     if pool_type == "argmax":  # the end token has the highest id
         return ids.argmax(dim=-1)
+    if pool_type != "eos":
+        return None
     end = int(getattr(tower, "eos_id", None) or tower.text_eos_id)
     return torch.eq(ids, end).int().argmax(dim=-1)

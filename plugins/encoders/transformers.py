@@ -1,8 +1,8 @@
-"""The transformers encoder: CLIP, SigLIP, vision models and text encoders, frozen; by hub id or by folder."""
+"""The transformers encoder: models of pictures, texts and sounds, frozen; by hub id or by folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ...core.encoder import Encoder, EncoderError, EncoderFacts
+from ...core.frozen_tower import FrozenTower
 from ...core.torchvision_ops import declare_missing_torchvision_ops
 from . import hub_files as hub
 from . import transformers_files as files
 from .fingerprint import fingerprint
-from .transformers_image import Hidden, ImageTower
+from .transformers_image import ImageSide
+from .transformers_side import Inputs, Side
 from .transformers_spec import TransformersSpec
-from .transformers_text import TextTower
+from .transformers_text import TextSide
+from .transformers_towers import frozen_towers
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -42,22 +45,27 @@ class Transformers(Encoder):
             raise EncoderError(f"encoder.model: {root} is a `{config.get('model_type')}` model, and no encoder")
         with _refusals(spec.model):
             self._model = _load(root, _DTYPES[spec.precision]).to(device)
-            self._image, self._text = self._towers(root)
+            self._sides = self._loaded_sides(root)
+        self._root = root
         self._revision = hub.commit_of(root)
         self._facts: EncoderFacts | None = None
 
-    def _towers(self, root: Path) -> tuple[ImageTower | None, TextTower | None]:
+    def _loaded_sides(self, root: Path) -> dict[str, Side]:
+        """By modality, in the order of the towers."""
         joint, folder = self._kind == "joint", files.transformer_folder(root)
-        image = ImageTower(self._model, folder, joint, self._spec.image_size) if self._kind != "text" else None
-        return image, TextTower(self._model, root, joint) if self._kind != "image" else None
+        made: dict[str, Callable[[], Side]] = {
+            "image": lambda: ImageSide(self._model, folder, joint, self._spec.image_size),
+            "text": lambda: TextSide(self._model, root, joint),
+        }
+        return {modality: made[modality]() for modality in files.modalities(files.config(root) or {})}
 
     def facts(self) -> EncoderFacts:
         """Fingerprint over all weights, dense layers included; hashed once."""
         if self._facts is None:
             tensors, parameters = self._model.state_dict(), list(self._model.parameters())
-            if self._text is not None:
-                tensors |= {f"dense.{name}": tensor for name, tensor in self._text.dense.state_dict().items()}
-                parameters += self._text.dense.parameters()
+            if isinstance(text := self._sides.get("text"), TextSide):
+                tensors |= {f"dense.{name}": tensor for name, tensor in text.dense.state_dict().items()}
+                parameters += text.dense.parameters()
             scale = getattr(self._model, "logit_scale", None)
             self._facts = EncoderFacts(
                 fingerprint(tensors),
@@ -69,43 +77,47 @@ class Transformers(Encoder):
 
     def preprocess(self, modality: str, content: Any) -> Any:
         """A picture as resized, normalised pixels; a text as it is: texts are tokenized a batch at a time."""
-        if modality != "image" or isinstance(content, dict):
-            return content
-        return self._image_tower().preprocess(content)
+        return content if isinstance(content, Mapping) else self._side(modality).preprocess(content)
 
     @torch.no_grad()
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
-        """Unit vectors float32 [B, d] of pictures or texts, on the CPU."""
-        tower, batch = self._ready(modality, batch)
-        vectors = tower.projected(batch) if self._projects else tower.pooled(tower.hidden(batch), self._spec.pooling)
-        return normalize(vectors.float(), dim=-1).cpu()
+        """Unit vectors float32 [B, d] of a batch of one modality, on the CPU."""
+        side, inputs = self._ready(modality, batch)
+        return normalize(self._vectors(side, side.module(**inputs), inputs).float(), dim=-1).cpu()
 
     @torch.no_grad()
     def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
-        """Tokens float32 [T_i, d] of each picture or text, on the CPU; see the class."""
-        tower, batch = self._ready(modality, batch)
-        hidden: Hidden = tower.hidden(batch)
-        states = tower.projected_tokens(hidden.states) if self._projects else hidden.states
+        """Tokens float32 [T_i, d] of each content, on the CPU; see the class."""
+        side, inputs = self._ready(modality, batch)
+        hidden = side.hidden(side.module(**inputs), inputs)
+        states = side.projected_tokens(hidden.states) if self._projects else hidden.states
         return [one[mask].float().cpu() for one, mask in zip(states, hidden.mask, strict=True)]
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """One a modality. One without blocks that can be entered runs as it is, beside one that has them."""
+        said = self._model.config.to_dict()
+        shapes = files.tower_shapes(self._root, self._projects, said)
+        assert shapes is not None  # a loaded configuration leaves nothing to defaults
+        return frozen_towers(self._spec.model, self._sides, shapes, self._vectors)
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         """Texts with more tokens than the window."""
-        return self._text.truncated(texts) if self._text else [False] * len(texts)
+        text = self._sides.get("text")
+        return text.truncated(texts) if isinstance(text, TextSide) else [False] * len(texts)
 
-    def _ready(self, modality: str, batch: Sequence[Any]) -> tuple[Any, list[Any]]:
-        if modality == "image":
-            return self._image_tower(), [self.preprocess(modality, one) for one in batch]
-        if modality == "text" and self._text is not None:
-            return self._text, list(batch)
-        raise self._no_tower(modality)
+    def _vectors(self, side: Side, out: Any, inputs: Inputs) -> Tensor:
+        """The vectors [B, d] of what a side's module gave, before they are normalised."""
+        return side.projected(out) if self._projects else side.pooled(side.hidden(out, inputs), self._spec.pooling)
 
-    def _image_tower(self) -> ImageTower:
-        if self._image is None:
-            raise self._no_tower("image")
-        return self._image
+    def _ready(self, modality: str, batch: Sequence[Any]) -> tuple[Side, dict[str, Any]]:
+        side = self._side(modality)
+        return side, side.collate([self.preprocess(modality, one) for one in batch])
 
-    def _no_tower(self, modality: str) -> EncoderError:
-        return EncoderError(f"encoder: `{self._spec.model}` has no {modality} tower; it encodes {self._kind}")
+    def _side(self, modality: str) -> Side:
+        if modality not in self._sides:
+            has = " and ".join(self._sides)
+            raise EncoderError(f"encoder: `{self._spec.model}` has no {modality} tower; it encodes {has}")
+        return self._sides[modality]
 
 
 def _complete_folder(spec: TransformersSpec) -> Path:

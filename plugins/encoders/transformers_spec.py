@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.roles import EncoderSpec
+from ...core.roles import EncoderSpec, TowerShape
 from . import hub_files as hub
 from . import transformers_files as files
 from .model_files import count_parameters, library_versions
@@ -48,20 +48,23 @@ class TransformersSpec(EncoderSpec):
         kind = files.kind(config)
         if kind is None:
             raise ValueError(
-                f"`{self.model}` is a `{config.get('model_type')}` model, which encodes neither images nor texts here; "
-                f"take a vision model, a text encoder or one of {', '.join(files.JOINT)}"
+                f"`{self.model}` is a `{config.get('model_type')}` model, which encodes nothing here; take a vision "
+                f"model, a text encoder, an audio encoder or one of {', '.join([*files.JOINT, *files.SINGLE_STREAM])}"
             )
         if self.pooling == "projection" and kind != "joint":
             raise ValueError(f"`{self.model}` has no `projection` into a joint space; take another `pooling`")
-        if self.image_size is not None and (kind == "text" or config.get("model_type") == "siglip2"):
+        if self.image_size is not None and not _takes_sizes(config):
             raise ValueError(f"`image_size` cannot be set for a `{config.get('model_type')}` model; remove it")
         return self
 
     def _root(self) -> Path | None:
         return hub.folder_of(self.model, self.revision)
 
+    def _config(self) -> dict[str, Any] | None:
+        return files.config(root) if (root := self._root()) else None
+
     def _kind(self) -> files.Kind | None:
-        config = files.config(root) if (root := self._root()) else None
+        config = self._config()
         return files.kind(config) if config else None
 
     def _projected(self) -> bool:
@@ -69,8 +72,8 @@ class TransformersSpec(EncoderSpec):
 
     def modalities(self) -> frozenset[str] | None:
         """Told by the configuration."""
-        kind = self._kind()
-        return None if kind is None else frozenset({"image", "text"} if kind == "joint" else {kind})
+        found = files.modalities(self._config() or {})
+        return frozenset(found) or None
 
     def shares_space(self) -> bool | None:
         """With the projection of a CLIP or SigLIP; hidden states of its two towers do not."""
@@ -91,7 +94,7 @@ class TransformersSpec(EncoderSpec):
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
         """Of images: resizing and normalisation. Of texts: the tokenizer. By content, and by which libraries."""
         root, image = self._root(), modality == "image"
-        packages = ("torchvision", "pillow") if image else ("tokenizers",)
+        packages = {"image": ("torchvision", "pillow"), "audio": ("scipy", "numpy")}.get(modality, ("tokenizers",))
         return {
             "preprocessing": files.preprocessing(root, modality) if root else None,
             "libraries": library_versions(*packages),
@@ -107,9 +110,14 @@ class TransformersSpec(EncoderSpec):
 
     def token_width(self, modality: str) -> int | None:
         """As the configuration says; of the joint space, where tokens are projected into it."""
-        if (root := self._root()) is None or modality not in (self.modalities() or ()):
+        if modality not in (self.modalities() or ()):
             return None
-        return files.token_width(root, modality, self._projected())
+        return files.token_width(self._config() or {}, modality, self._projected())
+
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """As the configuration says; ``None`` where it leaves something to defaults that only loading tells."""
+        root = self._root()
+        return files.tower_shapes(root, self._projected()) if root else None
 
     def frozen_parameters(self) -> int | None:
         """Counted in the headers of the safetensors files (with a head that goes unused, where they hold one)."""
@@ -125,3 +133,8 @@ class TransformersSpec(EncoderSpec):
         if hub.is_path(self.model):
             return lack or f"{self.model} does not exist"
         return f"`{self.model}` is not on this machine; fetch it: {hub.command(self.model, self.revision)}"
+
+
+def _takes_sizes(config: Mapping[str, Any]) -> bool:
+    """Whether its pictures have one size, which can be set."""
+    return "image" in files.modalities(dict(config)) and config.get("model_type") not in ("siglip2", "vilt")
