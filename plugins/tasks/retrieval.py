@@ -52,7 +52,7 @@ class Retrieval(PairTask):
 
 
 def _ranks(scores: Tensor, relevant: Tensor) -> Tensor:
-    """int64 [Q] from 1, of scores and relevance [Q, candidates]; ties, NaN and queries without any relevant come last."""
+    """int64 [Q] from 1, of scores and relevance [Q, candidates]; NaN, and what has nothing relevant, ranks last."""
     best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
     return 1 + (~(scores < best) & ~relevant).sum(dim=1)
 
