@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .towers import Tower
@@ -24,3 +25,8 @@ class FrozenTower:
     read_out: Callable[[Any, Mapping[str, Tensor]], Tensor]
     #: Width of the read-out.
     width: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.tower.model.parameters()).device

@@ -281,8 +281,8 @@ class TaskSpec(ComponentSpec):
         return self.blend > 0 or (self.head is not None and self.head.uses_prompts())
 
 
-class PairsTaskSpec(TaskSpec):
-    """A task that scores every image with every text (``views`` `pairs`): there is no head."""
+class PairTaskSpec(TaskSpec):
+    """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
 
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
     views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
@@ -294,7 +294,20 @@ class PairsTaskSpec(TaskSpec):
     rerank: Annotated[int, Field(ge=1)] = 32
     """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
     scale: Annotated[float, Field(gt=0)] = 20.0
-    """Factor from cosine to logit."""
+    """Factor from cosine to logit, fixed."""
+
+    @field_validator("head")
+    @classmethod
+    def _has_no_head(cls, head: HeadSpec | None) -> None:
+        if head is not None:
+            raise ValueError("this task has no head: images and texts are compared by their cosine; remove `head`")
+
+    @field_validator("blend")
+    @classmethod
+    def _has_no_classes(cls, blend: float) -> float:
+        if blend:
+            raise ValueError("this task has no classes, so there are no zero-shot logits to blend in; remove `blend`")
+        return blend
 
 
 class RegularizerSpec(ComponentSpec):

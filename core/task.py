@@ -31,3 +31,33 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         """Named figures over all items at once."""
+
+
+class PairTask(Task):
+    """A task over every image with every text (spec: ``PairTaskSpec``).
+
+    Columns of its logits are items, one text each; rows are the images of these items, each once, known by content, in
+    the order in which the items first show them. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
+    ``relevance``; ``losses`` gives one a text, [T].
+    """
+
+    def targets(self, items: Sequence[Item], classes: int) -> Tensor:
+        """The row of each item's image, int64 [T]. Raises ``DataError`` for an item without image or text."""
+        for item in items:
+            for kind in ("image", "text"):
+                if kind not in item.modalities:
+                    raise DataError(f"item {item.id} has no {kind}: a pair task needs an image and a text of each item")
+        rows: dict[str, int] = {}
+        images = [rows.setdefault(item.modalities["image"].digest, len(rows)) for item in items]
+        return torch.tensor(images, dtype=torch.int64)
+
+    def relevance(self, items: Sequence[Item]) -> Tensor:
+        """Which image belongs to which text, bool [I, T]: those that some item shows together, both by content."""
+        rows = self.targets(items, 0)
+        texts: dict[str, list[int]] = {}
+        for column, item in enumerate(items):
+            texts.setdefault(item.modalities["text"].digest, []).append(column)
+        relevant = torch.zeros(int(rows.max()) + 1 if len(rows) else 0, len(items), dtype=torch.bool)
+        for columns in texts.values():
+            relevant[rows[columns][:, None], torch.tensor(columns)] = True
+        return relevant

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from graftwork.core.head import ClassPrompts
-from graftwork.plugins.heads import CosineSpec, LinearSpec
+from graftwork.plugins.heads import CosineSpec, LinearSpec, MlpSpec
 from graftwork.plugins.heads.cosine import Cosine
 from graftwork.plugins.heads.linear import Linear
+from graftwork.plugins.heads.mlp import Mlp
 from graftwork.plugins.tasks import ClassificationSpec
 from graftwork.plugins.tasks.classification import Classification
 
@@ -120,6 +121,50 @@ def test_parameter_counts_of_heads_are_those_of_the_built_ones(spec: CosineSpec 
     """``plan`` tells them without building."""
     head = (Cosine if isinstance(spec, CosineSpec) else Linear)(spec, WIDTH, CLASSES, prompts())  # type: ignore[arg-type]
     assert spec.parameter_count(WIDTH, CLASSES) == sum(one.numel() for one in head.parameters()) == count
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5))
+def test_the_mlps_parameters_are_counted(width: int, hidden: int, classes: int) -> None:
+    """2d of the LayerNorm, dh + h, hC + C."""
+    spec = MlpSpec(hidden=hidden)
+    head = Mlp(spec, width, classes, None)
+    assert spec.parameter_count(width, classes) == sum(one.numel() for one in head.parameters())
+
+
+def test_the_mlp_is_its_formula() -> None:
+    """W2 gelu(W1 LN(z) + b1) + b2, with gelu(x) = x Phi(x); any number of dimensions in front."""
+    torch.manual_seed(0)
+    head = Mlp(MlpSpec(hidden=5), WIDTH, CLASSES, None)
+    torch.nn.init.normal_(head.out.weight)
+    x = 3 * gaussian(8) + 1
+    normed = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+    inner = normed @ head.hidden.weight.T + head.hidden.bias
+    expected = (inner * 0.5 * (1 + torch.erf(inner / math.sqrt(2)))) @ head.out.weight.T + head.out.bias
+    torch.testing.assert_close(head(x), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(head(x.reshape(2, 4, WIDTH)), head(x).reshape(2, 4, CLASSES))
+
+
+def test_the_mlp_starts_knowing_nothing_and_trains_whole() -> None:
+    """Every class alike at first; each tensor has a gradient within two steps."""
+    torch.manual_seed(0)
+    head, x = Mlp(MlpSpec(hidden=5, dropout=0.5), WIDTH, CLASSES, None), gaussian(32)
+    assert torch.equal(head(x), torch.zeros(32, CLASSES))
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(head(x), torch.arange(32) % CLASSES).backward()
+        optimizer.step()
+    assert [name for name, one in head.named_parameters() if one.grad is None or not one.grad.any()] == []
+
+
+def test_the_mlps_dropout_is_off_in_evaluation() -> None:
+    """The same logits twice, and others in training."""
+    torch.manual_seed(0)
+    head, x = Mlp(MlpSpec(hidden=64, dropout=0.5), WIDTH, CLASSES, None), gaussian(8)
+    torch.nn.init.normal_(head.out.weight)
+    assert not torch.equal(head(x), head(x))
+    head.eval()
+    assert torch.equal(head(x), head(x))
 
 
 LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 0.5]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ..assemble import build
-from ..dataset import DataError, sample_shots
+from ..dataset import DataError, Item, sample_shots
 from ..devices import own_randomness
 from ..encode import EncoderStage
 from ..engine import Engine
 from ..pipeline_spec import PipelineSpec
 from ..prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
-from ..roles import PairsTaskSpec
+from ..roles import PairTaskSpec
 from ..surroundings import Surroundings
-from ..task import Task
+from ..task import PairTask, Task
 from ..training import Hear, train
 from ..trial import Trial
 from ..warm_start import start_from
@@ -29,6 +29,8 @@ from .open_towers import OpenTowers, open_towers, shared_modalities
 from .pairs import Pairs
 from .passes import Passes
 from .reading import Reader
+
+Items = Sequence[Item]
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,36 @@ class LayerEngine(Engine[Opened]):
     def train(self, trial: Trial[Opened], seed: int, hear: Hear) -> None:
         """On the labelled items of the seed's sample."""
         spec, prepared = trial.spec, trial.prepared
-        task: Task = build(self.around.catalogue, spec.task)
         items = sample_shots(prepared.splits["train"], spec.dataset.shots, seed)
         if not items:
             raise DataError("no item of split train is labelled")
-        labelled = self._targeted(prepared, task, items)
         select_on = spec.evaluation.select_on
-        selection = self._targeted(prepared, task, prepared.splits[select_on]) if select_on != "none" else None
+        selecting = prepared.splits[select_on] if select_on != "none" else None
         with self.around.meter.stage("train"), own_randomness(self.around.device):
             torch.manual_seed(seed)
             model = self.model(spec, prepared, len(items[0].views()))
             if spec.trainer.start_from:
                 start_from(model, Path(spec.trainer.start_from))
-            size = spec.encoder.batch_size
-            if isinstance(spec.task, PairsTaskSpec):
-                learner: LayerLearner = PairLearner(model, task, spec.task, labelled, selection, size)
-            else:
-                learner = LayerLearner(model, task, labelled, selection, size, self._read_outs(spec, prepared))
+            learner = self._learner(spec, prepared, model, items, selecting)
             trial.trained.append(train(spec, self.around.catalogue, learner, seed, hear))
         trial.labelled.append(tuple(item.id for item in items))
+
+    def _learner(
+        self, spec: PipelineSpec, prepared: Opened, model: LayeredModel, items: Items, selecting: Items | None
+    ) -> LayerLearner:
+        task: Task = build(self.around.catalogue, spec.task)
+        size = spec.encoder.batch_size
+        if isinstance(task, PairTask):
+            pairs = self._pairs(spec, prepared, task, items)
+            selection = self._pairs(spec, prepared, task, selecting) if selecting else None
+            return PairLearner(model, task, pairs, selection, size)
+        labelled = self._targeted(prepared, task, items)
+        held_out = self._targeted(prepared, task, selecting) if selecting else None
+        return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
+
+    def _pairs(self, spec: PipelineSpec, prepared: Opened, task: PairTask, items: Items) -> Pairs:
+        assert isinstance(spec.task, PairTaskSpec)
+        return Pairs(spec.task, task, Passes(items, prepared.towers, prepared.reader))
 
     def model(self, spec: PipelineSpec, prepared: Opened, passes: int) -> LayeredModel:
         """A fresh model for a spec."""
@@ -102,17 +115,17 @@ class LayerEngine(Engine[Opened]):
         """All items of the split, batch by batch."""
         spec, prepared, model = trial.spec, trial.prepared, _layered(trial, index)
         task: Task = build(self.around.catalogue, spec.task)
-        held_out = self._targeted(prepared, task, prepared.splits[split])
-        size = spec.encoder.batch_size
+        items, size = prepared.splits[split], spec.encoder.batch_size
         with self.around.meter.stage("evaluate"):
-            if isinstance(spec.task, PairsTaskSpec):
-                scored = Pairs(spec.task, held_out.passes, held_out.targets).all_scores(model, size)
+            if isinstance(task, PairTask):
+                scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
                 return task.metrics(scored.scores, scored.relevant)
+            held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             logits = all_logits(model, source, len(held_out.passes), size).logits
             return task.metrics(logits, fitting(held_out.targets, logits))
 
-    def _targeted(self, prepared: Opened, task: Task, items: Any) -> Targeted:
+    def _targeted(self, prepared: Opened, task: Task, items: Items) -> Targeted:
         targets = task.targets(items, len(prepared.content.class_names)).to(self.around.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 

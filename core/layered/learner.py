@@ -15,8 +15,7 @@ from ..dataset import DataError
 from ..head import Head
 from ..learner import Learner
 from ..regularizer import TrainingView
-from ..roles import PairsTaskSpec
-from ..task import Task
+from ..task import PairTask, Task
 from .model import Heard, LayeredModel
 from .pairs import Pairs
 from .passes import Passes
@@ -115,19 +114,12 @@ class PairLearner(LayerLearner):
     """Learns which texts belong to which images."""
 
     def __init__(
-        self,
-        model: LayeredModel,
-        task: Task,
-        spec: PairsTaskSpec,
-        labelled: Targeted,
-        selection: Targeted | None,
-        batch: int,
+        self, model: LayeredModel, task: PairTask, labelled: Pairs, selection: Pairs | None, batch: int
     ) -> None:
         self.model = model
         self.items = len(labelled.passes)
-        self._task, self._spec, self._batch = task, spec, batch
-        self._pairs = Pairs(spec, labelled.passes, labelled.targets)
-        self._held_out = Pairs(spec, selection.passes, selection.targets) if selection else None
+        self._task, self._batch = task, batch
+        self._pairs, self._held_out = labelled, selection
 
     def fit(self) -> None:
         """There is no head."""
@@ -135,7 +127,7 @@ class PairLearner(LayerLearner):
     def loss(self, rows: Tensor) -> Tensor:
         """Of the batch's images with its texts, apart; with ``joint`` that of the pairs is added."""
         scored = [self._pairs.apart(self.model, rows.tolist())]
-        if self._spec.joint:
+        if self._pairs.spec.joint:
             scored.append(self._pairs.together(self.model, rows.tolist()))
         losses = [self._task.losses(one.scores, one.relevant).mean() + one.auxiliary for one in scored]
         return torch.stack(losses).sum()

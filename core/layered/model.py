@@ -122,8 +122,7 @@ def build_layered(
         on_features: Adapter = build(catalogue, spec.adapter, width)
         adapter, width = on_features, on_features.output_width
     head = _head(spec, catalogue, width, classes, prompts) if views != "pairs" else None
-    device = next(towers.towers[0].tower.model.parameters()).device
-    return LayeredModel(towers, grafted, adapter, head, views).to(device)
+    return LayeredModel(towers, grafted, adapter, head, views).to(towers.towers[0].device)
 
 
 def _head(spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, prompts: ClassPrompts | None) -> Head:

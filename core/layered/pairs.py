@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..roles import PairsTaskSpec
+from ..roles import PairTaskSpec
+from ..task import PairTask
 from .model import LayeredModel
 from .passes import Inputs, Passes
 
@@ -28,10 +29,10 @@ class Scored:
 
 
 class Pairs:
-    """Items of an image and a text each; ``targets`` int64 [N] say which of them share their image."""
+    """Items of an image and a text each."""
 
-    def __init__(self, spec: PairsTaskSpec, passes: Passes, targets: Tensor) -> None:
-        self.spec, self.passes, self.targets = spec, passes, targets
+    def __init__(self, spec: PairTaskSpec, task: PairTask, passes: Passes) -> None:
+        self.spec, self._task, self.passes = spec, task, passes
 
     def apart(self, model: LayeredModel, rows: Sequence[int]) -> Scored:
         """Each image and each text alone: an expert that needs a partner is silent."""
@@ -84,12 +85,12 @@ class Pairs:
 
     def _images_of(self, rows: Sequence[int]) -> tuple[list[int], Tensor]:
         """A row for each image among these, and which of them are whose: bool [I, T]."""
-        targets = self.targets[torch.tensor(list(rows), device=self.targets.device)]
-        images: dict[int, int] = {}
-        for row, target in zip(rows, targets.tolist(), strict=True):
-            images.setdefault(target, row)
-        which = torch.tensor(list(images), device=targets.device)
-        return list(images.values()), which[:, None] == targets[None]
+        items = [self.passes.items[row] for row in rows]
+        firsts: dict[int, int] = {}
+        for row, image in zip(rows, self._task.targets(items, 0).tolist(), strict=True):
+            firsts.setdefault(image, row)
+        device = self.passes.towers.towers[0].device
+        return list(firsts.values()), self._task.relevance(items).to(device)
 
     def _alone(self, modality: str, rows: Sequence[int]) -> dict[str, Tensor]:
         tower = next(one for one in self.passes.towers.towers if one.tower.name == modality)

@@ -44,6 +44,20 @@ class LinearSpec(HeadSpec):
         return width * classes + classes
 
 
+class MlpSpec(HeadSpec):
+    """A classifier with one hidden layer: LayerNorm, linear, GELU, dropout, linear."""
+
+    type: Literal["mlp"] = "mlp"
+    hidden: Annotated[int, Field(ge=1, le=65536)] = 256
+    """Width h of the hidden layer."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the hidden units that each training step leaves out."""
+
+    def parameter_count(self, width: int, classes: int) -> int:
+        """2d + dh + h + hC + C."""
+        return 2 * width + (width + 1) * self.hidden + (self.hidden + 1) * classes
+
+
 class LogisticRegressionSpec(HeadSpec):
     """scikit-learn's logistic regression, solved on the labelled items before training: CLIP's linear probe."""
 
@@ -101,6 +115,7 @@ class GraphAdapterSpec(HeadSpec):
 COMPONENTS = (
     Component("head", "cosine", CosineSpec, "graftwork.plugins.heads.cosine:Cosine", "cosine against class prompts"),
     Component("head", "linear", LinearSpec, "graftwork.plugins.heads.linear:Linear", "linear classifier"),
+    Component("head", "mlp", MlpSpec, "graftwork.plugins.heads.mlp:Mlp", "classifier with one hidden layer"),
     Component(
         "head",
         "logistic_regression",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ...core.roles import HeadSpec, TaskSpec
+from ...core.roles import HeadSpec, PairTaskSpec, TaskSpec
 from ...registry.component import Component
 from ...registry.slot import Slot
 
@@ -24,12 +24,54 @@ class ClassificationSpec(TaskSpec):
     """Share of the target that is spread over all classes."""
 
 
+class ReadOutTaskSpec(TaskSpec):
+    """What the tasks share that have a head on the read-outs of the towers."""
+
+    level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    head: Annotated[HeadSpec, Slot("head", "linear")] = Field(
+        default_factory=lambda: {"type": "linear"},
+        validate_default=True,
+    )
+    """The head that makes class logits of the read-outs."""
+
+
+class VqaSpec(ReadOutTaskSpec):
+    """Visual question answering over a vocabulary of answers, each with a soft score."""
+
+    type: Literal["vqa"] = "vqa"
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+
+
+class Nlvr2Spec(ReadOutTaskSpec):
+    """Is a statement true of two pictures? An item's two passes are the pictures, its text the statement."""
+
+    type: Literal["nlvr2"] = "nlvr2"
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
+
+
+class EventsSpec(ReadOutTaskSpec):
+    """One class for each segment of a clip: audio-visual event classification."""
+
+    type: Literal["events"] = "events"
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
+
+
+class RetrievalSpec(PairTaskSpec):
+    """Find the image of a text and the texts of an image, by the cosine of their read-outs."""
+
+    type: Literal["retrieval"] = "retrieval"
+
+
+def _component(type_: str, spec: type[TaskSpec], target: str, summary: str) -> Component:
+    return Component("task", type_, spec, f"graftwork.plugins.tasks.{target}", summary)
+
+
 COMPONENTS = (
-    Component(
-        "task",
-        "classification",
-        ClassificationSpec,
-        "graftwork.plugins.tasks.classification:Classification",
-        "one class an item",
-    ),
+    _component("classification", ClassificationSpec, "classification:Classification", "one class an item"),
+    _component("vqa", VqaSpec, "vqa:Vqa", "answers to questions about pictures, soft scores"),
+    _component("nlvr2", Nlvr2Spec, "nlvr2:Nlvr2", "is a statement true of two pictures?"),
+    _component("events", EventsSpec, "events:Events", "one class a segment of a clip"),
+    _component("retrieval", RetrievalSpec, "retrieval:Retrieval", "find images by text and texts by image"),
 )
