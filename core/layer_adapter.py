@@ -8,15 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """Where streams meet once: the hidden states of one stop in each tower."""
-
-    #: Stream to a short name of its stop (``3.attention``): prefixes of parameter names, so they must differ.
-    stops: Mapping[str, str]
-    #: Stream to d of its hidden states.
-    widths: Mapping[str, int]
+from .meeting import Meeting as Meeting
 
 
 @dataclass(frozen=True, slots=True)

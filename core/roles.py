@@ -215,9 +215,17 @@ class LayerAdapterSpec(TowerAdapterSpec):
     placement: Literal["parallel", "sequential"] = "sequential"
     """`parallel`: adapters read what the place reads; `sequential`: what it gives. Both add to what it gives."""
 
+    def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int | None:
+        """Trainable parameters for one stream at one meeting of streams of these widths, if they can be told."""
+        return None
+
     def graft_parameters(self, meetings: Sequence[Mapping[str, int]]) -> int | None:
         """Trainable parameters, if they can be told without building it; for each meeting, stream to width."""
-        return None
+        counts = [self.site_parameters(stream, widths) for widths in meetings for stream in widths]
+        return None if None in counts else sum(count for count in counts if count)
+
+    def check_widths(self, meetings: Sequence[Mapping[str, int]]) -> None:
+        """Whether its sizes make sense for streams of these widths. Raises ``ValueError`` with the stream and why."""
 
     def within_budget(self, meetings: Sequence[Mapping[str, int]], frozen: int) -> Self:
         """This spec with ``budget`` turned into sizes. Raises ``ValueError`` if nothing fits."""

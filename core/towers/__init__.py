@@ -1,10 +1,12 @@
 """Frozen towers of any architecture, met at chosen blocks without a copy of their forward."""
 
+from ..layer_map import LayerMap, pair_blocks
 from .blocks import TowerError, find_blocks
-from .grafted import GraftedOutput, GraftedTowers
-from .layer_map import LayerMap, pair_blocks
+from .grafted import GraftedTowers
+from .hub import HubError
 from .lockstep import Exchange, lockstep
-from .saving import builder, load_adapter, save_pretrained
+from .placed import GraftedOutput
+from .saving import builder, load_adapter, push_to_hub, save_pretrained
 from .stop import Place, Placement, Stop, find_stop
 from .tower import Tower
 
@@ -12,6 +14,7 @@ __all__ = [
     "Exchange",
     "GraftedOutput",
     "GraftedTowers",
+    "HubError",
     "LayerMap",
     "Place",
     "Placement",
@@ -24,5 +27,6 @@ __all__ = [
     "load_adapter",
     "lockstep",
     "pair_blocks",
+    "push_to_hub",
     "save_pretrained",
 ]

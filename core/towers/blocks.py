@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from ...registry.errors import UserError
 from ...registry.nearest import nearest
-
-
-class TowerError(UserError):
-    """A model cannot be used as a tower as asked; the message says which part of it, and what would do."""
+from ..tower_error import TowerError as TowerError
 
 
 def find_blocks(model: nn.Module, path: str | None = None) -> list[nn.Module]:

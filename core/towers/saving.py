@@ -1,17 +1,21 @@
-"""Layer adapters on disk: PEFT's layout, no weight of a frozen model, whole or refused."""
+"""Adapters inside towers, on disk: PEFT's layout, no weight of a frozen model, whole or refused."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor, nn
 
 from ... import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
 from ..assemble import build
-from ..layer_adapter import LayerAdapter, Meeting
-from ..roles import LayerAdapterSpec
+from ..layer_adapter import LayerAdapter
+from ..meeting import Meeting
+from ..roles import LayerAdapterSpec, TowerAdapterSpec
 from ..run_folder import (
     RunFolderError,
     adapter_folder,
@@ -22,21 +26,23 @@ from ..run_folder import (
     write_tensors,
     writing,
 )
+from ..tower_adapter import TowerAdapter
 from .blocks import TowerError
-from .grafted import BuildAdapter, GraftedTowers
-
-TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+from .grafted import GraftedTowers
+from .hub import CONFIG, TENSORS, fetched, upload
+from .placed import BuildAdapter
 
 
 def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
-    """Builds layer adapters, and the components inside them, from a catalogue (default: what is installed)."""
+    """Builds adapters inside towers, and the components inside them, from a catalogue (default: what is installed)."""
     found = catalogue or default_catalogue()
 
     def assemble(spec: Spec, *arguments: Any) -> Any:
         return build(found, spec, *arguments)
 
-    def make(spec: LayerAdapterSpec, meetings: Any) -> LayerAdapter:
-        made: LayerAdapter = build(found, spec, meetings, assemble)
+    def make(spec: TowerAdapterSpec, where: Any) -> LayerAdapter | TowerAdapter:
+        more = (assemble,) if isinstance(spec, LayerAdapterSpec) else ()
+        made: LayerAdapter | TowerAdapter = build(found, spec, where, *more)
         return made
 
     return make
@@ -59,14 +65,38 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
     return target
 
 
+def push_to_hub(
+    grafted: GraftedTowers,
+    repo_id: str,
+    name: str | None = None,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+) -> str:
+    """Save the adapter ``name`` (default: the active one) into a repository of the hub; returns the commit's address.
+
+    ``load_adapter(grafted, repo_id)`` gets it back. Raises ``HubError`` without network, token or permission.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_pretrained(grafted, Path(folder) / "adapter", name)
+        return upload(saved, repo_id, private=private, revision=revision, token=token)
+
+
 def load_adapter(
-    grafted: GraftedTowers, folder: str | Path, name: str = "default", catalogue: Catalogue | None = None
+    grafted: GraftedTowers,
+    folder: str | Path,
+    name: str = "default",
+    catalogue: Catalogue | None = None,
+    revision: str | None = None,
 ) -> GraftedTowers:
     """Graft a saved adapter into towers like those it was trained in; it becomes active.
 
-    Raises ``RunFolderError`` for a folder that is incomplete or altered, ``TowerError`` for towers it does not fit.
+    ``folder`` may be a hub id (OWNER/NAME), ``revision`` then a branch, tag or commit. Raises ``RunFolderError`` for a
+    folder that is incomplete or altered, ``HubError`` for one that cannot be fetched, ``TowerError`` for towers it does
+    not fit; nothing is grafted then.
     """
-    found = adapter_folder(Path(folder))
+    found = adapter_folder(fetched(folder, revision))
     about = read_json_file(found / CONFIG).get("graftwork", {})
     if about.get("level") != "layers":
         raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
@@ -74,17 +104,32 @@ def load_adapter(
     spec = catalogue.find("adapter", about["spec"]["type"]).spec.model_validate(
         about["spec"], context={"catalogue": catalogue}
     )
-    assert isinstance(spec, LayerAdapterSpec)
+    assert isinstance(spec, TowerAdapterSpec)
     _require_same_towers(grafted, about["towers"], folder)
+    before = grafted.active
     grafted.add_adapter(name, spec, builder(catalogue))
     try:
         if [_meeting(one) for one in grafted.meetings(name)] != about["meetings"]:
             raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        grafted.adapters[name].load_state_dict(read_tensors(found / TENSORS))
+        _fill(grafted.adapters[name], read_tensors(found / TENSORS), folder)
     except BaseException:
         grafted.delete_adapter(name)
+        grafted.active = before
         raise
     return grafted
+
+
+def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: str | Path) -> None:
+    """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside."""
+    here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (adapter.state_dict(), tensors))
+    differences = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if differences:
+        name = differences[0]
+        raise TowerError(
+            f"{folder} was trained in other layers: {len(differences)} tensors differ, first `{name}`: "
+            f"{there.get(name, 'none')} there, {here.get(name, 'none')} here"
+        )
+    adapter.load_state_dict(tensors)
 
 
 def _config(grafted: GraftedTowers, name: str) -> dict[str, Any]:

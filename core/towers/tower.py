@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,11 @@ class Tower:
     def batch_major(self, state: Tensor) -> Tensor:
         """A hidden state as [batch, tokens, d]; its own inverse."""
         return state if self.batch_first else state.transpose(0, 1)
+
+
+def frozen_parameters(towers: Iterable[Tower]) -> int:
+    """Of all towers; a model that is two towers counts once."""
+    return sum({id(p): p.numel() for tower in towers for p in tower.model.parameters()}.values())
 
 
 def _width(name: str, blocks: Sequence[nn.Module]) -> int:

@@ -1,4 +1,4 @@
-"""Adapters on features: their specs."""
+"""Adapters: their specs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from ...core.roles import AdapterSpec
 from ...registry.component import Component
 from .hmmoe import HMMoESpec
+from .lora import LoraSpec
 
 
 class BottleneckSpec(AdapterSpec):
@@ -101,6 +102,13 @@ COMPONENTS = (
         HMMoESpec,
         "graftwork.plugins.adapters.hmmoe.hmmoe:HMMoE",
         "heterogeneous experts inside the towers",
+    ),
+    Component(
+        "adapter",
+        "lora",
+        LoraSpec,
+        "graftwork.plugins.adapters.lora.lora:Lora",
+        "low-rank updates of the towers' linear layers, by peft",
     ),
     Component("adapter", "none", NoneSpec, "graftwork.plugins.adapters.identity:Identity", "no adapter"),
 )

@@ -112,9 +112,13 @@ class HMMoESpec(LayerAdapterSpec):
                     ends[partner] = max(ends[partner], y) if shares else ends[partner] + y
         return places
 
+    def routes(self, seats: int) -> bool:
+        """Whether a site with so many experts has a router: one alone has the whole share anyway."""
+        return seats > 1 and not self.router.uniform
+
     def graft_parameters(self, meetings: Sequence[Mapping[str, int]]) -> int:
         """Trainable parameters of all grafts."""
-        return sum(self._graft_parameters(stream, widths) for widths in meetings for stream in widths)
+        return sum(self.site_parameters(stream, widths) for widths in meetings for stream in widths)
 
     def within_budget(self, meetings: Sequence[Mapping[str, int]], frozen: int) -> Self:
         """With the largest rank (the same in all towers, a multiple of 4 from 4 on) that stays within the budget.
@@ -124,7 +128,8 @@ class HMMoESpec(LayerAdapterSpec):
         if self.budget is None:
             return self
         most = self.budget.trainable_share * frozen
-        ranks = [1, 2, *range(4, max(max(widths.values()) for widths in meetings) + 1, 4)]
+        narrowest = min(min(widths.values()) for widths in meetings)
+        ranks = [rank for rank in (1, 2, *range(4, narrowest + 1, 4)) if rank <= narrowest]
         fitting = bisect.bisect_right(ranks, most, key=lambda rank: self._of_rank(rank).graft_parameters(meetings))
         if not fitting:
             least = self._of_rank(1).graft_parameters(meetings) / frozen
@@ -137,12 +142,31 @@ class HMMoESpec(LayerAdapterSpec):
     def _of_rank(self, rank: int) -> Self:
         return self.model_copy(update={"rank": rank, "ranks": {}, "budget": None})
 
-    def _graft_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
+    def check_widths(self, meetings: Sequence[Mapping[str, int]]) -> None:
+        """Every rank is at most its stream's width, every stream named in ``ranks`` is there and hears something.
+
+        Raises ``ValueError``.
+        """
+        widths = {stream: width for one in meetings for stream, width in one.items()}
+        if unknown := self.ranks.keys() - widths.keys():
+            raise ValueError(f"`ranks` names no stream `{min(unknown)}`; there are: {', '.join(widths)}")
+        for stream, width in widths.items():
+            rank = max(expert.rank or self.ranks.get(stream, self.rank) for expert in self.experts)
+            if rank > width:
+                raise ValueError(
+                    f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
+                    f"take {width} at most, or set `ranks` (stream to rank)"
+                )
+        if len(widths) == 1 and all(expert.multimodal for expert in self.experts):
+            raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
+
+    def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
+        """Trainable parameters of the graft of one stream among its partners."""
         r, target = self.ranks.get(stream, self.rank), widths[stream]
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
         norms = 2 * target + sum(2 * width for width in partners.values())
-        projections = (target + 1) * max(place.x + place.x_width for place in places)
+        projections = (target + 1) * max((place.x + place.x_width for place in places), default=0)
         for name, width in partners.items():
             projections += (width + 1) * max((p.y + p.y_width for p in places if p.partner == name), default=0)
         experts = sum(self.experts[p.expert].parameter_count(self.experts[p.expert].rank or r) for p in places)
@@ -150,7 +174,7 @@ class HMMoESpec(LayerAdapterSpec):
         return norms + projections + experts + up + self._router_parameters(target, partners, len(places))
 
     def _router_parameters(self, target: int, partners: Mapping[str, int], experts: int) -> int:
-        if self.router.uniform:
+        if not self.routes(experts):
             return 0
         hidden = self.router.hidden
         return (target + sum(partners.values()) + 1) * hidden + (hidden + 1) * experts

@@ -48,7 +48,7 @@ def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_ex
     partners = {name: width for name, width in widths.items() if name != stream}
     seats = _seats(spec, spec.ranks.get(stream, spec.rank), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
-    router = None if spec.router.uniform else Router(spec.router, summary, len(seats))
+    router = Router(spec.router, summary, len(seats)) if spec.routes(len(seats)) else None
     return Graft(widths[stream], partners, seats, router, spec.scale)
 
 

@@ -1,4 +1,4 @@
-"""Which block of one tower meets which block of another."""
+"""Which block of one tower meets which block of another. Light: no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from .blocks import TowerError
+from .tower_error import TowerError
 
 #: How blocks of towers of different depth are paired; a list names the pairs: ``[[0, 1], [5, 11]]``.
 LayerMap = Literal["equal", "stride", "last_k"] | Sequence[Sequence[int]]

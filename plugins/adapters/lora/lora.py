@@ -1,0 +1,136 @@
+"""LoRA as a tower adapter: peft's layers stand in the frozen ones' places while the towers run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from ....core.layer_adapter import parameter_name
+from ....core.search import MissingExtra
+from ....core.torchvision_ops import declare_missing_torchvision_ops
+from ....core.tower_adapter import TowerAdapter
+from ....core.towers import Tower, TowerError
+from ....core.towers.tower import frozen_parameters
+from . import LoraSpec
+from .targets import PACKED, Target, find_targets
+
+
+class Lora(TowerAdapter):
+    """W x + (alpha / r) B A x for every adapted W (Hu et al. 2022, eq. 3), B zero at the start.
+
+    The frozen modules are never changed: peft's layers hold them and take their places within ``installed()`` alone.
+    Not for two threads at once.
+    """
+
+    def __init__(self, spec: LoraSpec, towers: Sequence[Tower]) -> None:
+        super().__init__()
+        targets = find_targets(towers, None if isinstance(spec.targets, str) else spec.targets)
+        self.spec: LoraSpec = _sized(spec, targets, frozen_parameters(towers))
+        self.lora = nn.ModuleDict()
+        # In a plain list: the frozen weights that peft's layers hold are not this module's.
+        self._installed: list[tuple[nn.Module, str, nn.Module]] = []
+        self._packed: list[tuple[nn.Module, nn.Module]] = []
+        for target in targets:
+            layer = _layer(self.spec, target)
+            self.lora[parameter_name(target.tower, target.path)] = _trainable(layer)
+            self._installed += [(parent, child, layer) for parent, child in target.places]
+            if target.packed:
+                self._packed.append((layer, target.module))
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """peft's layers in place; the frozen ones are back afterwards, also after an exception."""
+        before = [getattr(parent, child) for parent, child, _ in self._installed]
+        try:
+            for parent, child, layer in self._installed:
+                setattr(parent, child, layer)
+            for layer, frozen in self._packed:  # once what it calls is in place
+                layer.base_layer = _sharing(frozen)
+            with _no_fused_layers(parent for parent, _, _ in self._installed):
+                yield
+        finally:
+            for (parent, child, _), module in zip(self._installed, before, strict=True):
+                setattr(parent, child, module)
+
+
+def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
+    """With the largest rank that the budget allows. Raises ``TowerError``."""
+    narrowest = min(targets, key=lambda target: min(target.sizes))
+    width = min(narrowest.sizes)
+    if spec.budget is None:
+        if spec.rank > width:
+            raise TowerError(
+                f"adapter.rank {spec.rank} is above the width {width} of {narrowest.tower}'s `{narrowest.path}`; take "
+                f"{width} at most, or name other `targets`"
+            )
+        return spec
+    of_one = sum(sum(target.sizes) for target in targets)
+    rank = min(int(spec.budget.trainable_share * frozen / of_one), width)
+    if rank < 1:
+        raise TowerError(
+            f"adapter.budget: trainable_share {spec.budget.trainable_share:g} is too little: rank 1 is "
+            f"{of_one / frozen:.2g} already; name fewer `targets`"
+        )
+    return spec.with_rank(rank)
+
+
+def _layer(spec: LoraSpec, target: Target) -> nn.Module:
+    """peft's layer around a frozen one."""
+    peft = import_peft()
+    config = peft.LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
+    sizes: dict[str, Any] = {"config": config, "r": spec.rank, "lora_alpha": spec.alpha}
+    if not target.packed:
+        linear: nn.Module = peft.tuners.lora.Linear(target.module, "default", **sizes)
+        return linear
+    if spec.dropout:
+        raise TowerError(
+            f"adapter.dropout: {target.tower}'s `{target.path}` is a parameter and no layer, so its update sees no "
+            "inputs to drop; take dropout 0, or `targets` without it"
+        )
+    packed: nn.Module = peft.tuners.lora.ParamWrapper(_sharing(target.module), "default", PACKED, **sizes)
+    return packed
+
+
+def _sharing(module: nn.Module) -> nn.Module:
+    """The same module with the same weights, in lists of its own: peft changes those while it runs."""
+    copied = copy.copy(module)
+    copied._parameters, copied._modules = dict(module._parameters), dict(module._modules)
+    return copied
+
+
+def _trainable(layer: Any) -> nn.Module:
+    """A, B and the dropout of peft's layer; the frozen one stays out."""
+    parts = {"A": layer.lora_A["default"], "B": layer.lora_B["default"], "dropout": layer.lora_dropout["default"]}
+    trainable = nn.ModuleDict(parts)
+    if next(trainable.parameters()).dtype in (torch.float16, torch.bfloat16):
+        trainable.float()  # half a precision is too little to train in; peft's layers cast their inputs
+    return trainable
+
+
+@contextmanager
+def _no_fused_layers(parents: Iterable[nn.Module]) -> Iterator[None]:
+    """torch's fused TransformerEncoderLayer reads weights past the layers that hold them; off while one is adapted."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    fused = any(isinstance(parent, nn.TransformerEncoderLayer) for parent in parents)
+    torch.backends.mha.set_fastpath_enabled(before and not fused)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def import_peft() -> Any:
+    """The library, beside any torchvision. Raises ``MissingExtra``."""
+    declare_missing_torchvision_ops()
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtra(
+            f'adapter `lora` works through peft, which cannot be imported: pip install "graftwork[lora]" ({error})'
+        ) from error
+    return peft
