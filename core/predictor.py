@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,16 +23,18 @@ from .encoder import Encoder
 from .features import nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
 from .head import ClassPrompts
+from .layered.predictor import LayeredPredictor, load_layered, require_weights
 from .load_spec import load_spec, spec_from_dict
 from .model import GraftedModel, build_model
-from .neighbours import Neighbour, neighbours_of
+from .neighbours import neighbours_of
 from .node_kinds import modalities_of, token_modalities, vector_modalities
 from .nodes import Nodes
 from .pictures import bare, file_media, open_picture
 from .pipeline_spec import PipelineSpec
 from .policies import policy_of
+from .prediction import Prediction
 from .queries import Queries, meet
-from .run_folder import RunFolderError, adapter_folder, read_json_file, read_tensors
+from .run_folder import adapter_folder, read_json_file, read_tensors
 from .stored_support import class_prompts_in, nodes_in
 from .tokens import Tokens
 
@@ -41,25 +43,6 @@ TRANSDUCTIVE = (
     "was trained with the inductive policy `transductive`: its test items were nodes of the training graph. A new "
     "image was not, so it is attached to that graph (policy `attach`), and the run's figures do not speak of it"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the pipeline says of one image."""
-
-    label: str
-    #: Softmax probability of ``label``, 0 to 1.
-    probability: float
-    #: Every class with its probability, most probable first.
-    probabilities: dict[str, float]
-    #: Nearest first; empty without a graph.
-    neighbours: tuple[Neighbour, ...]
-    #: What the captioner says of the image; ``None`` where none was asked.
-    description: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
 
 
 class PolicyWarning(UserWarning):
@@ -102,7 +85,10 @@ class Predictor:
         neighbours = neighbours_of(self._support, nodes, queries.heard, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
         said: Sequence[str | None] = described or [None] * len(pictures)
-        return [self._prediction(*one) for one in zip(probabilities, neighbours, said, strict=True)]
+        return [
+            Prediction.of(shares, self.class_names, near, text)
+            for shares, near, text in zip(probabilities, neighbours, said, strict=True)
+        ]
 
     def logits(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> Tensor:
         """Logits float32 [N, C] on the CPU, classes in the order of ``class_names``."""
@@ -158,14 +144,8 @@ class Predictor:
         for start in range(0, len(contents), size):
             yield encode(modality, contents[start : start + size])
 
-    def _prediction(self, probabilities: Tensor, near: tuple[Neighbour, ...], description: str | None) -> Prediction:
-        order = probabilities.argsort(descending=True, stable=True).tolist()
-        ranked = {self.class_names[index]: float(probabilities[index]) for index in order}
-        label = self.class_names[order[0]]
-        return Prediction(label, ranked[label], ranked, near, description)
 
-
-def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor:
+def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor | LayeredPredictor:
     """Load a finished run (its folder, or the ``adapter`` folder alone).
 
     Raises ``RunFolderError`` for a missing or altered file, or where the frozen model's weights are not those that the
@@ -178,6 +158,8 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
+        if spec.level == "layers":
+            return load_layered(folder, spec, catalogue, place)
         return _assembled(folder, spec, catalogue, place)
 
 
@@ -185,13 +167,7 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
     encoder = build_encoder(catalogue, spec.encoder, place)
-    for modality in modalities_of(spec.graph):
-        found, trained_on = encoder.tower(modality).facts().weights, facts["encoder_weights"][modality]
-        if found != trained_on:
-            raise RunFolderError(
-                f"the frozen model is not the one that {folder} was trained on: its weights have changed "
-                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
-            )
+    require_weights(folder, encoder, modalities_of(spec.graph), facts)
     class_names = tuple(facts["class_names"])
     prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))

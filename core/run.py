@@ -22,6 +22,7 @@ from .training import TrainingError
 from .trial import Trial
 
 if TYPE_CHECKING:
+    from .layered.predictor import LayeredPredictor
     from .predictor import Predictor
 
 
@@ -36,7 +37,7 @@ class Run:
     #: Where its components are looked up.
     catalogue: Catalogue = field(repr=False)
 
-    def load(self, device: str = "auto") -> Predictor:
+    def load(self, device: str = "auto") -> Predictor | LayeredPredictor:
         """The trained pipeline, ready to predict."""
         from .predictor import load
 

@@ -11,27 +11,45 @@ from .options import format_option, print_json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ..predictor import Prediction, Predictor
+    from ..layered.predictor import LayeredPredictor
+    from ..prediction import Prediction
+    from ..predictor import Predictor
 
 
 @click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
 @click.argument("run", type=click.Path())
-@click.argument("images", nargs=-1, required=True, type=click.Path())
+@click.argument("images", nargs=-1, type=click.Path())
 @format_option("text", "json")
-@click.option("--text", "texts", multiple=True, help="What an image shows, for runs on texts; one an image, in order.")
+@click.option(
+    "--text", "texts", multiple=True, help="What an image shows or is asked, for runs on texts; one an item, in order."
+)
+@click.option(
+    "--sound", "sounds", multiple=True, type=click.Path(), help="A sound file, for runs on sounds; one an item."
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...], top: int, device: str) -> None:
-    """Predict label and probability of IMAGES with a finished RUN.
+def command(
+    run: str,
+    images: tuple[str, ...],
+    style: str,
+    texts: tuple[str, ...],
+    sounds: tuple[str, ...],
+    top: int,
+    device: str,
+) -> None:
+    """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN.
 
-    Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2.
+    Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
+    that reads two pictures together takes IMAGES two by two.
     """
     from ...registry.errors import one_line
+    from ..predictor import Predictor
 
-    if texts and len(texts) != len(images):
-        raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
     predictor = _loaded(run, device)
-    found, broken = _predict_each(predictor, images, texts)
+    if isinstance(predictor, Predictor):
+        found, broken = _on_features(predictor, images, texts, sounds)
+    else:
+        found, broken = _through_towers(predictor, images, texts, sounds), []
     if style == "json":
         print_json([{"image": image, **_json(one, top)} for image, one in found])
     else:
@@ -46,7 +64,32 @@ def command(run: str, images: tuple[str, ...], style: str, texts: tuple[str, ...
         raise SystemExit(2)
 
 
-def _loaded(run: str, device: str) -> Predictor:
+def _on_features(
+    predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
+) -> tuple[list[tuple[str, Prediction]], list[str]]:
+    if sounds:
+        raise click.UsageError("this run hears no sounds")
+    if not images:
+        raise click.UsageError("Missing argument 'IMAGES...'.")
+    if texts and len(texts) != len(images):
+        raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
+    return _predict_each(predictor, images, texts)
+
+
+def _through_towers(
+    predictor: LayeredPredictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
+) -> list[tuple[str, Prediction]]:
+    """What each item is called and its prediction; an item of several predictions has a line for each."""
+    together = predictor.passes if predictor.spec.task.views == "joined" else 1
+    grouped = [images[start : start + together] for start in range(0, len(images), together)]
+    pictures = list(images) if together == 1 else grouped
+    names = [" ".join(group) for group in grouped] or list(sounds) or list(texts)
+    found = predictor.predict(pictures or None, list(texts) or None, list(sounds) or None)
+    flat = [one if isinstance(one, list) else [one] for one in found]
+    return [(name, each) for name, one in zip(names, flat, strict=True) for each in one]
+
+
+def _loaded(run: str, device: str) -> Predictor | LayeredPredictor:
     """The predictor; that it cannot follow the run's policy is said as a note."""
     import warnings
 

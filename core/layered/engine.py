@@ -65,7 +65,7 @@ class LayerEngine(Engine[Opened]):
             used = described(captioner, encoder, used, left_out, around)
         modalities = shared_modalities(used, encoder, spec.task, around)
         with around.meter.stage("read"):
-            towers = open_towers(encoder, modalities)
+            towers = open_towers(encoder.open, modalities)
             reader = Reader(towers.encoders)
             _, used = left_out.tolerate(lambda splits: reader.read_all(splits, around.tell), used)
         prompts = prompts_of(spec, encoder, content, around)

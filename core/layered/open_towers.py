@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..dataset import DataError
@@ -32,12 +32,12 @@ class OpenTowers:
         return sum(tower.width for tower in self.towers)
 
 
-def open_towers(stage: EncoderStage, modalities: Sequence[str]) -> OpenTowers:
+def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str]) -> OpenTowers:
     """Load the encoder and take the towers of those modalities.
 
     Raises ``EncoderError`` where it offers none, ``DataError`` where a single-stream model lacks one of its modalities.
     """
-    encoders = {modality: stage.open(modality) for modality in modalities}
+    encoders = {modality: encoder_of(modality) for modality in modalities}
     towers: list[FrozenTower] = []
     for encoder in dict.fromkeys(encoders.values()):
         own = [modality for modality in modalities if encoders[modality] is encoder]

@@ -12,7 +12,6 @@ from ..layer_adapter import LayerAdapter
 from ..meeting import Enterable, Meeting, meetings_of, sized
 from ..roles import LayerAdapterSpec, TowerAdapterSpec
 from ..tower_adapter import TowerAdapter
-from ..tower_error import TowerError
 from .exchange import MeetingPlace
 from .lockstep import lockstep
 from .stop import Stop
@@ -97,9 +96,6 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         assert isinstance(adapter, TowerAdapter)
         return Installs(adapter, adapter.spec)
     entered = [tower for tower in towers if tower.blocks]
-    if not entered:
-        names = ", ".join(tower.name for tower in towers)
-        raise TowerError(f"no block of {names} can be entered; take a transformer, such as a ViT")
     pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
     stops = {
         tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)
