@@ -59,6 +59,11 @@ def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
 def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
     """Vectors that the encoder cannot give, or that would be compared although they lie in different spaces."""
     head, graph = spec.task.head, spec.graph
+    if spec.encoder.takes_together():
+        reason = "a single-stream model reads image and text together: it has no vector of one of them"
+        hint = "take an adapter inside its tower (`hmmoe`), or a model with a tower for each modality"
+        yield Problem(f"{reason}, and adapter `{getattr(spec.adapter, 'type', '')}` needs one", ("encoder",), hint)
+        return
     compares = f"head `{getattr(head, 'type', '')}`" if head and head.uses_prompts() else "the blend"
     uses_prompts = spec.task.uses_prompts()
     nodes, can = modalities_of(spec.graph), spec.encoder.modalities()

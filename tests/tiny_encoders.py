@@ -136,6 +136,15 @@ def _bert() -> tuple[Any, Any, Any]:
     return BertModel(BertConfig(**SIZES, vocab_size=len(tokenizer), max_position_embeddings=24)), tokenizer, None
 
 
+def _vilt() -> tuple[Any, Any, Any]:
+    from transformers import ViltConfig, ViltImageProcessor, ViltModel
+
+    tokenizer = _bert_tokenizer()
+    config = ViltConfig(**SIZES, image_size=32, patch_size=8, vocab_size=len(tokenizer), max_position_embeddings=24)
+    processor = ViltImageProcessor(size={"shortest_edge": 32}, size_divisor=8)
+    return ViltModel(config), tokenizer, processor
+
+
 FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clip": _clip,
     "siglip": _siglip_fixed,
@@ -145,6 +154,7 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "convnext": _convnext,
     "clip_vision": _clip_vision,
     "bert": _bert,
+    "vilt": _vilt,
 }
 
 

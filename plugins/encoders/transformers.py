@@ -19,6 +19,7 @@ from . import transformers_files as files
 from .fingerprint import fingerprint
 from .transformers_image import ImageSide
 from .transformers_side import Inputs, Side
+from .transformers_single import SingleStream, together
 from .transformers_spec import TransformersSpec
 from .transformers_text import TextSide
 from .transformers_towers import frozen_towers
@@ -45,7 +46,8 @@ class Transformers(Encoder):
             raise EncoderError(f"encoder.model: {root} is a `{config.get('model_type')}` model, and no encoder")
         with _refusals(spec.model):
             self._model = _load(root, _DTYPES[spec.precision]).to(device)
-            self._sides = self._loaded_sides(root)
+            self._single = SingleStream(self._model, root, spec.pooling) if self._kind == "single" else None
+            self._sides = {} if self._single else self._loaded_sides(root)
         self._root = root
         self._revision = hub.commit_of(root)
         self._facts: EncoderFacts | None = None
@@ -77,6 +79,8 @@ class Transformers(Encoder):
 
     def preprocess(self, modality: str, content: Any) -> Any:
         """A picture as resized, normalised pixels; a text as it is: texts are tokenized a batch at a time."""
+        if self._single is not None:
+            return self._single.preprocess(modality, content)
         return content if isinstance(content, Mapping) else self._side(modality).preprocess(content)
 
     @torch.no_grad()
@@ -94,15 +98,17 @@ class Transformers(Encoder):
         return [one[mask].float().cpu() for one, mask in zip(states, hidden.mask, strict=True)]
 
     def towers(self) -> Sequence[FrozenTower]:
-        """One a modality. One without blocks that can be entered runs as it is, beside one that has them."""
+        """One a modality; a single-stream model is one. One that cannot be entered runs as it is, beside others."""
         said = self._model.config.to_dict()
         shapes = files.tower_shapes(self._root, self._projects, said)
         assert shapes is not None  # a loaded configuration leaves nothing to defaults
+        if self._single is not None:
+            return (self._single.frozen_tower(shapes[0].read_out),)
         return frozen_towers(self._spec.model, self._sides, shapes, self._vectors)
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         """Texts with more tokens than the window."""
-        text = self._sides.get("text")
+        text = self._single.text if self._single else self._sides.get("text")
         return text.truncated(texts) if isinstance(text, TextSide) else [False] * len(texts)
 
     def _vectors(self, side: Side, out: Any, inputs: Inputs) -> Tensor:
@@ -114,6 +120,8 @@ class Transformers(Encoder):
         return side, side.collate([self.preprocess(modality, one) for one in batch])
 
     def _side(self, modality: str) -> Side:
+        if self._single is not None:
+            raise EncoderError(together())
         if modality not in self._sides:
             has = " and ".join(self._sides)
             raise EncoderError(f"encoder: `{self._spec.model}` has no {modality} tower; it encodes {has}")

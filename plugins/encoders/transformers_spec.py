@@ -75,6 +75,10 @@ class TransformersSpec(EncoderSpec):
         found = files.modalities(self._config() or {})
         return frozenset(found) or None
 
+    def takes_together(self) -> bool:
+        """A single-stream model does."""
+        return self._kind() == "single"
+
     def shares_space(self) -> bool | None:
         """With the projection of a CLIP or SigLIP; hidden states of its two towers do not."""
         kind = self._kind()
