@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,24 @@ def test_a_picture_is_hashed_once(root: Path) -> None:
     dataset.files = Counting()
     assert len({item.modalities["image"].digest for item in dataset.load().splits["train"]}) == 1
     assert asked == [1]
+
+
+def documented_lines() -> list[str]:
+    page = (Path(__file__).parent.parent / "docs" / "datasets.md").read_text("utf-8").split("## json_lines")[1]
+    _, forms, example = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    return [*forms.splitlines(), *example.splitlines()]
+
+
+@pytest.mark.parametrize("line", documented_lines(), ids=lambda line: json.loads(line)["id"])
+def test_the_lines_of_the_page_are_read(tmp_path: Path, line: str) -> None:
+    """Each by itself, once the files that it names are there."""
+    for path in re.findall(r"[^\"]+\.(?:png|jpg|wav)", line):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    write(tmp_path, train=[line])
+    (item,) = load(tmp_path).splits["train"]
+    assert item.id == f"train/{json.loads(line)['id']}"
+    assert item.target is not None
 
 
 def test_a_run_learns_from_labelled_lines(root: Path, tmp_path: Path) -> None:
