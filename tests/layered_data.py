@@ -67,11 +67,13 @@ class Little(Dataset):
     def _both(self, name: str, n: int) -> Item:
         left, right, said = n % 3, (n // 2) % 3, (n // 3) % 3
         true = left == said == right
-        return Item(name, {"text": word(said)}, int(true), ({"image": picture(left, n)}, {"image": picture(right, n + 1)}))
+        pictures = ({"image": picture(left, n)}, {"image": picture(right, n + 1)})
+        return Item(name, {"text": word(said)}, int(true), pictures)
 
     def _clip(self, name: str, n: int) -> Item:
         heard = tuple((n + step) % 3 for step in range(2 + n % 2))
-        passes = tuple({"image": picture(n % 3, n + 7 * step), "audio": tone(which, n)} for step, which in enumerate(heard))
+        seen = [picture(n % 3, n + 7 * step) for step in range(len(heard))]
+        passes = tuple({"image": one, "audio": tone(which, n)} for one, which in zip(seen, heard, strict=True))
         return Item(name, {}, heard, passes)
 
     def _pairs(self, name: str, n: int) -> Item:
@@ -79,7 +81,8 @@ class Little(Dataset):
 
 
 def _without_text(item: Item) -> Item:
-    return Item(item.id, {kind: one for kind, one in item.modalities.items() if kind != "text"}, item.target, item.passes)
+    kept = {kind: one for kind, one in item.modalities.items() if kind != "text"}
+    return Item(item.id, kept, item.target, item.passes)
 
 
 def picture(colour: int, shade: int) -> Media:
@@ -95,7 +98,8 @@ def word(colour: int, more: int | None = None) -> Media:
 def tone(which: int, more: int) -> Media:
     time = np.arange(8000 + 10 * (more % 5)) / 16000
     samples = (0.5 * np.sin(2 * np.pi * TONES[which] * time)).astype(np.float32)
-    return Media(hashlib.sha256(f"tone {which} {more}".encode()).hexdigest(), f"tone {which}", lambda: Waveform(samples, 16000))
+    digest = hashlib.sha256(f"tone {which} {more}".encode()).hexdigest()
+    return Media(digest, f"tone {which}", lambda: Waveform(samples, 16000))
 
 
 def with_little_data() -> Catalogue:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+
 from graftwork import Pipeline, load
-from graftwork.core.dataset import DataError
 from graftwork.core.run_folder import read_tensors
-from graftwork.registry.errors import SpecError
+
 from .layered_data import Little, LittleSpec, pipeline, with_little_data
 from .tiny_encoders import save_tiny_encoder
 
@@ -57,7 +57,8 @@ def test_every_task_runs_with_every_kind_of_adapter_and_loads_again(
     done = run(spec, tmp_path)
     result = done.result
     assert result["adapter"]["parameters"] == sum(
-        tensor.numel() for name, tensor in read_tensors(done.folder / "adapter/adapter_model.safetensors").items()
+        tensor.numel()
+        for name, tensor in read_tensors(done.folder / "adapter/adapter_model.safetensors").items()
         if name.startswith("adapter.")
     )
     predictor = load(done.folder, catalogue=with_little_data())
@@ -73,8 +74,8 @@ def test_every_task_runs_with_every_kind_of_adapter_and_loads_again(
     targets = [one.target for one in items.splits["test"]]
     chosen = [items.class_names.index(label) for label in labels]
     if task == "vqa":
-        score = sum(target.get(index, 0.0) for target, index in zip(targets, chosen)) / len(targets)
+        score = sum(target.get(index, 0.0) for target, index in zip(targets, chosen, strict=True)) / len(targets)
         assert result["test"]["vqa_score"]["mean"] == pytest.approx(score)
     else:
-        right = sum(target == index for target, index in zip(targets, chosen)) / len(targets)
+        right = sum(target == index for target, index in zip(targets, chosen, strict=True)) / len(targets)
         assert result["test"]["accuracy"]["mean"] == pytest.approx(right)

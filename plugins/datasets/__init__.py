@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core.roles import DatasetSpec
 from ...registry.component import Component
@@ -179,6 +179,37 @@ class PocketWorldSpec(DatasetSpec):
     """Another seed, another world."""
 
 
+class JsonLinesSpec(DatasetSpec):
+    """Items of any task, a JSON object a line: pictures, texts and sounds, several passes an item, labels or answers.
+
+    `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
+    """
+
+    type: Literal["json_lines"] = "json_lines"
+    root: LocalPath
+    """The folder that the paths in lines, and the names of files, count from."""
+    splits: Annotated[Mapping[Literal["train", "val", "test"], str], Field(min_length=1)] | None = None
+    """Split to its file. Default: those of `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    classes: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
+    vocabulary: Annotated[int, Field(ge=1)] = 3129
+    """With answers: so many of the most frequent ones of train are the classes, or all where there are fewer."""
+
+    @field_validator("splits")
+    @classmethod
+    def _has_train(cls, splits: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        if splits is not None and "train" not in splits:
+            raise ValueError("`train` is missing: it says which classes there are")
+        return splits
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_once(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes and len(set(classes)) < len(classes):
+            raise ValueError("a class stands here twice")
+        return classes
+
+
 def _component(type_: str, spec: type[DatasetSpec], target: str, summary: str) -> Component:
     return Component("dataset", type_, spec, f"graftwork.plugins.datasets.{target}", summary)
 
@@ -199,4 +230,5 @@ COMPONENTS = (
     _component(
         "pocket_world", PocketWorldSpec, "pocket_world:PocketWorld", "shapes that sound: four cross-modal tasks"
     ),
+    _component("json_lines", JsonLinesSpec, "json_lines:JsonLines", "items of any task, a JSON object a line"),
 )
