@@ -254,13 +254,39 @@ def test_a_budget_finds_the_largest_rank_that_fits(share):
     widths = [meeting.widths for meeting in grafted.meetings("first")]
     assert spec.graft_parameters(widths) == sum(p.numel() for p in grafted.parameters())
     more = spec.model_copy(update={"rank": spec.rank + 4 if spec.rank >= 4 else 2 * spec.rank})
-    assert more.graft_parameters(widths) > share * grafted.frozen_parameters() or more.rank > 32
+    assert more.graft_parameters(widths) > share * grafted.frozen_parameters() or more.rank > 24
 
 
 def test_a_budget_that_nothing_fits_is_an_error():
     """With the least share there is."""
     with pytest.raises(TowerError, match=r"trainable_share 0.001 is too little: rank 1 is 0\.\d+ already"):
         grafted_of(HMMoESpec.model_validate({"budget": {"trainable_share": 0.001}}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"rank": 28}, "rank 28 is above the width 24 of stream `text`.*take 24 at most"),
+        ({"ranks": {"image": 33}}, "rank 33 is above the width 32 of stream `image`"),
+        ({"experts": [{"type": "unimodal", "rank": 40}]}, "rank 40 is above the width 32 of stream `image`"),
+        ({"ranks": {"picture": 4}}, "`ranks` names no stream `picture`; there are: image, text"),
+        ({"layer_map": "equal"}, "towers of one depth, these have 3 and 4 blocks"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(fields, says):
+    """It names the stream, its width and what would do; nothing is grafted."""
+    grafted = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", 4, width=24))])
+    with pytest.raises(TowerError, match=says):
+        grafted.add_adapter("first", spec_of(**fields), builder())
+    assert (len(grafted.adapters), grafted.active) == (0, None)
+
+
+@pytest.mark.parametrize("budget", [{}, {"budget": {"trainable_share": 0.5}}])
+def test_experts_that_all_need_a_partner_are_no_use_without_one(budget):
+    """In a single tower of one stream."""
+    spec = HMMoESpec.model_validate({"experts": [{"type": "cross_attention"}], **(budget or {"rank": 4})})
+    with pytest.raises(TowerError, match="`text` has no partner, and every expert .* needs one; add `unimodal`"):
+        GraftedTowers([Tower.of("text", model("Bert"))]).add_adapter("first", spec, builder())
 
 
 def test_the_example_of_the_page_runs(tmp_path, monkeypatch):

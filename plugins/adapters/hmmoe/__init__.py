@@ -157,14 +157,17 @@ class HMMoESpec(LayerAdapterSpec):
                     f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
                     f"take {width} at most, or set `ranks` (stream to rank)"
                 )
-        if len(widths) == 1 and all(expert.multimodal for expert in self.experts):
-            raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
+        alone = any(not expert.multimodal and expert.widths(expert.rank or self.rank)[2] for expert in self.experts)
+        if len(widths) == 1 and not alone:
+            raise ValueError(f"stream `{min(widths)}` has no partner, and every expert that gives anything needs one; add `unimodal`")
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""
         r, target = self.ranks.get(stream, self.rank), widths[stream]
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
+        if not self.routes(len(places)):
+            partners = {name: width for name, width in partners.items() if any(p.partner == name for p in places)}
         norms = 2 * target + sum(2 * width for width in partners.values())
         projections = (target + 1) * max((place.x + place.x_width for place in places), default=0)
         for name, width in partners.items():

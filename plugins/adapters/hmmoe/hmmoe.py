@@ -49,6 +49,8 @@ def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_ex
     seats = _seats(spec, spec.ranks.get(stream, spec.rank), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
     router = Router(spec.router, summary, len(seats)) if spec.routes(len(seats)) else None
+    if router is None:  # a partner that no expert reads is not read at all
+        partners = {name: width for name, width in partners.items() if any(seat.partner == name for seat in seats)}
     return Graft(widths[stream], partners, seats, router, spec.scale)
 
 

@@ -84,16 +84,16 @@ def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     peft = import_peft()
     config = peft.LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
     sizes: dict[str, Any] = {"config": config, "r": spec.rank, "lora_alpha": spec.alpha}
+    from .layers import AdaptedLinear, AdaptedParameter
+
     if not target.packed:
-        linear: nn.Module = peft.tuners.lora.Linear(target.module, "default", **sizes)
-        return linear
+        return AdaptedLinear(target.module, "default", **sizes)
     if spec.dropout:
         raise TowerError(
             f"adapter.dropout: {target.tower}'s `{target.path}` is a parameter and no layer, so its update sees no "
             "inputs to drop; take dropout 0, or `targets` without it"
         )
-    packed: nn.Module = peft.tuners.lora.ParamWrapper(_sharing(target.module), "default", PACKED, **sizes)
-    return packed
+    return AdaptedParameter(_sharing(target.module), "default", PACKED, **sizes)
 
 
 def _sharing(module: nn.Module) -> nn.Module:
