@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -58,6 +59,8 @@ class EpochFinished(Event):
     loss: float
     #: Primary metric on the selection split; ``None`` without one.
     selection: float | None
+    #: Where experts are mixed: ``meeting.stream`` to their mean shares in this epoch's training.
+    usage: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ class Experiment:
     def train(self, trial: Trial[Any], number: int, seed: int) -> None:
         """Train one seed of a trial and add the outcome to it."""
 
-        def hear(epoch: int, loss: float, metric: float | None) -> None:
-            self.tell(EpochFinished(number, seed, epoch, loss, metric))
+        def hear(epoch: int, loss: float, metric: float | None, usage: Mapping[str, tuple[float, ...]]) -> None:
+            self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
 
         self.engine(trial.spec).train(trial, seed, hear)
         trained = trial.trained[-1]

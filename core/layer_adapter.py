@@ -32,6 +32,10 @@ class LayerAdapter(nn.Module, ABC):
     indices of two towers never collide.
     """
 
+    def experts(self, stream: str) -> tuple[str, ...]:
+        """What the columns of ``Updates.usage`` of a stream are called; nothing where there is no usage."""
+        return ()
+
     @abstractmethod
     def forward(self, meeting: int, states: Mapping[str, Tensor], masks: Mapping[str, Tensor | None]) -> Updates:
         """Updates at meeting number ``meeting`` for hidden states [B, N, d] of the streams that are there.

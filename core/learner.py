@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,6 +44,10 @@ class Learner(ABC):
     @abstractmethod
     def rank(self) -> tuple[float, float] | None:
         """Primary metric and negative loss on the selection split; higher is better. ``None`` without such a split."""
+
+    def usage(self) -> Mapping[str, tuple[float, ...]]:
+        """Where experts are mixed: ``meeting.stream`` to their mean shares since this was asked last."""
+        return {}
 
     @abstractmethod
     def final_loss(self) -> float:

@@ -12,6 +12,7 @@ from .dataset import DataError, DatasetContent, Item, sample_shots
 from .describe import CaptionerStage
 from .encode import EncoderStage
 from .events import Event
+from .layered.plan import graft_of, modalities_heard, towers_heard, towers_in_words, trainable
 from .listing import list_items
 from .node_kinds import (
     item_width,
@@ -77,7 +78,10 @@ def make_plan(
     ]
     captioner = _captioner(spec, catalogue, store)
     stages += _described(captioner, items)
-    stages += _encoded(spec, catalogue, store, content, items, captioner)
+    if spec.level == "layers":
+        stages += _through_towers(spec, content, items)
+    else:
+        stages += _encoded(spec, catalogue, store, content, items, captioner)
     if spec.graph and spec.adapter.needs_graph:
         nodes = nodes_in_words(spec.graph)
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
@@ -89,13 +93,13 @@ def make_plan(
         )
     )
     select = f"selected on {spec.evaluation.select_on}" if spec.evaluation.select_on != "none" else "no selection"
-    policy = f"{spec.evaluation.inductive} ({policy_in_words(spec)})"
-    stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}, {policy}"))
+    policy = f", {spec.evaluation.inductive} ({policy_in_words(spec)})" if spec.level == "features" else ""
+    stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}{policy}"))
     return Plan(
         spec.name,
         tuple(stages),
         trials * len(spec.seeds),
-        _trainable(spec, len(content.class_names)),
+        _trainable(spec, content, items),
         spec.encoder.frozen_parameters(),
         missing_files(spec),
     )
@@ -121,7 +125,7 @@ def _no_device() -> Any:
 
 
 def _captioner(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> CaptionerStage | None:
-    if spec.captioner is None or "text" not in modalities_of(spec.graph):
+    if spec.captioner is None or (spec.level == "features" and "text" not in modalities_of(spec.graph)):
         return None
     return CaptionerStage(spec.captioner, catalogue, store, _no_device)
 
@@ -169,7 +173,21 @@ def _encoded(
     return plans
 
 
-def _trainable(spec: PipelineSpec, classes: int) -> int | None:
+def _through_towers(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -> list[StagePlan]:
+    heard = modalities_heard(spec, content)
+    towers = towers_heard(spec, heard)
+    contents = {view[kind].digest for item in items for view in item.views() for kind in heard if kind in view}
+    graft = graft_of(spec, towers)
+    plans = [StagePlan("read", ", ".join(heard), len(contents), 0)]
+    plans.append(StagePlan("towers", f"{_type(spec.encoder)}: {towers_in_words(towers, heard)}"))
+    plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
+    return plans
+
+
+def _trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -> int | None:
+    classes = len(content.class_names)
+    if spec.level == "layers":
+        return trainable(spec, towers_heard(spec, modalities_heard(spec, content)), items[0], classes)
     node = node_width(spec.graph, spec.encoder)
     if node is None or spec.task.head is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,8 @@ class _Best:
             self.rank, self.epoch, self.state = rank, epoch, copy.deepcopy(model.state_dict())
 
 
-Hear = Callable[[int, float, float | None], None]
+#: ``hear(epoch, loss, metric, usage)``.
+Hear = Callable[[int, float, float | None, Mapping[str, tuple[float, ...]]], None]
 
 
 def train(
@@ -64,11 +65,11 @@ def train(
     catalogue: Catalogue,
     learner: Learner,
     seed: int,
-    hear: Hear = lambda epoch, loss, metric: None,
+    hear: Hear = lambda epoch, loss, metric, usage: None,
 ) -> Trained:
     """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
 
-    ``hear(epoch, loss, metric)`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
+    ``hear`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
     """
     start = time.perf_counter()
     model = learner.model.eval()
@@ -91,7 +92,7 @@ def train(
         _require_finite(loss, epoch)
         if (rank := learner.rank()) is not None:
             best.offer(model, epoch, rank)
-        hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None)
+        hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None, learner.usage())
     trained = _keep(spec, learner, best, last)
     if last:  # the last step may have ruined what the last loss still looked well on
         _require_finite(learner.final_loss(), trained.epoch)

@@ -27,6 +27,9 @@ class Trial(Generic[P]):
     #: What predictions refer to, one a seed; none where the towers run.
     supports: list[Support] = field(default_factory=list)
 
+    #: Where experts are mixed, one a seed: ``meeting.stream`` to their mean shares on the split that was scored.
+    usage: list[dict[str, list[float]]] = field(default_factory=list)
+
     def selection(self) -> float:
         """Mean over the seeds of the primary metric on the selection split; 0 without one."""
         scores = [one.selection or 0.0 for one in self.trained]

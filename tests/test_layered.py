@@ -1,5 +1,6 @@
 """Pipelines whose towers run in training: every task with every kind of adapter, saved, loaded and asked again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 import torch
 
 from graftwork import Pipeline, load
+from graftwork.core.dataset import DataError
 from graftwork.core.run_folder import read_tensors
+from graftwork.registry.errors import SpecError
 
 from .layered_data import Little, LittleSpec, pipeline, with_little_data
 from .tiny_encoders import save_tiny_encoder
@@ -79,3 +82,104 @@ def test_every_task_runs_with_every_kind_of_adapter_and_loads_again(
     else:
         right = sum(target == index for target, index in zip(targets, chosen, strict=True)) / len(targets)
         assert result["test"]["accuracy"]["mean"] == pytest.approx(right)
+
+
+def test_an_item_without_a_modality_that_others_have_is_named(clip: dict[str, Any], tmp_path: Path) -> None:
+    spec = pipeline("classification", "same", clip, ADAPTERS["hmmoe"])
+    spec["dataset"]["drop"] = "val-3"
+    with pytest.raises(DataError, match=r"item val-3 of split val has no text, which other items have"):
+        run(spec, tmp_path)
+
+
+def test_a_task_names_the_item_that_lacks_what_it_needs(clip: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train-0 of split train has no text, which task `vqa` needs"):
+        run(pipeline("vqa", "image", clip, ADAPTERS["hmmoe"]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("graph", {"type": "similarity", "threshold": 0.5}),
+        ("regularizers", [{"type": "ewc", "strength": 1.0, "anchor": "init"}]),
+    ],
+)
+def test_what_belongs_to_features_has_no_place_between_towers(section: str, value: Any, clip: dict[str, Any]) -> None:
+    spec = pipeline("classification", "same", clip, ADAPTERS["hmmoe"], **{section: value})
+    with pytest.raises(SpecError, match=rf"{section}: adapter `hmmoe` sits inside towers"):
+        Pipeline(spec, with_little_data())
+
+
+def test_the_plan_counts_what_the_run_trains(clip: dict[str, Any], tmp_path: Path) -> None:
+    """Without loading a model; the pipeline has a head, too."""
+    spec = pipeline("nlvr2", "both", clip, ADAPTERS["hmmoe"])
+    plan = Pipeline(spec, with_little_data()).plan(tmp_path / "store")
+    assert plan.trainable == run(spec, tmp_path).result["parameters"]["trainable"]
+    sites = [stage.detail for stage in plan.stages if stage.stage == "graft"]
+    assert [line.split(":")[0] for line in sites[:2]] == [
+        "meeting 0, image block 0 block",
+        "meeting 0, text block 0 block",
+    ]
+
+
+def test_shares_of_the_experts_are_reported_and_logged(clip: dict[str, Any], tmp_path: Path) -> None:
+    """Each expert by name; shares sum to one at every meeting of every stream, in the result and in every epoch."""
+    spec = pipeline("classification", "same", clip, ADAPTERS["hmmoe"], reporters=[{"type": "jsonl"}])
+    done = run(spec, tmp_path)
+    assert done.result["adapter"]["experts"]["image"] == ["unimodal", "cross_attention", "channel_attention"]
+    epochs = [json.loads(line) for line in (done.folder / "events.jsonl").read_text().splitlines()]
+    logged = [one["usage"] for one in epochs if one["event"] == "EpochFinished"]
+    assert len(logged) == 2
+    for shares in (*done.result["adapter"]["usage"], *logged):
+        assert shares.keys() == {"0.image", "0.text", "1.image", "1.text"}
+        assert all(sum(one) == pytest.approx(1.0, abs=1e-5) for one in shares.values())
+
+
+def test_gradients_of_several_passes_make_the_step_of_one(clip: dict[str, Any], tmp_path: Path) -> None:
+    """12 items at once, or 4 by 4: the same parameters to rounding."""
+    found = []
+    for name, trainer in (("whole", {"batch_size": 12}), ("parts", {"batch_size": 4, "accumulate": 3})):
+        spec = pipeline("classification", "same", clip, {"type": "hmmoe", "rank": 4, "router": {"balance": 0}})
+        spec["trainer"] |= trainer
+        found.append(read_tensors(run(spec, tmp_path / name).folder / "adapter/adapter_model.safetensors"))
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(tensor, found[1][name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_run_under_bf16_gives_finite_scores(clip: dict[str, Any], tmp_path: Path) -> None:
+    spec = pipeline("vqa", "vqa", clip, ADAPTERS["hmmoe"])
+    spec["trainer"]["precision"] = "bf16"
+    scores = run(spec, tmp_path).result["test"]
+    assert 0 <= scores["vqa_score"]["mean"] <= 1
+    assert scores["loss"]["mean"] < 100
+
+
+def test_pairs_pass_the_towers_together_when_asked(clip: dict[str, Any], tmp_path: Path) -> None:
+    """With `joint`, experts that need a partner are heard: their parameters leave the start."""
+    spec = pipeline("retrieval", "pairs", clip, {"type": "hmmoe", "rank": 4, "experts": [{"type": "cross_attention"}]})
+    spec["task"] |= {"joint": True, "rerank": 4}
+    spec["trainer"]["batch_size"] = 6
+    done = run(spec, tmp_path)
+    tensors = read_tensors(done.folder / "adapter/adapter_model.safetensors")
+    assert max(float(tensor.abs().max()) for name, tensor in tensors.items() if name.endswith("up.weight")) > 0
+
+
+def test_a_training_starts_from_a_finished_run(clip: dict[str, Any], tmp_path: Path) -> None:
+    first = run(pipeline("classification", "same", clip, ADAPTERS["lora"]), tmp_path / "one")
+    spec = pipeline("classification", "same", clip, ADAPTERS["lora"])
+    spec["trainer"] |= {"epochs": 0, "start_from": str(first.folder)}
+    again = run(spec, tmp_path / "two")
+    one, two = (read_tensors(each.folder / "adapter/adapter_model.safetensors") for each in (first, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert again.result["test"]["accuracy"] == first.result["test"]["accuracy"]
+
+
+def test_a_predictor_says_what_it_must_be_given(clip: dict[str, Any], tmp_path: Path) -> None:
+    run(pipeline("nlvr2", "both", clip, ADAPTERS["none"]), tmp_path)
+    predictor = load(tmp_path / "run", catalogue=with_little_data())
+    given = contents("both")
+    with pytest.raises(DataError, match=r"hears text and image: give texts|hears image and text: give texts"):
+        predictor.predict(given["images"])
+    with pytest.raises(DataError, match=r"11 texts"):
+        predictor.predict(given["images"], given["texts"][:-1])
+    with pytest.raises(DataError, match=r"item 0 has 1 passes, and this pipeline reads 2 together"):
+        predictor.predict([one[0] for one in given["images"]], given["texts"])

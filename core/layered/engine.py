@@ -15,6 +15,7 @@ from ..dataset import DataError, Item, sample_shots
 from ..devices import own_randomness
 from ..encode import EncoderStage
 from ..engine import Engine
+from ..layer_adapter import LayerAdapter
 from ..pipeline_spec import PipelineSpec
 from ..prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..roles import PairTaskSpec
@@ -122,8 +123,9 @@ class LayerEngine(Engine[Opened]):
                 return task.metrics(scored.scores, scored.relevant)
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
-            logits = all_logits(model, source, len(held_out.passes), size).logits
-            return task.metrics(logits, fitting(held_out.targets, logits))
+            said = all_logits(model, source, len(held_out.passes), size)
+            trial.usage.append({name: shares.tolist() for name, shares in said.usage.items()})
+            return task.metrics(said.logits, fitting(held_out.targets, said.logits))
 
     def _targeted(self, prepared: Opened, task: Task, items: Items) -> Targeted:
         targets = task.targets(items, len(prepared.content.class_names)).to(self.around.device)
@@ -158,6 +160,8 @@ class LayerEngine(Engine[Opened]):
                 "parameters": adapter,
                 "share_of_frozen": adapter / frozen,
                 "spec": _settled(model, trial),
+                "experts": _experts(model),
+                "usage": trial.usage,
             },
         }
 
@@ -176,6 +180,14 @@ class LayerEngine(Engine[Opened]):
             "modalities": list(prepared.towers.modalities),
             "passes": len(prepared.splits["train"][0].views()),
         }
+
+
+def _experts(model: LayeredModel) -> Mapping[str, Sequence[str]]:
+    """Stream to the names of the experts that ``usage`` speaks of."""
+    if not isinstance(model.adapter, LayerAdapter):
+        return {}
+    streams = [stream for tower in model.towers.towers for stream in tower.tower.streams]
+    return {stream: list(model.adapter.experts(stream)) for stream in streams}
 
 
 def _settled(model: LayeredModel, trial: Trial[Opened]) -> Mapping[str, Any]:

@@ -71,6 +71,7 @@ class LayerLearner(Learner):
         self._task, self._labelled, self._selection, self._batch = task, labelled, selection, batch
         self._read_outs = read_outs
         self._source = read_outs(model, labelled.passes)
+        self._heard: dict[str, Tensor] = {}
 
     def fit(self) -> None:
         """The head sees the read-outs of all labelled items, adapted as they are at the start."""
@@ -88,9 +89,20 @@ class LayerLearner(Learner):
     def loss(self, rows: Tensor) -> Tensor:
         """The task's mean loss and the adapter's own."""
         heard, counts = self._source.of(rows.tolist())
+        self._note(heard.usage, len(rows))
         logits = self.model.logits(heard.vectors, counts)
         targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
         return self._task.losses(logits, fitting(targets, logits)).mean() + heard.auxiliary
+
+    def usage(self) -> Mapping[str, tuple[float, ...]]:
+        """Shares sum to one where experts are mixed."""
+        found = {name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._heard.items()}
+        self._heard = {}
+        return found
+
+    def _note(self, usage: Mapping[str, Tensor], count: int) -> None:
+        for name, shares in usage.items():
+            self._heard[name] = self._heard.get(name, torch.zeros_like(shares)) + shares * count
 
     def rank(self) -> tuple[float, float] | None:
         """Of the selection split, batch by batch."""
@@ -119,7 +131,7 @@ class PairLearner(LayerLearner):
         self.model = model
         self.items = len(labelled.passes)
         self._task, self._batch = task, batch
-        self._pairs, self._held_out = labelled, selection
+        self._pairs, self._held_out, self._heard = labelled, selection, {}
 
     def fit(self) -> None:
         """There is no head."""

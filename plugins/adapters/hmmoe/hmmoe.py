@@ -30,6 +30,13 @@ class HMMoE(LayerAdapter):
             }
         )
 
+    def experts(self, stream: str) -> tuple[str, ...]:
+        """The types of the experts; with their partner, where there are several."""
+        partners = [name for name in self._meetings[0].widths if name != stream]
+        places = self.spec.layout(self.spec.ranks.get(stream, self.spec.rank), partners)
+        of = [f" of {one.partner}" if one.partner and len(partners) > 1 else "" for one in places]
+        return tuple(self.spec.experts[one.expert].type + partner for one, partner in zip(places, of, strict=True))
+
     def forward(self, meeting: int, states: Mapping[str, Tensor], masks: Mapping[str, Tensor | None]) -> Updates:
         """Updates of all streams that are there, from states of before any update."""
         updates: dict[str, Tensor] = {}
