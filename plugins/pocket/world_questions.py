@@ -26,7 +26,7 @@ from .world_captions import place_phrase, with_article
 
 #: Kind of question to its share.
 KINDS = {"exists": 0.4, "colour": 0.2, "place": 0.15, "count": 0.15, "relation": 0.1}
-#: The best that the question alone can do, by kind (where annotators agree).
+#: The best that the question alone can do, by kind, where annotators agree.
 CHANCE = {"exists": 1 / 2, "colour": 1 / 8, "place": 1 / 5, "count": 1 / 4, "relation": 1 / 4}
 NUMBERS = ("zero", "one", "two", "three", "four")
 ANSWERS = ("yes", "no", *WORLD_COLOURS, *WORLD_SHAPES, *NUMBERS)

@@ -33,8 +33,8 @@ TRUTH_NAMES = ("false", "true")
 TEMPLATES = {
     "one in total": "there is exactly one {things} in total",
     "two in total": "there are exactly two {things} in total",
-    "same number": "both pictures have the same number of {things}",
-    "different number": "the pictures have different numbers of {things}",
+    "same number": "there are as many {things} in the left picture as in the right picture",
+    "different number": "there are not as many {things} in the left picture as in the right picture",
     "in exactly one": "exactly one of the pictures contains {thing}",
     "in both or neither": "both pictures or neither of the pictures contain {thing}",
     "same quality": "the {shape} has the same {quality} in both pictures",
