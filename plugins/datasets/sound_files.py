@@ -19,9 +19,9 @@ def read_sound(path: Path) -> Waveform:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
-        raise DataError(f"{path}: not a readable sound file: {error}") from None
+        raise DataError(f"{path}: not a readable sound: {error}") from None
     if not len(samples):
-        raise DataError(f"{path}: holds no sound: it is zero samples long")
+        raise DataError(f"{path}: the sound has no samples (zero length)")
     if not np.isfinite(samples).all():
-        raise DataError(f"{path}: holds samples that are not finite numbers")
+        raise DataError(f"{path}: the sound holds samples that are no numbers (NaN or infinite)")
     return Waveform(np.clip(samples.mean(axis=1), -1, 1), rate)
