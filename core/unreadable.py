@@ -105,4 +105,5 @@ class LeftOut:
 
 
 def _unreadable_part(item: Item, reasons: Mapping[str, str]) -> Media | None:
-    return next((media for media in item.modalities.values() if media.digest in reasons), None)
+    contents = (media for view in item.views() for media in view.values())
+    return next((media for media in contents if media.digest in reasons), None)
