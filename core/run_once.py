@@ -88,7 +88,9 @@ class RunOnce:
 
 def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """What the encoder is asked for: the nodes' modalities, and texts for prompts."""
-    return tuple(dict.fromkeys([*modalities_of(spec.graph), *(["text"] if spec.task.uses_prompts() else [])]))
+    return tuple(
+        dict.fromkeys([*modalities_of(spec.graph, spec.encoder), *(["text"] if spec.task.uses_prompts() else [])])
+    )
 
 
 def _versions(value: Any, catalogue: Catalogue) -> Iterator[tuple[str, int]]:
