@@ -66,17 +66,20 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         return
     compares = f"head `{getattr(head, 'type', '')}`" if head and head.uses_prompts() else "the blend"
     uses_prompts = spec.task.uses_prompts()
-    nodes, can = modalities_of(spec.graph), spec.encoder.modalities()
+    nodes, can = modalities_of(spec.graph, spec.encoder), spec.encoder.modalities()
     needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
     if uses_prompts:
         needed.setdefault("text", f"{compares} compares with class prompts")
     lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
     for kind, why in lacking.items():
         hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
+        if kind in nodes and "audio" in (can or ()):
+            hint = 'for sounds set "nodes": "audio" in `graph`'
         yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
     if lacking or spec.encoder.shares_space() is not False:
         return
-    apart = "the encoder's image and text vectors lie in different spaces, whatever their widths"
+    several = dict.fromkeys([*nodes, *(["text"] if uses_prompts else [])])
+    apart = f"the encoder's {' and '.join(several)} vectors lie in different spaces, whatever their widths"
     if uses_prompts and nodes != ("text",):
         hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
         where = ("task", "blend") if compares == "the blend" else ("task", "head")

@@ -195,7 +195,7 @@ def _read(encoder: Encoder, modality: str, media: Media) -> object:
     try:
         return encoder.preprocess(modality, media.read())
     except DataError as error:
-        return error
+        return error if media.source in str(error) else DataError(f"{media.source}: {error}")
 
 
 def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:

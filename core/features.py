@@ -16,7 +16,7 @@ from .encode import EncoderStage, Tell
 from .fusion import TokenPair
 from .head import ClassPrompts
 from .layout import IMAGE, TEXT, Layout
-from .node_kinds import in_both_parts, modalities_of
+from .node_kinds import MODALITIES, in_both_parts
 from .nodes import Nodes
 from .prompts import class_prompts
 from .roles import GraphSpec
@@ -90,7 +90,7 @@ def nodes_of(vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens], graph:
     if graph is not None and graph.nodes == "tokens":
         return _token_nodes(TokenPair(tokens["image"], tokens["text"]))
     if graph is not None and graph.nodes == "pair":
-        image, text = _of_one_width([normalize(vectors[kind], dim=-1) for kind in modalities_of(graph)], "no edges")
+        image, text = _of_one_width([normalize(vectors[kind], dim=-1) for kind in MODALITIES[graph.nodes]], "no edges")
         both = torch.stack([image, text], dim=1).flatten(0, 1)
         return Nodes(both, layout=Layout.pairs(len(image), both.device))
     x = node_vectors(vectors, graph)
@@ -134,7 +134,7 @@ def node_vectors(vectors: Mapping[str, Tensor], graph: GraphSpec | None) -> Tens
     With fusion `cross_attention` these are what the graph is built on: side by side, so that a cosine is the mean of
     image and text cosine, and so that no training moves an edge.
     """
-    parts = [normalize(vectors[modality], dim=-1) for modality in modalities_of(graph)]
+    parts = [normalize(vectors[modality], dim=-1) for modality in (MODALITIES[graph.nodes] if graph else vectors)]
     if len(parts) == 1:
         return parts[0]
     if graph is not None and (in_both_parts(graph) or graph.fuses):
@@ -161,7 +161,7 @@ def zero_shot_logits(vectors: Mapping[str, Tensor], graph: GraphSpec | None, pro
     m is the node; of `pair` and `tokens` nodes and of cross-attention, which hold more than one vector, it is the mean
     of the item's two vectors (side by side for the read-out `concat`). Raises ``DataError`` for other widths.
     """
-    parts = [normalize(vectors[modality], dim=-1) for modality in modalities_of(graph)]
+    parts = [normalize(vectors[modality], dim=-1) for modality in (MODALITIES[graph.nodes] if graph else vectors)]
     classes = prompts.vectors
     if any(part.shape[-1] != classes.shape[-1] for part in parts):
         widths = " and ".join(str(part.shape[-1]) for part in parts)

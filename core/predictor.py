@@ -35,8 +35,10 @@ from .policies import policy_of
 from .prediction import Prediction
 from .queries import Queries, meet
 from .run_folder import adapter_folder, read_json_file, read_tensors
+from .sounds import open_sound
 from .stored_support import class_prompts_in, nodes_in
 from .tokens import Tokens
+from .waveform import Waveform
 
 T = TypeVar("T")
 TRANSDUCTIVE = (
@@ -73,18 +75,19 @@ class Predictor:
         By ``attach`` and ``rewire`` none depends on the others; by ``batch`` it hears those of its batch. A run that
         was ``transductive`` attaches: an image that training never saw was no node of its graph.
 
-        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]. ``texts`` describe them, for
-        pipelines whose nodes hold text and that have no captioner. Raises ``DataError``.
+        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; of a pipeline of sounds, paths
+        or ``Waveform``. ``texts`` describe them, for pipelines whose nodes hold text and that have no captioner.
+        Raises ``DataError``.
         """
         if not images:
             return []
-        pictures = [open_picture(image) for image in images]
-        described = self._described(images, pictures) if texts is None else None
-        nodes = self._nodes(pictures, described if texts is None else texts)
+        opened = [self.open(image) for image in images]
+        described = self._described(images, opened) if texts is None else None
+        nodes = self._nodes(opened, described if texts is None else texts)
         queries = self._met(nodes)
         neighbours = neighbours_of(self._support, nodes, queries.heard, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
-        said: Sequence[str | None] = described or [None] * len(pictures)
+        said: Sequence[str | None] = described or [None] * len(opened)
         return [
             Prediction.of(shares, self.class_names, near, text)
             for shares, near, text in zip(probabilities, neighbours, said, strict=True)
@@ -92,9 +95,18 @@ class Predictor:
 
     def logits(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> Tensor:
         """Logits float32 [N, C] on the CPU, classes in the order of ``class_names``."""
-        pictures = [open_picture(image) for image in images]
-        nodes = self._nodes(pictures, self._described(images, pictures) if texts is None else texts)
+        opened = [self.open(image) for image in images]
+        nodes = self._nodes(opened, self._described(images, opened) if texts is None else texts)
         return self._answered(self._met(nodes))
+
+    @property
+    def of_sounds(self) -> bool:
+        """Whether it predicts for sounds instead of images."""
+        return "audio" in modalities_of(self.spec.graph, self.spec.encoder)
+
+    def open(self, content: Any) -> Image | Waveform:
+        """One of what ``predict`` takes, decoded. Raises ``DataError``."""
+        return open_sound(content) if self.of_sounds else open_picture(content)
 
     def _met(self, nodes: Nodes) -> Queries:
         return meet(self._support, nodes, self._builder, self.spec)
@@ -102,7 +114,7 @@ class Predictor:
     def _answered(self, queries: Queries) -> Tensor:
         return queries.logits(self._model).float().cpu()
 
-    def _described(self, images: Sequence[Any], pictures: Sequence[Image]) -> list[str] | None:
+    def _described(self, images: Sequence[Any], pictures: Sequence[Any]) -> list[str] | None:
         """What the captioner says of each picture, where there is one; written descriptions are found by file."""
         if isinstance(self._captioner, WrittenCaptions):
             return _written(self._captioner, images)
@@ -112,21 +124,21 @@ class Predictor:
         batches = _batches([bare(picture) for picture in pictures], size)
         return [text for batch in batches for text in self._captioner.describe(batch)]
 
-    def _nodes(self, pictures: Sequence[Image], texts: Sequence[str] | None) -> Nodes:
-        contents: dict[str, Sequence[Any]] = {"image": pictures}
-        if "text" in modalities_of(self.spec.graph):
+    def _nodes(self, opened: Sequence[Any], texts: Sequence[str] | None) -> Nodes:
+        contents: dict[str, Sequence[Any]] = {"audio" if self.of_sounds else "image": opened}
+        if "text" in modalities_of(self.spec.graph, self.spec.encoder):
             if texts is None:
                 raise DataError(
                     "this pipeline's nodes hold text and it has no captioner: "
                     "give predict(images, texts=[...]), on the command line --text"
                 )
             contents["text"] = list(texts)
-            if len(contents["text"]) != len(pictures):
-                raise DataError(f"{len(contents['text'])} texts for {len(pictures)} images")
+            if len(contents["text"]) != len(opened):
+                raise DataError(f"{len(contents['text'])} texts for {len(opened)} images")
         spec, graph = self.spec, self.spec.graph
         vectors = {
             kind: torch.cat(list(self._batches(kind, contents[kind], self._encoder.encode)))
-            for kind in vector_modalities(graph, spec.task)
+            for kind in vector_modalities(graph, spec.encoder, spec.task)
         }
         tokens = {}
         for kind in token_modalities(graph):
@@ -167,7 +179,7 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, modalities_of(spec.graph), facts)
+    require_weights(folder, encoder, modalities_of(spec.graph, spec.encoder), facts)
     class_names = tuple(facts["class_names"])
     prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
@@ -175,7 +187,7 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     settled = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
     support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
     builder = build(catalogue, settled.graph) if settled.graph and spec.adapter.needs_graph else None
-    needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph)
+    needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph, spec.encoder)
     arguments = () if spec.captioner and spec.captioner.written else (place,)
     captioner = build(catalogue, spec.captioner, *arguments) if spec.captioner and needs_captioner else None
     return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)

@@ -18,7 +18,7 @@ from ..registry.slot import Slot
 from ..registry.spec import Items, Spec
 
 Json = Mapping[str, Any]
-NodeKind = Literal["image", "text", "fused", "pair", "tokens"]
+NodeKind = Literal["image", "text", "audio", "fused", "pair", "tokens"]
 
 
 class ComponentSpec(Spec):
@@ -144,9 +144,9 @@ class GraphSpec(ComponentSpec):
     several_nodes: ClassVar[bool] = False
 
     nodes: NodeKind = "image"
-    """One node an item: its `image` vector, its `text` vector, or both `fused`. Several nodes an item: its image and
-    its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small graph of
-    their own for each item."""
+    """One node an item: its `image`, `text` or `audio` vector, or image and text `fused`. Several nodes an item: its
+    image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small
+    graph of their own for each item."""
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""

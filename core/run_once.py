@@ -90,7 +90,9 @@ def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """What the encoder is asked for: the nodes' modalities, and texts for prompts; all where its towers run."""
     if spec.level == "layers":
         return tuple(sorted(spec.encoder.modalities() or ("image", "text")))
-    return tuple(dict.fromkeys([*modalities_of(spec.graph), *(["text"] if spec.task.uses_prompts() else [])]))
+    return tuple(
+        dict.fromkeys([*modalities_of(spec.graph, spec.encoder), *(["text"] if spec.task.uses_prompts() else [])])
+    )
 
 
 def _versions(value: Any, catalogue: Catalogue) -> Iterator[tuple[str, int]]:

@@ -4,8 +4,8 @@
     .venv/bin/python examples/results_pocket.py --tasks vqa --methods HMMoE LoRA
 
 Every method has the same frozen towers, data, head, epochs, batches, seeds, the same learning rates to choose from on
-the validation split, and (where it sits inside the towers) the same budget of trainable parameters. Rows are Markdown on
-standard output, in the order they are done.
+the validation split, and (where it sits inside the towers) the same budget of trainable parameters. Rows are Markdown
+on standard output, in the order they are done.
 """
 
 from __future__ import annotations

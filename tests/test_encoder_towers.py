@@ -19,6 +19,7 @@ from graftwork.core.encoder import Encoder, EncoderError
 from graftwork.core.frozen_tower import FrozenTower
 from graftwork.core.roles import EncoderSpec
 from graftwork.core.towers import GraftedTowers, builder
+from graftwork.core.waveform import Waveform
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.encoders import DualSpec, OpenClipSpec, TransformersSpec
 from graftwork.registry.discovery import default_catalogue
@@ -27,6 +28,8 @@ from .conftest import TINY
 from .tiny_encoders import declare_sentence_modules, save_tiny_encoder
 
 CPU = torch.device("cpu")
+PICTURES = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "open_clip")
+SOUNDS = ("ast", "clap", "clap_fusion", "wav2vec2")
 TEXTS = ["a photo of the small cat", "dog", "a red picture in the grass"]
 
 
@@ -34,6 +37,9 @@ def contents(modality: str) -> list[Any]:
     if modality == "text":
         return TEXTS
     generator = torch.Generator().manual_seed(3)
+    if modality == "audio":
+        lengths = (16000, 9000, 30000)
+        return [Waveform((torch.rand(one, generator=generator) - 0.5).numpy(), 16000) for one in lengths]
     noise = torch.randint(0, 255, (3, 24, 20, 3), generator=generator, dtype=torch.uint8)
     return [Image.fromarray(one.numpy()) for one in noise]
 
@@ -56,7 +62,7 @@ def run(encoder: Encoder, towers: Sequence[FrozenTower]) -> dict[str, dict[str, 
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder a family, one of sentence-transformers with a dense layer, and an open_clip ViT."""
     root = tmp_path_factory.mktemp("models")
-    names = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "bert", "convnext")
+    names = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "bert", "convnext", *SOUNDS)
     folders = {name: save_tiny_encoder(name, root / name) for name in names}
     folders["sentences"] = declare_sentence_modules(shutil.copytree(folders["bert"], root / "st"), "cls_token", 32, 20)
     folders["open_clip"] = open_clip_vit(root / "open_clip")
@@ -92,9 +98,7 @@ def spec_of(name: str, saved: dict[str, Path]) -> EncoderSpec:
     return TransformersSpec(model=str(saved[name]))
 
 
-@pytest.fixture(
-    params=["clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "bert", "sentences", "open_clip", "dual"]
-)
+@pytest.fixture(params=[*PICTURES, "bert", "sentences", *SOUNDS, "dual"])
 def spec(request: pytest.FixtureRequest, saved: dict[str, Path]) -> EncoderSpec:
     """One of every kind that adapters can enter."""
     return spec_of(request.param, saved)

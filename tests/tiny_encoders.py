@@ -145,6 +145,59 @@ def _vilt() -> tuple[Any, Any, Any]:
     return ViltModel(config), tokenizer, processor
 
 
+def _ast() -> tuple[Any, Any, Any]:
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
+
+    config = ASTConfig(**SIZES, num_mel_bins=32, max_length=64, patch_size=8, time_stride=8, frequency_stride=8)
+    return ASTModel(config), None, ASTFeatureExtractor(num_mel_bins=32, max_length=64)
+
+
+def _clap(**more: Any) -> tuple[Any, Any, Any]:
+    """Of half a second, its audio tower a Swin of which one stage is longer than there are stages."""
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, RobertaTokenizer
+
+    letters = [*string.ascii_lowercase, *string.digits, "."]
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokens = [*special, *letters, *(f"Ġ{letter}" for letter in letters)]
+    tokenizer = RobertaTokenizer(vocab={one: row for row, one in enumerate(tokens)}, merges=[], model_max_length=24)
+    text = {**SIZES, "vocab_size": len(tokens), "max_position_embeddings": 26, "pad_token_id": 1}
+    audio = {
+        "spec_size": 64,
+        "num_mel_bins": 16,
+        "patch_size": 4,
+        "patch_stride": [4, 4],
+        "window_size": 4,
+        "depths": [1, 3],
+        "num_attention_heads": [2, 2],
+        "patch_embeds_hidden_size": 16,
+        "hidden_size": 32,
+        "projection_dim": 24,
+        "num_hidden_layers": 2,
+        **more,
+    }
+    extractor = ClapFeatureExtractor(
+        feature_size=audio["num_mel_bins"],
+        sampling_rate=16000,
+        hop_length=320,
+        max_length_s=1,
+        fft_window_size=512,
+        frequency_max=8000,
+        truncation="fusion" if more.get("enable_fusion") else "rand_trunc",
+    )
+    config = ClapConfig(text_config={**text, "projection_dim": 24}, audio_config=audio, projection_dim=24)
+    return ClapModel(config), tokenizer, extractor
+
+
+def _wav2vec2(norm: str = "layer") -> tuple[Any, Any, Any]:
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    convolutions = {"conv_dim": [16, 16], "conv_stride": [5, 2], "conv_kernel": [10, 3], "num_feat_extract_layers": 2}
+    positions = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "vocab_size": 32}
+    positions |= {"feat_extract_norm": norm}
+    config = Wav2Vec2Config(**{**SIZES, "num_hidden_layers": 3}, **convolutions, **positions)
+    return Wav2Vec2Model(config), None, Wav2Vec2FeatureExtractor()
+
+
 FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clip": _clip,
     "siglip": _siglip_fixed,
@@ -155,6 +208,11 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clip_vision": _clip_vision,
     "bert": _bert,
     "vilt": _vilt,
+    "ast": _ast,
+    "clap": _clap,
+    "clap_fusion": lambda: _clap(enable_fusion=True, num_mel_bins=64),
+    "wav2vec2": _wav2vec2,
+    "wav2vec2_group": lambda: _wav2vec2("group"),
 }
 
 

@@ -9,8 +9,6 @@ import click
 from .options import format_option, print_json
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from ..layered.predictor import LayeredPredictor
     from ..prediction import Prediction
     from ..predictor import Predictor
@@ -37,9 +35,10 @@ def command(
     top: int,
     device: str,
 ) -> None:
-    """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN.
+    """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
+    sound files.
 
-    Images that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
+    Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
     that reads two pictures together takes IMAGES two by two.
     """
     from ...registry.errors import one_line
@@ -107,18 +106,17 @@ def _predict_each(
     predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...]
 ) -> tuple[list[tuple[str, Prediction]], list[str]]:
     from ..dataset import DataError
-    from ..pictures import open_picture
 
-    opened: list[tuple[str, Image]] = []
+    opened: list[tuple[str, Any]] = []
     said: list[str] = []
     broken: list[str] = []
     for index, image in enumerate(images):
         try:
-            opened.append((image, open_picture(image)))
+            opened.append((image, predictor.open(image)))
             said += texts[index : index + 1]
         except DataError as error:
             broken.append(str(error))
-    predictions = predictor.predict([picture for _, picture in opened], said or None)
+    predictions = predictor.predict([content for _, content in opened], said or None)
     return [(image, one) for (image, _), one in zip(opened, predictions, strict=True)], broken
 
 

@@ -17,8 +17,8 @@ from ..pictures import open_picture
 from ..pipeline_spec import PipelineSpec
 from ..prediction import Prediction
 from ..run_folder import RunFolderError, read_json_file, read_tensors
+from ..sounds import file_audio, open_sound
 from ..stored_support import class_prompts_in
-from ..waveform import Waveform
 from .learner import ReadOuts, all_logits
 from .model import LayeredModel, build_layered
 from .open_towers import open_towers
@@ -123,11 +123,9 @@ def _media(modality: str, content: Any) -> Media:
         if not isinstance(content, str):
             raise DataError(f"a text is a str, not a {type(content).__name__}")
         return Media.of_text(content)
-    if modality == "audio" and not isinstance(content, Waveform):
-        from ..sounds import file_audio
-
+    if modality == "audio" and isinstance(content, (str, Path)):
         return file_audio(Path(content))
-    opened = content if modality == "audio" else open_picture(content)
+    opened = open_sound(content) if modality == "audio" else open_picture(content)
     # Contents that are given, not read from files, are known by being what they are: nothing of them is stored.
     return Media(hashlib.sha256(str(id(content)).encode()).hexdigest(), modality, lambda: opened)
 

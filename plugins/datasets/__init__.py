@@ -52,6 +52,26 @@ class ImageFolderSpec(DatasetSpec):
         return self
 
 
+class AudioFolderSpec(DatasetSpec):
+    """Your own sounds: `ROOT/CLASS/*.wav` or `ROOT/{train,val,test}/CLASS/*.wav`; FLAC, OGG and MP3 as well.
+
+    Where only one split is given, it is divided by content hash, stratified. Several channels are mixed to one, and the
+    encoder resamples to its own rate. Needs the extra `graftwork[audio]`.
+    """
+
+    type: Literal["audio_folder"] = "audio_folder"
+    root: LocalPath
+    """The folder."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+    exclude: Items[str] = ()
+    """Class folders that are left out."""
+    class_names: Mapping[str, str] = {}
+    """Folder to the name that prompts use, where it is another: `{"dog_bark": "dog barking"}`."""
+
+
 class PublishedSpec(DatasetSpec):
     """What published picture sets share."""
 
@@ -222,6 +242,7 @@ COMPONENTS = (
         "image_folder:ImageFolder",
         "your own pictures: class folders, metadata.jsonl or a CoOp split file",
     ),
+    _component("audio_folder", AudioFolderSpec, "audio_folder:AudioFolder", "your own sounds: class folders"),
     _component("oxford_pets", OxfordPetsSpec, "oxford_pets:OxfordPets", "Oxford-IIIT Pets, official or CoOp's split"),
     _component("flowers102", Flowers102Spec, "flowers102:Flowers102", "Oxford Flowers 102, official or CoOp's split"),
     _component("food101", Food101Spec, "food101:Food101", "Food-101, official or CoOp's split"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,16 @@ from ...core.files import sha256_of
 from ...core.json_source import parse_json
 from ...core.pictures import SUFFIXES
 from ...registry.errors import SpecError
-from ...registry.nearest import nearest
 from . import ImageFolderSpec
+from .class_folders import SPLIT_FOLDERS, class_files, parts_of
 from .coop_split import read_coop_split
+from .folder_classes import require_known, shown_names
 from .labelled_files import file_pictures, items_of
 from .missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 
 METADATA = "metadata.jsonl"
-#: Folder names that mean a split, as they are found in the wild.
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-
-
-#: Given splits, class names, and in words where both come from.
-Found = tuple[Mapping[str, list[Item]], tuple[str, ...], str]
+#: Given splits, class names, all that the files name (excluded ones too), and in words where they come from.
+Found = tuple[Mapping[str, list[Item]], tuple[str, ...], Collection[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +44,9 @@ class ImageFolder(Dataset):
         """Ids are paths relative to the root. Raises ``DataError`` naming folder, file or class."""
         if not self.root.is_dir():
             raise DataError(f"dataset.root: {self.root} is no folder")
-        given, names, source = self._from_split_file() if self.spec.split_file else self._from_folders()
+        given, names, known, source = self._from_split_file() if self.spec.split_file else self._from_folders()
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        shown = tuple(self.spec.class_names.get(name, name) for name in names)
-        if len(set(shown)) < len(shown):
-            twice = ", ".join(sorted({name for name in shown if shown.count(name) > 1}))
-            raise DataError(f"dataset.class_names: several classes of {self.root} would be called {twice}")
+        shown = shown_names(names, self.spec.class_names, known, self.root)
         splits = with_missing_splits(given, fractions, str(self.root))
         require_classes_everywhere(splits, names, str(self.root))
         return DatasetContent(
@@ -64,9 +58,13 @@ class ImageFolder(Dataset):
     def _from_split_file(self) -> Found:
         path = Path(str(self.spec.split_file))
         listed = read_coop_split(path)
-        self._require_known("class_names", self.spec.class_names, listed.class_names)
         splits = items_of(listed, self.root, self.files)
-        return splits, listed.class_names, f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})"
+        return (
+            splits,
+            listed.class_names,
+            listed.class_names,
+            f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})",
+        )
 
     def _from_folders(self) -> Found:
         """The given splits; what is in none is in ``train``."""
@@ -76,8 +74,8 @@ class ImageFolder(Dataset):
             raise DataError(
                 f"dataset.root: {self.root} holds no pictures ({kinds}) in class folders, and no {METADATA}"
             )
-        self._require_known("exclude", self.spec.exclude, {row.label for row in rows})
-        self._require_known("class_names", self.spec.class_names, {row.label for row in rows})
+        labels = {row.label for row in rows}
+        require_known("exclude", self.spec.exclude, labels, self.root)
         rows = [row for row in rows if row.label not in self.spec.exclude]
         names = tuple(sorted({row.label for row in rows}))
         index = {name: number for number, name in enumerate(names)}
@@ -85,34 +83,15 @@ class ImageFolder(Dataset):
         for row, picture in zip(rows, file_pictures([row.path for row in rows], self.root, self.files), strict=True):
             given[row.split or "train"].append(self._item(row, picture, index[row.label]))
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
-        return given, names, f"image_folder{left_out}"
-
-    def _require_known(self, field: str, given: Iterable[str], known: Collection[str]) -> None:
-        for name in given:
-            if name not in known:
-                near = nearest(name, known)
-                hint = f"; did you mean `{near}`?" if near else ""
-                raise DataError(f"dataset.{field}: no class of {self.root} is called `{name}`{hint}")
+        return given, names, labels, f"image_folder{left_out}"
 
     def _rows(self) -> Iterator[_Row]:
         if (self.root / METADATA).is_file():
             yield from _metadata_rows(self.root, None)
             return
-        folders = _subfolders(self.root)
-        others = [folder.name for folder in folders if folder.name not in SPLIT_FOLDERS]
-        if {"train", "test"} <= {folder.name for folder in folders} and others:
-            raise DataError(
-                f"dataset.root: {self.root} has split folders beside {', '.join(others[:10])}; either all its folders "
-                f"are splits ({', '.join(SPLIT_FOLDERS)}) or all are classes"
-            )
-        if folders and not others:
-            for folder in folders:
-                split = SPLIT_FOLDERS[folder.name]
-                yield from (
-                    _metadata_rows(folder, split) if (folder / METADATA).is_file() else _class_rows(folder, split)
-                )
-        else:
-            yield from _class_rows(self.root, None)
+        for folder, split in parts_of(self.root):
+            listed = split is not None and (folder / METADATA).is_file()
+            yield from _metadata_rows(folder, split) if listed else _class_rows(folder, split)
 
     def _item(self, row: _Row, picture: Media, target: int) -> Item:
         modalities = {"image": picture}
@@ -121,19 +100,8 @@ class ImageFolder(Dataset):
         return Item(row.path.relative_to(self.root).as_posix(), modalities, target)
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-
-
 def _class_rows(folder: Path, split: str | None) -> Iterator[_Row]:
-    for class_folder in _subfolders(folder):
-        pictures = sorted(
-            path for path in class_folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-        )
-        if not pictures:
-            raise DataError(f"class folder {class_folder} holds no pictures; fill it or remove it")
-        for path in pictures:
-            yield _Row(path, class_folder.name, split, None)
+    return (_Row(path, label, split, None) for path, label in class_files(folder, SUFFIXES, "pictures"))
 
 
 def _metadata_rows(folder: Path, split: str | None) -> Iterator[_Row]:

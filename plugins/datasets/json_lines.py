@@ -11,14 +11,14 @@ from pathlib import Path
 from ...core.dataset import DataError, Dataset, DatasetContent, Item, Media, Target, some_of
 from ...core.files import sha256_of
 from ...core.pictures import open_picture
+from ...core.sounds import open_sound
 from . import JsonLinesSpec
 from .json_line import FILES, Line, View, read_lines
 from .line_forms import require_ids_once, require_one_form
 from .line_targets import targets_of
-from .sound_files import read_sound
 
 SPLITS = ("train", "val", "test")
-_READ = {"image": open_picture, "audio": read_sound}
+_READ = {"image": open_picture, "audio": open_sound}
 #: Modality and path to media.
 Found = Mapping[tuple[str, str], Media]
 

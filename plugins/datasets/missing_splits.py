@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ...core.dataset import DataError, Item
+from ...core.dataset import DataError, Item, Media
 from .stratified import Splits, stratified_split
 
 
 def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str) -> Splits:
     """``given`` with the splits of ``fractions`` that it lacks cut off its ``train``, class by class.
 
-    Pictures go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it.
-    Unlabelled pictures stay in ``train``. Raises ``DataError`` when a class has one picture alone.
+    Items go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it.
+    Unlabelled ones stay in ``train``. Raises ``DataError`` when a class has one item alone.
     """
     splits = {name: list(items) for name, items in given.items() if items}
     missing = {name: share for name, share in fractions.items() if name not in splits and share > 0}
@@ -22,7 +22,7 @@ def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[
         return splits
     labelled = [item for item in train if item.target is not None]
     _require_two(labelled, where)
-    order = {item.id: item.modalities["image"].digest + item.id for item in labelled}
+    order = {item.id: _content(item).digest + item.id for item in labelled}
     cut = stratified_split(labelled, order, {**missing, "train": 1.0})
     gone = {item.id for name in missing for item in cut[name]}
     return splits | cut | {"train": [item for item in train if item.id not in gone]}
@@ -45,8 +45,21 @@ def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequ
         if lacking:
             raise DataError(
                 f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
-                f"{where}; every class needs pictures in every split"
+                f"{where}; every class needs {_kind(_any(splits))}s in every split"
             )
+
+
+def _kind(item: Item) -> str:
+    return "picture" if "image" in item.modalities else "sound" if "audio" in item.modalities else "item"
+
+
+def _any(splits: Mapping[str, Sequence[Item]]) -> Item:
+    return next(item for items in splits.values() for item in items)
+
+
+def _content(item: Item) -> Media:
+    """Its picture, or its sound, or its text."""
+    return next(item.modalities[kind] for kind in ("image", "audio", "text") if kind in item.modalities)
 
 
 def _require_two(items: Sequence[Item], where: str) -> None:
@@ -54,6 +67,6 @@ def _require_two(items: Sequence[Item], where: str) -> None:
     for item in items:
         if counts[item.target] == 1:
             raise DataError(
-                f"{where}/{item.id} is the only picture of its class, so the class cannot be divided into splits; "
-                "add pictures, or give train, val and test folders"
+                f"{where}/{item.id} is the only {_kind(item)} of its class, so the class cannot be divided into "
+                f"splits; add {_kind(item)}s, or give train, val and test folders"
             )

@@ -8,7 +8,11 @@ import shlex
 from pathlib import Path
 
 from ...core.encoder import EncoderError
+from ...registry.nearest import nearest
+from ..pocket import TRANSFORMERS_FOLDERS
 
+#: What a model that ships with Graftwork begins with: `pocket:ast`.
+POCKET = "pocket:"
 #: What is fetched: configurations, vocabularies and safetensors; never a pickle, never code.
 PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
 #: A folder with one of these is a model.
@@ -17,7 +21,14 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def named(model: str) -> str:
-    """A path made absolute, or a hub id as it stands. Raises ``ValueError`` for what can be neither."""
+    """A path made absolute, or a hub id or pocket name as it stands. Raises ``ValueError`` for what can be neither."""
+    if model.startswith(POCKET):
+        known = sorted(TRANSFORMERS_FOLDERS)
+        if (name := model.removeprefix(POCKET)) not in known:
+            near = nearest(name, known)
+            hint = f"did you mean `{POCKET}{near}`?" if near else f"there are: {', '.join(known)}"
+            raise ValueError(f"no pocket model is called `{name}`; {hint}")
+        return model
     if is_path(model) or os.path.isdir(model):
         return os.path.abspath(os.path.expanduser(model))
     if not _HUB_ID.fullmatch(model):
@@ -29,11 +40,14 @@ def named(model: str) -> str:
 
 def is_path(model: str) -> bool:
     """Whether ``model`` is a folder of this machine rather than a hub id."""
-    return model.startswith(("/", "./", "../", "~")) or model in (".", "..") or os.path.isabs(model)
+    return model.startswith(("/", "./", "../", "~", POCKET)) or model in (".", "..") or os.path.isabs(model)
 
 
 def folder_of(model: str, revision: str | None) -> Path | None:
     """The folder of a path, or of what the hub's cache holds of a revision; ``None`` if there is none."""
+    if model.startswith(POCKET):
+        shipped = TRANSFORMERS_FOLDERS[model.removeprefix(POCKET)]
+        return shipped if shipped.is_dir() else None
     if is_path(model):
         return Path(model) if Path(model).is_dir() else None
     from huggingface_hub import try_to_load_from_cache

@@ -17,6 +17,7 @@ from ...core.torchvision_ops import declare_missing_torchvision_ops
 from . import hub_files as hub
 from . import transformers_files as files
 from .fingerprint import fingerprint
+from .transformers_audio import AudioSide
 from .transformers_image import ImageSide
 from .transformers_side import Inputs, Side
 from .transformers_single import SingleStream, together
@@ -58,6 +59,7 @@ class Transformers(Encoder):
         made: dict[str, Callable[[], Side]] = {
             "image": lambda: ImageSide(self._model, folder, joint, self._spec.image_size),
             "text": lambda: TextSide(self._model, root, joint),
+            "audio": lambda: AudioSide(self._model, folder, joint),
         }
         return {modality: made[modality]() for modality in files.modalities(files.config(root) or {})}
 
@@ -68,7 +70,7 @@ class Transformers(Encoder):
             if isinstance(text := self._sides.get("text"), TextSide):
                 tensors |= {f"dense.{name}": tensor for name, tensor in text.dense.state_dict().items()}
                 parameters += text.dense.parameters()
-            scale = getattr(self._model, "logit_scale", None)
+            scale = getattr(self._model, "logit_scale", getattr(self._model, "logit_scale_a", None))
             self._facts = EncoderFacts(
                 fingerprint(tensors),
                 sum(parameter.numel() for parameter in parameters),
@@ -78,7 +80,7 @@ class Transformers(Encoder):
         return self._facts
 
     def preprocess(self, modality: str, content: Any) -> Any:
-        """A picture as resized, normalised pixels; a text as it is: texts are tokenized a batch at a time."""
+        """A picture as pixels, a sound as features; a text as it is: texts are tokenized a batch at a time."""
         if self._single is not None:
             return self._single.preprocess(modality, content)
         return content if isinstance(content, Mapping) else self._side(modality).preprocess(content)
@@ -86,16 +88,22 @@ class Transformers(Encoder):
     @torch.no_grad()
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Unit vectors float32 [B, d] of a batch of one modality, on the CPU."""
-        side, inputs = self._ready(modality, batch)
-        return normalize(self._vectors(side, side.module(**inputs), inputs).float(), dim=-1).cpu()
+        found: dict[int, Tensor] = {}
+        for side, inputs, rows in self._ready(modality, batch):
+            vectors = normalize(self._vectors(side, side.module(**inputs), inputs).float(), dim=-1).cpu()
+            found |= zip(rows, vectors, strict=True)
+        return torch.stack([found[row] for row in range(len(batch))])
 
     @torch.no_grad()
     def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
         """Tokens float32 [T_i, d] of each content, on the CPU; see the class."""
-        side, inputs = self._ready(modality, batch)
-        hidden = side.hidden(side.module(**inputs), inputs)
-        states = side.projected_tokens(hidden.states) if self._projects else hidden.states
-        return [one[mask].float().cpu() for one, mask in zip(states, hidden.mask, strict=True)]
+        found: dict[int, Tensor] = {}
+        for side, inputs, rows in self._ready(modality, batch):
+            hidden = side.hidden(side.module(**inputs), inputs)
+            states = side.projected_tokens(hidden.states) if self._projects else hidden.states
+            for row, one, mask in zip(rows, states, hidden.mask, strict=True):
+                found[row] = one[mask].float().cpu()
+        return [found[row] for row in range(len(batch))]
 
     def towers(self) -> Sequence[FrozenTower]:
         """One a modality; a single-stream model is one. One that cannot be entered runs as it is, beside others."""
@@ -115,9 +123,12 @@ class Transformers(Encoder):
         """The vectors [B, d] of what a side's module gave, before they are normalised."""
         return side.projected(out) if self._projects else side.pooled(side.hidden(out, inputs), self._spec.pooling)
 
-    def _ready(self, modality: str, batch: Sequence[Any]) -> tuple[Side, dict[str, Any]]:
+    def _ready(self, modality: str, batch: Sequence[Any]) -> Iterator[tuple[Side, dict[str, Any], list[int]]]:
+        """A side, what its module is called with, and for which rows of the batch."""
         side = self._side(modality)
-        return side, side.collate([self.preprocess(modality, one) for one in batch])
+        ready = [self.preprocess(modality, one) for one in batch]
+        for rows in side.groups(ready):
+            yield side, side.collate([ready[row] for row in rows]), rows
 
     def _side(self, modality: str) -> Side:
         if self._single is not None:

@@ -51,6 +51,10 @@ class Side(ABC):
     def collate(self, batch: Sequence[Any]) -> dict[str, Any]:
         """Keyword arguments of ``module`` for preprocessed contents, on its device."""
 
+    def groups(self, batch: Sequence[Any]) -> list[list[int]]:
+        """Rows of a batch that go through the model together, where all of them cannot."""
+        return [list(range(len(batch)))]
+
     def mask(self, inputs: Inputs) -> Tensor | None:
         """bool [B, T], true where a token stands; ``None`` where one stands everywhere."""
         return None

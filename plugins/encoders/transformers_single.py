@@ -59,7 +59,7 @@ class SingleStream:
         picture = {"pixel_values": values.to(self._model.dtype), "pixel_mask": mask}
         return self.text.collate(contents["text"]) | picture
 
-    def masks(self, inputs: Inputs) -> dict[str, Tensor | None]:
+    def masks(self, inputs: Inputs) -> dict[str, Tensor]:
         """Where words stand; where the class token and patches of a picture stand, which come before its padding."""
         side = self._model.config.patch_size
         mask = inputs["pixel_mask"][:, None].float()
@@ -72,12 +72,12 @@ class SingleStream:
         """The model's pooled vector; without a pooler the first token after the final norm; or as `pooling` says."""
         if self._pooling == "mean":
             mask = self.masks(inputs)
-            whole = torch.cat([mask[stream] for stream in STREAMS if mask[stream] is not None], dim=1)
+            whole = torch.cat([mask[stream] for stream in STREAMS], dim=1)
             return masked_mean(out.last_hidden_state, whole)
         pooler: Tensor | None = out.pooler_output if self._pooling in ("auto", "pooler") else None
         if pooler is None and self._pooling == "pooler":
             raise EncoderError("encoder.pooling: the model has no `pooler`; take `auto`, `cls` or `mean`")
-        return out.last_hidden_state[:, 0] if pooler is None else pooler  # type: ignore[no-any-return]
+        return out.last_hidden_state[:, 0] if pooler is None else pooler
 
 
 def together(lacking: Sequence[str] = ()) -> str:

@@ -13,6 +13,12 @@ from . import hub_files as hub
 from . import transformers_files as files
 from .model_files import count_parameters, library_versions
 
+#: The libraries that make what a model takes.
+_PREPARED_BY = {
+    "image": ("torchvision", "pillow"),
+    "text": ("tokenizers",),
+    "audio": ("scipy", "numpy", "torchaudio"),
+}
 Pooling = Literal["auto", "cls", "mean", "pooler", "projection"]
 
 
@@ -21,7 +27,8 @@ class TransformersSpec(EncoderSpec):
 
     type: Literal["transformers"] = "transformers"
     model: Annotated[str, Field(min_length=1)]
-    """A hub id (`google/siglip-base-patch16-224`) or a folder; sentence-transformers folders bring their pooling."""
+    """A hub id (`google/siglip-base-patch16-224`), a folder, or one that ships
+    with Graftwork (`pocket:ast`). Sentence-transformers folders bring their pooling."""
     revision: str | None = None
     """For a hub id: branch, tag or commit. Default: what the cache has of `main`."""
     image_size: Annotated[int, Field(ge=8)] | None = None
@@ -31,7 +38,8 @@ class TransformersSpec(EncoderSpec):
     pooling: Pooling = "auto"
     """What of the hidden states is the vector: `cls` token, `mean` over tokens, the model's own `pooler`, the
     `projection` into the joint space. `auto`: projection where there is one; else what a sentence-transformers folder
-    declares; else `mean` for texts, and for images `cls`, or `pooler` where there is no class token."""
+    declares; else `mean` for texts, for images `cls`, or `pooler` where there is no class token, and for sounds
+    `pooler`, or `mean` where there is none."""
 
     @field_validator("model")
     @classmethod
@@ -98,7 +106,9 @@ class TransformersSpec(EncoderSpec):
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
         """Of images: resizing and normalisation. Of texts: the tokenizer. By content, and by which libraries."""
         root, image = self._root(), modality == "image"
-        packages = {"image": ("torchvision", "pillow"), "audio": ("scipy", "numpy")}.get(modality, ("tokenizers",))
+        packages = {"image": ("torchvision", "pillow"), "audio": ("scipy", "numpy", "torchaudio")}.get(
+            modality, ("tokenizers",)
+        )
         return {
             "preprocessing": files.preprocessing(root, modality) if root else None,
             "libraries": library_versions(*packages),
@@ -135,7 +145,8 @@ class TransformersSpec(EncoderSpec):
         if root is not None and lack is None:
             return None
         if hub.is_path(self.model):
-            return lack or f"{self.model} does not exist"
+            again = "; reinstall graftwork" if self.model.startswith(hub.POCKET) else ""
+            return lack or f"{self.model} does not exist{again}"
         return f"`{self.model}` is not on this machine; fetch it: {hub.command(self.model, self.revision)}"
 
 

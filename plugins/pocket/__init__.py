@@ -9,3 +9,6 @@ CLIP_FOLDER = Path(__file__).resolve().parent / "clip"
 
 #: What transformers' Auto classes open: a real ``LlavaForConditionalGeneration`` with its processor, and its card.
 LLAVA_FOLDER = Path(__file__).resolve().parent / "llava"
+
+#: Name to what encoder `transformers` opens as `pocket:NAME`.
+TRANSFORMERS_FOLDERS = {name: Path(__file__).resolve().parent / name for name in ("ast", "scene_clip", "vilt")}
