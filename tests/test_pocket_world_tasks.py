@@ -40,7 +40,7 @@ def content(task: Any, train: int = 300, val: int = 60, test: int = 100, seed: i
 
 @cache
 def clips() -> list[tuple[Segment, ...]]:
-    return [draw_clip(Random(f"probe {number}")) for number in range(1800)]
+    return [draw_clip(Random(f"probe {number}")) for number in range(1500)]
 
 
 @cache
@@ -50,7 +50,7 @@ def questions() -> list[Asked]:
 
 @cache
 def statements() -> list[Judged]:
-    return [judged for number in range(1500) for judged in draw_judged(Random(f"probe {number}"))]
+    return [judged for number in range(1000) for judged in draw_judged(Random(f"probe {number}"))]
 
 
 @cache
@@ -156,7 +156,7 @@ class TestAnyTask:
 
 
 class TestEvents:
-    TRAIN = 4 * 800
+    TRAIN = 4 * 700
 
     @staticmethod
     def heard(clip: Sequence[Segment], at: int) -> Features:
@@ -311,7 +311,7 @@ class TestQuestions:
 
 
 class TestStatements:
-    TRAIN = 4 * 750
+    TRAIN = 4 * 500
     LEFT = WorldScene((WorldObject("circle", 0, "plain", "large", 0), WorldObject("star", 500, "plain", "small", 2)))
     RIGHT = WorldScene((WorldObject("circle", 500, "plain", "small", 4), WorldObject("square", 0, "plain", "small", 1)))
 
@@ -433,7 +433,7 @@ class TestStatements:
             }
             for judged in counted
         ]
-        assert accuracy(both, [judged.truth for judged in counted], 2000) > 0.98
+        assert accuracy(both, [judged.truth for judged in counted], 1500) > 0.98
 
     def test_items_have_a_statement_and_two_pictures(self) -> None:
         """The text is shared, each pass has its picture; half of the targets are true."""
