@@ -20,7 +20,7 @@ from graftwork.core.towers import (
 )
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
-from graftwork.plugins.adapters.lora.lora import import_peft
+from graftwork.plugins.adapters.lora.layers import import_peft
 from graftwork.plugins.encoders.open_clip import import_open_clip
 
 from .tower_models import FAMILIES, hidden, inputs, model, transformers
@@ -278,7 +278,9 @@ def test_saved_and_loaded_it_gives_bit_equal_outputs(tmp_path):
     """A budget comes back as the rank it found; the folder holds A and B alone."""
     grafted = two_towers(spec_of(budget={"trainable_share": 0.06}))
     folder = save_pretrained(grafted, tmp_path / "saved")
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 4 * sum(p.numel() for p in grafted.parameters()) + 2e4
+    assert (
+        sum(path.stat().st_size for path in folder.iterdir()) < 4 * sum(p.numel() for p in grafted.parameters()) + 2e4
+    )
     fresh = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", width=24))])
     load_adapter(fresh, folder).eval()
     assert fresh.spec("default") == grafted.spec("lora")

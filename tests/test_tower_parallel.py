@@ -41,9 +41,7 @@ def grafted_of(name: str) -> GraftedTowers:
 
 
 def batch(rows: slice = slice(None)) -> dict[str, dict[str, Tensor]]:
-    return {
-        tower: {key: value[rows] for key, value in inputs(family, 4).items()} for tower, family in FAMILIES.items()
-    }
+    return {tower: {key: value[rows] for key, value in inputs(family, 4).items()} for tower, family in FAMILIES.items()}
 
 
 def loss_of(out) -> Tensor:

@@ -5,8 +5,8 @@ from .blocks import TowerError, find_blocks
 from .grafted import GraftedTowers
 from .hub import HubError
 from .lockstep import Exchange, lockstep
-from .saving import builder, load_adapter, push_to_hub, save_pretrained
 from .placed import GraftedOutput
+from .saving import builder, load_adapter, push_to_hub, save_pretrained
 from .stop import Place, Placement, Stop, find_stop
 from .tower import Tower
 
