@@ -159,7 +159,7 @@ def test_identity_at_the_start_and_every_tensor_has_a_gradient_within_two_steps(
 
 
 def test_one_expert_has_no_router():
-    """Nor a norm of a partner that nobody reads. It has the whole share; with a partner more, or another expert, there is something to route."""
+    """It has the whole share, and a partner that it does not read has no norm; with two there is something to route."""
     assert graft_of(spec_of(ALL[0])).router is None
     assert graft_of(spec_of(ALL[1])).router is None
     assert graft_of(spec_of(ALL[1]), WIDTHS | {"audio": 6}).router is not None

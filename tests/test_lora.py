@@ -20,7 +20,7 @@ from graftwork.core.towers import (
 )
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
-from graftwork.plugins.adapters.lora.lora import import_peft
+from graftwork.plugins.adapters.lora.layers import import_peft
 from graftwork.plugins.encoders.open_clip import import_open_clip
 
 from .tower_models import FAMILIES, hidden, inputs, model, transformers

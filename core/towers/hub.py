@@ -32,7 +32,8 @@ def fetched(source: str | Path, revision: str | None = None) -> Path:
         return Path(source).expanduser()
     from huggingface_hub import snapshot_download
 
-    with _explained(source, revision, f"where it can be reached: {_command(source, revision)}"):
+    missing = " is neither a folder here nor in the hub's cache, and the hub cannot be reached; where it can: "
+    with _explained(source, revision, missing + _command(source, revision)):
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(FILES)))
 
 
@@ -48,16 +49,18 @@ def upload(folder: Path, repo_id: str, *, private: bool | None, revision: str | 
     if token is None and get_token() is None:
         raise HubError(f"no token for the hub to write `{repo_id}`: run `hf auth login`, or set HF_TOKEN")
     api = HfApi(token=token)
-    with _explained(repo_id, revision, "nothing was uploaded; save_pretrained, and upload the folder where it can"):
+    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; save_pretrained instead"):
         api.create_repo(repo_id, private=private, exist_ok=True)
         done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(FILES), revision=revision)
     return str(done.commit_url)
 
 
 @contextmanager
-def _explained(repo: str, revision: str | None, remedy: str) -> Iterator[None]:
-    import httpx
+def _explained(repo: str, revision: str | None, unreachable: str) -> Iterator[None]:
+    from huggingface_hub import errors
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    http = errors.HTTPError  # type: ignore[attr-defined]  # of whichever library this release of the client uses
 
     try:
         yield
@@ -69,8 +72,8 @@ def _explained(repo: str, revision: str | None, remedy: str) -> Iterator[None]:
         raise HubError(f"`{repo}` has no revision `{revision}`") from error
     except HfHubHTTPError as error:  # refused: the server's own words
         raise HubError(f"`{repo}`: {error}") from error
-    except (OSError, ValueError, httpx.HTTPError) as error:  # no network, or told to be offline
-        raise HubError(f"`{repo}` is no folder here, and the hub cannot be reached; {remedy}") from error
+    except (OSError, ValueError, http) as error:  # no network, or told to be offline
+        raise HubError(f"`{repo}`{unreachable}") from error
 
 
 def _command(repo: str, revision: str | None) -> str:

@@ -159,9 +159,7 @@ class HMMoESpec(LayerAdapterSpec):
                 )
         alone = any(not expert.multimodal and expert.widths(expert.rank or self.rank)[2] for expert in self.experts)
         if len(widths) == 1 and not alone:
-            raise ValueError(
-                f"stream `{min(widths)}` has no partner, and every expert that gives anything needs one; add `unimodal`"
-            )
+            raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""

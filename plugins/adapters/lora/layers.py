@@ -1,10 +1,26 @@
-"""peft's layers, which look like the frozen module that they stand for."""
+"""peft's layers, made to look like the frozen module that they stand for."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from peft.tuners.lora import Linear, ParamWrapper
+from torch import nn
+
+from ....core.search import MissingExtra
+from ....core.torchvision_ops import declare_missing_torchvision_ops
+
+
+def import_peft() -> Any:
+    """The library, beside any torchvision. Raises ``MissingExtra``."""
+    declare_missing_torchvision_ops()
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtra(
+            f'adapter `lora` works through peft, which cannot be imported: pip install "graftwork[lora]" ({error})'
+        ) from error
+    return peft
 
 
 class _StandIn:
@@ -19,9 +35,13 @@ class _StandIn:
             return getattr(self.base_layer, name)
 
 
-class AdaptedLinear(_StandIn, Linear):  # type: ignore[misc]
-    """W x + (alpha / r) B A x."""
+@cache
+def adapted_linear() -> type[nn.Module]:
+    """The class of layers W x + (alpha / r) B A x. Raises ``MissingExtra``."""
+    return type("AdaptedLinear", (_StandIn, import_peft().tuners.lora.Linear), {})
 
 
-class AdaptedParameter(_StandIn, ParamWrapper):  # type: ignore[misc]
-    """A module that sees W + (alpha / r) B A where its parameter W is."""
+@cache
+def adapted_parameter() -> type[nn.Module]:
+    """The class of modules that see W + (alpha / r) B A where their parameter W is. Raises ``MissingExtra``."""
+    return type("AdaptedParameter", (_StandIn, import_peft().tuners.lora.ParamWrapper), {})

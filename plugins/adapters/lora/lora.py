@@ -11,12 +11,11 @@ import torch
 from torch import nn
 
 from ....core.layer_adapter import parameter_name
-from ....core.search import MissingExtra
-from ....core.torchvision_ops import declare_missing_torchvision_ops
 from ....core.tower_adapter import TowerAdapter
 from ....core.towers import Tower, TowerError
 from ....core.towers.tower import frozen_parameters
 from . import LoraSpec
+from .layers import adapted_linear, adapted_parameter, import_peft
 from .targets import PACKED, Target, find_targets
 
 
@@ -81,19 +80,16 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
 
 def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     """peft's layer around a frozen one."""
-    peft = import_peft()
-    config = peft.LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
+    config = import_peft().LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
     sizes: dict[str, Any] = {"config": config, "r": spec.rank, "lora_alpha": spec.alpha}
-    from .layers import AdaptedLinear, AdaptedParameter
-
     if not target.packed:
-        return AdaptedLinear(target.module, "default", **sizes)
+        return adapted_linear()(target.module, "default", **sizes)
     if spec.dropout:
         raise TowerError(
             f"adapter.dropout: {target.tower}'s `{target.path}` is a parameter and no layer, so its update sees no "
             "inputs to drop; take dropout 0, or `targets` without it"
         )
-    return AdaptedParameter(_sharing(target.module), "default", PACKED, **sizes)
+    return adapted_parameter()(_sharing(target.module), "default", PACKED, **sizes)
 
 
 def _sharing(module: nn.Module) -> nn.Module:
@@ -122,15 +118,3 @@ def _no_fused_layers(parents: Iterable[nn.Module]) -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
-
-
-def import_peft() -> Any:
-    """The library, beside any torchvision. Raises ``MissingExtra``."""
-    declare_missing_torchvision_ops()
-    try:
-        import peft
-    except ImportError as error:
-        raise MissingExtra(
-            f'adapter `lora` works through peft, which cannot be imported: pip install "graftwork[lora]" ({error})'
-        ) from error
-    return peft
