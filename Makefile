@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-fonts clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -44,6 +44,9 @@ pocket: $(READY)
 
 pocket-llava: $(READY)
 	$(BIN)/python -m graftwork.plugins.pocket.train_llava
+
+pocket-towers: $(READY)
+	$(BIN)/python -m graftwork.plugins.pocket.train_towers
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..registry.hookspecs import Check
-from .pocket import CLIP_FOLDER, LLAVA_FOLDER
+from .pocket import AST_FOLDER, CLIP_FOLDER, LLAVA_FOLDER, SCENE_CLIP_FOLDER, VILT_FOLDER
 
 
 def checks() -> Iterator[Check]:
@@ -28,6 +28,10 @@ def checks() -> Iterator[Check]:
     yield _folder("pocket CLIP", CLIP_FOLDER, ("open_clip_config.json", "open_clip_model.safetensors"), "make pocket")
     llava = ("config.json", "processor_config.json", "tokenizer.json", "model.safetensors")
     yield _folder("pocket LLaVA", LLAVA_FOLDER, llava, "make pocket-llava")
+    audio = ("config.json", "preprocessor_config.json", "model.safetensors")
+    yield _folder("pocket AST", AST_FOLDER, audio, "make pocket-towers")
+    yield _folder("pocket scene CLIP", SCENE_CLIP_FOLDER, llava, "make pocket-towers")
+    yield _folder("pocket ViLT", VILT_FOLDER, llava, "make pocket-towers")
 
 
 def _accelerate() -> str:

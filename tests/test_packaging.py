@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Folders with Python files that are not part of the package.
 NOT_SHIPPED = {"tests", "examples", "docs"}
-DATA = {"py.typed", "plugins/pocket/clip", "plugins/pocket/llava"}
+DATA = {"py.typed", *(f"plugins/pocket/{name}" for name in ("ast", "clip", "llava", "scene_clip", "vilt"))}
 
 
 def tracked() -> list[str]:

@@ -1,4 +1,4 @@
-"""The pocket CLIP and the pocket LLaVA: small models trained from scratch on our own rendered pictures, and how."""
+"""The pocket models: small ones trained from scratch on pictures and sounds that our own scripts make, and how."""
 
 from __future__ import annotations
 
@@ -10,5 +10,14 @@ CLIP_FOLDER = Path(__file__).resolve().parent / "clip"
 #: What transformers' Auto classes open: a real ``LlavaForConditionalGeneration`` with its processor, and its card.
 LLAVA_FOLDER = Path(__file__).resolve().parent / "llava"
 
+#: A real ``ASTModel`` with its feature extractor, of the pocket world's sounds.
+AST_FOLDER = Path(__file__).resolve().parent / "ast"
+
+#: A real ``CLIPModel``, both towers transformers, with its processor, of the pocket world's pictures and captions.
+SCENE_CLIP_FOLDER = Path(__file__).resolve().parent / "scene_clip"
+
+#: A real ``ViltModel`` with its processor, of the same pictures and captions.
+VILT_FOLDER = Path(__file__).resolve().parent / "vilt"
+
 #: Name to what encoder `transformers` opens as `pocket:NAME`.
-TRANSFORMERS_FOLDERS = {name: Path(__file__).resolve().parent / name for name in ("ast", "scene_clip", "vilt")}
+TRANSFORMERS_FOLDERS = {"ast": AST_FOLDER, "scene_clip": SCENE_CLIP_FOLDER, "vilt": VILT_FOLDER}
