@@ -64,7 +64,7 @@ def plan_graft(adapter: TowerAdapterSpec, shapes: Sequence[TowerShape], frozen: 
     pairs, meetings = meetings_of(adapter, towers)
     if adapter.budget is None or frozen is not None:
         fitted = sized(adapter, meetings, frozen or 0)
-        rank, parameters = getattr(fitted, "rank", None), fitted.graft_parameters([one.widths for one in meetings])
+        rank, parameters = getattr(fitted, "own_rank", None), fitted.graft_parameters([one.widths for one in meetings])
     else:  # a share of an unknown number
         fitted, rank, parameters = None, None, None
     sites = [

@@ -68,8 +68,8 @@ class HMMoESpec(LayerAdapterSpec):
         validate_default=True,
     )
     """The experts of every site."""
-    rank: Annotated[int, Field(ge=1, le=65536)] = 32
-    """r, where an expert names none of its own."""
+    rank: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """r, where an expert names none of its own. Default: 32, or what the `budget` comes to."""
     ranks: dict[str, Annotated[int, Field(ge=1, le=65536)]] = Field(default_factory=dict)
     """r of single towers, by name."""
     router: RouterSpec = Field(default_factory=RouterSpec)
@@ -83,13 +83,22 @@ class HMMoESpec(LayerAdapterSpec):
     def _enough_experts(self) -> Self:
         if not self.experts:
             raise ValueError("`experts` is empty; name at least one")
-        if not any(expert.widths(expert.rank or self.rank)[2] for expert in self.experts):
+        if not any(expert.widths(expert.rank or self.own_rank)[2] for expert in self.experts):
             raise ValueError("no expert gives anything: the identity needs another one beside it")
-        if self.budget is not None and (self.ranks or "rank" in self.model_fields_set):
+        if self.budget is not None and (self.ranks or self.rank is not None):
             raise ValueError("either `budget` or ranks: remove one of them")
         if self.router.top_k is not None and self.router.top_k > len(self.experts):
             raise ValueError(f"router.top_k is {self.router.top_k}, but there are {len(self.experts)} experts")
         return self
+
+    @property
+    def own_rank(self) -> int:
+        """r, the default filled in."""
+        return self.rank or 32
+
+    def rank_of(self, stream: str) -> int:
+        """r of one stream."""
+        return self.ranks.get(stream, self.own_rank)
 
     def layout(self, rank: int, partners: Sequence[str]) -> list[Place]:
         """Columns of every expert at a site; a multi-modal expert has a place for each partner."""
@@ -151,19 +160,19 @@ class HMMoESpec(LayerAdapterSpec):
         if unknown := self.ranks.keys() - widths.keys():
             raise ValueError(f"`ranks` names no stream `{min(unknown)}`; there are: {', '.join(widths)}")
         for stream, width in widths.items():
-            rank = max(expert.rank or self.ranks.get(stream, self.rank) for expert in self.experts)
+            rank = max(expert.rank or self.rank_of(stream) for expert in self.experts)
             if rank > width:
                 raise ValueError(
                     f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
                     f"take {width} at most, or set `ranks` (stream to rank)"
                 )
-        alone = any(not expert.multimodal and expert.widths(expert.rank or self.rank)[2] for expert in self.experts)
+        alone = any(not expert.multimodal and expert.widths(expert.rank or self.own_rank)[2] for expert in self.experts)
         if len(widths) == 1 and not alone:
             raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""
-        r, target = self.ranks.get(stream, self.rank), widths[stream]
+        r, target = self.rank_of(stream), widths[stream]
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
         if not self.routes(len(places)):

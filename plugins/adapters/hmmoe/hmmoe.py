@@ -33,7 +33,7 @@ class HMMoE(LayerAdapter):
     def experts(self, stream: str) -> tuple[str, ...]:
         """The types of the experts; with their partner, where there are several."""
         partners = [name for name in self._meetings[0].widths if name != stream]
-        places = self.spec.layout(self.spec.ranks.get(stream, self.spec.rank), partners)
+        places = self.spec.layout(self.spec.rank_of(stream), partners)
         of = [f" of {one.partner}" if one.partner and len(partners) > 1 else "" for one in places]
         return tuple(self.spec.experts[one.expert].type + partner for one, partner in zip(places, of, strict=True))
 
@@ -53,7 +53,7 @@ class HMMoE(LayerAdapter):
 def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_expert: BuildExpert) -> Graft:
     """The graft of one stream of width d among partners of theirs."""
     partners = {name: width for name, width in widths.items() if name != stream}
-    seats = _seats(spec, spec.ranks.get(stream, spec.rank), tuple(partners), build_expert)
+    seats = _seats(spec, spec.rank_of(stream), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
     router = Router(spec.router, summary, len(seats)) if spec.routes(len(seats)) else None
     if router is None:  # a partner that no expert reads is not read at all

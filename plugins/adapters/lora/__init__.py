@@ -14,8 +14,8 @@ class LoraSpec(TowerAdapterSpec):
     """Low-rank updates of the linear layers in the towers' blocks, through peft; towers do not meet."""
 
     type: Literal["lora"] = "lora"
-    rank: Annotated[int, Field(ge=1, le=65536)] = 8
-    """r, the same in all towers."""
+    rank: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """r, the same in all towers. Default: 8, or what the `budget` comes to."""
     alpha: Annotated[float, Field(gt=0)] = 16.0
     """The update is scaled by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -26,9 +26,14 @@ class LoraSpec(TowerAdapterSpec):
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
-        if self.budget is not None and "rank" in self.model_fields_set:
+        if None not in (self.budget, self.rank):
             raise ValueError("either `budget` or `rank`: remove one of them")
         return self
+
+    @property
+    def own_rank(self) -> int:
+        """r, the default filled in."""
+        return self.rank or 8
 
     def with_rank(self, rank: int) -> Self:
         """This spec with that rank instead of a budget."""

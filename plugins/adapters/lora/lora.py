@@ -62,9 +62,9 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
     narrowest = min(targets, key=lambda target: min(target.sizes))
     width = min(narrowest.sizes)
     if spec.budget is None:
-        if spec.rank > width:
+        if spec.own_rank > width:
             raise TowerError(
-                f"adapter.rank {spec.rank} is above the width {width} of {narrowest.tower}'s `{narrowest.path}`; take "
+                f"adapter.rank {spec.own_rank} is above the width {width} of {narrowest.tower}'s `{narrowest.path}`; take "
                 f"{width} at most, or name other `targets`"
             )
         return spec
@@ -80,8 +80,8 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
 
 def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     """peft's layer around a frozen one."""
-    config = import_peft().LoraConfig(r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
-    sizes: dict[str, Any] = {"config": config, "r": spec.rank, "lora_alpha": spec.alpha}
+    config = import_peft().LoraConfig(r=spec.own_rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
+    sizes: dict[str, Any] = {"config": config, "r": spec.own_rank, "lora_alpha": spec.alpha}
     if not target.packed:
         return adapted_linear()(target.module, "default", **sizes)
     if spec.dropout:
