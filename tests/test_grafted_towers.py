@@ -15,6 +15,7 @@ from torch import Tensor
 from graftwork.core.run_folder import RunFolderError
 from graftwork.core.towers import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
+from graftwork.registry.discovery import default_catalogue
 
 from .tower_models import hidden, hooks_on, inputs, model, transformers, vilt_streams
 
@@ -287,6 +288,27 @@ def test_experts_that_all_need_a_partner_are_no_use_without_one(budget):
     spec = HMMoESpec.model_validate({"experts": [{"type": "cross_attention"}], **(budget or {"rank": 4})})
     with pytest.raises(TowerError, match="`text` has no partner, and every expert needs one; add `unimodal`"):
         GraftedTowers([Tower.of("text", model("Bert"))]).add_adapter("first", spec, builder())
+
+
+def test_the_specs_of_the_page_are_one_budget():
+    """What ``docs/towers.md`` compares with: each is grafted within 6 %, changes nothing yet, and learns."""
+    page = Path(__file__).parent.parent / "docs" / "towers.md"
+    specs = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    assert [spec["type"] for spec in specs] == ["lora", "hmmoe", "hmmoe", "hmmoe"]
+    catalogue = default_catalogue()
+    wide = {"image": model("CLIPVision", width=192), "text": model("Bert", width=192)}
+    grafted = GraftedTowers([Tower.of(name, one) for name, one in wide.items()])
+    with torch.no_grad():
+        plain = states(grafted(batch()))
+    for number, spec in enumerate(specs):
+        kind = catalogue.find("adapter", spec["type"]).spec
+        grafted.add_adapter(str(number), kind.model_validate(spec, context={"catalogue": catalogue}), builder())
+        assert 0.04 < grafted.trainable_share() <= 0.06
+        out = grafted(batch())
+        for name, state in states(out).items():
+            torch.testing.assert_close(state, plain[name])
+        (sum(state.sin().square().sum() for state in states(out).values()) + out.auxiliary_loss()).backward()
+        assert any(parameter.grad.any() for parameter in grafted.adapters[str(number)].parameters())
 
 
 def test_the_example_of_the_page_runs(tmp_path, monkeypatch):

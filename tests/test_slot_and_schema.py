@@ -309,7 +309,7 @@ def test_schema_accepts_what_validation_accepts(editor, value):
         pipeline(thresold=3),
         pipeline(adapter={"type": "bottleneck", "width": 3}),
         pipeline(adapter={"bottleneck": 3}),
-        pipeline(adapter={"type": "lora"}),
+        pipeline(adapter={"type": "lorra"}),
         pipeline(adapter={"type": "cosine"}),
         pipeline(adapter=None),
         pipeline(graph={"type": "similarity", "threshold": 1.5}),
