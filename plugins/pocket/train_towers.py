@@ -33,7 +33,6 @@ from .word_tokenizer import build_tokenizer
 from .world_captions import WORDS
 from .world_lessons import Lessons
 
-
 #: Any of the three objectives.
 Objective = TypeVar("Objective", bound=nn.Module)
 
