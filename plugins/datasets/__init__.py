@@ -159,6 +159,26 @@ class WebDatasetSpec(RecordsSpec):
     """The same for the words about a picture: `txt`, `json.caption`."""
 
 
+class PocketWorldSpec(DatasetSpec):
+    """Graftwork's own world of shapes that sound, drawn as it is read: four tasks whose labels need both modalities.
+
+    `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
+    `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
+    """
+
+    type: Literal["pocket_world"] = "pocket_world"
+    task: Literal["events", "vqa", "nlvr2", "retrieval"]
+    """What is asked."""
+    train: Annotated[int, Field(ge=1)] = 2000
+    """Items to train on."""
+    val: Annotated[int, Field(ge=0)] = 400
+    """Items to select on. 0: no `val`."""
+    test: Annotated[int, Field(ge=1)] = 1000
+    """Items to report on."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed, another world."""
+
+
 def _component(type_: str, spec: type[DatasetSpec], target: str, summary: str) -> Component:
     return Component("dataset", type_, spec, f"graftwork.plugins.datasets.{target}", summary)
 
@@ -176,4 +196,7 @@ COMPONENTS = (
     _component("food101", Food101Spec, "food101:Food101", "Food-101, official or CoOp's split"),
     _component("huggingface", HuggingFaceSpec, "huggingface:HuggingFace", "the datasets library: Hub, disk, parquet"),
     _component("webdataset", WebDatasetSpec, "webdataset:WebDataset", "WebDataset shards, pictures read in place"),
+    _component(
+        "pocket_world", PocketWorldSpec, "pocket_world:PocketWorld", "shapes that sound: four cross-modal tasks"
+    ),
 )

@@ -33,6 +33,7 @@ TIMBRES: dict[str, tuple[tuple[float, float], ...]] = {
 }
 RHYTHMS = ("steady", "pulsed", "paired", "ticking")
 TIMBRE_OF = dict(zip(WORLD_SHAPES, TIMBRES, strict=True))
+SHAPE_OF = {timbre: shape for shape, timbre in TIMBRE_OF.items()}
 RHYTHM_OF = dict(zip(WORLD_TEXTURES, RHYTHMS, strict=True))
 TONE_OF = dict(zip(WORLD_SIZES, TONES, strict=True))
 #: Onsets (share of the length) and decay time (seconds) of each rhythm; one without decay is held.

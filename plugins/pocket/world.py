@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from random import Random
 
 from .scene import PLACES
@@ -75,8 +75,11 @@ class WorldScene:
 
     def description(self) -> str:
         """Everything there is to know, in one line; two scenes of one description are one picture."""
-        said = sorted((astuple(thing) for thing in self.objects), key=lambda thing: thing[4])
-        return repr((said, self.ground, self.grain))
+        said = [
+            f"{t.place} {t.shape} {t.hue} {t.texture} {t.size} {t.dx} {t.dy} {t.phase}"
+            for t in sorted(self.objects, key=lambda thing: thing.place)
+        ]
+        return "; ".join([*said, f"ground {self.ground} grain {self.grain}"])
 
     def digest(self, kind: str) -> str:
         """sha256 (hex) of the description and of what was made of it (``image`` ...)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from .scene import COUNTS
@@ -45,25 +45,66 @@ def place_phrase(place: int) -> str:
     )
 
 
-def noun_phrase(
-    thing: WorldObject, attributes: Sequence[str] = ("size", "colour", "texture"), place: bool = False
-) -> str:
-    """ "a large red striped circle in the top left"; "plain" goes without saying."""
-    said = {"size": thing.size, "colour": thing.colour, "texture": thing.texture}
-    words = [said[name] for name in ("size", "colour", "texture") if name in attributes and said[name] != "plain"]
-    phrase = with_article(" ".join([*words, thing.shape]))
-    return f"{phrase} {place_phrase(thing.place)}" if place else phrase
+#: What a noun phrase claims: shape, size, colour, texture, place; ``None`` where it says nothing.
+Claim = tuple[str, str | None, str | None, str | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A sentence, and what each of its noun phrases claims."""
+
+    text: str
+    claims: tuple[Claim, ...]
+
+    def holds(self, scene: WorldScene) -> bool:
+        """Whether every noun phrase fits some object of ``scene``."""
+        return all(any(fits(claim, thing) for thing in scene.objects) for claim in self.claims)
+
+
+def facts_of(thing: WorldObject) -> Claim:
+    """All that can be said of an object."""
+    return thing.shape, thing.size, thing.colour, thing.texture, thing.place
+
+
+def fits(claim: Claim, thing: WorldObject) -> bool:
+    """Whether all that is claimed is true of ``thing``."""
+    return all(said is None or said == true for said, true in zip(claim, facts_of(thing), strict=True))
+
+
+def noun_phrase(claim: Claim) -> str:
+    """ "a large red striped circle in the top left"."""
+    shape, size, colour, texture, place = claim
+    phrase = with_article(" ".join(word for word in (size, colour, texture, shape) if word))
+    return phrase if place is None else f"{phrase} {place_phrase(place)}"
+
+
+def describe(scene: WorldScene, random: Random, say: float = 0.7) -> Caption:
+    """A true caption: every object in random order, each of its attributes said with probability ``say``.
+
+    "plain" goes without saying, and is not claimed.
+    """
+    claims = []
+    for thing in random.sample(scene.objects, len(scene.objects)):
+        shape, size, colour, texture, place = facts_of(thing)
+        says = [random.random() < say for _ in range(4)]
+        claims.append(
+            (
+                shape,
+                size if says[0] else None,
+                colour if says[1] else None,
+                texture if says[2] and texture != "plain" else None,
+                place if says[3] else None,
+            )
+        )
+    text = random.choice(_FRAMES).format(" and ".join(map(noun_phrase, claims)))
+    return Caption(text, tuple(claims))
 
 
 def caption(scene: WorldScene, random: Random, say: float = 0.7) -> str:
-    """A true caption: every object in random order, each of its attributes said with probability ``say``."""
-    phrases = []
-    for thing in random.sample(scene.objects, len(scene.objects)):
-        attributes = [name for name in ("size", "colour", "texture") if random.random() < say]
-        phrases.append(noun_phrase(thing, attributes, place=random.random() < say))
-    return random.choice(_FRAMES).format(" and ".join(phrases))
+    """The text of a random true caption."""
+    return describe(scene, random, say).text
 
 
 def full_caption(scene: WorldScene, random: Random) -> str:
     """A caption that says everything of every object: "a large red striped circle in the top left and ..."."""
-    return caption(scene, random, say=1.0)
+    return describe(scene, random, say=1.0).text
