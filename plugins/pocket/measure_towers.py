@@ -143,7 +143,7 @@ def _read(model: Any, processor: Any, pictures: list[Image.Image], texts: list[s
 
 
 def _matches(model: Any, processor: Any, random: Random, things: int, count: int) -> tuple[Tensor, Tensor]:
-    """Pooled vectors of pictures with captions of ``things`` objects, and int64 [count]: 1 where the caption is true."""
+    """Pooled vectors of pictures with captions of ``things`` objects, and int64 [count]: 1 where one is true."""
     states, true = [], torch.tensor([random.randint(0, 1) for _ in range(count)])
     for at in range(0, count, _BATCH):
         scenes = [draw_scene(random, things) for _ in range(min(_BATCH, count - at))]

@@ -31,7 +31,7 @@ from .world import (
     draw_scene,
     hue_near,
 )
-from .world_captions import noun_phrase, plural
+from .world_captions import facts_of, noun_phrase, plural
 from .world_picture import CELL, SIDE, paint
 
 if TYPE_CHECKING:
@@ -148,8 +148,9 @@ def describing(objects: Sequence[WorldObject], random: Random, say: float) -> Ph
     """``world_captions.caption`` of ``objects`` that tells which words speak of which: attributes said with ``say``."""
     phrases: Phrases = [(random.choice(_FRAMES), -1)]
     for number, which in enumerate(random.sample(range(len(objects)), len(objects))):
-        attributes = [name for name in ("size", "colour", "texture") if random.random() < say]
-        said = noun_phrase(objects[which], attributes, place=random.random() < say)
+        shape, *rest = facts_of(objects[which])
+        size, colour, texture, place = (fact if random.random() < say else None for fact in rest)
+        said = noun_phrase((shape, size, colour, None if texture == "plain" else texture, place))
         phrases += [("and", -1)] * (number > 0) + [(said, which)]
     return phrases
 
