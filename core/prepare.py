@@ -52,7 +52,7 @@ class Preparation:
         """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
         sections = (spec.dataset, spec.captioner, spec.encoder)
         dumped = [one and one.model_dump(mode="json") for one in sections]
-        made_of = (vector_modalities(spec.graph, spec.encoder, spec.task), token_modalities(spec.graph))
+        made_of = (vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph))
         key = json.dumps([*dumped, made_of, spec.task.uses_prompts()])
         if key not in self._done:
             self._done[key] = self._prepare(spec, key)
@@ -62,7 +62,7 @@ class Preparation:
         with self.meter.stage("dataset"):
             content = list_items(spec.dataset, self.catalogue, self.store, self.tell)
             _require_splits(content, spec)
-        vectors_of, tokens_of = vector_modalities(spec.graph, spec.encoder, spec.task), token_modalities(spec.graph)
+        vectors_of, tokens_of = vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph)
         left_out = LeftOut(spec.dataset, self.tell)
         encoder = EncoderStage(spec.encoder, self.catalogue, self.store, lambda: self.device)
         wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
@@ -81,14 +81,14 @@ class Preparation:
         self._note_short_classes(content, spec)
         texts = (
             text_facts(used, captioner, encoder, self.tell)
-            if "text" in modalities_of(spec.graph, spec.encoder)
+            if "text" in modalities_of(spec.graph, spec.dataset)
             else None
         )
         return Prepared(content, features, prompts, encoder, key, texts, tuple(left_out.items))
 
     def _captioner(self, spec: PipelineSpec) -> CaptionerStage | None:
         """The captioner, where there is one and a node needs its texts."""
-        if spec.captioner is None or "text" not in modalities_of(spec.graph, spec.encoder):
+        if spec.captioner is None or "text" not in modalities_of(spec.graph, spec.dataset):
             return None
         return CaptionerStage(spec.captioner, self.catalogue, self.store, lambda: self.device)
 

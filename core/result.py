@@ -71,7 +71,7 @@ def result_of(
         "epochs_kept": [one.epoch for one in best.trained],
         "inductive": spec.evaluation.inductive,
         "inductive_note": policy_in_words(spec),
-        "nodes": nodes_in_words(spec.graph, spec.encoder),
+        "nodes": nodes_in_words(spec.graph, spec.dataset),
         "blend": spec.task.blend,
         "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
         "graph": _graph_facts(best),

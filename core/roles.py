@@ -31,6 +31,9 @@ class ComponentSpec(Spec):
 class DatasetSpec(ComponentSpec):
     """Where items come from."""
 
+    #: Which of `image` and `audio` its items have; without a graph section their vectors are the nodes.
+    gives: ClassVar[tuple[str, ...]] = ("image",)
+
     shots: Annotated[int, Field(ge=1)] | None = None
     """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
     on_error: Literal["fail", "skip", "record"] = "fail"

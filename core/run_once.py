@@ -89,7 +89,7 @@ class RunOnce:
 def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """What the encoder is asked for: the nodes' modalities, and texts for prompts."""
     return tuple(
-        dict.fromkeys([*modalities_of(spec.graph, spec.encoder), *(["text"] if spec.task.uses_prompts() else [])])
+        dict.fromkeys([*modalities_of(spec.graph, spec.dataset), *(["text"] if spec.task.uses_prompts() else [])])
     )
 
 

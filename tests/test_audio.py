@@ -325,7 +325,7 @@ def test_unreadable_sounds_follow_on_error(saved: dict[str, Path], tmp_path: Pat
 
 
 def test_a_graph_of_images_over_sounds_is_told_what_to_take(saved: dict[str, Path], tmp_path: Path) -> None:
-    """Nodes are images unless a graph says otherwise; without one they follow the encoder."""
+    """Nodes are images unless a graph says otherwise; without one they follow the data set."""
     spec = spec_of(tmp_path, saved["ast"], **{**GRAPH, "graph": {"type": "similarity", "threshold": 0.9}})
     with pytest.raises(SpecError, match=r'no image tower(.|\n)*for sounds set "nodes": "audio" in `graph`'):
         Pipeline(spec)
