@@ -81,7 +81,7 @@ class FeatureEngine(Engine[Encoded]):
         return {
             "inductive": spec.evaluation.inductive,
             "inductive_note": policy_in_words(spec),
-            "nodes": nodes_in_words(spec.graph, spec.encoder),
+            "nodes": nodes_in_words(spec.graph, spec.dataset),
             "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
             "graph": _graph_facts(trial.supports),
         }

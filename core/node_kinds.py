@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .roles import EncoderSpec, GraphSpec, NodeKind, TaskSpec
+from .roles import DatasetSpec, EncoderSpec, GraphSpec, NodeKind, TaskSpec
 
 MODALITIES: dict[NodeKind, tuple[str, ...]] = {
     "image": ("image",),
@@ -25,15 +25,14 @@ def ordered(modalities: Iterable[str]) -> list[str]:
     return sorted(modalities, key=lambda one: ORDER.index(one) if one in ORDER else len(ORDER))
 
 
-def nodes_without_graph(encoder: EncoderSpec) -> NodeKind:
-    """What the nodes of a pipeline without a graph section are: images, or sounds where the encoder takes no images."""
-    can = encoder.modalities()
-    return "audio" if can is not None and "audio" in can and "image" not in can else "image"
+def nodes_without_graph(dataset: DatasetSpec) -> NodeKind:
+    """What the nodes of a pipeline without a graph section are: images, or sounds where the data set has no images."""
+    return "audio" if "audio" in dataset.gives and "image" not in dataset.gives else "image"
 
 
-def modalities_of(graph: GraphSpec | None, encoder: EncoderSpec) -> tuple[str, ...]:
+def modalities_of(graph: GraphSpec | None, dataset: DatasetSpec) -> tuple[str, ...]:
     """The modalities that the nodes of a pipeline are made of."""
-    return MODALITIES[graph.nodes if graph else nodes_without_graph(encoder)]
+    return MODALITIES[graph.nodes if graph else nodes_without_graph(dataset)]
 
 
 def token_modalities(graph: GraphSpec | None) -> tuple[str, ...]:
@@ -41,17 +40,17 @@ def token_modalities(graph: GraphSpec | None) -> tuple[str, ...]:
     return MODALITIES[graph.nodes] if graph and (graph.nodes == "tokens" or graph.fuses) else ()
 
 
-def vector_modalities(graph: GraphSpec | None, encoder: EncoderSpec, task: TaskSpec) -> tuple[str, ...]:
+def vector_modalities(graph: GraphSpec | None, dataset: DatasetSpec, task: TaskSpec) -> tuple[str, ...]:
     """Those of which a vector an item is needed: for nodes of tokens only where zero-shot logits are blended in."""
     only_tokens = graph is not None and graph.nodes == "tokens"
-    return () if only_tokens and task.blend == 0 else modalities_of(graph, encoder)
+    return () if only_tokens and task.blend == 0 else modalities_of(graph, dataset)
 
 
-def node_width(graph: GraphSpec | None, encoder: EncoderSpec) -> int | None:
+def node_width(graph: GraphSpec | None, dataset: DatasetSpec, encoder: EncoderSpec) -> int | None:
     """Width of a node as the adapter gets it, if it can be told without loading the model."""
     if token_modalities(graph):
         return encoder.token_width("image")
-    widths = [encoder.width(modality) for modality in modalities_of(graph, encoder)]
+    widths = [encoder.width(modality) for modality in modalities_of(graph, dataset)]
     if graph is None or graph.nodes != "fused" or graph.fusion != "concat":
         return widths[0]
     return None if None in widths else sum(width for width in widths if width)
@@ -67,9 +66,9 @@ def in_both_parts(graph: GraphSpec | None) -> bool:
     return graph is not None and (graph.readout == "concat" or (graph.nodes == "fused" and graph.fusion == "concat"))
 
 
-def nodes_in_words(graph: GraphSpec | None, encoder: EncoderSpec) -> str:
+def nodes_in_words(graph: GraphSpec | None, dataset: DatasetSpec) -> str:
     """What the nodes are, and how they were made or read out."""
     if graph is None:
-        return nodes_without_graph(encoder)
+        return nodes_without_graph(dataset)
     more = {"fused": f" by {graph.fusion}", "pair": f", read out by {graph.readout}", "tokens": ", read out by mean"}
     return graph.nodes + more.get(graph.nodes, "")

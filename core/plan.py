@@ -83,7 +83,7 @@ def make_plan(
     else:
         stages += _encoded(spec, catalogue, store, content, items, captioner)
     if spec.graph and spec.adapter.needs_graph:
-        nodes = nodes_in_words(spec.graph, spec.encoder)
+        nodes = nodes_in_words(spec.graph, spec.dataset)
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
     trials = trial_count(spec)
     stages.append(
@@ -107,7 +107,7 @@ def make_plan(
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
     """What the models of a pipeline lack on this machine. Looks at files alone."""
-    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.encoder) else None
+    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
     reasons = [captioner.missing_files() if captioner else None, spec.encoder.missing_files()]
     return tuple(reason for reason in reasons if reason)
 
@@ -125,7 +125,7 @@ def _no_device() -> Any:
 
 
 def _captioner(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> CaptionerStage | None:
-    if spec.captioner is None or (spec.level == "features" and "text" not in modalities_of(spec.graph, spec.encoder)):
+    if spec.captioner is None or (spec.level == "features" and "text" not in modalities_of(spec.graph, spec.dataset)):
         return None
     return CaptionerStage(spec.captioner, catalogue, store, _no_device)
 
@@ -154,7 +154,7 @@ def _encoded(
     stage = EncoderStage(spec.encoder, catalogue, store, _no_device)
     of = {
         kind: [item.modalities[kind] for item in items if kind in item.modalities]
-        for kind in modalities_of(spec.graph, spec.encoder)
+        for kind in modalities_of(spec.graph, spec.dataset)
     }
     known, undescribed = of.get("text", []), 0
     if captioner is not None:
@@ -163,7 +163,7 @@ def _encoded(
     of |= {"text": known}
     work = [
         (f"encode {kind}", kind, of[kind], stage.missing)
-        for kind in vector_modalities(spec.graph, spec.encoder, spec.task)
+        for kind in vector_modalities(spec.graph, spec.dataset, spec.task)
     ]
     work += [(f"encode {kind} tokens", kind, of[kind], stage.missing_tokens) for kind in token_modalities(spec.graph)]
     if spec.task.uses_prompts():
@@ -192,7 +192,7 @@ def _trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -
     classes = len(content.class_names)
     if spec.level == "layers":
         return trainable(spec, towers_heard(spec, modalities_heard(spec, content)), items[0], classes)
-    node = node_width(spec.graph, spec.encoder)
+    node = node_width(spec.graph, spec.dataset, spec.encoder)
     if node is None or spec.task.head is None:
         return None
     counts = [spec.adapter.parameter_count(node)]

@@ -55,7 +55,7 @@ class Preparation:
 
     def of(self, spec: PipelineSpec) -> Encoded:
         """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
-        made_of = (vector_modalities(spec.graph, spec.encoder, spec.task), token_modalities(spec.graph))
+        made_of = (vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph))
         key = preparation_key(spec, made_of)
         if key not in self._done:
             self._done[key] = self._prepare(spec, key)
@@ -63,9 +63,9 @@ class Preparation:
 
     def _prepare(self, spec: PipelineSpec, key: str) -> Encoded:
         content, used, left_out = listed(spec, self.around)
-        vectors_of, tokens_of = vector_modalities(spec.graph, spec.encoder, spec.task), token_modalities(spec.graph)
+        vectors_of, tokens_of = vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph)
         encoder = EncoderStage(spec.encoder, self.around.catalogue, self.around.store, lambda: self.around.device)
-        reads = "text" in modalities_of(spec.graph, spec.encoder)
+        reads = "text" in modalities_of(spec.graph, spec.dataset)
         captioner = captioner_of(spec, self.around) if reads else None
         if captioner is not None:
             used = described(captioner, encoder, used, left_out, self.around)
@@ -77,7 +77,7 @@ class Preparation:
         content = readable(content, left_out, spec, self.around)
         texts = (
             text_facts(used, captioner, encoder, self.around.tell)
-            if "text" in modalities_of(spec.graph, spec.encoder)
+            if "text" in modalities_of(spec.graph, spec.dataset)
             else None
         )
         return Encoded(content, used, prompts, encoder, key, texts, tuple(left_out.items), features)

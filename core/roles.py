@@ -31,11 +31,14 @@ class ComponentSpec(Spec):
 class DatasetSpec(ComponentSpec):
     """Where items come from."""
 
+    #: Which of `image` and `audio` its items have; without a graph section their vectors are the nodes.
+    gives: ClassVar[tuple[str, ...]] = ("image",)
+
     shots: Annotated[int, Field(ge=1)] | None = None
     """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
     on_error: Literal["fail", "skip", "record"] = "fail"
-    """Pictures that cannot be decoded: `fail` names them all, `skip` goes on without them, `record` also lists them in
-    the run folder (`unreadable.jsonl`)."""
+    """Pictures and sounds that cannot be decoded: `fail` names them all, `skip` goes on without them, `record` also
+    lists them in the run folder (`unreadable.jsonl`)."""
     max_errors: Annotated[int, Field(ge=0)] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
 

@@ -91,7 +91,7 @@ def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     if spec.level == "layers":
         return tuple(sorted(spec.encoder.modalities() or ("image", "text")))
     return tuple(
-        dict.fromkeys([*modalities_of(spec.graph, spec.encoder), *(["text"] if spec.task.uses_prompts() else [])])
+        dict.fromkeys([*modalities_of(spec.graph, spec.dataset), *(["text"] if spec.task.uses_prompts() else [])])
     )
 
 

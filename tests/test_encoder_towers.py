@@ -18,10 +18,11 @@ from graftwork.core.composed import build_encoder
 from graftwork.core.encoder import Encoder, EncoderError
 from graftwork.core.frozen_tower import FrozenTower
 from graftwork.core.roles import EncoderSpec
-from graftwork.core.towers import GraftedTowers, builder
+from graftwork.core.towers import GraftedTowers, Tower, TowerError, builder
 from graftwork.core.waveform import Waveform
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.encoders import DualSpec, OpenClipSpec, TransformersSpec
+from graftwork.plugins.encoders import transformers_files as files
 from graftwork.registry.discovery import default_catalogue
 
 from .conftest import TINY
@@ -191,3 +192,16 @@ def test_a_model_that_no_adapter_can_enter_says_so(saved: dict[str, Path]) -> No
     with pytest.raises(EncoderError, match=r"no adapter can enter the image tower of .*convnext.*take a ViT"):
         encoder.towers()
     assert encoder.encode("image", contents("image")).shape[0] == 3
+
+
+def test_towers_of_which_none_can_be_entered_take_no_adapter() -> None:
+    """A closed tower alone has no place for one."""
+    grafted = GraftedTowers([Tower.closed("image", torch.nn.Linear(2, 2))])
+    with pytest.raises(TowerError, match="no block of image can be entered; take a transformer, such as a ViT"):
+        grafted.add_adapter("first", HMMoESpec.model_validate({"rank": 4}), builder())
+
+
+def test_a_picture_model_with_a_vocabulary_is_one() -> None:
+    """BEiT's is of picture tokens."""
+    assert files.kind({"model_type": "beit", "vocab_size": 8192, "image_size": 224, "patch_size": 16}) == "image"
+    assert files.kind({"model_type": "bert", "vocab_size": 30522}) == "text"

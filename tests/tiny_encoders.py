@@ -207,6 +207,9 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "convnext": _convnext,
     "clip_vision": _clip_vision,
     "bert": _bert,
+}
+#: A single-stream model, and models of sounds.
+MORE: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "vilt": _vilt,
     "ast": _ast,
     "clap": _clap,
@@ -223,7 +226,7 @@ def save_tiny_encoder(family: str, folder: Path, seed: int = 0, shard: str = "5G
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, tokenizer, processor = FAMILIES[family]()
+        model, tokenizer, processor = (FAMILIES | MORE)[family]()
         with torch.no_grad():  # biases and norms as a trained model has them: no two alike, none without effect
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -58,6 +58,8 @@ class AudioFolderSpec(DatasetSpec):
     Where only one split is given, it is divided by content hash, stratified. Several channels are mixed to one, and the
     encoder resamples to its own rate. Needs the extra `graftwork[audio]`.
     """
+
+    gives: ClassVar[tuple[str, ...]] = ("audio",)
 
     type: Literal["audio_folder"] = "audio_folder"
     root: LocalPath

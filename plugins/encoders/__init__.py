@@ -118,13 +118,13 @@ COMPONENTS = (
         "transformers",
         TransformersSpec,
         "graftwork.plugins.encoders.transformers:Transformers",
-        "CLIP, SigLIP, vision models and text encoders of transformers",
+        "CLIP, SigLIP, CLAP, ViLT, models of pictures, texts and sounds of transformers",
     ),
     Component(
         "encoder",
         "dual",
         DualSpec,
         "graftwork.plugins.encoders.dual:dual",
-        "one encoder for images, another for texts",
+        "one encoder a modality: images, texts, sounds",
     ),
 )

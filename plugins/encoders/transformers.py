@@ -29,12 +29,15 @@ _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Transformers(Encoder):
-    """A frozen model. Raises ``EncoderError`` when it is not there, not safe to open, or of a kind that cannot encode.
+    """A frozen model of pictures, texts or sounds, or of several of them.
+
+    Raises ``EncoderError`` when it is not there, not safe to open, or of a kind that cannot encode.
 
     Tokens are the last hidden states after the tower's final norm: of an image the class token (where there is one),
-    register tokens and patches; of a text every token, special ones included, padding left out. With the projection of
-    a CLIP they are projected, as the pooled token is; so are SigLIP's text tokens. SigLIP's image tokens are not: its
-    vector pools them by attention. Dense layers of a sentence-transformers folder act on vectors, not on tokens.
+    register tokens and patches; of a text every token, special ones included, padding left out; of a sound the patches
+    of its spectrogram, or its frames. With the projection of a CLIP they are projected, as the pooled token is; so are
+    SigLIP's text tokens. SigLIP's image tokens are not: its vector pools them by attention. Dense layers of a
+    sentence-transformers folder act on vectors, not on tokens.
     """
 
     def __init__(self, spec: TransformersSpec, device: torch.device) -> None:

@@ -103,9 +103,9 @@ def kind(config: dict[str, Any]) -> Kind | None:
         return "joint" if config.get("model_type") in JOINT else None
     if config.get("is_encoder_decoder"):
         return None
-    if takes_waveforms(config) or {"num_mel_bins", "max_length"} <= config.keys():
+    if takes_waveforms(config) or "num_mel_bins" in config:
         return "audio"
-    if "vocab_size" in config:
+    if "vocab_size" in config and not {"image_size", "patch_size"} <= config.keys():  # BEiT's is of picture tokens
         return "text"
     return "image" if {"image_size", "num_channels", "patch_size"} & config.keys() else None
 

@@ -23,12 +23,13 @@ Pooling = Literal["auto", "cls", "mean", "pooler", "projection"]
 
 
 class TransformersSpec(EncoderSpec):
-    """A frozen model of the transformers library: CLIP, SigLIP, DINOv2 and other vision models, text encoders."""
+    """A frozen model of the transformers library: CLIP, SigLIP, CLAP, vision models such as DINOv2, text encoders,
+    audio models such as AST and wav2vec 2.0, and the single-stream ViLT."""
 
     type: Literal["transformers"] = "transformers"
     model: Annotated[str, Field(min_length=1)]
-    """A hub id (`google/siglip-base-patch16-224`), a folder, or one that ships
-    with Graftwork (`pocket:ast`). Sentence-transformers folders bring their pooling."""
+    """A hub id (`google/siglip-base-patch16-224`), a folder, or what ships with Graftwork (`pocket:ast`);
+    sentence-transformers folders bring their pooling."""
     revision: str | None = None
     """For a hub id: branch, tag or commit. Default: what the cache has of `main`."""
     image_size: Annotated[int, Field(ge=8)] | None = None

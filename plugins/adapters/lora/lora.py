@@ -64,8 +64,8 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
     if spec.budget is None:
         if spec.own_rank > width:
             raise TowerError(
-                f"adapter.rank {spec.own_rank} is above the width {width} of {narrowest.tower}'s `{narrowest.path}`; take "
-                f"{width} at most, or name other `targets`"
+                f"adapter.rank {spec.own_rank} is above the width {width} of {narrowest.tower}'s `{narrowest.path}`; "
+                f"take {width} at most, or name other `targets`"
             )
         return spec
     of_one = sum(sum(target.sizes) for target in targets)
