@@ -74,6 +74,8 @@ class TowerShape:
     width: int
     #: Width of the vector that is read out.
     read_out: int
+    #: Parameters of what runs, and of what its files hold beside (a head that goes unused); ``None``: loading tells.
+    parameters: int | None = None
 
 
 class EncoderSpec(ComponentSpec):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from graftwork.core.dataset import Dataset, DatasetContent, Item, Media
+from graftwork.core.dataset import DataError, Dataset, DatasetContent, Item, Media
 from graftwork.core.roles import DatasetSpec
 from graftwork.core.waveform import Waveform
 from graftwork.registry.catalogue import Catalogue, Plugin
@@ -28,6 +28,8 @@ class LittleSpec(DatasetSpec):
     test: int = 12
     drop: str | None = None
     """An item that loses its text."""
+    broken: str | None = None
+    """A clip whose first sound cannot be decoded."""
 
 
 class Little(Dataset):
@@ -73,11 +75,18 @@ class Little(Dataset):
     def _clip(self, name: str, n: int) -> Item:
         heard = tuple((n + step) % 3 for step in range(2 + n % 2))
         seen = [picture(n % 3, n + 7 * step) for step in range(len(heard))]
-        passes = tuple({"image": one, "audio": tone(which, n)} for one, which in zip(seen, heard, strict=True))
+        sounds = [tone(which, n) for which in heard]
+        if name == self.spec.broken:
+            sounds[0] = Media("broken", f"tone of {name}", lambda: _refuse(f"tone of {name}: the sound is empty"))
+        passes = tuple({"image": one, "audio": sound} for one, sound in zip(seen, sounds, strict=True))
         return Item(name, {}, heard, passes)
 
     def _pairs(self, name: str, n: int) -> Item:
         return Item(name, {"image": picture(n // 2 % 3, n // 2), "text": word(n // 2 % 3, n)}, n // 2)
+
+
+def _refuse(reason: str) -> Any:
+    raise DataError(reason)
 
 
 def _without_text(item: Item) -> Item:

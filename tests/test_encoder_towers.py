@@ -123,6 +123,9 @@ def test_what_is_read_out_is_what_encode_gives(spec: EncoderSpec) -> None:
         (tuple(one.tower.streams), len(one.tower.blocks), one.tower.width, one.width) for one in towers
     ]
     assert {s.modalities for s in shapes} == {(modality,) for modality in spec.modalities() or ()}
+    for shape, one in zip(shapes, towers, strict=True):  # files hold heads and dense layers, too, that do not run
+        count = sum(p.numel() for p in one.tower.model.parameters())
+        assert shape.parameters is None or count <= shape.parameters <= 1.05 * count
 
 
 def test_gradients_reach_an_adapter_inside_and_no_frozen_weight(spec: EncoderSpec) -> None:
@@ -197,7 +200,7 @@ def test_a_model_that_no_adapter_can_enter_says_so(saved: dict[str, Path]) -> No
 def test_towers_of_which_none_can_be_entered_take_no_adapter() -> None:
     """A closed tower alone has no place for one."""
     grafted = GraftedTowers([Tower.closed("image", torch.nn.Linear(2, 2))])
-    with pytest.raises(TowerError, match="no block of image can be entered; take a transformer, such as a ViT"):
+    with pytest.raises(TowerError, match="sits in blocks, and none of these towers has blocks to enter"):
         grafted.add_adapter("first", HMMoESpec.model_validate({"rank": 4}), builder())
 
 

@@ -43,6 +43,17 @@ def test_the_ganet_example_adapts_the_pocket_clip(tmp_path: Path) -> None:
     assert run.result["test"]["accuracy"]["mean"] > 0.94
 
 
+@pytest.mark.parametrize("task", ["events", "vqa", "nlvr2", "retrieval"])
+def test_the_cross_modal_examples_run_and_weigh_what_the_plan_says(task: str, tmp_path: Path) -> None:
+    """A few items of each, one epoch: the pocket towers, the pocket world, experts at 5 to 8 % of the frozen model."""
+    few = {"dataset.train": 24, "dataset.val": 8, "dataset.test": 16, "trainer.epochs": 1, "evaluation.seeds": [0]}
+    pipeline = Pipeline.from_file(ROOT / "examples" / f"pocket_{task}.json", {**few, "reporters": []})
+    plan = pipeline.plan(tmp_path / "store")
+    result = pipeline.run(tmp_path / "run", tmp_path / "store").result
+    assert plan.trainable == result["parameters"]["trainable"]
+    assert 0.05 < result["adapter"]["share_of_frozen"] < 0.08
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     """Every relative link of a page names a file or folder of the repository."""

@@ -183,3 +183,51 @@ def test_a_predictor_says_what_it_must_be_given(clip: dict[str, Any], tmp_path: 
         predictor.predict(given["images"], given["texts"][:-1])
     with pytest.raises(DataError, match=r"item 0 has 1 passes, and this pipeline reads 2 together"):
         predictor.predict([one[0] for one in given["images"]], given["texts"])
+
+
+@pytest.fixture(scope="module")
+def sounding(tmp_path_factory: pytest.TempPathFactory, clip: dict[str, Any]) -> dict[str, Any]:
+    ast = {"type": "transformers", "model": str(save_tiny_encoder("ast", tmp_path_factory.mktemp("ast")))}
+    return {"type": "dual", "image": clip, "audio": ast}
+
+
+def test_segments_of_clips_are_predicted_one_by_one(sounding: dict[str, Any], tmp_path: Path) -> None:
+    """Clips of two and three segments; the loaded pipeline gives a prediction each, and the run's figure."""
+    done = run(pipeline("events", "clip", sounding, ADAPTERS["hmmoe"]), tmp_path)
+    given = contents("clip")
+    predicted = load(done.folder, catalogue=with_little_data()).predict(given["images"], sounds=given["sounds"])
+    items = Little(LittleSpec(task="clip")).load()
+    pairs = [
+        (items.class_names.index(one.label), target)
+        for row, item in zip(predicted, items.splits["test"], strict=True)
+        for one, target in zip(row, item.target, strict=True)  # type: ignore[arg-type]
+    ]
+    right = sum(label == target for label, target in pairs) / len(pairs)
+    assert done.result["test"]["accuracy"]["mean"] == pytest.approx(right)
+
+
+def test_a_single_stream_model_hears_both_and_is_one_tower(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    vilt = {"type": "transformers", "model": str(save_tiny_encoder("vilt", tmp_path_factory.mktemp("vilt")))}
+    done = run(pipeline("nlvr2", "both", vilt, ADAPTERS["hmmoe"]), tmp_path / "both")
+    assert done.result["nodes"] == "towers: text+image"
+    with pytest.raises(DataError, match="reads text and image together, and the items have no text"):
+        run(pipeline("classification", "image", vilt, ADAPTERS["hmmoe"]), tmp_path / "image")
+
+
+def test_an_unread_modality_is_noted(clip: dict[str, Any], tmp_path: Path) -> None:
+    """The clips' sounds, where the encoder has towers for pictures and texts."""
+    spec = pipeline("events", "clip", clip, ADAPTERS["lora"], reporters=[{"type": "jsonl"}])
+    done = run(spec, tmp_path)
+    assert "no tower for audio: it is not used" in (done.folder / "events.jsonl").read_text()
+
+
+def test_a_broken_sound_of_one_segment_is_named_or_left_out(sounding: dict[str, Any], tmp_path: Path) -> None:
+    """In `passes`, not only in what all passes share."""
+    spec = pipeline("events", "clip", sounding, ADAPTERS["none"])
+    spec["dataset"]["broken"] = "train-1"
+    with pytest.raises(DataError, match=r"tone of train-1: the sound is empty"):
+        run(spec, tmp_path / "fail")
+    spec["dataset"] |= {"on_error": "skip", "max_errors": 1}
+    assert run(spec, tmp_path / "skip").result["dataset"]["left_out"]["train"] == 1

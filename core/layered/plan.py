@@ -30,7 +30,9 @@ def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> Graft
     """The adapter inside the towers, where its size can be told."""
     if towers is None or not isinstance(spec.adapter, TowerAdapterSpec):
         return None
-    return plan_graft(spec.adapter, towers, spec.encoder.frozen_parameters())
+    counts = [shape.parameters for shape in towers]
+    frozen = spec.encoder.frozen_parameters() if None in counts else sum(count for count in counts if count)
+    return plan_graft(spec.adapter, towers, frozen)
 
 
 def trainable(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None, item: Item, classes: int) -> int | None:

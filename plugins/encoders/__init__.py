@@ -98,7 +98,8 @@ class OpenClipSpec(EncoderSpec):
 
     def tower_shapes(self) -> tuple[TowerShape, ...] | None:
         """As the configuration says; not known for towers of other libraries."""
-        return files.tower_shapes((files.config(self.model) or {}).get("model_cfg") or {})
+        shapes = files.tower_shapes((files.config(self.model) or {}).get("model_cfg") or {})
+        return shapes and files.weighed(shapes, self.model, self.checkpoint)
 
     def frozen_parameters(self) -> int | None:
         """Counted in the header of a local safetensors file; ``None`` for a tag."""

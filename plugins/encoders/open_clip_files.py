@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,6 +106,20 @@ def tower_shapes(model_cfg: Mapping[str, Any]) -> tuple[TowerShape, TowerShape] 
     if {"timm_model_name", "hf_model_name"} & (vision.keys() | text.keys()):
         return None
     return TowerShape(("image",), *_blocks(vision, 768), width), TowerShape(("text",), *_blocks(text, 512), width)
+
+
+#: Parameters that belong to neither tower, or make captions (CoCa).
+APART = ("logit_scale", "logit_bias", "text_decoder")
+
+
+def weighed(shapes: tuple[TowerShape, TowerShape], model: str, checkpoint: str | None) -> tuple[TowerShape, TowerShape]:
+    """With the parameters of each, where a local safetensors file tells them."""
+    file = weights_file(model, checkpoint)
+    if file is None:
+        return shapes
+    of_image = model_files.count_parameters([file], lambda name: name.startswith("visual."))
+    of_text = model_files.count_parameters([file], lambda name: not name.startswith(("visual.", *APART)))
+    return replace(shapes[0], parameters=of_image), replace(shapes[1], parameters=of_text)
 
 
 def _blocks(tower: Mapping[str, Any], default_width: int) -> tuple[int, int]:

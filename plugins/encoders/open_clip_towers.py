@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from ...core.encoder import EncoderError
 from ...core.frozen_tower import FrozenTower
 from ...core.towers import Tower, TowerError
+from .open_clip_files import APART
 from .open_clip_tokens import text_ends
 from .transformers_towers import no_blocks
 
-#: What belongs to neither tower, or makes captions (CoCa).
-_APART = ("visual", "logit_scale", "logit_bias", "text_decoder")
 #: ``inputs(modality, batch)``: what the model takes of preprocessed contents.
 MakeInputs = Callable[[str, Sequence[Any]], Tensor]
 
@@ -61,7 +60,7 @@ def frozen_towers(name: str, model: Any, width: int, inputs: MakeInputs) -> tupl
 
 def _sides(model: Any) -> tuple[Side, Side]:
     parts = {**dict(model.named_children()), **dict(model.named_parameters(recurse=False))}
-    of_text = {name: part for name, part in parts.items() if name not in _APART}
+    of_text = {name: part for name, part in parts.items() if name not in ("visual", *APART)}
     return Side(model, {"visual": model.visual}, model.encode_image), Side(model, of_text, model.encode_text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -132,7 +133,16 @@ class TransformersSpec(EncoderSpec):
     def tower_shapes(self) -> tuple[TowerShape, ...] | None:
         """As the configuration says; ``None`` where it leaves something to defaults that only loading tells."""
         root = self._root()
-        return files.tower_shapes(root, self._projected()) if root else None
+        shapes = files.tower_shapes(root, self._projected()) if root else None
+        return None if root is None or shapes is None else tuple(self._weighed(root, shapes, one) for one in shapes)
+
+    def _weighed(self, root: Path, shapes: tuple[TowerShape, ...], shape: TowerShape) -> TowerShape:
+        """With the parameters of its own module; of a model of one tower, all."""
+        if len(shapes) == 1:
+            return replace(shape, parameters=self.frozen_parameters())
+        part = f"{ {'image': 'vision'}.get(shape.modalities[0], shape.modalities[0]) }_model."
+        found = count_parameters(files.all_weights(root), lambda name: name.startswith(part))
+        return replace(shape, parameters=found or None)
 
     def frozen_parameters(self) -> int | None:
         """Counted in the headers of the safetensors files (with a head that goes unused, where they hold one)."""
