@@ -3,9 +3,9 @@
     .venv/bin/python examples/results_pocket.py                     (all of it: about an hour on two quiet cores)
     .venv/bin/python examples/results_pocket.py --tasks vqa --methods HMMoE LoRA
 
-Every method has the same frozen towers, data, head, epochs, batches and seeds, and (where it sits inside the towers) the
-same budget of trainable parameters. With the first seed the validation split chooses among two learning rates, and for
-adapters that meet among their last two blocks and all four; the other seeds follow. Rows are Markdown on standard
+Every method has the same frozen towers, data, head, epochs, batches and seeds, and (where it sits inside the towers)
+the same budget of trainable parameters. With the first seed the validation split chooses among two learning rates, and
+for adapters that meet among the last two blocks and all four; the other seeds follow. Rows are Markdown on standard
 output, in the order they are done.
 """
 
