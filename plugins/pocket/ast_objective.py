@@ -30,4 +30,5 @@ class HearingObjective(nn.Module):
         out = self.tower(values)
         states = out.last_hidden_state
         each = heard[:, None].expand(-1, states.shape[1], -1)
-        return self.pooled(out.pooler_output, heard) + self.tokens(states, each)
+        loss: Tensor = self.pooled(out.pooler_output, heard) + self.tokens(states, each)
+        return loss

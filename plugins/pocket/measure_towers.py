@@ -58,7 +58,7 @@ def measure_ast(folder: Path, train: int = 2000, test: int = 1000) -> Figures:
     model, extractor = open_folder(folder)
     sounds, waves = draw_sounds(train + test, Random(f"{MEASURING} ast"))
     values, heard = log_mels(extractor, waves), labels(sounds)
-    outs = [model(part) for part in values.split(_BATCH)]
+    outs = [model(part) for part in torch.split(values, _BATCH)]
     read = {
         "mean of the patch tokens": torch.cat([out.last_hidden_state[:, PREFIX:].mean(1) for out in outs]),
         "pooled vector": torch.cat([out.pooler_output for out in outs]),

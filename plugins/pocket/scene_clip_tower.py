@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from .fact_heads import TokenHeads
 from .word_tokenizer import END_ID, MOST_TOKENS, PAD_ID, START_ID
-from .world_lessons import ATTRIBUTES, PATCH, PIXEL_MEAN, PIXEL_STD, SAID, SIDE, Batch, WordFacts
+from .world_lessons import ATTRIBUTES, PATCH, PIXEL_MEAN, PIXEL_STD, SAID, Batch, WordFacts
+from .world_picture import SIDE
 
 if TYPE_CHECKING:
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
@@ -86,7 +87,8 @@ class LookingObjective(nn.Module):
     def forward(self, pixels: Tensor, facts: Tensor) -> Tensor:
         """Loss of the heads on the patches of ``pixels`` against ``facts`` int64 [N, 36, attributes]."""
         states = self.vision(pixel_values=pixels).last_hidden_state
-        return self.patches(self.vision.post_layernorm(states[:, 1:]), facts)
+        loss: Tensor = self.patches(self.vision.post_layernorm(states[:, 1:]), facts)
+        return loss
 
 
 class SceneClipObjective(nn.Module):
@@ -110,4 +112,5 @@ class SceneClipObjective(nn.Module):
         states = clip.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
         dense = self.patches(states, batch.patches)
         dense = dense + self.words(read.last_hidden_state, self.word_facts(batch.tokens))
-        return contrastive_loss(images, texts, scale, batch.alike) + self.dense_weight * dense
+        loss: Tensor = contrastive_loss(images, texts, scale, batch.alike) + self.dense_weight * dense
+        return loss

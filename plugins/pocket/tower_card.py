@@ -108,8 +108,8 @@ pooled vector. {_PROBES} The text beside them is "this picture".""",
 {_SCENES} First without words: linear heads on patches tell shape, colour, texture and size of what lies under them.
 Then with captions of one to three of the objects, or (one batch in seven) counting all: whether the caption is the
 picture's own, a neighbour's that differs in one attribute, or a stranger's; hidden words; the heads on patches; and
-heads on words, which tell what is true in the picture of the object that the word's phrase speaks of. The heads are
-dropped.""",
+heads on words, which tell what is true in the picture of the object that the word's phrase speaks of. The
+heads are dropped.""",
         knows=f"""
 What the table says, of its own small world. transformers' `ViltModel` hands on the patches of a picture in a random
 order, a new one at each call: states of the text and the pooled vector differ in their last bits alone, but the n-th

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 WEIGHTS = "model.safetensors"
 
@@ -19,16 +22,16 @@ class Saves(Protocol):
         ...
 
 
-def save_tower(model: nn.Module, preprocessing: Saves, folder: Path) -> None:
-    """Write ``model`` (a ``PreTrainedModel``) and its ``preprocessing`` into ``folder``.
+def save_tower(model: PreTrainedModel, preprocessing: Saves, folder: Path) -> None:
+    """Write ``model`` and its ``preprocessing`` into ``folder``.
 
     Matrices are stored as float16, vectors (norms, biases) as float32; loaded, all are float32. ``model`` itself takes
     the stored values, so that what is measured is what is shipped.
     """
     preprocessing.save_pretrained(folder)
-    model.config.architectures = [type(model).__name__]  # type: ignore[union-attr]  # transformers' own attribute
-    model.config.dtype = "float32"  # type: ignore[union-attr]
-    model.config.save_pretrained(folder)  # type: ignore[union-attr, operator]
+    model.config.architectures = [type(model).__name__]
+    model.config.dtype = "float32"
+    model.config.save_pretrained(folder)
     stored = {name: _stored(tensor) for name, tensor in model.state_dict().items()}
     save_file(stored, folder / WEIGHTS, metadata={"format": "pt"})
     model.load_state_dict({name: tensor.float() for name, tensor in stored.items()})

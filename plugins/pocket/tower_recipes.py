@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Self
+from typing import Any, Self
 
 from .tower_training import Schedule
 
@@ -33,7 +33,8 @@ class TowerRecipe:
 
     def shortened(self, share: float) -> Self:
         """The recipe with only ``share`` of its steps."""
-        return replace(self, **{name: stage.shortened(share) for name, stage in self.stages.items()})
+        shorter: dict[str, Any] = {name: stage.shortened(share) for name, stage in self.stages.items()}
+        return replace(self, **shorter)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .training import RunningAverage, adamw, one_thread_each, scheduled
 
 #: Fresh training data, as the arguments of the objective's forward pass.
-Draw = Callable[[], tuple[Tensor, ...]]
+Draw = Callable[[], tuple[Any, ...]]
 #: Called after each step with its number and loss.
 LossWatcher = Callable[[int, float], None]
 

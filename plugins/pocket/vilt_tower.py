@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from .fact_heads import TokenHeads
 from .word_tokenizer import END_ID, MASK_ID, MOST_TOKENS, PAD_ID, SPECIAL, START_ID
-from .world_lessons import ATTRIBUTES, NOTHING, OBJECT_VALUES, PATCH, PIXEL_MEAN, PIXEL_STD, SIDE, Batch
+from .world_lessons import ATTRIBUTES, NOTHING, OBJECT_VALUES, PATCH, PIXEL_MEAN, PIXEL_STD, Batch
+from .world_picture import SIDE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, ViltModel, ViltProcessor
@@ -62,15 +63,19 @@ def embed_patches(model: ViltModel, pixels: Tensor) -> Tensor:
     """
     embeddings = model.embeddings
     patches = embeddings.patch_embeddings(pixels).flatten(2).transpose(1, 2)
-    whole: Tensor = torch.cat([embeddings.cls_token.expand(len(pixels), -1, -1), patches], dim=1)
-    return whole + embeddings.position_embeddings
+    whole = torch.cat([embeddings.cls_token.expand(len(pixels), -1, -1), patches], dim=1)
+    placed: Tensor = whole + embeddings.position_embeddings
+    return placed
 
 
 def read_pictures(model: ViltModel, pixels: Tensor, tokens: Tensor, mask: Tensor) -> BaseModelOutputWithPooling:
     """The model's output for pictures of its own size, patches in reading order behind the text's L + 1 tokens."""
     embedded = embed_patches(model, pixels)
     everywhere = torch.ones(embedded.shape[:2], dtype=torch.long)
-    return model(input_ids=tokens, attention_mask=mask, image_embeds=embedded, pixel_mask=everywhere)
+    out: BaseModelOutputWithPooling = model(
+        input_ids=tokens, attention_mask=mask, image_embeds=embedded, pixel_mask=everywhere
+    )
+    return out
 
 
 class LookingObjective(nn.Module):
@@ -84,7 +89,8 @@ class LookingObjective(nn.Module):
         """Loss of the heads on the patches of ``pixels`` against ``facts`` int64 [N, 36, attributes]."""
         tokens = torch.tensor([[START_ID, END_ID]]).expand(len(pixels), -1)
         out = read_pictures(self.tower, pixels, tokens, torch.ones_like(tokens))
-        return self.patches(out.last_hidden_state[:, tokens.shape[1] + 1 :], facts)
+        loss: Tensor = self.patches(out.last_hidden_state[:, tokens.shape[1] + 1 :], facts)
+        return loss
 
 
 class ViltObjective(nn.Module):
@@ -106,12 +112,13 @@ class ViltObjective(nn.Module):
         hidden, wanted = self._hide(tokens, matching)
         out = read_pictures(self.tower, batch.pixels, hidden, batch.mask[told])
         words, patches = out.last_hidden_state.split([tokens.shape[1], 1 + batch.patches.shape[1]], dim=1)
-        return (
+        loss: Tensor = (
             self.match(out.pooler_output, matching[:, None])
             + self.recipe.word_weight * self.words(words, wanted[..., None])
             + self.recipe.dense_weight * self.objects(words, spoken_of(batch, told))
             + self.recipe.dense_weight * self.patches(patches[:, 1:], batch.patches)
         )
+        return loss
 
     def _choose(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Whose caption each picture gets, int64 [N], and int64 [N] that is 1 where that is its own."""

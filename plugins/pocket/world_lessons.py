@@ -31,7 +31,7 @@ from .world import (
     draw_scene,
     hue_near,
 )
-from .world_captions import facts_of, noun_phrase, plural
+from .world_captions import Claim, facts_of, noun_phrase, plural
 from .world_picture import CELL, SIDE, paint
 
 if TYPE_CHECKING:
@@ -148,10 +148,16 @@ def describing(objects: Sequence[WorldObject], random: Random, say: float) -> Ph
     """``world_captions.caption`` of ``objects`` that tells which words speak of which: attributes said with ``say``."""
     phrases: Phrases = [(random.choice(_FRAMES), -1)]
     for number, which in enumerate(random.sample(range(len(objects)), len(objects))):
-        shape, *rest = facts_of(objects[which])
-        size, colour, texture, place = (fact if random.random() < say else None for fact in rest)
-        said = noun_phrase((shape, size, colour, None if texture == "plain" else texture, place))
-        phrases += [("and", -1)] * (number > 0) + [(said, which)]
+        shape, size, colour, texture, place = facts_of(objects[which])
+        says = [random.random() < say for _ in range(4)]
+        claim: Claim = (
+            shape,
+            size if says[0] else None,
+            colour if says[1] else None,
+            texture if says[2] and texture != "plain" else None,
+            place if says[3] else None,
+        )
+        phrases += [("and", -1)] * (number > 0) + [(noun_phrase(claim), which)]
     return phrases
 
 
@@ -187,7 +193,7 @@ def _with(thing: WorldObject, attribute: str, value: str, random: Random) -> Wor
         return replace(thing, hue=hue_near(random, value, SPREAD))
     if attribute == "size":  # a large object keeps closer to the middle of its cell
         return replace(thing, size=value, dx=thing.dx // 3, dy=thing.dy // 3)
-    return replace(thing, **{attribute: value})
+    return replace(thing, shape=value) if attribute == "shape" else replace(thing, texture=value)
 
 
 def as_pixels(pictures: NDArray[np.uint8]) -> Tensor:
