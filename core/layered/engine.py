@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from ..dataset import DataError, Item, sample_shots
 from ..devices import own_randomness
 from ..encode import EncoderStage
 from ..engine import Engine
-from ..layer_adapter import LayerAdapter
 from ..pipeline_spec import PipelineSpec
 from ..prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..roles import PairTaskSpec
@@ -24,11 +23,14 @@ from ..task import PairTask, Task
 from ..training import Hear, train
 from ..trial import Trial
 from ..warm_start import start_from
-from .learner import LayerLearner, PairLearner, ReadOuts, Targeted, all_logits, fitting
+from .adapter_facts import adapter_facts
+from .learner import LayerLearner, Targeted, fitting
 from .model import LayeredModel, build_layered
 from .open_towers import OpenTowers, open_towers, shared_modalities
+from .pair_learner import PairLearner
 from .pairs import Pairs
 from .passes import Passes
+from .read_outs import ReadOuts, all_logits
 from .reading import Reader
 
 Items = Sequence[Item]
@@ -146,23 +148,13 @@ class LayerEngine(Engine[Opened]):
 
     def conditions(self, trial: Trial[Opened]) -> dict[str, Any]:
         """The towers, and how large the adapter is beside them."""
-        model, towers = _layered(trial, 0), trial.prepared.towers
-        frozen = model.grafted.frozen_parameters()
-        adapter = sum(parameter.numel() for parameter in model.adapter.parameters())
         return {
             "inductive": "attach",
             "inductive_note": "no graph: every item stands alone",
-            "nodes": "towers: " + ", ".join("+".join(frozen.tower.streams) for frozen in towers.towers),
+            "nodes": "towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.towers),
             "pool": "none: no graph",
             "graph": None,
-            "adapter": {
-                "type": trial.spec.adapter.type,
-                "parameters": adapter,
-                "share_of_frozen": adapter / frozen,
-                "spec": _settled(model, trial),
-                "experts": _experts(model),
-                "usage": trial.usage,
-            },
+            "adapter": adapter_facts(_layered(trial, 0), trial.spec.adapter) | {"usage": trial.usage},
         }
 
     def tensors(self, trial: Trial[Opened], index: int) -> dict[str, dict[str, Tensor]]:
@@ -180,20 +172,6 @@ class LayerEngine(Engine[Opened]):
             "modalities": list(prepared.towers.modalities),
             "passes": len(prepared.splits["train"][0].views()),
         }
-
-
-def _experts(model: LayeredModel) -> Mapping[str, Sequence[str]]:
-    """Stream to the names of the experts that ``usage`` speaks of."""
-    if not isinstance(model.adapter, LayerAdapter):
-        return {}
-    streams = [stream for tower in model.towers.towers for stream in tower.tower.streams]
-    return {stream: list(model.adapter.experts(stream)) for stream in streams}
-
-
-def _settled(model: LayeredModel, trial: Trial[Opened]) -> Mapping[str, Any]:
-    """The adapter's spec, a budget turned into sizes."""
-    spec = model.grafted.spec(model.grafted.active) if model.grafted.active else trial.spec.adapter
-    return spec.model_dump(mode="json")
 
 
 def _layered(trial: Trial[Opened], index: int) -> LayeredModel:

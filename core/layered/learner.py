@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,10 +15,10 @@ from ..dataset import DataError
 from ..head import Head
 from ..learner import Learner
 from ..regularizer import TrainingView
-from ..task import PairTask, Task
-from .model import Heard, LayeredModel
-from .pairs import Pairs
+from ..task import Task
+from .model import LayeredModel
 from .passes import Passes
+from .read_outs import ReadOuts, all_logits, batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +28,6 @@ class Targeted:
     passes: Passes
     #: As ``Task.targets`` makes them: a row an item.
     targets: Tensor
-
-
-class ReadOuts:
-    """What towers give of items: asked anew each time, or once where nothing inside them is trained."""
-
-    def __init__(self, model: LayeredModel, passes: Passes, batch: int) -> None:
-        self._model, self._passes = model, passes
-        self._counts = tuple(len(item.views()) for item in passes.items)
-        self._stored: Mapping[str, Tensor] | None = None
-        if not model.inside:
-            with torch.no_grad():
-                parts = [model.run(passes.batch(rows).inputs).vectors for rows in batches(len(passes), batch)]
-            self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        self._starts = torch.tensor([0, *self._counts]).cumsum(0)
-
-    def of(self, rows: Sequence[int]) -> tuple[Heard, tuple[int, ...]]:
-        """Of all passes of those items, and how many each has."""
-        counts = tuple(self._counts[row] for row in rows)
-        if self._stored is None:
-            return self._model.run(self._passes.batch(rows).inputs), counts
-        which = torch.cat([torch.arange(int(self._starts[row]), int(self._starts[row + 1])) for row in rows])
-        return Heard({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
 
 
 class LayerLearner(Learner):
@@ -122,60 +100,6 @@ class LayerLearner(Learner):
         raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
 
 
-class PairLearner(LayerLearner):
-    """Learns which texts belong to which images."""
-
-    def __init__(
-        self, model: LayeredModel, task: PairTask, labelled: Pairs, selection: Pairs | None, batch: int
-    ) -> None:
-        self.model = model
-        self.items = len(labelled.passes)
-        self._task, self._batch = task, batch
-        self._pairs, self._held_out, self._heard = labelled, selection, {}
-
-    def fit(self) -> None:
-        """There is no head."""
-
-    def loss(self, rows: Tensor) -> Tensor:
-        """Of the batch's images with its texts, apart; with ``joint`` that of the pairs is added."""
-        scored = [self._pairs.apart(self.model, rows.tolist())]
-        if self._pairs.spec.joint:
-            scored.append(self._pairs.together(self.model, rows.tolist()))
-        losses = [self._task.losses(one.scores, one.relevant).mean() + one.auxiliary for one in scored]
-        return torch.stack(losses).sum()
-
-    def rank(self) -> tuple[float, float] | None:
-        """Of all images with all texts of the selection split."""
-        if self._held_out is None:
-            return None
-        scored = self._held_out.all_scores(self.model, self._batch)
-        return ranked(self._task, scored.scores, scored.relevant)
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model says of items."""
-
-    logits: Tensor
-    #: ``meeting.stream`` to the mean share [E] of each expert over the items.
-    usage: Mapping[str, Tensor]
-
-
-@torch.no_grad()
-def all_logits(model: LayeredModel, source: ReadOuts, count: int, batch: int) -> Answers:
-    """Logits of items 0 to ``count``, without gradients."""
-    parts, usage = [], dict[str, Tensor]()
-    for rows in batches(count, batch):
-        heard, counts = source.of(rows)
-        parts.append(model.logits(heard.vectors, counts))
-        for name, shares in heard.usage.items():
-            usage[name] = usage.get(name, torch.zeros_like(shares)) + shares * (len(rows) / count)
-    if parts[0].ndim == 3:  # passes: as many as the longest item has
-        width = max(part.shape[1] for part in parts)
-        parts = [torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in parts]
-    return Answers(torch.cat(parts), usage)
-
-
 def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
     """Primary metric and negative loss; minus infinity where the loss is not finite."""
     targets = fitting(targets, logits)
@@ -188,9 +112,3 @@ def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:
     """Targets a pass [N, S] without the passes that no item of these logits [N, S', C] has."""
     return targets[:, : logits.shape[1]] if logits.ndim == 3 else targets
-
-
-def batches(count: int, size: int) -> Iterator[list[int]]:
-    """The rows 0 to ``count``."""
-    for start in range(0, count, size):
-        yield list(range(start, min(start + size, count)))

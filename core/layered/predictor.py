@@ -19,10 +19,10 @@ from ..prediction import Prediction
 from ..run_folder import RunFolderError, read_json_file, read_tensors
 from ..sounds import file_audio, open_sound
 from ..stored_support import class_prompts_in
-from .learner import ReadOuts, all_logits
 from .model import LayeredModel, build_layered
 from .open_towers import open_towers
 from .passes import Passes
+from .read_outs import ReadOuts, all_logits
 from .reading import Reader
 
 #: One content, or one a pass.

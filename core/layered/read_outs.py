@@ -1,0 +1,64 @@
+"""What towers give of items, and what a model says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .model import Heard, LayeredModel
+from .passes import Passes
+
+
+class ReadOuts:
+    """What towers give of items: asked anew each time, or once where nothing inside them is trained."""
+
+    def __init__(self, model: LayeredModel, passes: Passes, batch: int) -> None:
+        self._model, self._passes = model, passes
+        self._counts = tuple(len(item.views()) for item in passes.items)
+        self._stored: Mapping[str, Tensor] | None = None
+        if not model.inside:
+            with torch.no_grad():
+                parts = [model.run(passes.batch(rows).inputs).vectors for rows in batches(len(passes), batch)]
+            self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        self._starts = torch.tensor([0, *self._counts]).cumsum(0)
+
+    def of(self, rows: Sequence[int]) -> tuple[Heard, tuple[int, ...]]:
+        """Of all passes of those items, and how many each has."""
+        counts = tuple(self._counts[row] for row in rows)
+        if self._stored is None:
+            return self._model.run(self._passes.batch(rows).inputs), counts
+        which = torch.cat([torch.arange(int(self._starts[row]), int(self._starts[row + 1])) for row in rows])
+        return Heard({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of items."""
+
+    logits: Tensor
+    #: ``meeting.stream`` to the mean share [E] of each expert over the items.
+    usage: Mapping[str, Tensor]
+
+
+@torch.no_grad()
+def all_logits(model: LayeredModel, source: ReadOuts, count: int, batch: int) -> Answers:
+    """Logits of items 0 to ``count``, without gradients."""
+    parts, usage = [], dict[str, Tensor]()
+    for rows in batches(count, batch):
+        heard, counts = source.of(rows)
+        parts.append(model.logits(heard.vectors, counts))
+        for name, shares in heard.usage.items():
+            usage[name] = usage.get(name, torch.zeros_like(shares)) + shares * (len(rows) / count)
+    if parts[0].ndim == 3:  # passes: as many as the longest item has
+        width = max(part.shape[1] for part in parts)
+        parts = [torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in parts]
+    return Answers(torch.cat(parts), usage)
+
+
+def batches(count: int, size: int) -> Iterator[list[int]]:
+    """The rows 0 to ``count``."""
+    for start in range(0, count, size):
+        yield list(range(start, min(start + size, count)))
