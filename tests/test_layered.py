@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from graftwork import Pipeline, load
+from graftwork.core.composed import build_encoder
 from graftwork.core.dataset import DataError
-from graftwork.core.run_folder import read_tensors
+from graftwork.core.run_folder import RunFolderError, read_tensors
+from graftwork.core.towers import GraftedTowers, load_adapter
+from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.errors import SpecError
 
 from .layered_data import Little, LittleSpec, pipeline, with_little_data
@@ -231,3 +234,28 @@ def test_a_broken_sound_of_one_segment_is_named_or_left_out(sounding: dict[str, 
         run(spec, tmp_path / "fail")
     spec["dataset"] |= {"on_error": "skip", "max_errors": 1}
     assert run(spec, tmp_path / "skip").result["dataset"]["left_out"]["train"] == 1
+
+
+@pytest.mark.parametrize("adapter", ["hmmoe", "lora"])
+def test_the_adapter_of_a_run_goes_into_towers_of_ones_own(adapter: str, clip: dict[str, Any], tmp_path: Path) -> None:
+    """Without its head: the towers then give what they give in the run."""
+    done = run(pipeline("classification", "same", clip, ADAPTERS[adapter]), tmp_path)
+    predictor = load(done.folder, device="cpu", catalogue=with_little_data())
+    encoder = build_encoder(default_catalogue(), predictor.spec.encoder, torch.device("cpu"))
+    offered = encoder.tower("image").towers()
+    own = load_adapter(GraftedTowers([one.tower for one in offered]), done.folder)
+    given = contents("same")
+    images = [encoder.preprocess("image", one) for one in given["images"]]
+    inputs = {one.tower.name: one.collate({"image": images, "text": given["texts"]}) for one in offered}
+    with torch.no_grad():
+        out = own.eval()(inputs).outputs
+        found = {one.tower.name: one.read_out(out[one.tower.name], inputs[one.tower.name]) for one in offered}
+        said = predictor.read_outs(given["images"], given["texts"])
+    for name, vectors in found.items():
+        torch.testing.assert_close(torch.nn.functional.normalize(vectors, dim=-1), said[name])
+
+
+def test_a_run_without_adapter_inside_is_no_adapter_for_towers(clip: dict[str, Any], tmp_path: Path) -> None:
+    done = run(pipeline("vqa", "vqa", clip, ADAPTERS["none"]), tmp_path)
+    with pytest.raises(RunFolderError, match="holds no adapter for layers"):
+        load_adapter(GraftedTowers([]), done.folder)

@@ -20,6 +20,7 @@ from ..prepare import Prepared, captioner_of, described, listed, preparation_key
 from ..roles import PairTaskSpec
 from ..surroundings import Surroundings
 from ..task import PairTask, Task
+from ..towers.saving import saved_facts
 from ..training import Hear, train
 from ..trial import Trial
 from ..warm_start import start_from
@@ -166,9 +167,10 @@ class LayerEngine(Engine[Opened]):
 
     def facts(self, trial: Trial[Opened], index: int) -> dict[str, Any]:
         """The towers and where in them the adapter sits."""
-        prepared = trial.prepared
+        prepared, grafted = trial.prepared, _layered(trial, index).grafted
         return {
             "level": "layers",
+            **(saved_facts(grafted, grafted.active) if grafted.active else {}),
             "modalities": list(prepared.towers.modalities),
             "passes": len(prepared.splits["train"][0].views()),
         }

@@ -73,6 +73,17 @@ class LayeredPredictor:
         return self._logits(self._items({"image": images, "text": texts, "audio": sounds})).float().cpu()
 
     @torch.no_grad()
+    def read_outs(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> dict[str, Tensor]:
+        """Tower to the unit vectors float32 [V, width] that it gives of each pass, the adapter in place, on the CPU."""
+        items = self._items({"image": images, "text": texts, "audio": sounds})
+        passes = Passes(items, self._model.towers, self._reader())
+        source = ReadOuts(self._model, passes, self.spec.encoder.batch_size)
+        heard, _ = source.of(range(len(items)))
+        return {name: vectors.float().cpu() for name, vectors in heard.vectors.items()}
+
+    @torch.no_grad()
     def similarity(self, images: Contents, texts: Contents) -> Tensor:
         """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart."""
         vectors: dict[str, Tensor] = {}

@@ -92,13 +92,14 @@ def load_adapter(
 ) -> GraftedTowers:
     """Graft a saved adapter into towers like those it was trained in; it becomes active.
 
-    ``folder`` may be a hub id (OWNER/NAME), ``revision`` then a branch, tag or commit. Raises ``RunFolderError`` for a
+    ``folder`` may be a run of a pipeline, whose head is left behind, or a hub id (OWNER/NAME), ``revision`` then a
+    branch, tag or commit. Raises ``RunFolderError`` for a
     folder that is incomplete or altered, ``HubError`` for one that cannot be fetched, ``TowerError`` for towers it does
     not fit; nothing is grafted then.
     """
     found = adapter_folder(fetched(folder, revision))
     about = read_json_file(found / CONFIG).get("graftwork", {})
-    if about.get("level") != "layers":
+    if about.get("level") != "layers" or "spec" not in about:
         raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
     catalogue = catalogue or default_catalogue()
     spec = catalogue.find("adapter", about["spec"]["type"]).spec.model_validate(
@@ -111,7 +112,7 @@ def load_adapter(
     try:
         if [_meeting(one) for one in grafted.meetings(name)] != about["meetings"]:
             raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        _fill(grafted.adapters[name], read_tensors(found / TENSORS), folder)
+        _fill(grafted.adapters[name], _adapter_alone(read_tensors(found / TENSORS), about), folder)
     except BaseException:
         grafted.delete_adapter(name)
         grafted.active = before
@@ -138,14 +139,25 @@ def _config(grafted: GraftedTowers, name: str) -> dict[str, Any]:
         "base_model_name_or_path": None,
         "task_type": None,
         "inference_mode": True,
-        "graftwork": {
-            "version": __version__,
-            "level": "layers",
-            "spec": grafted.spec(name).model_dump(mode="json"),
-            "towers": _towers(grafted),
-            "meetings": [_meeting(one) for one in grafted.meetings(name)],
-        },
+        "graftwork": {"version": __version__, **saved_facts(grafted, name)},
     }
+
+
+def saved_facts(grafted: GraftedTowers, name: str) -> dict[str, Any]:
+    """What must be known of an adapter to graft it in again: its spec, the towers, where it sits in them."""
+    return {
+        "level": "layers",
+        "spec": grafted.spec(name).model_dump(mode="json"),
+        "towers": _towers(grafted),
+        "meetings": [_meeting(one) for one in grafted.meetings(name)],
+    }
+
+
+def _adapter_alone(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Tensor]:
+    """Of a pipeline's run, the adapter without its head."""
+    if "class_names" not in about:
+        return tensors
+    return {name.removeprefix("adapter."): one for name, one in tensors.items() if name.startswith("adapter.")}
 
 
 def _towers(grafted: GraftedTowers) -> dict[str, dict[str, Any]]:
