@@ -36,10 +36,14 @@ class Pipeline:
 
     @classmethod
     def from_file(
-        cls, path: str | Path, overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, Any] | None = None,
+        catalogue: Catalogue | None = None,
+        root: str | Path | None = None,
     ) -> Pipeline:
-        """From a JSON file; errors carry its lines and columns."""
-        return cls(load_spec(path, overrides, catalogue), catalogue)
+        """From a JSON file and what it extends; errors carry lines and columns. ``root``: see ``load_spec``."""
+        return cls(load_spec(path, overrides, catalogue, root), catalogue)
 
     @classmethod
     def from_dict(
