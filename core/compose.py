@@ -84,7 +84,11 @@ class _Files:
         ``chain``: the files, each as (resolved, named), that led here.
         """
         source = read_json(path, str(named), MAX_BYTES - self.bytes)
-        self.files, self.bytes, self.values = self.files + 1, self.bytes + source.bytes, self.values + len(source.offsets)
+        self.files, self.bytes, self.values = (
+            self.files + 1,
+            self.bytes + source.bytes,
+            self.values + len(source.offsets),
+        )
         if self.values > MAX_VALUES:
             reason = f"with the files before it more than {MAX_VALUES} values, the most that a spec holds"
             raise SpecError([Problem(reason, source=str(named))])
@@ -147,7 +151,9 @@ def _resolved(source: JsonSource, at: JsonPath, text: str, folder: Path) -> Path
             raise SpecError([_problem(source, at, f"`{text}` is no regular file")])
     except FileNotFoundError:
         parent = (folder / text).parent
-        near = nearest(Path(text).name, (one.name for one in islice(parent.iterdir(), 1000))) if parent.is_dir() else None
+        near = (
+            nearest(Path(text).name, (one.name for one in islice(parent.iterdir(), 1000))) if parent.is_dir() else None
+        )
         hint = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
         raise SpecError([_problem(source, at, f"`{text}` is not there", hint)]) from None
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name too long, no permission

@@ -53,7 +53,9 @@ def read_json(path: Path, name: str | None = None, limit: int = MAX_BYTES) -> Js
             content = file.read(limit + 1)
         if len(content) > limit:
             together = "" if limit == MAX_BYTES else "with the files before it "
-            raise SpecError([Problem(f"{together}larger than {MAX_BYTES} bytes, the most that a spec holds", source=name)])
+            raise SpecError(
+                [Problem(f"{together}larger than {MAX_BYTES} bytes, the most that a spec holds", source=name)]
+            )
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpecError([Problem(f"not UTF-8: byte {error.start}", source=name)]) from None
@@ -101,7 +103,9 @@ class _Reader:
         at = self.skip(at)
         self.offsets[path] = at
         if len(self.offsets) > MAX_VALUES:
-            self.fail(f"more than {MAX_VALUES} values, the most that a spec holds; data belongs in files of its own", at)
+            self.fail(
+                f"more than {MAX_VALUES} values, the most that a spec holds; data belongs in files of its own", at
+            )
         if len(path) > MAX_DEPTH:
             self.fail(f"nested deeper than {MAX_DEPTH} levels", at)
         start = self.text[at : at + 1]

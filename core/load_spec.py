@@ -117,7 +117,9 @@ def _too_deep(value: Any) -> bool:
         level = [
             child
             for node in level
-            for child in (node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ())
+            for child in (
+                node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
+            )
             if isinstance(child, (Mapping, list, tuple))
         ]
         if not level:

@@ -1,9 +1,9 @@
 """Environment variables inside specs: recognised, and refused.
 
 A spec says the same wherever it is read; what a machine adds comes through ``--set``. Refused are ``${NAME}`` anywhere,
-and ``$NAME``, ``$name/`` and ``%NAME%`` where a string looks like a path or a name: where a folder separator stands beside them, or
-where the string holds no blank. A dollar in a sentence (``a $5 bill``, ``$HOME sweet home``), a field called ``$id`` and
-a pattern's ``.png$`` are text. ``"$schema"`` is for editors and not looked at.
+and ``$NAME``, ``%NAME%`` where a string looks like a path or a name: a folder separator stands beside them, or the
+string holds no blank. Text are a dollar in a sentence (``a $5 bill``, ``$HOME sweet home``), a field called ``$id``
+and a pattern's ``.png$``. ``"$schema"`` is for editors and not looked at.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def variables(value: Any, path: JsonPath = ()) -> Iterator[Problem]:
             hint = "write the value itself, or give it on the command line: --set KEY=VALUE"
             yield Problem(f"`{name}` looks like an environment variable, and specs read none", path, hint)
         return
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    )
     for key, child in children:
         yield from variables(child, (*path, key))

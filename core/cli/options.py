@@ -82,6 +82,11 @@ def seeds_option(function: F) -> F:
     )(function)
 
 
+def lock_beside(spec: str) -> str:
+    """The lock of SPEC, where none is named: ``spec.lock.json`` beside ``spec.json``."""
+    return f"{spec.removesuffix('.json')}.lock.json"
+
+
 def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     """The pipeline of SPEC with its overrides; broken plugins are named on standard error."""
     from ..overrides import parse_set
