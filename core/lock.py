@@ -7,8 +7,8 @@
      "start_from": SHA256, "data_fingerprint": SHA256, "sha256": over all of the above}
 
 ``pipeline`` is the resolved spec: defaults filled in, paths absolute, nothing extended; ``plugins`` are what it uses.
-``models`` is what each model's spec tells of its files; ``null`` where they are not on this machine. ``encoder`` holds
-the modalities whose weights were noted beside stored vectors. The ``lock.json`` of a run is the same with ``chosen`` and
+``models`` is what each model's spec tells of its files; ``null`` where they are not on this machine. ``encoder`` has
+the modalities whose weights were noted beside stored vectors. A run's ``lock.json`` is the same with ``chosen`` and
 ``sampled_items``.
 """
 
