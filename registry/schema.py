@@ -3,8 +3,8 @@
 One self-contained schema of draft 2020-12:
 
 - ``$defs/<kind>.<type>`` says what may stand in an object of that type;
-- ``$defs/<kind>`` is an object whose ``type`` is one of the installed ones, and for each of them, if it is that, then what
-  may and what must stand in it: so that an editor's messages are about the type that was written, and about no other;
+- ``$defs/<kind>`` is an object whose ``type`` is one of the installed ones; and for each of them, if it is that, then
+  what may and what must stand in it. So an editor's messages are about the type that was written, and no other;
 - ``$defs/<kind>.partial`` is the same without what must: an object that a file which ``extends`` others adds to.
 
 ``enumDescriptions``, which validators ignore, is what editors show beside each type.
@@ -77,7 +77,7 @@ def _choice(components: list[Component], musts: dict[str, list[str]] | None) -> 
 def _root(definition: Json, names: dict[str, str]) -> Json:
     """The pipeline itself: nothing need stand in a file that extends others."""
     slotted = {key: field for key, field in definition["properties"].items() if _is_slot(field)}
-    about = ("title", "description", "default")
+    about = ("description", "default")
     plain = {
         key: {name: value for name, value in field.items() if name in about} if key in slotted else field
         for key, field in definition["properties"].items()
@@ -111,13 +111,18 @@ def _slots_in(node: Any) -> Iterator[str]:
         yield from _slots_in(part)
 
 
+def _is_noise(key: str, value: Any) -> bool:
+    """Placeholders, and pydantic's titles: names that editors would show above the sentences."""
+    return key.startswith("x-slot") or (key == "title" and isinstance(value, str))
+
+
 def _with_slots(node: Any, names: dict[str, str], partial: bool = False) -> Any:
     """``node`` with the definition of its kind in each slot, and components under their names."""
     if isinstance(node, list):
         return [_with_slots(part, names, partial) for part in node]
     if not isinstance(node, dict):
         return node
-    out = {key: _with_slots(value, names, partial) for key, value in node.items() if not key.startswith("x-slot")}
+    out = {key: _with_slots(value, names, partial) for key, value in node.items() if not _is_noise(key, value)}
     if "x-slot" in node:
         kind, default = f"{_AT}{node['x-slot']}", node.get("x-slot-default")
         if partial:

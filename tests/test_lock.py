@@ -172,7 +172,7 @@ def test_a_lock_whose_plugin_is_gone_names_it(tmp_path):
 def test_a_plugin_that_no_longer_loads_is_named_with_its_failure(tmp_path):
     """Its version alone would look right."""
     broken = Plugin("tests", "graftwork-tests", "1", failure="ImportError: no scipy")
-    with pytest.raises(LockError, match="plugins.tests: could not be loaded: ImportError: no scipy"):
+    with pytest.raises(LockError, match=r"plugins\.tests: could not be loaded: ImportError: no scipy"):
         Pipeline.from_lock(small().lock(tmp_path), Catalogue([broken, *default_catalogue().plugins]))
 
 
