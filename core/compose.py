@@ -127,10 +127,7 @@ class _Files:
     ) -> Composition:
         if reason := refusal(text):
             raise SpecError([_problem(source, at, reason, "name a file inside the root, relative to this one")])
-        path = _resolved(source, at, text, named.parent)
-        if not path.is_relative_to(self.root):
-            hint = "--root FOLDER names a root further up"
-            raise SpecError([_problem(source, at, f"`{text}` leads out of the root {self.root}", hint)])
+        path = self._file(source, at, text, named.parent)
         shown = Path(os.path.normpath(named.parent / text))
         if path in (known := [resolved for resolved, _ in chain]):
             links = [*(str(name) for _, name in chain[known.index(path) :]), str(shown)]
@@ -142,24 +139,27 @@ class _Files:
             raise SpecError([_problem(source, at, f"more than {MAX_FILES} files, the most that a spec is made of")])
         return self.read(path, shown, chain)
 
+    def _file(self, source: JsonSource, at: JsonPath, text: str, folder: Path) -> Path:
+        """Where ``text`` leads, links followed: a regular file inside the root."""
+        try:
+            path = (folder / text).resolve()
+            if not path.is_relative_to(self.root):  # before anything is said of what is there
+                hint = "--root FOLDER names a root further up"
+                raise SpecError([_problem(source, at, f"`{text}` leads out of the root {self.root}", hint)])
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise SpecError([_problem(source, at, f"`{text}` is no regular file")])
+        except FileNotFoundError:
+            near = nearest(Path(text).name, _names_in((folder / text).parent))
+            hint = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
+            raise SpecError([_problem(source, at, f"`{text}` is not there", hint)]) from None
+        except (OSError, RuntimeError) as error:  # links in a circle, a name too long, no permission
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise SpecError([_problem(source, at, f"`{text}` cannot be read: {reason}")]) from None
+        return path
 
-def _resolved(source: JsonSource, at: JsonPath, text: str, folder: Path) -> Path:
-    """Where ``text`` leads, links followed: a regular file."""
-    try:
-        path = (folder / text).resolve(strict=True)
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SpecError([_problem(source, at, f"`{text}` is no regular file")])
-    except FileNotFoundError:
-        parent = (folder / text).parent
-        near = (
-            nearest(Path(text).name, (one.name for one in islice(parent.iterdir(), 1000))) if parent.is_dir() else None
-        )
-        hint = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
-        raise SpecError([_problem(source, at, f"`{text}` is not there", hint)]) from None
-    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a name too long, no permission
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise SpecError([_problem(source, at, f"`{text}` cannot be read: {reason}")]) from None
-    return path
+
+def _names_in(folder: Path) -> list[str]:
+    return [one.name for one in islice(folder.iterdir(), 1000)] if folder.is_dir() else []
 
 
 def _problem(source: JsonSource, path: JsonPath, reason: str, hint: str | None = None) -> Problem:

@@ -45,8 +45,13 @@ def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: 
             reason = _reason(line["type"], line["msg"], line["input"], context)
             problems.append(Problem(reason, path, hint=context.get("hint")))
     if len(lines) > MOST:
-        problems.append(Problem(f"and {len(lines) - MOST} more problems"))
+        problems.append(more_than_told(len(lines) - MOST))
     return problems
+
+
+def more_than_told(count: int) -> Problem:
+    """The last line of a list that would have no end."""
+    return Problem(f"and {count} more problems")
 
 
 def default_list(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Any] | None:

@@ -15,7 +15,7 @@ from ..registry.discovery import default_catalogue
 from ..registry.errors import Problem, SpecError
 from .coherence import incoherences
 from .compose import Composition, read_composed
-from .explain import default_list, explain
+from .explain import MOST, default_list, explain, more_than_told
 from .json_source import MAX_DEPTH
 from .overrides import Touched, apply_overrides
 from .pipeline_spec import PipelineSpec, SearchRange
@@ -73,7 +73,8 @@ class _Loading:
             found = explain(error, PipelineSpec, raw, self.catalogue)
             problems += [problem for problem in found if problem.path not in blamed]
         if problems or spec is None:
-            raise SpecError([self._located(problem) for problem in problems])
+            told = problems if len(problems) <= MOST + 1 else [*problems[:MOST], more_than_told(len(problems) - MOST)]
+            raise SpecError([self._located(problem) for problem in told])
         return spec
 
     def _located(self, problem: Problem) -> Problem:
