@@ -47,7 +47,7 @@ class Problem:
         )
 
     def __str__(self) -> str:
-        place = self.source or ""
+        place = _clipped(self.source or "", 1000)
         if self.line is not None:
             place += f":{self.line}:{self.column}"
         lead = f"{place}: " if place else ""

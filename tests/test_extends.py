@@ -257,16 +257,18 @@ def test_merging_nothing_or_itself_changes_nothing(value):
         assert merged(composition(below, "below"), composition(above, "above")).value == value
 
 
-@given(OBJECTS, OBJECTS, OBJECTS)
-def test_without_types_merging_is_associative(a, b, c):
-    """How files are cut into chains does not matter, as long as no type replaces an object."""
+#: Keys hold always an object, or never.
+NESTED = st.recursive(
+    st.dictionaries(st.sampled_from("xyz"), st.integers(0, 3) | st.none(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
 
-    def untyped(value: Any) -> Any:
-        return (
-            {key: untyped(child) for key, child in value.items() if key != "type"} if isinstance(value, dict) else value
-        )
 
-    one, two, three = (composition(untyped(value), name) for value, name in ((a, "a"), (b, "b"), (c, "c")))
+@given(NESTED, NESTED, NESTED)
+def test_merging_is_associative(a, b, c):
+    """How files are cut into chains does not matter, as long as nothing replaces an object."""
+    one, two, three = (composition(value, name) for value, name in ((a, "a"), (b, "b"), (c, "c")))
     assert merged(merged(one, two), three).value == merged(one, merged(two, three)).value
 
 
