@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from ..registry.errors import Problem
 from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec, SearchRange
+from .search import trial_count
+
+#: A search that tries all of its combinations has at most so many.
+MAX_COMBINATIONS = 10_000
 
 
 def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
@@ -28,8 +32,13 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
             yield Problem(
                 f"a search cannot try values of `{key}`", ("search", key), "it says how results are found and measured"
             )
+        if key.endswith(("+", "-")):
+            yield Problem("a search sets values; it neither appends nor removes", ("search", key))
         if isinstance(spec.search[key], SearchRange) and spec.trials is None:
             yield Problem("a range needs a number of trials", ("search", key), 'add "trials": 30, or list the values')
+    if spec.trials is None and trial_count(spec) > MAX_COMBINATIONS:
+        hint = 'add "trials": 30, and Optuna proposes that many'
+        yield Problem(f"more than {MAX_COMBINATIONS} combinations to try", ("search",), hint)
     if spec.trials is not None and not spec.search:
         yield Problem("there is nothing to search", ("trials",), "name values under `search`, or leave `trials` out")
     if spec.search and spec.evaluation.select_on == "none":

@@ -60,7 +60,7 @@ class EncoderTower:
 
     def facts(self) -> EncoderFacts:
         """What is known of the weights: as noted beside the stored vectors, else from the loaded model."""
-        return self._known_facts() or self.encoder.facts()
+        return self.known_facts() or self.encoder.facts()
 
     @property
     def encoder(self) -> Encoder:
@@ -113,7 +113,7 @@ class EncoderTower:
         return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
 
     def _truncated_shelf(self) -> TextShelf | None:
-        facts = self._known_facts()
+        facts = self.known_facts()
         return TextShelf(self.namespace, f"{facts.weights[:16]}/truncated") if facts else None
 
     def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
@@ -129,12 +129,12 @@ class EncoderTower:
         return Namespace(self._store, "features", identity)
 
     def _shelf(self, form: Form, modality: str) -> ArrayShelf | None:
-        facts, own = self._known_facts(), self.spec.modality_identity(modality)
+        facts, own = self.known_facts(), self.spec.modality_identity(modality)
         name = f"{modality}-{identity_key(own)}" if own else modality
         folder = f"{name}{form.name.replace(' ', '-')}"
         return form.shelf(self.namespace, f"{facts.weights[:16]}/{folder}") if facts else None
 
-    def _known_facts(self) -> EncoderFacts | None:
+    def known_facts(self) -> EncoderFacts | None:
         """Of the loaded model, else of the vectors given out, else as noted: another process may note others."""
         return self._encoder.facts() if self._encoder else self._given or self._noted_facts()
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from ..registry.catalogue import Catalogue, UnknownComponent
 from ..registry.errors import Problem
@@ -22,10 +23,15 @@ _IN_JSON_WORDS = {
 }
 
 
+#: More problems than this are counted, not told.
+MOST = 100
+
+
 def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Problem]:
     """One problem for each error; ``raw`` is the JSON value that was validated as ``root``."""
-    problems = []
-    for line in _without_echoes(error.errors(include_url=False)):
+    problems: list[Problem] = []
+    lines = _without_echoes(error.errors(include_url=False))
+    for line in lines[:MOST]:
         path = _in_json(tuple(line["loc"]), raw)
         context = line.get("ctx", {})
         if line["type"] == "extra_forbidden":
@@ -38,17 +44,32 @@ def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: 
         else:
             reason = _reason(line["type"], line["msg"], line["input"], context)
             problems.append(Problem(reason, path, hint=context.get("hint")))
+    if len(lines) > MOST:
+        problems.append(more_than_told(len(lines) - MOST))
     return problems
+
+
+def more_than_told(count: int) -> Problem:
+    """The last line of a list that would have no end."""
+    return Problem(f"and {count} more problems")
+
+
+def default_list(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Any] | None:
+    """As JSON, the items that the field at ``path`` has by default; ``None`` where it is unknown or no list."""
+    model = _model_at(path[:-1], root, raw, catalogue)
+    field = _field(model, path[-1])
+    found = field.get_default(call_default_factory=True) if field else None
+    return to_jsonable_python(list(found), by_alias=True) if isinstance(found, (list, tuple)) else None
+
+
+def _field(model: type[BaseModel] | None, key: str | int) -> FieldInfo | None:
+    return next((f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == key), None)
 
 
 def _without_echoes(lines: list[ErrorDetails]) -> list[ErrorDetails]:
     """pydantic does not count broken items of a list, and then calls the list too short as well."""
-    return [
-        line
-        for line in lines
-        if line["type"] != "too_short"
-        or not any(other["loc"][: len(line["loc"])] == line["loc"] != other["loc"] for other in lines)
-    ]
+    parents = {line["loc"][:depth] for line in lines for depth in range(len(line["loc"]))}
+    return [line for line in lines if line["type"] != "too_short" or line["loc"] not in parents]
 
 
 def _in_json(path: JsonPath, raw: Any) -> JsonPath:
@@ -87,10 +108,7 @@ def _stray_key(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catal
 
 
 def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> str | None:
-    model = _model_at(path[:-1], root, raw, catalogue)
-    field = next(
-        (f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == path[-1]), None
-    )
+    field = _field(_model_at(path[:-1], root, raw, catalogue), path[-1])
     if field is None:
         return None
     slot = _slot(field.metadata)
@@ -145,9 +163,7 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
         if keyed:  # the key of a mapping names no field
             keyed = False
         elif not isinstance(part, int):
-            field = next(
-                (f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == part), None
-            )
+            field = _field(model, part)
             if field is None:
                 return None
             slot = _slot(field.metadata) or _slots_in(field.annotation)

@@ -1,14 +1,14 @@
 """Read JSON strictly, and know where in the file every value stands.
 
 Refused with line and column: syntax errors, duplicate keys, NaN and infinities, numbers no float or int can hold, lone
-surrogates, nesting deeper than ``MAX_DEPTH``, files larger than ``MAX_BYTES``.
+surrogates, nesting deeper than ``MAX_DEPTH``, files larger than ``MAX_BYTES`` or with more than ``MAX_VALUES`` values.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from ..registry.errors import Problem, SpecError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+MAX_VALUES = 20_000
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r'[^\s,:\[\]{}"]+')
@@ -31,6 +32,8 @@ class JsonSource:
     text: str
     value: Any
     offsets: dict[JsonPath, int]
+    #: Size of the file; 0 for what was parsed from a string.
+    bytes: int = 0
 
     def position(self, path: JsonPath) -> tuple[int, int]:
         """1-based line and column of the value at ``path``, or of its nearest ancestor that the file holds."""
@@ -39,19 +42,27 @@ class JsonSource:
         return _line_column(self.text, self.offsets[path])
 
 
-def read_json(path: Path) -> JsonSource:
-    """Read a spec file. Raises ``SpecError`` for anything that is not one clean JSON value."""
+def read_json(path: Path, name: str | None = None, limit: int = MAX_BYTES) -> JsonSource:
+    """Read a spec file of at most ``limit`` bytes; ``name`` (default: the path) stands in the messages.
+
+    Raises ``SpecError`` for anything that is not one clean JSON value.
+    """
+    name = str(path) if name is None else name
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise SpecError([Problem(f"larger than {MAX_BYTES} bytes, the most that a spec holds", source=str(path))])
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            together = "" if limit == MAX_BYTES else "with the files before it "
+            raise SpecError(
+                [Problem(f"{together}larger than {MAX_BYTES} bytes, the most that a spec holds", source=name)]
+            )
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SpecError([Problem(f"not UTF-8: byte {error.start}", source=str(path))]) from None
-    except OSError as error:
-        raise SpecError([Problem(f"cannot be read: {error.strerror or error}", source=str(path))]) from None
-    return parse_json(text, str(path))
+        raise SpecError([Problem(f"not UTF-8: byte {error.start}", source=name)]) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise SpecError([Problem(f"cannot be read: {reason}", source=name)]) from None
+    return replace(parse_json(text, name), bytes=len(content))
 
 
 def parse_json(text: str, name: str) -> JsonSource:
@@ -91,6 +102,10 @@ class _Reader:
     def value(self, at: int, path: JsonPath) -> tuple[Any, int]:
         at = self.skip(at)
         self.offsets[path] = at
+        if len(self.offsets) > MAX_VALUES:
+            self.fail(
+                f"more than {MAX_VALUES} values, the most that a spec holds; data belongs in files of its own", at
+            )
         if len(path) > MAX_DEPTH:
             self.fail(f"nested deeper than {MAX_DEPTH} levels", at)
         start = self.text[at : at + 1]

@@ -33,13 +33,18 @@ class Pipeline:
         self.catalogue = catalogue or default_catalogue()
         given = spec.to_json() if isinstance(spec, PipelineSpec) else spec
         self.spec = spec_from_dict(given, catalogue=self.catalogue)
+        self._locked: tuple[dict[str, Any], str] | None = None
 
     @classmethod
     def from_file(
-        cls, path: str | Path, overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, Any] | None = None,
+        catalogue: Catalogue | None = None,
+        root: str | Path | None = None,
     ) -> Pipeline:
-        """From a JSON file; errors carry its lines and columns."""
-        return cls(load_spec(path, overrides, catalogue), catalogue)
+        """From a JSON file and what it extends; errors carry lines and columns. ``root``: see ``load_spec``."""
+        return cls(load_spec(path, overrides, catalogue, root), catalogue)
 
     @classmethod
     def from_dict(
@@ -47,6 +52,38 @@ class Pipeline:
     ) -> Pipeline:
         """From a dictionary as JSON would give it."""
         return cls(spec_from_dict(value, overrides, catalogue), catalogue)
+
+    @classmethod
+    def from_lock(cls, lock: str | Path | Mapping[str, Any], catalogue: Catalogue | None = None) -> Pipeline:
+        """What a lock (a file, or what ``lock()`` gave) holds; it runs only where nothing differs from it.
+
+        Raises ``LockError`` naming what is installed otherwise; ``run`` raises it for data and models.
+        """
+        from .lock import read_lock
+        from .lock_check import locked_spec
+
+        catalogue = catalogue or default_catalogue()
+        whole, name = read_lock(lock)
+        pipeline = cls(locked_spec(whole, catalogue, name), catalogue)
+        pipeline._locked = (whole, name)
+        return pipeline
+
+    def lock(self, store: str | Path | None = None) -> dict[str, Any]:
+        """Everything that this pipeline's numbers depend on, as JSON (see ``lock.py``). Loads and fetches nothing.
+
+        Raises ``DataError`` where the data set is not on this machine.
+        """
+        from .lock import make_lock
+
+        return make_lock(self.spec, self.catalogue, Path(store) if store else default_root())
+
+    def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Pipeline:
+        """This pipeline, which runs only where nothing differs from the lock. Raises ``LockError`` as ``from_lock``."""
+        from .lock import read_lock
+
+        pipeline = Pipeline(self.spec, self.catalogue)
+        pipeline._locked = read_lock(lock)
+        return pipeline
 
     def plan(self, store: str | Path | None = None, tell: Callable[[Event], None] = lambda event: None) -> Plan:
         """What a run would do, what is stored already, how many parameters. Loads no model.
@@ -60,8 +97,15 @@ class Pipeline:
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
         from .run import run_pipeline
 
+        root, folder = Path(store) if store else default_root(), Path(out) if out else None
+        if self._locked is None:
+            return run_pipeline(self.spec, self.catalogue, root, folder)
+        from .lock_check import hold, hold_weights
+
+        lock, name = self._locked
+        hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, Path(store) if store else default_root(), Path(out) if out else None
+            self.spec, self.catalogue, root, folder, prepared=lambda trial: hold_weights(lock, trial, name)
         )
 
     def sweep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ..registry.slot import Slot
 from ..registry.spec import Items, LocalPath, Spec
@@ -99,6 +99,9 @@ class PipelineSpec(Spec):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     """Where editors find the schema (`graftwork schema > graftwork.schema.json`)."""
+    extends: str | Items[str] | None = None
+    """A spec file that this one begins with, or several: paths from this file, inside its folder. Objects merge key by
+    key, this file wins; an object whose `type` changes, and a list, replace the other."""
     version: Literal[1] = 1
     """Version of this format."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "pipeline"
@@ -139,6 +142,12 @@ class PipelineSpec(Spec):
     )
     """Who hears what happens."""
 
+    @field_validator("extends")
+    @classmethod
+    def _has_been_followed(cls, extends: str | tuple[str, ...] | None) -> None:
+        if extends is not None:  # read_composed takes it out of what it read
+            raise ValueError("paths count from the file that names them: write it there, and read that file")
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds to train with."""
@@ -151,4 +160,4 @@ class PipelineSpec(Spec):
 
     def to_json(self) -> dict[str, Any]:
         """The whole spec with every default filled in, as plain JSON."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"schema_"})
+        return self.model_dump(mode="json", by_alias=True, exclude={"schema_", "extends"})

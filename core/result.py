@@ -6,7 +6,6 @@ import platform
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -16,20 +15,9 @@ from .assemble import build
 from .dataset import sample_fingerprint
 from .experiment import Experiment
 from .head import Head
+from .lock import installed_versions
 from .prepare import Prepared
 from .trial import Trial
-
-_PACKAGES = (
-    "torch",
-    "open_clip_torch",
-    "transformers",
-    "numpy",
-    "scikit-learn",
-    "pydantic",
-    "pluggy",
-    "safetensors",
-    "optuna",
-)
 
 
 def summarise(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
@@ -109,7 +97,7 @@ def result_of(
             "platform": platform.platform(),
             "python": platform.python_version(),
         },
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
+        "versions": installed_versions(),
     }
 
 
@@ -128,36 +116,7 @@ def saved_index(trial: Trial[Any]) -> int:
     return scores.index(max(scores))
 
 
-def lock_of(experiment: Experiment, best: Trial[Any]) -> dict[str, Any]:
-    """The contents of ``lock.json``: everything needed to run the same thing again."""
-    return {
-        "pipeline": experiment.spec.to_json(),
-        "chosen": best.values,
-        "plugins": {
-            p.name: {"distribution": p.distribution, "version": p.version} for p in experiment.catalogue.plugins
-        },
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "sampled_items": (
-            {seed: list(ids) for seed, ids in zip(best.spec.seeds, best.labelled, strict=True)}
-            if best.spec.dataset.shots
-            else "all"
-        ),
-        "encoder": {
-            kind: {"weights": tower.facts().weights, "revision": tower.facts().revision}
-            for kind, tower in best.prepared.encoder.used().items()
-        },
-        "data_fingerprint": best.prepared.content.fingerprint(),
-    }
-
-
 def _left_out(prepared: Prepared) -> dict[str, int]:
     """How many unreadable items each split that was used has lost."""
     lost = Counter(item.split for item in prepared.left_out)
     return {name: lost[name] for name in prepared.splits}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from .devices import own_randomness, resolve_device
 from .events import Note, RunFinished, RunStarted, StageFinished
 from .experiment import Experiment
 from .files import sweep_partials
+from .lock import lock_of
 from .pipeline_spec import PipelineSpec
 from .reporter import Reporters
-from .result import lock_of, result_of, saved_index
+from .result import result_of, saved_index
 from .run_folder import new_run_folder, write_json, write_lines, writing
 from .save_adapter import save_adapter
 from .search import trial_count
@@ -44,8 +46,16 @@ class Run:
         return load(self.folder, device=device, catalogue=self.catalogue)
 
 
-def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Path | None = None) -> Run:
-    """Train, select, test and save. Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
+def run_pipeline(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    out: Path | None = None,
+    prepared: Callable[[Trial[Any]], None] = lambda trial: None,
+) -> Run:
+    """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
+
+    Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
     device = resolve_device(spec.device)
     folder = new_run_folder(spec.name, out)
     if store.exists():
@@ -56,10 +66,10 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
             experiment = Experiment(spec, catalogue, store, device, reporters.tell)
             trainings = trial_count(spec) * len(spec.seeds)
             reporters.tell(RunStarted(spec.name, str(folder), trainings))
-            best, tried = _best_trial(experiment, reporters)
+            best, tried = _best_trial(experiment, reporters, prepared)
             result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
             save_adapter(partial / "adapter", experiment, best, saved_index(best), result)
-            write_json(partial / "lock.json", lock_of(experiment, best))
+            write_json(partial / "lock.json", lock_of(experiment, best, store))
             write_json(partial / "result.json", result)
             if best.spec.dataset.on_error == "record":
                 write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
@@ -71,12 +81,15 @@ def run_pipeline(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
     return Run(folder, result, catalogue)
 
 
-def _best_trial(experiment: Experiment, reporters: Reporters) -> tuple[Trial[Any], list[dict[str, Any]]]:
+def _best_trial(
+    experiment: Experiment, reporters: Reporters, prepared: Callable[[Trial[Any]], None]
+) -> tuple[Trial[Any], list[dict[str, Any]]]:
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any] | None = None
     tried: list[dict[str, Any]] = []
     number = 0
     for trial in experiment.trials():
+        prepared(trial)
         try:
             for seed in trial.spec.seeds:
                 number += 1

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from .. import __version__
-from ..registry.catalogue import Catalogue, UnknownComponent
+from ..registry.catalogue import Catalogue
 from ..registry.spec import Spec
 from .assemble import build
+from .components_in import components_in
 from .dataset import Dataset
 from .devices import own_randomness, resolve_device
 from .encode import EncoderStage
@@ -60,7 +59,9 @@ class RunOnce:
         identity = {
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
             "graftwork": __version__,
-            "components": dict(sorted(_versions(spec, self.catalogue))),
+            "components": {
+                one.name: one.version for one in sorted(components_in(spec, self.catalogue), key=lambda one: one.name)
+            },
             "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
             "weights": {
                 modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
@@ -93,19 +94,3 @@ def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys([*modalities_of(spec.graph, spec.dataset), *(["text"] if spec.task.uses_prompts() else [])])
     )
-
-
-def _versions(value: Any, catalogue: Catalogue) -> Iterator[tuple[str, int]]:
-    """Name and version of every component in a spec, however deep."""
-    if isinstance(value, (tuple, list)):
-        for one in value:
-            yield from _versions(one, catalogue)
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _versions(getattr(value, name), catalogue)
-        if isinstance(value, Spec):
-            try:
-                component = catalogue.component_of(value)
-            except UnknownComponent:  # a section, not a component
-                return
-            yield component.name, component.version

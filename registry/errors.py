@@ -47,11 +47,17 @@ class Problem:
         )
 
     def __str__(self) -> str:
-        place = self.source or ""
+        place = _clipped(self.source or "", 1000)
         if self.line is not None:
             place += f":{self.line}:{self.column}"
         lead = f"{place}: " if place else ""
-        return one_line(f"{lead}{self.json_path}: {self.reason}" + (f" ({self.hint})" if self.hint else ""))
+        hint = f" ({_clipped(self.hint, 600)})" if self.hint else ""
+        return one_line(f"{lead}{_clipped(self.json_path, 300)}: {_clipped(self.reason, 600)}{hint}")
+
+
+def _clipped(text: str, most: int) -> str:
+    """``text``, without its middle where it is longer than anybody would read."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 3 :]}"
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,14 @@
-"""JSON Schema of a spec with every installed component in its slots, for editors."""
+"""JSON Schema of a spec with every installed component in its slots, for editors.
+
+One self-contained schema of draft 2020-12:
+
+- ``$defs/<kind>.<type>`` says what may stand in an object of that type;
+- ``$defs/<kind>`` is an object whose ``type`` is one of the installed ones; and for each of them, if it is that, then
+  what may and what must stand in it. So an editor's messages are about the type that was written, and no other;
+- ``$defs/<kind>.partial`` is the same without what must: an object that a file which ``extends`` others adds to.
+
+``enumDescriptions``, which validators ignore, is what editors show beside each type.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +19,88 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from .catalogue import Catalogue
+from .component import Component
 
 Json = dict[str, Any]
+_AT = "#/$defs/"
 
 
 def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
-    """One self-contained schema: ``$defs/<kind>`` is ``oneOf`` the installed types, each ``$defs/<kind>.<type>``."""
+    """The schema of ``root`` with the components of ``catalogue``."""
     components = list(catalogue)
     models = [(model, "validation") for model in dict.fromkeys([root, *(component.spec for component in components)])]
     refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
     definitions: Json = bundle["$defs"]
-    renamed = {refs[component.spec, "validation"]["$ref"]: f"#/$defs/{component.name}" for component in components}
-    named: Json = {}
-    for key, definition in definitions.items():
-        named[renamed.get(f"#/$defs/{key}", f"#/$defs/{key}").removeprefix("#/$defs/")] = _rewrite(definition, renamed)
-    for component in components:
-        named[component.name]["required"] = [
-            "type",
-            *(r for r in named[component.name].get("required", []) if r != "type"),
-        ]
-        named[component.name].setdefault("description", component.summary)
+    names = {refs[component.spec, "validation"]["$ref"]: f"{_AT}{component.name}" for component in components}
+    named = {
+        names.get(_AT + key, _AT + key).removeprefix(_AT): _with_slots(definition, names)
+        for key, definition in definitions.items()
+    }
+    musts = {component.name: _taken_apart(named[component.name], component) for component in components}
     for kind in sorted({*catalogue.kinds(), *_slots_in(definitions)}):
-        types = [{"$ref": f"#/$defs/{kind}.{type_}"} for type_ in catalogue.types(kind)]
-        named[kind] = {"oneOf": types} if types else {"not": {}, "description": f"No {kind} is installed."}
-    top = named.pop(refs[root, "validation"]["$ref"].removeprefix("#/$defs/"))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top, "$defs": dict(sorted(named.items()))}
+        of_kind = [one for one in components if one.kind == kind]
+        of_kind.sort(key=lambda one: one.type)
+        named[kind] = _choice(of_kind, musts)
+        named[f"{kind}.partial"] = _choice(of_kind, None)
+    top = refs[root, "validation"]["$ref"].removeprefix(_AT)
+    del named[top]
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_root(definitions[top], names)}
+    return {**whole, "$defs": dict(sorted(named.items()))}
+
+
+def _taken_apart(definition: Json, component: Component) -> list[str]:
+    """Take the required keys out of a component's definition."""
+    definition.setdefault("description", component.summary)
+    return [key for key in definition.pop("required", []) if key != "type"]
+
+
+def _choice(components: list[Component], musts: dict[str, list[str]] | None) -> Json:
+    """One of these, by its ``type``; ``musts``: the keys that each requires, None: nothing is required."""
+    if not components:
+        return {"not": {}, "description": "Nothing of this kind is installed."}
+    kind = components[0].kind
+    branches = []
+    for one in components:
+        then: Json = {"$ref": f"{_AT}{one.name}"}
+        if musts and musts[one.name]:
+            then["required"] = musts[one.name]
+        branches.append({"if": {"properties": {"type": {"const": one.type}}, "required": ["type"]}, "then": then})
+    types = {
+        "description": f"Which {kind}.",
+        "enum": [one.type for one in components],
+        "enumDescriptions": [one.summary for one in components],
+    }
+    must = {"required": ["type"]} if musts is not None else {}
+    return {"type": "object", "properties": {"type": types}, **must, "allOf": branches}
+
+
+def _root(definition: Json, names: dict[str, str]) -> Json:
+    """The pipeline itself: nothing need stand in a file that extends others."""
+    slotted = {key: field for key, field in definition["properties"].items() if _is_slot(field)}
+    about = ("description", "default")
+    plain = {
+        key: {name: value for name, value in field.items() if name in about} if key in slotted else field
+        for key, field in definition["properties"].items()
+    }
+    rest = {key: value for key, value in definition.items() if key not in ("properties", "required")}
+    strict = {"properties": {key: _bare(_with_slots(field, names), about) for key, field in slotted.items()}}
+    partial = {"properties": {key: _bare(_with_slots(field, names, True), about) for key, field in slotted.items()}}
+    if "required" in definition:
+        strict["required"] = definition["required"]
+    whole = {**_with_slots(rest, names), "properties": _with_slots(plain, names)}
+    if "extends" not in plain:
+        return {**whole, **strict, "properties": {**whole["properties"], **_with_slots(slotted, names)}}
+    given = {"properties": {"extends": {"not": {"type": "null"}}}, "required": ["extends"]}
+    return {**whole, "if": given, "then": partial, "else": strict}
+
+
+def _bare(field: Json, about: tuple[str, ...]) -> Json:
+    return {key: value for key, value in field.items() if key not in about}
+
+
+def _is_slot(field: Json) -> bool:
+    """Whether a field is a slot, or a slot that may be empty; a list of slots is none."""
+    return any("x-slot" in one for one in (field, *field.get("anyOf", [])))
 
 
 def _slots_in(node: Any) -> Iterator[str]:
@@ -44,14 +111,26 @@ def _slots_in(node: Any) -> Iterator[str]:
         yield from _slots_in(part)
 
 
-def _rewrite(node: Any, renamed: dict[str, str]) -> Any:
+def _is_noise(key: str, value: Any) -> bool:
+    """Placeholders, and pydantic's titles: names that editors would show above the sentences."""
+    return key.startswith("x-slot") or (key == "title" and isinstance(value, str))
+
+
+def _with_slots(node: Any, names: dict[str, str], partial: bool = False) -> Any:
+    """``node`` with the definition of its kind in each slot, and components under their names."""
     if isinstance(node, list):
-        return [_rewrite(part, renamed) for part in node]
+        return [_with_slots(part, names, partial) for part in node]
     if not isinstance(node, dict):
         return node
-    out = {key: _rewrite(value, renamed) for key, value in node.items() if key != "x-slot"}
+    out = {key: _with_slots(value, names, partial) for key, value in node.items() if not _is_noise(key, value)}
     if "x-slot" in node:
-        out["$ref"] = f"#/$defs/{node['x-slot']}"
-    elif "$ref" in out:
-        out["$ref"] = renamed.get(out["$ref"], out["$ref"])
+        kind, default = f"{_AT}{node['x-slot']}", node.get("x-slot-default")
+        if partial:
+            out["$ref"] = f"{kind}.partial"
+        elif default is None:
+            out["$ref"] = kind
+        else:  # an object without a type is of the default one
+            out |= {"if": {"required": ["type"]}, "then": {"$ref": kind}, "else": {"$ref": f"{kind}.{default}"}}
+    elif isinstance(out.get("$ref"), str):
+        out["$ref"] = names.get(out["$ref"], out["$ref"])
     return out

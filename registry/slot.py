@@ -42,7 +42,7 @@ class Slot:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """A placeholder that ``schema.export_schema`` replaces by the installed types."""
-        return {"x-slot": self.kind}
+        return {"x-slot": self.kind, **({"x-slot-default": self.default} if self.default else {})}
 
     def _validate(self, value: Any, info: core_schema.ValidationInfo) -> Spec:
         catalogue = catalogue_in(info.context)

@@ -14,6 +14,14 @@ Items = Annotated[tuple[T, ...], Field(strict=False)]
 
 
 def _absolute(path: str) -> str:
+    if not path.isprintable() or len(path) > 4096:
+        raise ValueError(
+            "a path of more than 4096 letters" if path.isprintable() else "a path with an unprintable letter"
+        )
+    if "://" in path:
+        raise ValueError(f"`{path[:80]}` is a URL; Graftwork reads files on this machine: download it first")
+    if path.startswith(("\\\\", "//")):
+        raise ValueError(f"`{path[:80]}` is a network path; mount it, and name the folder")
     return os.path.abspath(os.path.expanduser(path))
 
 

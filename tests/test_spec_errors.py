@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from graftwork import Pipeline, SpecError
 from graftwork.core.json_source import MAX_BYTES, MAX_DEPTH
-from graftwork.core.load_spec import load_spec, parse_set, spec_from_dict
+from graftwork.core.load_spec import load_spec, spec_from_dict
+from graftwork.core.overrides import parse_set
 from graftwork.registry.errors import Problem
 
 from .test_json_source import VALUES
@@ -272,7 +273,7 @@ def test_all_problems_come_at_once(tmp_path):
         "spec.json:5:48: $.graph.threshold: input should be less than or equal to 1, not 8",
         "spec.json:6:23: $.adapter.type: unknown adapter type `gan_et` (did you mean `ga_net`?)",
         "spec.json:2:8: $.v: unknown key `v` (known here: $schema, adapter, captioner, dataset, device, encoder, "
-        "evaluation, graph, name, regularizers, reporters, search, seed, task, trainer, trials, version)",
+        "evaluation, extends, graph, name, regularizers, reporters, search, seed, task, trainer, trials, version)",
     ]
 
 
@@ -336,7 +337,7 @@ SETTINGS = {
     "(known here: inductive, inductive_batch, seeds, select_on, test_on)",
     "graph.threshold": "--set graph.threshold: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
     "=3": "--set =3: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
-    "regularizers.0.strength=1": "--set regularizers.0.strength: $.regularizers: expected a list",
+    "regularizers.0.strength=1": "--set regularizers.0.strength: $.regularizers: `0` is no index into a list of 0",
 }
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "compare",
     "plan": "plan",
     "validate": "validate",
+    "lock": "lock",
     "predict": "predict",
     "schema": "schema",
     "components": "components",

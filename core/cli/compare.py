@@ -48,7 +48,7 @@ def command(
         comparison_table,
         write_comparison,
     )
-    from ..load_spec import parse_set
+    from ..overrides import parse_set
     from ..store import default_root
     from .options import warn_of_broken_plugins
 

@@ -11,11 +11,23 @@ if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
+_ROOT = "graftwork.root"
 
 
 def spec_argument(function: F) -> F:
-    """SPEC and ``--set``."""
-    return set_option(click.argument("spec", type=click.Path(dir_okay=False))(function))
+    """SPEC, ``--root`` and ``--set``."""
+    return root_option(set_option(click.argument("spec", type=click.Path(dir_okay=False))(function)))
+
+
+def root_option(function: F) -> F:
+    """``--root``; ``read_pipeline`` finds it in the context."""
+    return click.option(
+        "--root",
+        type=click.Path(file_okay=False, exists=True),
+        expose_value=False,
+        callback=lambda ctx, param, value: ctx.meta.__setitem__(_ROOT, value),
+        help="What SPEC `extends` must lie in here. [default: the folder of SPEC]",
+    )(function)
 
 
 def set_option(function: F) -> F:
@@ -25,7 +37,7 @@ def set_option(function: F) -> F:
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Override a value: a dotted path and JSON (or plain text). Repeatable.",
+        help="Override a value: a dotted path and JSON (or plain text). KEY+=ITEM appends, KEY- removes. Repeatable.",
     )(function)
 
 
@@ -70,13 +82,18 @@ def seeds_option(function: F) -> F:
     )(function)
 
 
+def lock_beside(spec: str) -> str:
+    """The lock of SPEC, where none is named: ``spec.lock.json`` beside ``spec.json``."""
+    return f"{spec.removesuffix('.json')}.lock.json"
+
+
 def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     """The pipeline of SPEC with its overrides; broken plugins are named on standard error."""
-    from ..load_spec import parse_set
+    from ..overrides import parse_set
     from ..pipeline import Pipeline
 
     warn_of_broken_plugins()
-    return Pipeline.from_file(spec, parse_set(settings))
+    return Pipeline.from_file(spec, parse_set(settings), root=click.get_current_context().meta.get(_ROOT))
 
 
 def warn_of_broken_plugins() -> None:

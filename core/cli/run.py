@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from .options import cache_option, read_pipeline, spec_argument
+from .options import cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
 
 
 @click.command(
     "run", epilog="Example: graftwork run examples/ganet_digits.json --set trainer.epochs=50 --out runs/first"
 )
-@spec_argument
+@root_option
+@set_option
+@click.argument("spec", type=click.Path(dir_okay=False), required=False)
 @click.option("--out", type=click.Path(), help="Run folder to make. [default: the first free runs/NAME]")
+@click.option(
+    "--locked",
+    is_flag=False,
+    flag_value="",
+    metavar="[LOCK]",
+    help="Refuse to run where anything differs from the lock (default: that beside SPEC). SPEC may be left out.",
+)
 @cache_option
-def command(spec: str, settings: tuple[str, ...], out: str | None, cache: str | None) -> None:
+def command(
+    spec: str | None, settings: tuple[str, ...], out: str | None, locked: str | None, cache: str | None
+) -> None:
     """Run the pipeline in SPEC: encode, train, select, test, save."""
+    click.echo(_pipeline(spec, settings, locked).run(out=out, store=cache).folder)
+
+
+def _pipeline(spec: str | None, settings: tuple[str, ...], locked: str | None) -> Pipeline:
+    from ..pipeline import Pipeline
+
+    if spec is None:
+        if not locked:
+            raise click.UsageError("name SPEC, or a lock: --locked LOCK")
+        if settings:
+            raise click.UsageError("a lock leaves nothing to set; name SPEC to hold it against the lock")
+        warn_of_broken_plugins()
+        return Pipeline.from_lock(locked)
     pipeline = read_pipeline(spec, settings)
-    click.echo(pipeline.run(out=out, store=cache).folder)
+    return pipeline if locked is None else pipeline.locked_by(locked or lock_beside(spec))

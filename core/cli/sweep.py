@@ -51,7 +51,7 @@ def command(
 
 
 def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
-    from ..load_spec import parse_set
+    from ..overrides import parse_set
 
     grid = parse_set(options)
     for key, values in grid.items():

@@ -1,0 +1,30 @@
+"""``graftwork lock``."""
+
+from __future__ import annotations
+
+import click
+
+from .options import cache_option, lock_beside, print_json, read_pipeline, spec_argument
+
+
+@click.command("lock", epilog="Example: graftwork lock examples/ganet_digits.json -o ganet_digits.lock.json")
+@spec_argument
+@click.option("-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json]")
+@cache_option
+def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str | None) -> None:
+    """Write down all that the numbers of SPEC depend on: `graftwork run --locked` refuses where any of it differs."""
+    import json
+    from pathlib import Path
+
+    from ..files import write_whole
+
+    lock = read_pipeline(spec, settings).lock(cache)
+    if output == "-":
+        print_json(lock)
+        return
+    target = Path(output or lock_beside(spec))
+    write_whole(target, (json.dumps(lock, indent=2, ensure_ascii=False) + "\n").encode())
+    unknown = [name for name, identity in lock["models"].items() if identity is None]
+    if unknown:
+        click.echo(f"note: not on this machine, so locked by name alone: {', '.join(unknown)}", err=True)
+    click.echo(target)
