@@ -239,10 +239,11 @@ def test_two_plugins_with_one_type_end_with_1(tmp_path, monkeypatch, spec):
     """The environment is at fault, and both distributions are named."""
     plugins = plugin_folder(tmp_path, monkeypatch)
     plugins.install(fine("same"), "acme-one")
-    plugins.install(fine("same"), "acme-two")
+    second = plugins.install(fine("same"), "acme-two").name
     _, err = graftwork("validate", spec, code=1, PYTHONPATH=str(plugins.folder))
     assert err == (
-        "error: adapter type `same` is declared by both acme-one 1.2 and acme-two 1.2; uninstall one of them\n"
+        "error: adapter type `same` is declared by both acme-one 1.2 and acme-two 1.2; uninstall one of "
+        f"them, or leave one out with --plugins-block {second}\n"
     )
 
 
