@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import models_json_schema
 
 from .catalogue import Catalogue
+from .component import Component
+from .errors import GraftworkError
 
 Json = dict[str, Any]
+
+
+class SchemaError(GraftworkError):
+    """A component's spec class cannot be described."""
 
 
 def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
     """One self-contained schema: ``$defs/<kind>`` is ``oneOf`` the installed types, each ``$defs/<kind>.<type>``."""
     components = list(catalogue)
     models = [(model, "validation") for model in dict.fromkeys([root, *(component.spec for component in components)])]
-    refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+    try:
+        refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+    except PydanticUserError:
+        for component in components:
+            component_schema(component, catalogue)  # says which one
+        raise
     definitions: Json = bundle["$defs"]
     renamed = {refs[component.spec, "validation"]["$ref"]: f"#/$defs/{component.name}" for component in components}
     named: Json = {}
@@ -34,6 +45,18 @@ def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
         named[kind] = {"oneOf": types} if types else {"not": {}, "description": f"No {kind} is installed."}
     top = named.pop(refs[root, "validation"]["$ref"].removeprefix("#/$defs/"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top, "$defs": dict(sorted(named.items()))}
+
+
+def component_schema(component: Component, catalogue: Catalogue) -> Json:
+    """The JSON Schema of one component's spec, slots left open (``x-slot``). Raises ``SchemaError``."""
+    try:
+        return component.spec.model_json_schema()
+    except PydanticUserError as error:
+        owner = catalogue.owner(component)
+        raise SchemaError(
+            f"{component.kind} `{component.type}` of {owner}: its spec {component.spec.__name__} has no JSON Schema: "
+            f"{' '.join(error.message.split())}; --plugins-block {owner.name} leaves it out"
+        ) from error
 
 
 def _slots_in(node: Any) -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from ...registry.schema import component_schema
+
 if TYPE_CHECKING:
     from ...registry.catalogue import Catalogue
     from ...registry.component import Component
@@ -30,7 +32,7 @@ _SCALARS = {"string": "...", "integer": 1, "number": 1.0, "boolean": True, "arra
 def component_page(component: Component, catalogue: Catalogue) -> dict[str, Any]:
     """Everything about a component, as JSON."""
     owner = catalogue.owner(component)
-    schema = component.spec.model_json_schema()
+    schema = component_schema(component, catalogue)
     required = set(schema.get("required", ()))
     return {
         "kind": component.kind,
@@ -54,7 +56,7 @@ def component_page(component: Component, catalogue: Catalogue) -> dict[str, Any]
 
 def example(component: Component, catalogue: Catalogue, depth: int = 3) -> dict[str, Any] | None:
     """The least that a spec of it must say, and that is valid; ``None`` where only its author could write one."""
-    schema = component.spec.model_json_schema()
+    schema = component_schema(component, catalogue)
     made = next(iter(schema.get("examples", ())), None) or {
         "type": component.type,
         **_sample_fields(schema, schema.get("$defs", {}), catalogue, depth),
