@@ -13,10 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import EntryPoint
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from graftwork.registry import importing
 
@@ -25,6 +27,10 @@ from .plugin_folder import DECLARE, GIVE, HEAD, PluginFolder, fine, plugin_folde
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "broken_plugins.json"
+#: A spec with a field that no JSON Schema can describe.
+ODD = DECLARE.format(type_="odd").replace(
+    "(Spec):\n", '(Spec):\n    model_config = {"arbitrary_types_allowed": True}\n    handle: Handle | None = None\n'
+)
 PLUGINS = {
     "import error": "import a_module_that_is_not_there\n",
     "syntax error": "def oops(:\n",
@@ -37,12 +43,7 @@ PLUGINS = {
     "printing on import": "print('hello from a plugin')\n" + fine("sound"),
     "patched torch": fine("sound") + "import torch\ndef relu(x):\n    return x\ntorch.nn.functional.relu = relu\n",
     "sleep": "import time\ntime.sleep(60)\n" + fine("sound"),
-    "bad spec class": HEAD
-    + DECLARE.format(type_="odd").replace(
-        "(Spec):\n",
-        '(Spec):\n    model_config = {"arbitrary_types_allowed": True}\n    handle: Component | None = None\n',
-    )
-    + GIVE.format(type_="odd"),
+    "bad spec class": HEAD + "class Handle:\n    pass\n" + ODD + GIVE.format(type_="odd"),
 }
 #: What is noticed only where torch is not imported yet is asked in a process of its own, without what imports torch.
 ELSEWHERE = """
@@ -76,7 +77,7 @@ def commands(work: Path, tiny_clip: Path) -> dict[str, list[str]]:
     sections = {
         "name": "tiny",
         "device": "cpu",
-        "dataset": {"type": "digits", "shots": 2},
+        "dataset": {"type": "image_folder", "root": str(_pictures(work / "pictures"))},
         "encoder": {"type": "open_clip", "model": f"local-dir:{tiny_clip}"},
         "adapter": {"type": "none"},
         "trainer": {"epochs": 1},
@@ -97,6 +98,14 @@ def commands(work: Path, tiny_clip: Path) -> dict[str, list[str]]:
         "doctor": ["doctor"],
         "run": ["run", str(spec)],
     }
+
+
+def _pictures(root: Path) -> Path:
+    """Two classes in three splits, each a picture of its own."""
+    for number, (split, name) in enumerate(product(("train", "val", "test"), ("cat", "dog"))):
+        (root / split / name).mkdir(parents=True)
+        Image.new("L", (8, 8), 40 * number).save(root / split / name / "one.png")
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +173,11 @@ def test_every_command_with_a_broken_plugin(case, commands, without, work, tmp_p
         golden[case] = record
     assert record == golden[case]
     assert "Traceback" not in json.dumps(record)
+
+
+def test_the_file_holds_these_plugins_and_no_others():
+    """Nothing stale is pinned."""
+    assert set(json.loads(GOLDEN.read_text("utf-8"))) == set(PLUGINS)
 
 
 def _elsewhere(asked: dict[str, list[str]], plugins: PluginFolder) -> Answers:

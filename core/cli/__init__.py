@@ -100,7 +100,7 @@ def main() -> None:
     from ...registry.errors import GraftworkError
 
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="graftwork", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
