@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -40,13 +40,17 @@ pocket-fonts: $(READY)
 	  $$($(BIN)/python -c "from graftwork.plugins.pocket.fonts import FONT_PACKAGES as p; print(*(f.name for f in p))")
 
 pocket: $(READY)
-	$(BIN)/python -m graftwork.plugins.pocket.train
+	$(BIN)/graftwork pocket clip
 
 pocket-llava: $(READY)
-	$(BIN)/python -m graftwork.plugins.pocket.train_llava
+	$(BIN)/graftwork pocket llava
 
 pocket-towers: $(READY)
-	$(BIN)/python -m graftwork.plugins.pocket.train_towers
+	$(BIN)/graftwork pocket towers
+
+# The reference of all hooks, from their specifications; a test compares.
+hooks: $(READY)
+	$(BIN)/graftwork plugins hooks > docs/hooks.md
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

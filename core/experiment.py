@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from ..registry.catalogue import Catalogue
+from ..registry.hooks import Hooks
+from ..registry.hookspecs import StageContext
 from .encode import Tell
 from .engine import Engine
 from .events import EpochFinished, TrainingFinished
@@ -23,12 +25,23 @@ from .trial import Trial
 
 
 class Experiment:
-    """Runs the stages of one pipeline, measuring each."""
+    """Runs the stages of one pipeline, each within the wrappers of ``hooks``; its own meter is one of them."""
 
-    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, store: Path, device: torch.device, tell: Tell) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        catalogue: Catalogue,
+        store: Path,
+        device: torch.device,
+        tell: Tell,
+        hooks: Hooks | None = None,
+    ) -> None:
         self.spec, self.catalogue, self.device, self.tell = spec, catalogue, device, tell
         self.meter = Meter()
-        self._around = Surroundings(catalogue, store, device, self.meter, tell)
+        self._hooks = hooks or Hooks(catalogue.plugins)
+        self._hooks.add(self.meter, "meter")
+        context = StageContext(spec.name, spec.to_json(), str(device))
+        self._around = Surroundings(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
         self._engines: dict[str, Engine[Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any]:

@@ -36,7 +36,7 @@ class FeatureEngine(Engine[Encoded]):
         self.preparation = Preparation(around)
         # A support set and a split to select on for each seed: the trials that share them come one after another.
         self.support_sets = SupportSets(
-            around.catalogue, around.device, around.meter, remember=2 * seeds, tell=around.tell
+            around.catalogue, around.device, around.stage, remember=2 * seeds, tell=around.tell
         )
 
     def prepare(self, spec: PipelineSpec) -> Encoded:
@@ -54,7 +54,7 @@ class FeatureEngine(Engine[Encoded]):
         rows = (support.targets >= 0).nonzero().squeeze(1)
         labelled = Labelled(support.nodes, rows, support.targets[rows])
         scale = selection.queries.numbers if selection else labelled.nodes.x.numel()
-        with self.around.meter.stage("train"), own_randomness(self.around.device), fitting_threads(scale):
+        with self.around.stage("train"), own_randomness(self.around.device), fitting_threads(scale):
             torch.manual_seed(seed)
             classes = len(prepared.content.class_names)
             widths = support.nodes.width, support.nodes.text_width
@@ -72,7 +72,7 @@ class FeatureEngine(Engine[Encoded]):
         task: Task = build(self.around.catalogue, trial.spec.task)
         model = trial.trained[index].model
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
-        with self.around.meter.stage("evaluate"):
+        with self.around.stage("evaluate"):
             return task.metrics(held_out.queries.logits(model), held_out.targets)  # type: ignore[arg-type]
 
     def conditions(self, trial: Trial[Encoded]) -> dict[str, Any]:

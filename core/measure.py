@@ -6,10 +6,12 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ..registry.hookspecs import hookimpl
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
@@ -26,18 +28,18 @@ class Usage:
 
 @dataclass(slots=True)
 class Meter:
-    """Measures stages by name."""
+    """Measures stages by name, through the hook that is open to everyone."""
 
     stages: dict[str, Usage] = field(default_factory=dict)
 
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[Usage]:
-        """Measure the block as (part of) stage ``name``."""
-        usage = self.stages.setdefault(name, Usage())
+    @hookimpl(wrapper=True, trylast=True)
+    def graftwork_stage(self, stage: str) -> Generator[None, None, None]:
+        """Innermost, so that what plugins do around a stage is not counted."""
+        usage = self.stages.setdefault(stage, Usage())
         _reset_peak()
         start = time.perf_counter()
         try:
-            yield usage
+            yield
         finally:
             usage.seconds += time.perf_counter() - start
             usage.peak_memory_mb = max(usage.peak_memory_mb, _peak_mb())

@@ -69,7 +69,7 @@ class Preparation:
         captioner = captioner_of(spec, self.around) if reads else None
         if captioner is not None:
             used = described(captioner, encoder, used, left_out, self.around)
-        with self.around.meter.stage("encode"):
+        with self.around.stage("encode"):
             features, used = left_out.tolerate(
                 lambda splits: encode_splits(encoder, splits, vectors_of, self.around.tell, tokens_of), used
             )
@@ -91,7 +91,7 @@ def preparation_key(spec: PipelineSpec, made_of: object) -> str:
 
 def listed(spec: PipelineSpec, around: Surroundings) -> tuple[DatasetContent, Splits, LeftOut]:
     """The data set, the splits that the pipeline uses, and who keeps account of items that cannot be read."""
-    with around.meter.stage("dataset"):
+    with around.stage("dataset"):
         content = list_items(spec.dataset, around.catalogue, around.store, around.tell)
         _require_splits(content, spec)
     wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
@@ -110,7 +110,7 @@ def described(
     captioner: CaptionerStage, encoder: EncoderStage, splits: Splits, left_out: LeftOut, around: Surroundings
 ) -> Splits:
     """The items with descriptions as their texts."""
-    with around.meter.stage("describe"):
+    with around.stage("describe"):
         items = [item for split in splits.values() for item in split]
         if encoder.spec.missing_files() and captioner.missing(items):
             _ = encoder.encoder  # one that is not on this machine: now, and not after hours of describing

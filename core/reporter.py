@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..registry.hookspecs import hookimpl
 from .events import Event
 
 
@@ -28,7 +29,8 @@ class Reporters:
         self.folder = folder
         self._listening = list(reporters)
 
-    def tell(self, event: Event) -> None:
+    @hookimpl(tryfirst=True)
+    def graftwork_run_event(self, event: Event) -> None:
         """Pass an event on."""
         for reporter in tuple(self._listening):
             self._isolated(reporter, lambda reporter: reporter.hear(event))

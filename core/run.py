@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..registry.catalogue import Catalogue
+from ..registry.hooks import Hooks
 from .assemble import build
 from .devices import own_randomness, resolve_device
-from .events import Note, RunFinished, RunStarted, StageFinished
+from .encode import Tell
+from .events import Event, Note, RunFinished, RunStarted, StageFinished
 from .experiment import Experiment
 from .files import sweep_partials
 from .lock import lock_of
@@ -63,10 +65,13 @@ def run_pipeline(
     with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
         try:
-            experiment = Experiment(spec, catalogue, store, device, reporters.tell)
+            hooks = Hooks(catalogue.plugins)
+            hooks.add(reporters, "reporters")
+            tell = _teller(hooks)
+            experiment = Experiment(spec, catalogue, store, device, tell, hooks)
             trainings = trial_count(spec) * len(spec.seeds)
-            reporters.tell(RunStarted(spec.name, str(folder), trainings))
-            best, tried = _best_trial(experiment, reporters, prepared)
+            tell(RunStarted(spec.name, str(folder), trainings))
+            best, tried = _best_trial(experiment, prepared)
             result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
             save_adapter(partial / "adapter", experiment, best, saved_index(best), result)
             write_json(partial / "lock.json", lock_of(experiment, best, store))
@@ -74,15 +79,25 @@ def run_pipeline(
             if best.spec.dataset.on_error == "record":
                 write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
             for name, usage in experiment.meter.stages.items():
-                reporters.tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
-            reporters.tell(RunFinished(str(folder), result))
+                tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
+            tell(RunFinished(str(folder), result))
         finally:
             reporters.close()
     return Run(folder, result, catalogue)
 
 
+def _teller(hooks: Hooks) -> Tell:
+    """Tells everyone; a plugin that fails to listen becomes a note to the others."""
+
+    def tell(event: Event) -> None:
+        for failure in hooks.run_event(event):
+            tell(Note(failure))
+
+    return tell
+
+
 def _best_trial(
-    experiment: Experiment, reporters: Reporters, prepared: Callable[[Trial[Any]], None]
+    experiment: Experiment, prepared: Callable[[Trial[Any]], None]
 ) -> tuple[Trial[Any], list[dict[str, Any]]]:
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any] | None = None
@@ -97,7 +112,7 @@ def _best_trial(
         except TrainingError as error:
             if not experiment.spec.search:
                 raise
-            reporters.tell(Note(f"{trial.values} is out: {error}"))
+            experiment.tell(Note(f"{trial.values} is out: {error}"))
             tried.append({"values": trial.values, "selection": None, "failure": str(error)})
             continue
         tried.append({"values": trial.values, "selection": trial.selection()})

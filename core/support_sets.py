@@ -18,13 +18,13 @@ from .events import Note
 from .feature_learner import HeldOut
 from .features import Features, nodes_of, zero_shot_logits
 from .graph import GraphBuilder, Support
-from .measure import Meter
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 from .policies import splits_in_the_graph
 from .prepare import Encoded
 from .queries import connect, inside, meet
 from .roles import GraphSpec
+from .surroundings import Stage
 
 T = TypeVar("T")
 NO_CROSS_EDGE = (
@@ -38,9 +38,9 @@ class SupportSets:
     """Builds graphs, measured as stage ``graph``. Trials that differ in adapter or head alone share them."""
 
     def __init__(
-        self, catalogue: Catalogue, device: torch.device, meter: Meter, remember: int, tell: Tell = lambda event: None
+        self, catalogue: Catalogue, device: torch.device, stage: Stage, remember: int, tell: Tell = lambda event: None
     ) -> None:
-        self.catalogue, self.device, self.meter, self.tell = catalogue, device, meter, tell
+        self.catalogue, self.device, self.stage, self.tell = catalogue, device, stage, tell
         self._remember = remember
         self._memory: dict[str, Any] = {}
         self._without_edge_across: list[GraphSpec | None] = []
@@ -59,7 +59,7 @@ class SupportSets:
     def _support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
         features = self._chosen(spec, prepared, seed)
         nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
-        with self.meter.stage("graph"):
+        with self.stage("graph"):
             builder = self._builder(spec, spec.graph)
             settled = _settled(builder, nodes) if builder else None
             builder = self._builder(spec, settled or spec.graph)
@@ -70,7 +70,7 @@ class SupportSets:
             nodes, ids = nodes.joined(self._nodes(spec, prepared, extra)), ids + extra.ids
             targets = torch.cat([targets, torch.full_like(extra.targets, -1)])
         if builder is not None:
-            with self.meter.stage("graph"):
+            with self.stage("graph"):
                 nodes = nodes.with_graph(_graph(builder, nodes, spec))
             self._note_no_edge_across(spec, nodes)
         return Support(ids, nodes, targets.to(self.device), settled, splits)
@@ -94,7 +94,7 @@ class SupportSets:
 
     def _met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
-        with self.meter.stage("graph"):
+        with self.stage("graph"):
             if split in support.splits:
                 queries = inside(support, split)
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import torch
 
 from ..registry.catalogue import Catalogue
 from .encode import Tell
-from .measure import Meter
+
+Stage = Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +23,6 @@ class Surroundings:
     #: Folder of stored vectors and descriptions.
     store: Path
     device: torch.device
-    meter: Meter
+    #: Within ``stage(name)`` runs a stage.
+    stage: Stage
     tell: Tell

@@ -7,6 +7,7 @@ imported on first use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ..registry.component import Component
 from ..registry.hookspecs import Check, hookimpl
@@ -46,6 +47,14 @@ def graftwork_components() -> Iterator[Component]:
     """Every built-in component."""
     for folder in _FOLDERS:
         yield from folder.COMPONENTS
+
+
+@hookimpl
+def graftwork_commands(cli: Any) -> None:
+    """Training the pocket models."""
+    from .pocket.command import command
+
+    cli.add_command(command)
 
 
 @hookimpl

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from .component import Component
 from .errors import GraftworkError, UserError
@@ -26,6 +27,14 @@ class Plugin:
     failure: str | None = None
     #: Its components, in the order it declared them.
     components: tuple[Component, ...] = ()
+    #: The ``GRAFTWORK_API`` that it declares.
+    api: int | None = None
+    #: What its author should know: it imports torch, replaces a function of torch's, uses what will go.
+    notes: tuple[str, ...] = ()
+    #: The switch by which it was left out, unloaded.
+    left_out: str | None = None
+    #: What its entry point names, once loaded.
+    module: Any = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}".strip()
@@ -62,7 +71,9 @@ class Catalogue:
         key = (component.kind, component.type)
         if key in self._components:
             other = self._owners[key]
-            both = f"twice by {plugin}" if other is plugin else f"by both {other} and {plugin}; uninstall one of them"
+            both = (
+                f"twice by {plugin}" if other is plugin else f"by both {other} and {plugin}; {_one_of(other, plugin)}"
+            )
             raise DuplicateComponent(f"{component.kind} type `{component.type}` is declared {both}")
         if same := self._by_spec.get(component.spec):
             raise DuplicateComponent(
@@ -110,4 +121,11 @@ class Catalogue:
         broken = [
             f"; plugin {plugin} could not be loaded: {plugin.failure}" for plugin in self.plugins if plugin.failure
         ]
+        broken += [f"; plugin {plugin} is left out by {plugin.left_out}" for plugin in self.plugins if plugin.left_out]
         return f"installed: {', '.join(self.types(kind)) or 'none'}{''.join(broken)}"
+
+
+def _one_of(first: Plugin, second: Plugin) -> str:
+    """How to be rid of one of two."""
+    blockable = next((one.name for one in (second, first) if one.distribution != "graftwork"), second.name)
+    return f"uninstall one of them, or leave one out with --plugins-block {blockable}"

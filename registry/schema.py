@@ -15,21 +15,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import models_json_schema
 
 from .catalogue import Catalogue
 from .component import Component
+from .errors import GraftworkError
 
 Json = dict[str, Any]
 _AT = "#/$defs/"
+
+
+class SchemaError(GraftworkError):
+    """A component's spec class cannot be described."""
 
 
 def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
     """The schema of ``root`` with the components of ``catalogue``."""
     components = list(catalogue)
     models = [(model, "validation") for model in dict.fromkeys([root, *(component.spec for component in components)])]
-    refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+    try:
+        refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+    except PydanticUserError:
+        for component in components:
+            component_schema(component, catalogue)  # says which one
+        raise
     definitions: Json = bundle["$defs"]
     names = {refs[component.spec, "validation"]["$ref"]: f"{_AT}{component.name}" for component in components}
     named = {
@@ -101,6 +111,18 @@ def _bare(field: Json, about: tuple[str, ...]) -> Json:
 def _is_slot(field: Json) -> bool:
     """Whether a field is a slot, or a slot that may be empty; a list of slots is none."""
     return any("x-slot" in one for one in (field, *field.get("anyOf", [])))
+
+
+def component_schema(component: Component, catalogue: Catalogue) -> Json:
+    """The JSON Schema of one component's spec, slots left open (``x-slot``). Raises ``SchemaError``."""
+    try:
+        return component.spec.model_json_schema()
+    except PydanticUserError as error:
+        owner = catalogue.owner(component)
+        raise SchemaError(
+            f"{component.kind} `{component.type}` of {owner}: its spec {component.spec.__name__} has no JSON Schema: "
+            f"{' '.join(error.message.split())}; --plugins-block {owner.name} leaves it out"
+        ) from error
 
 
 def _slots_in(node: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from graftwork import Pipeline
 from graftwork.core.cli import COMMANDS, cli
+from graftwork.core.cli.component_page import example
 from graftwork.core.encode import EncoderStage
 from graftwork.core.prompts import class_prompts
 from graftwork.plugins.datasets import DigitsSpec
@@ -29,7 +30,9 @@ HEAVY = ("torch", "torchvision", "transformers", "open_clip", "torch_geometric",
 LEAVES = [
     *([name] for name in COMMANDS if name not in ("components", "plugins")),
     ["components", "list"],
+    ["components", "show"],
     ["plugins", "list"],
+    ["plugins", "hooks"],
 ]
 #: Runs a command as the console script does, then says which heavy modules it imported.
 RUNNER = f"""
@@ -202,6 +205,47 @@ def test_unknown_kind_is_answered_with_the_nearest():
     assert "no component is of kind 'adaptor'; did you mean 'adapter'?" in err
 
 
+def test_a_component_is_shown():
+    """Fields with what they take, default and documentation; an example; distribution, file and implementation."""
+    page = json.loads(graftwork("components", "show", "adapter", "lora", "--format", "json")[0])
+    assert (page["distribution"], page["build"]) == ("graftwork", "graftwork.plugins.adapters.lora.lora:Lora")
+    assert Path(page["file"]).parts[-3:] == ("adapters", "lora", "__init__.py")
+    assert next(field for field in page["fields"] if field["name"] == "dropout") == {
+        "name": "dropout",
+        "takes": "number, at least 0, below 1",
+        "required": False,
+        "default": 0.0,
+        "documentation": "Share of a layer's inputs that its update does not see in training.",
+    }
+    out, err = graftwork("components", "show", "dataset", "image_folder")
+    assert "root: string, at least 1 letters; required" in out
+    assert 'example: {"type": "image_folder", "root": "..."}' in out
+    assert err == ""
+
+
+@pytest.mark.parametrize("name", [component.name for component in default_catalogue()])
+def test_every_builtin_has_a_valid_example(name):
+    """The least that a spec of it must say; ``example`` validates what it gives."""
+    catalogue = default_catalogue()
+    component = catalogue.find(*name.split(".", 1))
+    found = example(component, catalogue)
+    assert found is not None
+    assert isinstance(component.spec.model_validate(found, context={"catalogue": catalogue}), component.spec)
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (["adapter", "lorra"], "error: unknown adapter type `lorra` (did you mean `lora`?)"),
+        (["adaptor", "lora"], "no component is of kind 'adaptor'; did you mean 'adapter'?"),
+        (["encoder", "lora"], "`lora` is of kind adapter"),
+    ],
+)
+def test_a_component_that_is_not_there_ends_with_2(given, answer):
+    """Kind and type are answered with the nearest."""
+    assert answer in graftwork("components", "show", *given, code=2)[1]
+
+
 def test_plugins_are_listed():
     """Name, distribution, version, load time and components of every plugin."""
     rows = json.loads(graftwork("plugins", "list", "--format", "json")[0])
@@ -239,10 +283,11 @@ def test_two_plugins_with_one_type_end_with_1(tmp_path, monkeypatch, spec):
     """The environment is at fault, and both distributions are named."""
     plugins = plugin_folder(tmp_path, monkeypatch)
     plugins.install(fine("same"), "acme-one")
-    plugins.install(fine("same"), "acme-two")
+    second = plugins.install(fine("same"), "acme-two").name
     _, err = graftwork("validate", spec, code=1, PYTHONPATH=str(plugins.folder))
     assert err == (
-        "error: adapter type `same` is declared by both acme-one 1.2 and acme-two 1.2; uninstall one of them\n"
+        "error: adapter type `same` is declared by both acme-one 1.2 and acme-two 1.2; uninstall one of "
+        f"them, or leave one out with --plugins-block {second}\n"
     )
 
 

@@ -235,7 +235,7 @@ def test_doctor_hook_that_raises_becomes_a_failed_check(plugins):
     plugins.install(
         HEAD + "@hookimpl\ndef graftwork_doctor():\n    yield Check('blood pressure', True, '120/80')\n", "good-doctor"
     )
-    checks = {check.detail: check for check in doctor_checks(discover())}
+    checks = {check.detail: check for check in doctor_checks(discover().plugins)}
     assert not checks["its doctor hook failed: no such device"].ok
     assert checks["120/80"].ok
 
@@ -243,13 +243,13 @@ def test_doctor_hook_that_raises_becomes_a_failed_check(plugins):
 def test_doctor_hook_that_gives_no_checks_becomes_a_failed_check(plugins):
     """Anything but a ``Check`` is named, and printed by nobody."""
     plugins.install(HEAD + "@hookimpl\ndef graftwork_doctor():\n    return ['fine']\n")
-    assert any("it gave a str, not a Check" in check.detail for check in doctor_checks(discover()))
+    assert any("it gave a str, not a Check" in check.detail for check in doctor_checks(discover().plugins))
 
 
 def test_plugin_that_cannot_load_is_a_failed_check_with_a_remedy(plugins):
     """``doctor`` says which distribution to repair."""
     plugins.install("raise RuntimeError('no licence')", "bad-plugin")
-    check = next(check for check in doctor_checks(discover()) if "no licence" in check.detail)
+    check = next(check for check in doctor_checks(discover().plugins) if "no licence" in check.detail)
     assert (check.ok, check.remedy) == (False, "repair or uninstall bad-plugin")
 
 

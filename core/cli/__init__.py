@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any, TypeVar
 
 import click
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
@@ -32,9 +37,11 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
+        """The command of that name: our own, or else a plugin's."""
         if cmd_name not in COMMANDS:
-            return None
+            from .plugin_commands import plugin_commands
+
+            return plugin_commands().get(cmd_name)
         command = import_module(f".{COMMANDS[cmd_name]}", __name__).command
         return command if isinstance(command, click.Command) else None
 
@@ -42,18 +49,48 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, but a misspelt command is answered with the nearest one."""
-        from ...registry.nearest import nearest
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from ...registry.nearest import nearest
+            from .plugin_commands import plugin_commands
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-") and (near := nearest(args[0], COMMANDS)):
-            ctx.fail(f"no such command '{args[0]}'; did you mean '{near}'?")
+            known = [*COMMANDS, *plugin_commands()]
+            if args[0] not in known and (near := nearest(args[0], known)):
+                ctx.fail(f"no such command '{args[0]}'; did you mean '{near}'?")
         return super().resolve_command(ctx, args)
+
+
+def _chosen(variable: str) -> Callable[[click.Context, click.Parameter, object], None]:
+    """Write an option into the environment, where the registry and processes that we start find it."""
+
+    def choose(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value:
+            os.environ[variable] = "1" if value is True else str(value)
+
+    return choose
+
+
+def _switch(name: str, variable: str, text: str) -> Callable[[F], F]:
+    return click.option(
+        name, is_flag=True, expose_value=False, callback=_chosen(variable), help=f"{text}  [env: {variable}]"
+    )
+
+
+def _names(name: str, variable: str, text: str) -> Callable[[F], F]:
+    return click.option(
+        name, metavar="A,B", expose_value=False, callback=_chosen(variable), help=f"{text}  [env: {variable}]"
+    )
 
 
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Example: graftwork run examples/ganet_digits.json --set graph.threshold=0.9",
+    epilog="Example: graftwork run examples/ganet_digits.json --set graph.threshold=0.9\n\n"
+    "Plugins may bring more commands, which `graftwork plugins list` names.",
 )
+@_switch("--no-plugins", "GRAFTWORK_PLUGINS_OFF", "Load the built-ins alone.")
+@_names("--plugins-allow", "GRAFTWORK_PLUGINS_ALLOW", "Load these plugins alone, besides the built-ins.")
+@_names("--plugins-block", "GRAFTWORK_PLUGINS_BLOCK", "Leave these plugins out.")
+@_switch("--strict-plugins", "GRAFTWORK_PLUGINS_STRICT", "A plugin that cannot be loaded is an error.")
 @click.version_option(package_name="graftwork")
 def cli() -> None:
     """Graft small trainable adapters onto frozen multi-modal models, declared in JSON."""
@@ -64,7 +101,7 @@ def main() -> None:
     from ...registry.errors import GraftworkError
 
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="graftwork", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

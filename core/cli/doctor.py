@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+
+from .options import format_option, print_json
 
 if TYPE_CHECKING:
     from ...registry.hookspecs import Check
 
 
 @click.command("doctor", epilog="Example: graftwork doctor")
-def command() -> None:
+@format_option("text", "json")
+def command(style: str) -> None:
     """Look at this machine: libraries, devices, the pocket model, the cache, every plugin's own checks.
 
     Exit code 1 if anything is not as it should be.
     """
-    from ...registry.discovery import default_catalogue, doctor_checks
+    from ...registry.discovery import default_plugins, doctor_checks
 
-    checks = [_cache_check(), *doctor_checks(default_catalogue())]
-    for check in checks:
+    checks = [_cache_check(), *doctor_checks(default_plugins())]
+    if style == "json":
+        print_json([asdict(check) for check in checks])
+    for check in checks if style == "text" else ():
         mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
         click.echo(f"{mark} {check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
     if not all(check.ok for check in checks):

@@ -97,12 +97,14 @@ def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
 
 
 def warn_of_broken_plugins() -> None:
-    """One line on standard error for each plugin that could not be loaded."""
+    """One line on standard error for each plugin that could not be loaded, and for what else is odd about one."""
     from ...registry.discovery import default_catalogue
 
     for plugin in default_catalogue().plugins:
         if plugin.failure:
             click.echo(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
+        for note in plugin.notes:
+            click.echo(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from .options import format_option, print_json
+
+if TYPE_CHECKING:
+    from ...registry.catalogue import Plugin
 
 
 @click.group("plugins")
@@ -15,29 +20,52 @@ def command() -> None:
 @command.command("list", epilog="Example: graftwork plugins list --format json")
 @format_option("text", "json")
 def list_(style: str) -> None:
-    """List every plugin found, loaded or not, and why not."""
-    from ...registry.discovery import default_catalogue
+    """List every plugin found, loaded or not, and why not.
 
-    plugins = default_catalogue().plugins
+    Exit code 1 where what was found cannot be used together, or (--strict-plugins) where a plugin is broken.
+    """
+    from ...registry.discovery import default_catalogue, default_plugins
+    from .plugin_commands import commands_by_plugin
+
+    commands = commands_by_plugin()
+    plugins = [(one, commands.get(f"{one.name} of {one}", [])) for one in default_plugins()]
     if style == "json":
-        print_json(
-            [
-                {
-                    "name": one.name,
-                    "distribution": one.distribution,
-                    "version": one.version,
-                    "load_seconds": round(one.seconds, 4),
-                    "failure": one.failure,
-                    "components": [component.name for component in one.components],
-                }
-                for one in plugins
-            ]
-        )
-        return
-    for one in plugins:
-        state = (
-            f"not loaded: {one.failure}"
-            if one.failure
-            else f"{len(one.components)} components, {one.seconds * 1e3:.0f} ms"
-        )
-        click.echo(f"{one.name:<16} {one!s:<28} {state}")
+        print_json([_json(one, names) for one, names in plugins])
+    else:
+        for one, names in plugins:
+            click.echo("\n".join(_lines(one, names)))
+    default_catalogue()
+
+
+@command.command("hooks", epilog="Example: graftwork plugins hooks > hooks.md")
+def hooks() -> None:
+    """Print the reference of all hooks, in Markdown."""
+    from ...registry.hook_page import hook_page
+
+    click.echo(hook_page(), nl=False)
+
+
+def _json(plugin: Plugin, commands: list[str]) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "api": plugin.api,
+        "load_seconds": round(plugin.seconds, 4),
+        "failure": plugin.failure,
+        "left_out": plugin.left_out,
+        "notes": list(plugin.notes),
+        "components": [component.name for component in plugin.components],
+        "commands": commands,
+    }
+
+
+def _lines(plugin: Plugin, commands: list[str]) -> list[str]:
+    count, s = len(plugin.components), "" if len(plugin.components) == 1 else "s"
+    state = f"API {plugin.api}, {count} component{s}, {plugin.seconds * 1e3:.0f} ms"
+    if plugin.failure:
+        state = f"not loaded: {plugin.failure}"
+    if plugin.left_out:
+        state = f"left out by {plugin.left_out}"
+    more = [f"commands: {', '.join(commands)}"] if commands else []
+    return [f"{plugin.name:<16} {plugin!s:<28} {state}", *(f"{'':<16} {line}" for line in (*plugin.notes, *more))]

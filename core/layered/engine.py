@@ -68,7 +68,7 @@ class LayerEngine(Engine[Opened]):
         if captioner is not None:
             used = described(captioner, encoder, used, left_out, around)
         modalities = shared_modalities(used, encoder, spec.task, around)
-        with around.meter.stage("read"):
+        with around.stage("read"):
             towers = open_towers(encoder.open, modalities)
             reader = Reader(towers.encoders)
             _, used = left_out.tolerate(lambda splits: reader.read_all(splits, around.tell), used)
@@ -84,7 +84,7 @@ class LayerEngine(Engine[Opened]):
             raise DataError("no item of split train is labelled")
         select_on = spec.evaluation.select_on
         selecting = prepared.splits[select_on] if select_on != "none" else None
-        with self.around.meter.stage("train"), own_randomness(self.around.device):
+        with self.around.stage("train"), own_randomness(self.around.device):
             torch.manual_seed(seed)
             model = self.model(spec, prepared, len(items[0].views()))
             if spec.trainer.start_from:
@@ -120,7 +120,7 @@ class LayerEngine(Engine[Opened]):
         spec, prepared, model = trial.spec, trial.prepared, _layered(trial, index)
         task: Task = build(self.around.catalogue, spec.task)
         items, size = prepared.splits[split], spec.encoder.batch_size
-        with self.around.meter.stage("evaluate"):
+        with self.around.stage("evaluate"):
             if isinstance(task, PairTask):
                 scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
                 return task.metrics(scored.scores, scored.relevant)

@@ -171,7 +171,10 @@ class WebDatasetSpec(RecordsSpec):
     """
 
     type: Literal["webdataset"] = "webdataset"
-    shards: Annotated[Mapping[Literal["train", "val", "test"], LocalPath], Field(min_length=1)]
+    shards: Annotated[
+        Mapping[Literal["train", "val", "test"], LocalPath],
+        Field(min_length=1, examples=[{"train": "pets/train-{000000..000009}.tar"}]),
+    ]
     """Split to shards, `{"train": "pets/train-{000000..000009}.tar"}`."""
     image: Annotated[Items[str], Field(min_length=1)] = ("jpg", "jpeg", "png", "webp")
     """Suffixes of pictures."""

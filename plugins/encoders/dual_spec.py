@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ...core.roles import EncoderSpec, TowerShape
 from ...registry.slot import Slot
@@ -17,6 +17,17 @@ _OUTER, _INNER = "templates", "batch_size"
 class DualSpec(EncoderSpec):
     """Images, texts and sounds, each by an encoder of its own; of any library and width."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "dual",
+                    "image": {"type": "transformers", "model": "pocket:scene_clip"},
+                    "audio": {"type": "transformers", "model": "pocket:ast"},
+                }
+            ]
+        }
+    )
     type: Literal["dual"] = "dual"
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Stands in each part; not here."""

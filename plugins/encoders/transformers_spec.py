@@ -28,7 +28,7 @@ class TransformersSpec(EncoderSpec):
     audio models such as AST and wav2vec 2.0, and the single-stream ViLT."""
 
     type: Literal["transformers"] = "transformers"
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, Field(min_length=1, examples=["pocket:scene_clip"])]
     """A hub id (`google/siglip-base-patch16-224`), a folder, or what ships with Graftwork (`pocket:ast`);
     sentence-transformers folders bring their pooling."""
     revision: str | None = None

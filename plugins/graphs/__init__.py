@@ -16,7 +16,7 @@ class SimilaritySpec(GraphSpec):
 
     several_nodes: ClassVar[bool] = True
     type: Literal["similarity"] = "similarity"
-    threshold: Threshold
+    threshold: Annotated[Threshold, Field(examples=[0.8])]
     """tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block."""
     weight: Literal["binary", "cosine", "softmax"] = "softmax"
     """Edge weights: 1, the cosine, or exp((cosine - 1) / temperature); with the adapter's norm `row` the last is a
