@@ -44,6 +44,8 @@ def command(
     from ...registry.errors import one_line
     from ..predictor import Predictor
 
+    if not (images or texts or sounds):
+        raise click.UsageError("Missing argument 'IMAGES...'.")
     predictor = _loaded(run, device)
     if isinstance(predictor, Predictor):
         found, broken = _on_features(predictor, images, texts, sounds)
