@@ -41,11 +41,11 @@ def command(
     Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
     that reads two pictures together takes IMAGES two by two.
     """
+    if not (images or texts or sounds):
+        raise click.UsageError("Missing argument 'IMAGES...'.")
     from ...registry.errors import one_line
     from ..predictor import Predictor
 
-    if not (images or texts or sounds):
-        raise click.UsageError("Missing argument 'IMAGES...'.")
     predictor = _loaded(run, device)
     if isinstance(predictor, Predictor):
         found, broken = _on_features(predictor, images, texts, sounds)
