@@ -41,6 +41,8 @@ def command(
     Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
     that reads two pictures together takes IMAGES two by two.
     """
+    if not (images or texts or sounds):
+        raise click.UsageError("Missing argument 'IMAGES...'.")
     from ...registry.errors import one_line
     from ..predictor import Predictor
 
