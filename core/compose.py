@@ -110,7 +110,8 @@ class _Files:
         """Each file that ``source`` extends."""
         given = source.value[KEY]
         entries = [((KEY,), given)] if not isinstance(given, list) else [((KEY, i), e) for i, e in enumerate(given)]
-        found, problems = [], []
+        found: list[Composition] = []
+        problems: list[Problem] = []
         for at, text in entries:
             try:
                 found.append(self._base(source, at, text, named, chain))
@@ -153,7 +154,7 @@ class _Files:
             hint = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
             raise SpecError([_problem(source, at, f"`{text}` is not there", hint)]) from None
         except (OSError, RuntimeError) as error:  # links in a circle, a name too long, no permission
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            reason = getattr(error, "strerror", None) or str(error)
             raise SpecError([_problem(source, at, f"`{text}` cannot be read: {reason}")]) from None
         return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from graftwork import Pipeline, SpecError
 from graftwork.core.compose import MAX_CHAIN, MAX_FILES, Composition, merged, read_composed
 from graftwork.core.json_source import MAX_BYTES, MAX_VALUES, parse_json
-from graftwork.core.load_spec import load_spec
+from graftwork.core.load_spec import load_spec, spec_from_dict
 from graftwork.core.overrides import apply_overrides, parse_set
 
-from .test_json_source import places
+from .test_json_source import VALUES, places
+from .test_spec_errors import FROM_AFAR, RICH, at, paths
 
 BASE = """{
   "dataset": {"type": "digits", "shots": 16},
@@ -387,3 +389,47 @@ def test_environment_variable_on_the_command_line_is_named_there(tmp_path):
     assert problems(write(tmp_path, spec=BASE), "encoder.model=$MODEL")[0].startswith(
         "--set encoder.model: $.encoder.model: `$MODEL` looks like an environment variable"
     )
+
+
+SECTIONS = st.sets(st.sampled_from(sorted(RICH)))
+
+
+@given(SECTIONS, st.sampled_from(paths(RICH)), VALUES)
+def test_mutation_is_located_in_the_file_and_passage_that_was_mutated(tmp_path_factory, in_base, path, junk):
+    """However a pipeline is cut into two files: file, line and column are those of the changed value or around it."""
+    value = copy.deepcopy(RICH)
+    at(value, path[:-1])[path[-1]] = junk
+    files = {
+        "base": {key: section for key, section in value.items() if key in in_base},
+        "spec": {"extends": "base.json"} | {key: section for key, section in value.items() if key not in in_base},
+    }
+    folder = tmp_path_factory.mktemp("cut")
+    spec = write(folder, **files)
+    try:
+        load_spec(spec)
+    except SpecError as error:
+        mutated = folder / ("base.json" if path[0] in in_base else "spec.json")
+        source = parse_json(mutated.read_text("utf-8"), str(mutated))
+        for problem in error.problems:
+            if problem.path in FROM_AFAR or not problem.path:
+                continue
+            assert problem.source == str(mutated)
+            common = min(len(problem.path), len(path))
+            assert problem.path[:common] == path[:common]
+            assert (problem.line, problem.column) == source.position(problem.path)
+
+
+@given(st.lists(st.text(alphabet='abseed.graphtid0123-+=[]{}":, ', max_size=30) | st.text(max_size=10), max_size=4))
+def test_no_setting_raises_anything_but_a_spec_error(settings):
+    """Whatever stands behind `--set`."""
+    with contextlib.suppress(SpecError):
+        apply_overrides(RICH, parse_set(settings))
+    with contextlib.suppress(SpecError):
+        spec_from_dict(RICH, parse_set([one.replace("=", "") + "=1" for one in settings]))
+
+
+@given(st.dictionaries(st.sampled_from(["extends", "seed", "graph"]), VALUES | st.text()))
+def test_random_extending_files_end_in_spec_errors(tmp_path_factory, value):
+    """No value under `extends` raises anything else; none of these is a pipeline."""
+    with pytest.raises(SpecError):
+        load_spec(write(tmp_path_factory.mktemp("random"), spec=value))

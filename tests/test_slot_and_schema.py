@@ -375,3 +375,20 @@ def test_an_object_without_type_is_of_the_slots_default():
     assert (pipeline.spec.trainer.optimizer.type, pipeline.spec.trainer.optimizer.lr) == ("adamw", 0.1)
     assert pipeline.spec.task.type == "classification"
     assert pipeline.spec.task.head.model_dump() == {"type": "cosine", "scale": 2.0, "train_scale": False}
+
+
+def test_schema_grows_with_the_number_of_types_and_no_faster():
+    """Each type is written once, and named once where it may stand: hundreds of them stay a small file."""
+
+    def size(count: int) -> int:
+        made = []
+        for number in range(count):
+            name = f"many_{number:03}"
+            namespace = {"__annotations__": {"type": Literal[name]}, "type": name, "__module__": "acme.many"}
+            spec = type(f"Many{number:03}", (AdapterSpec,), namespace)
+            made.append(Component("adapter", name, spec, "json:loads", "one of many"))
+        return len(json.dumps(export_schema(PipelineSpec, with_plugins(*made))))
+
+    none, some, twice = size(0), size(40), size(80)
+    assert twice - some == some - none
+    assert (some - none) / 40 < 1000
