@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -12,6 +12,7 @@ from .hooks import Hooks
 from .hookspecs import Check
 from .loading import load_plugin as load_plugin
 from .loading import provider
+from .schema import SchemaError, component_schema
 from .selection import PluginSelection
 
 GROUP = "graftwork.plugins"
@@ -82,8 +83,18 @@ def doctor_checks(plugins: Iterable[Plugin]) -> list[Check]:
     for plugin in plugins:
         remedy = f"tell the author of {plugin.distribution}, or leave it out with --plugins-block {plugin.name}"
         checks += [Check(f"plugin {plugin.name}", False, note, remedy) for note in plugin.notes]
+    return checks + list(_component_checks(plugins)) + Hooks(plugins).doctor()
+
+
+def _component_checks(plugins: tuple[Plugin, ...]) -> Iterator[Check]:
+    """Only what is wrong."""
     try:
-        Catalogue(plugins)
+        catalogue = Catalogue(plugins)
     except DuplicateComponent as error:
-        checks.append(Check("components", False, str(error), "until then no spec can be read"))
-    return checks + Hooks(plugins).doctor()
+        yield Check("components", False, str(error), "until then no spec can be read")
+        return
+    for component in catalogue:
+        try:
+            component_schema(component, catalogue)
+        except SchemaError as error:
+            yield Check(component.name, False, str(error), "until then `graftwork schema` has nothing to give")

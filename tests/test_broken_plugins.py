@@ -136,6 +136,8 @@ def _said(found: str, usual: str) -> Any:
     """What is new in an output."""
     if found == usual:
         return "as without the plugin"
+    if not found:
+        return "nothing"
     before = usual.splitlines()
     return {
         "new": [line for line in found.splitlines() if line not in before],

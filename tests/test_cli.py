@@ -46,6 +46,9 @@ main()
 
 def graftwork(*arguments: str | Path, code: int = 0, **environment: str) -> tuple[str, str]:
     """Run a command that must end with ``code`` and import nothing heavy: its standard output and error."""
+    if "PYTHONPATH" in environment:  # beside whatever this process finds Graftwork by
+        paths = environment["PYTHONPATH"], os.environ.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *map(str, arguments)],
         capture_output=True,
