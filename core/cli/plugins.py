@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from .options import format_option, print_json
+from .plugin_check import command as check
 
 
 @click.group("plugins")
 def command() -> None:
     """The packages that components come from."""
+
+
+command.add_command(check)
 
 
 @command.command("list", epilog="Example: graftwork plugins list --format json")

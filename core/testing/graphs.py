@@ -41,9 +41,9 @@ def _between_items(case: Case) -> None:
         raise NotApplicable("its nodes are tokens: there are no edges between items")
 
 
-def _settled(case: Case, support: Tensor) -> GraphBuilder:
+def _settled(case: Case, support: Tensor, layout: Layout | None = None) -> GraphBuilder:
     """A builder of the numbers that relative settings came to, as a pipeline meets queries."""
-    spec = make(case).settle(support)
+    spec = make(case).settle(support, layout)
     if spec is None:
         return make(case)
     built: GraphBuilder = case.component.load()(spec)
@@ -54,7 +54,8 @@ def exercise(case: Case) -> Any:
     """Both graphs, or those within items."""
     support, queries = _nodes()
     if _within(case):
-        return _edges(make(case).connect_items(support, Layout.pairs(SUPPORT // 2, support.device)))
+        layout = Layout.pairs(SUPPORT // 2, support.device)
+        return _edges(_settled(case, support, layout).connect_items(support, layout))
     return _edges(make(case).connect(support)), _edges(_settled(case, support).connect_queries(queries, support))
 
 
@@ -123,7 +124,9 @@ def items_apart(case: Case) -> None:
         raise NotApplicable("it connects one node an item")
     support, _ = _nodes()
     layout = Layout.pairs(SUPPORT // 2, support.device)
-    graph = make(case).connect_items(support, layout)
+    if not _within(case):
+        raise NotApplicable("its nodes hear other items")
+    graph = _settled(case, support, layout).connect_items(support, layout)
     assert _shape(graph) == (SUPPORT, SUPPORT), f"the graph of {SUPPORT} nodes is {list(_shape(graph))}"
     across = layout.owner[graph.row] != layout.owner[graph.col]
     assert not bool(across.any()), "an edge within items leads from one item to another"
