@@ -24,7 +24,7 @@ def catalogue_with(component: Component, catalogue: Catalogue | None = None) -> 
     installed = catalogue or default_catalogue()
     if component in installed:
         return installed
-    return Catalogue([Plugin("under_test", "under test", components=(component,)), *installed.plugins])
+    return Catalogue([Plugin("under_test", "under test", "", components=(component,)), *installed.plugins])
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ KINDS: tuple[Kind, ...] = (
             media="contents can be read, are of their kind, and read the same twice",
             digests="digests are sha256 of contents: one digest, one content",
         ),
+        runs=_WITHOUT_OUTPUT,
     ),
     _kind(
         "captioner",

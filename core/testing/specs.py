@@ -18,7 +18,7 @@ from .case import Case
 from .drawn_specs import objects
 
 HEAVY = ("torch", "transformers", "open_clip", "torch_geometric", "triton")
-EXAMPLES = 60
+EXAMPLES = 40
 
 
 def light_import(case: Case) -> None:
@@ -43,13 +43,9 @@ def heavy_imports(module: str, path: tuple[str, ...]) -> tuple[str, ...]:
 
 def round_trip(case: Case) -> None:
     """Out to JSON and back."""
-    _assert_round_trip(case, case.spec)
-
-
-def _assert_round_trip(case: Case, spec: Any) -> None:
-    written = json.loads(json.dumps(spec.model_dump(mode="json", by_alias=True), allow_nan=False))
+    written = json.loads(json.dumps(case.spec.model_dump(mode="json", by_alias=True), allow_nan=False))
     again = case.validated(written)
-    assert again == spec, f"{written} validates to {again!r}, not to {spec!r}"
+    assert again == case.spec, f"{written} validates to {again!r}, not to {case.spec!r}"
 
 
 def schema(case: Case) -> None:
@@ -93,13 +89,12 @@ def drawn_specs(case: Case) -> None:
 
     def once(value: dict[str, Any]) -> None:
         try:
-            spec = case.validated(value)
+            case.validated(value)
         except ValidationError:
             return
         except Exception as error:
             found.append((value, error))
             raise
-        _assert_round_trip(case, spec)
 
     drawn = objects(_schema(case.catalogue), case.component.name, case.example)
     configured = settings(
