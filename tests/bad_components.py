@@ -75,7 +75,9 @@ def declared(kind: str, name: str, spec: type[Any], build: Any, module: str = LI
     return Component(kinds.get(kind, kind), type_, own, f"{__name__}:build_{type_}", "made for a test")
 
 
-def bad(kind: str, check: str, spec: type[Any], build: Any, example: Mapping[str, Any] | None = None, **more: Any) -> None:
+def bad(
+    kind: str, check: str, spec: type[Any], build: Any, example: Mapping[str, Any] | None = None, **more: Any
+) -> None:
     """Put one into the table."""
     BAD[kind, check] = declared(kind, check, spec, build, **more), example or {}
 

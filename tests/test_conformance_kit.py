@@ -56,7 +56,9 @@ def test_every_check_has_a_bad_component():
 
 def test_all_failures_are_told_at_once():
     """With the check's name and the reason."""
-    with pytest.raises(ConformanceError, match=r"adapter\.adapter_shape fails 1 of \d+ checks:\n  shape \(example 0\): "):
+    with pytest.raises(
+        ConformanceError, match=r"adapter\.adapter_shape fails 1 of \d+ checks:\n  shape \(example 0\): "
+    ):
         check_component(BAD["adapter", "shape"][0])
 
 
@@ -135,7 +137,9 @@ def test_a_suite_has_a_method_for_each_check_of_each_form():
 def test_the_pytest_plugin_imports_nothing_heavy():
     """It is loaded in every session of whoever has Graftwork installed: under 20 ms of its own, and nothing but Graftwork."""
     script = "import graftwork.core.testing.pytest_plugin, sys, json; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-X", "importtime", "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", script], capture_output=True, text=True, check=True
+    )
     loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
     assert loaded.isdisjoint({"torch", "pydantic", "pluggy", "numpy", "hypothesis", "click", "pytest"})
     times = {
@@ -144,7 +148,12 @@ def test_the_pytest_plugin_imports_nothing_heavy():
         if line.startswith("import time:") and "cumulative" not in line
     }
     ours = {name: time for name, time in times.items() if name.startswith("graftwork")}
-    assert set(ours) == {"graftwork", "graftwork.core", "graftwork.core.testing", "graftwork.core.testing.pytest_plugin"}
+    assert set(ours) == {
+        "graftwork",
+        "graftwork.core",
+        "graftwork.core.testing",
+        "graftwork.core.testing.pytest_plugin",
+    }
 
 
 def test_the_marker_gives_a_test_for_each_check(tmp_path):

@@ -56,7 +56,9 @@ def _named(name: str) -> Kind:
     known = {kind.name: kind for kind in KINDS}
     if name not in known:
         near = nearest(name, known)
-        raise UnknownCheck(f"no kind `{name}`; " + (f"did you mean `{near}`?" if near else f"known: {', '.join(known)}"))
+        raise UnknownCheck(
+            f"no kind `{name}`; " + (f"did you mean `{near}`?" if near else f"known: {', '.join(known)}")
+        )
     return known[name]
 
 
@@ -76,7 +78,9 @@ def cases(
             _ = case.spec
         except ValidationError as error:
             remedy = "mend the example" if examples else 'give it one that validates (examples=[{"field": value}])'
-            raise ConformanceError(f"{component.name}: {dict(case.example)} does not validate: {error}; {remedy}") from None
+            raise ConformanceError(
+                f"{component.name}: {dict(case.example)} does not validate: {error}; {remedy}"
+            ) from None
     return made
 
 
@@ -92,7 +96,9 @@ def run_check(check: Check, case: Case, example: int = 0, expected: str | None =
             return Outcome(name, check.name, example, "expected", expected)
         return Outcome(name, check.name, example, "failed", _told(error))
     if expected is not None:
-        return Outcome(name, check.name, example, "stale", f"it passes now; remove it from expected_failures ({expected})")
+        return Outcome(
+            name, check.name, example, "stale", f"it passes now; remove it from expected_failures ({expected})"
+        )
     return Outcome(name, check.name, example, "passed")
 
 
@@ -155,9 +161,7 @@ def check_component(
         ConformanceError: naming every check that failed.
         UnknownCheck: an expected failure that is no check of this kind.
     """
-    outcomes = list(
-        run_checks(component, examples=examples, expected_failures=expected_failures, catalogue=catalogue)
-    )
+    outcomes = list(run_checks(component, examples=examples, expected_failures=expected_failures, catalogue=catalogue))
     if failed := [one for one in outcomes if not one.ok]:
         lines = "".join(f"\n  {one.check} (example {one.example}): {one.detail}" for one in failed)
         raise ConformanceError(f"{component.name} fails {len(failed)} of {len(outcomes)} checks:{lines}")

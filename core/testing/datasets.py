@@ -113,7 +113,7 @@ def _bytes(content: Any) -> bytes:
     if isinstance(content, str):
         return content.encode()
     if isinstance(content, Waveform):
-        return content.samples.tobytes()
+        return bytes(content.samples.tobytes())
     return bytes(content.mode, "ascii") + repr(content.size).encode() + content.tobytes()
 
 

@@ -25,8 +25,9 @@ def objects(schema: Json, component: str, example: Json) -> st.SearchStrategy[di
     definitions = schema["$defs"]
     fields = definitions[component]["properties"]
     given = {
-        name: st.sampled_from([example[name]]) | values(field, definitions) | JUNK if name in example else
-        values(field, definitions) | JUNK
+        name: st.sampled_from([example[name]]) | values(field, definitions) | JUNK
+        if name in example
+        else values(field, definitions) | JUNK
         for name, field in fields.items()
         if name != "type"
     }

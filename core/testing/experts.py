@@ -102,7 +102,9 @@ def missing_partner(case: Case) -> None:
     _, y_width, _ = case.spec.widths(rank(case))
     assert y_width == 0, f"`widths` asks for {y_width} columns of a partner; set multimodal = True"
     x, _ = inputs(case)
-    assert bool(make(case)(x, None, None, None).isfinite().all()), "without a partner it gives numbers that are not finite"
+    assert bool(make(case)(x, None, None, None).isfinite().all()), (
+        "without a partner it gives numbers that are not finite"
+    )
 
 
 def one_item(case: Case) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ...triton_kernels import SparseGraph
 from ..graph import GraphBuilder
@@ -28,8 +29,8 @@ def make(case: Case) -> GraphBuilder:
 def _nodes() -> tuple[Tensor, Tensor]:
     """Support and queries; all near each other, so that there are edges at any usual threshold."""
     common = vectors(1, seed=9)
-    near = lambda items, seed: torch.nn.functional.normalize(common + 0.2 * vectors(items, seed), dim=-1)  # noqa: E731
-    return near(SUPPORT, 10), near(QUERIES, 11)
+    support, asked = (common + 0.2 * vectors(items, seed) for items, seed in ((SUPPORT, 10), (QUERIES, 11)))
+    return normalize(support, dim=-1), normalize(asked, dim=-1)
 
 
 def _within(case: Case) -> bool:

@@ -32,7 +32,7 @@ def moved(module: nn.Module, seed: int = 1) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in trainable(module).values():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
     return module
 
 
@@ -63,7 +63,7 @@ def gradients(case: Case) -> None:
                 if bool(parameter.grad.any()):
                     reached.add(name)
                 with torch.no_grad():
-                    parameter -= 0.1 * parameter.grad / parameter.grad.norm().clamp(min=1e-12)
+                    parameter.sub_(0.1 * parameter.grad / parameter.grad.norm().clamp(min=1e-12))
     idle = [name for name in parameters if name not in reached]
     assert not idle, f"no gradient reaches {', '.join(idle)}: train it, or take it out (requires_grad_(False))"
     changed = [name for name, one in frozen.items() if not torch.equal(one, before[name])]

@@ -26,7 +26,7 @@ def make(case: Case) -> tuple[Optimizer, nn.Parameter]:
 def _train(optimizer: Optimizer, parameter: nn.Parameter) -> None:
     for _ in range(STEPS):
         optimizer.zero_grad()
-        parameter.square().sum().backward()
+        parameter.square().sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 

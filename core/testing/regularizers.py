@@ -37,7 +37,7 @@ def _move(parameters: dict[str, nn.Parameter]) -> None:
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in parameters.values():
-            parameter += 0.5 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.5)
 
 
 def exercise(case: Case) -> Any:

@@ -27,7 +27,8 @@ def difference(a: Any, b: Any, tolerance: float = 0.0, where: str = "the result"
         if len(a) != len(b):
             return f"{where} has {len(a)} and {len(b)} parts"
         return _of_parts(
-            ((f"{where}[{number}]", one, other) for number, (one, other) in enumerate(zip(a, b, strict=True))), tolerance
+            ((f"{where}[{number}]", one, other) for number, (one, other) in enumerate(zip(a, b, strict=True))),
+            tolerance,
         )
     if isinstance(a, float) and (abs(a - b) <= tolerance or (a != a and b != b)):
         return None

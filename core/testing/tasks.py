@@ -33,7 +33,9 @@ def _media(name: str) -> Media:
 def _item(number: int, target: Any, passes: int = 0) -> Item:
     text = Media.of_text(f"text {number // 2}" if passes else f"text {number}")
     own = tuple({"image": _media(f"image {number} {index}")} for index in range(passes))
-    return Item(f"item {number}", {"text": text} if own else {"text": text, "image": _media(f"image {number}")}, target, own)
+    return Item(
+        f"item {number}", {"text": text} if own else {"text": text, "image": _media(f"image {number}")}, target, own
+    )
 
 
 def _one_class() -> tuple[list[Item], Tensor, int]:
@@ -157,5 +159,3 @@ def best_logits(case: Case) -> None:
 
 def _judged(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
     return task.metrics(logits, targets)[task.primary], float(task.losses(logits, targets).mean())
-
-

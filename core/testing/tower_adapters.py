@@ -30,7 +30,8 @@ class _Block(nn.Module):
         """[B, N, WIDTH]."""
         normed = self.norm(x)
         x = x + self.attention(normed, normed, normed, need_weights=False)[0]
-        return x + self.down(torch.relu(self.up(x)))
+        hidden: Tensor = self.down(torch.relu(self.up(x)))
+        return x + hidden
 
 
 class _Model(nn.Module):
