@@ -1,4 +1,4 @@
-"""For each check of the conformance kit a component that fails just that check: a good one of its kind, with one fault."""
+"""For each check of the conformance kit a component that fails just that one: a good one, with one fault."""
 
 from __future__ import annotations
 

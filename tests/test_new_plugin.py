@@ -71,9 +71,7 @@ def test_the_example_of_the_adapter_trains(written: Path, site: Path, tmp_path: 
     """Ten minutes are for reading: a run of a few epochs is seconds."""
     folder = written / "acme-adapter"
     settings = ("--set", "trainer.epochs=2", "--set", "dataset.shots=2")
-    told = graftwork_command(
-        "run", "example.json", *settings, "--out", str(tmp_path / "run"), site=site, cwd=folder
-    )
+    told = graftwork_command("run", "example.json", *settings, "--out", str(tmp_path / "run"), site=site, cwd=folder)
     assert "saved in" in told
 
 

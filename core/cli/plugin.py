@@ -27,7 +27,7 @@ command.add_command(check)
     help="The folder to write the package's folder into. [default: here]",
 )
 def new(name: str, kind: str, out: Path) -> None:
-    """Write package NAME: a component that works, its tests, the conformance kit, and a pipeline that trains with it."""
+    """Write package NAME: a component that works, its tests, the kit, and a pipeline that trains with it."""
     from ..new_plugin import new_plugin
 
     folder = new_plugin(name, kind, out)

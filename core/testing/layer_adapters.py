@@ -25,9 +25,7 @@ CLOSE = 1e-5
 
 def _meetings(case: Case) -> list[Meeting]:
     return [
-        Meeting({stream: f"{block}_{place}" for stream in WIDTHS}, WIDTHS)
-        for block in range(2)
-        for place in case.spec.places
+        Meeting(dict.fromkeys(WIDTHS, f"{block}_{place}"), WIDTHS) for block in range(2) for place in case.spec.places
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is promised of everything trainable. The kind's module says by ``use`` what a module gives, by ``declared`` its size."""
+"""What is promised of everything trainable: the kind's ``use`` says what it gives, ``declared`` how large it is."""
 
 from __future__ import annotations
 
