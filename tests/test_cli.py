@@ -30,7 +30,6 @@ LEAVES = [
     *([name] for name in COMMANDS if name not in ("components", "plugins", "plugin")),
     ["plugins", "check"],
     ["plugin", "new"],
-    ["plugin", "check"],
     ["components", "list"],
     ["plugins", "list"],
 ]

@@ -29,7 +29,7 @@ from .bad_components import BAD, GOOD
 @pytest.fixture(autouse=True)
 def few_examples(monkeypatch, tmp_path):
     """Enough for the faults here; and a place for the litter of one of them."""
-    monkeypatch.setattr(specs, "EXAMPLES", 12)
+    monkeypatch.setattr(specs, "EXAMPLES", 30)
     monkeypatch.setenv("LITTER", str(tmp_path / "litter"))
 
 

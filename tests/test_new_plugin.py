@@ -80,7 +80,7 @@ def test_plugins_check_gives_a_line_a_check(written: Path, site: Path) -> None:
     told = graftwork_command("plugins", "check", "acme-head", site=site, cwd=written)
     assert "passed   head.acme_head logits\n" in told
     assert told.splitlines()[-1].endswith("checks, 0 to mend")
-    found = json.loads(graftwork_command("plugin", "check", "acme-head", "--format", "json", site=site, cwd=written))
+    found = json.loads(graftwork_command("plugins", "check", "acme-head", "--format", "json", site=site, cwd=written))
     assert {one["status"] for one in found} == {"passed"}
 
 

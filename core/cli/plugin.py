@@ -6,15 +6,10 @@ from pathlib import Path
 
 import click
 
-from .plugin_check import command as check
-
 
 @click.group("plugin")
 def command() -> None:
     """Write a plugin of your own."""
-
-
-command.add_command(check)
 
 
 @command.command("new", epilog="Example: graftwork plugin new graftwork-shift --kind adapter")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +29,13 @@ def catalogue_with(component: Component, catalogue: Catalogue | None = None) -> 
     return Catalogue([Plugin("under_test", "under test", "", components=(component,)), *installed.plugins])
 
 
+def kept_with(owner: object, prefix: str) -> Path:
+    """A new folder that is removed when ``owner`` is."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @dataclass(frozen=True)
 class Case:
     """What a check looks at."""
@@ -36,10 +45,6 @@ class Case:
     example: Mapping[str, Any]
     kind: Kind
     catalogue: Catalogue
-    #: Kept with the case: what was written is gone when the case is.
-    _scratch: tempfile.TemporaryDirectory[str] = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="graftwork-kit-"), repr=False, compare=False
-    )
 
     def validated(self, value: Mapping[str, Any]) -> Spec:
         """A spec of this component. Raises pydantic's ``ValidationError``."""
@@ -50,10 +55,10 @@ class Case:
         """The example, validated."""
         return self.validated(self.example)
 
-    @property
+    @cached_property
     def folder(self) -> Path:
-        """The work folder: the only place where the component may write."""
-        return Path(self._scratch.name)
+        """The work folder: the only place where the component may write. It is gone when the case is."""
+        return kept_with(self, "graftwork-kit-")
 
     def build(self, *arguments: Any, seed: int = 0, **keywords: Any) -> Any:
         """A new one, built under torch's global seed; the generator is afterwards as it was."""

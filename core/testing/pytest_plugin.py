@@ -9,7 +9,6 @@ gives a test for each check of each component of that installed plugin, on the e
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,10 +43,9 @@ class _Folder:
     """Where examples lie for as long as the session lasts."""
 
     def __init__(self) -> None:
-        import tempfile
+        from .case import kept_with
 
-        self._kept = tempfile.TemporaryDirectory(prefix="graftwork-examples-")
-        self.path = Path(self._kept.name)
+        self.path = kept_with(self, "graftwork-examples-")
 
 
 def _folders() -> pytest.StashKey[_Folder]:
