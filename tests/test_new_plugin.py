@@ -110,7 +110,10 @@ def test_what_is_written_is_lint_clean(written: Path) -> None:
     """By its own settings."""
     for command in (("check",), ("format", "--check")):
         done = subprocess.run(
-            ["ruff", *command, "--no-cache", str(written)], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "ruff", *command, "--no-cache", str(written)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 

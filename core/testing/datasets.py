@@ -114,7 +114,7 @@ def _bytes(content: Any) -> bytes:
         return content.encode()
     if isinstance(content, Waveform):
         return bytes(content.samples.tobytes())
-    return bytes(content.mode, "ascii") + repr(content.size).encode() + content.tobytes()
+    return b"".join((content.mode.encode(), repr(content.size).encode(), content.tobytes()))
 
 
 def digests(case: Case) -> None:
