@@ -185,6 +185,8 @@ class AdapterSpec(ComponentSpec):
     level: ClassVar[Literal["features", "layers"]] = "features"
     #: Whether it passes messages over a graph, so that a pipeline without one is an error.
     needs_graph: ClassVar[bool] = False
+    #: Whether it changes nothing before training; an adapter on features that does sets this to `False`.
+    starts_as_identity: ClassVar[bool] = True
 
     def parameter_count(self, width: int) -> int | None:
         """Trainable parameters for vectors of ``width``, if it can be told without building it."""

@@ -24,6 +24,7 @@ from . import (
     reporters,
     tasks,
 )
+from .examples import graftwork_examples as graftwork_examples
 
 GRAFTWORK_API = 1
 

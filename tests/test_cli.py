@@ -28,7 +28,9 @@ from .plugin_folder import HEAD, fine, plugin_folder
 
 HEAVY = ("torch", "torchvision", "transformers", "open_clip", "torch_geometric", "triton", "timm")
 LEAVES = [
-    *([name] for name in COMMANDS if name not in ("components", "plugins")),
+    *([name] for name in COMMANDS if name not in ("components", "plugins", "plugin")),
+    ["plugins", "check"],
+    ["plugin", "new"],
     ["components", "list"],
     ["components", "show"],
     ["plugins", "list"],

@@ -14,7 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Folders with Python files that are not part of the package.
 NOT_SHIPPED = {"tests", "examples", "docs"}
-DATA = {"py.typed", *(f"plugins/pocket/{name}" for name in ("ast", "clip", "llava", "scene_clip", "vilt"))}
+DATA = {
+    "py.typed",
+    "core/plugin_templates",
+    *(f"plugins/pocket/{name}" for name in ("ast", "clip", "llava", "scene_clip", "vilt")),
+}
 
 
 def tracked() -> list[str]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "schema": "schema",
     "components": "components",
     "plugins": "plugins",
+    "plugin": "plugin",
     "doctor": "doctor",
     "bench": "bench",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import format_option, print_json
+from .plugin_check import command as check
 
 if TYPE_CHECKING:
     from ...registry.catalogue import Plugin
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 @click.group("plugins")
 def command() -> None:
     """The packages that components come from."""
+
+
+command.add_command(check)
 
 
 @command.command("list", epilog="Example: graftwork plugins list --format json")

@@ -32,6 +32,7 @@ class CLIPAdapterSpec(AdapterSpec):
     """CLIP-Adapter on the visual side (Gao et al. 2021): a two-layer bottleneck mixed with the frozen vector."""
 
     type: Literal["clip_adapter"] = "clip_adapter"
+    starts_as_identity: ClassVar[bool] = False
     reduction: Annotated[int, Field(ge=1)] = 4
     """The width is divided by it between the layers (and rounded down, to 1 at least)."""
     ratio: Annotated[float, Field(ge=0, le=1)] = 0.2

@@ -1,0 +1,29 @@
+"""``graftwork plugin``: for authors of plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("plugin")
+def command() -> None:
+    """Write a plugin of your own."""
+
+
+@command.command("new", epilog="Example: graftwork plugin new graftwork-shift --kind adapter")
+@click.argument("name")
+@click.option("--kind", required=True, help="What it brings: adapter, encoder, graph, captioner, expert, head ...")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder to write the package's folder into. [default: here]",
+)
+def new(name: str, kind: str, out: Path) -> None:
+    """Write package NAME: a component that works, its tests, the kit, and a pipeline that trains with it."""
+    from ..new_plugin import new_plugin
+
+    folder = new_plugin(name, kind, out)
+    click.echo(f"wrote {folder}\n\n  cd {folder}\n  pip install -e .[test]\n  pytest\n  graftwork run example.json")

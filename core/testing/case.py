@@ -1,0 +1,87 @@
+"""One component with one example of its spec, and a folder to work in."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...registry.catalogue import Catalogue, Plugin
+from ...registry.component import Component
+from ...registry.discovery import default_catalogue
+from ...registry.spec import Spec
+
+if TYPE_CHECKING:
+    from .kinds import Kind
+
+
+def catalogue_with(component: Component, catalogue: Catalogue | None = None) -> Catalogue:
+    """What is installed, and ``component`` beside it where it is not."""
+    installed = catalogue or default_catalogue()
+    if component in installed:
+        return installed
+    return Catalogue([Plugin("under_test", "under test", "", components=(component,)), *installed.plugins])
+
+
+def kept_with(owner: object, prefix: str) -> Path:
+    """A new folder that is removed when ``owner`` is."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a check looks at."""
+
+    component: Component
+    #: The object as a user writes it; it must validate.
+    example: Mapping[str, Any]
+    kind: Kind
+    catalogue: Catalogue
+
+    def validated(self, value: Mapping[str, Any]) -> Spec:
+        """A spec of this component. Raises pydantic's ``ValidationError``."""
+        return self.component.spec.model_validate(dict(value), context={"catalogue": self.catalogue})
+
+    @cached_property
+    def spec(self) -> Any:
+        """The example, validated."""
+        return self.validated(self.example)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The work folder: the only place where the component may write. It is gone when the case is."""
+        return kept_with(self, "graftwork-kit-")
+
+    def build(self, *arguments: Any, seed: int = 0, **keywords: Any) -> Any:
+        """A new one, built under torch's global seed; the generator is afterwards as it was."""
+        import torch
+
+        from ..assemble import build
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return build(self.catalogue, self.spec, *arguments, **keywords)
+
+    @cached_property
+    def made(self) -> Any:
+        """One that is built once for all checks that leave it as it is."""
+        return self.make()
+
+    def make(self) -> Any:
+        """Build one as its kind is built."""
+        return self._of_kind("make")
+
+    def exercise(self) -> Any:
+        """Build one and put it to use; what it gave, for comparison."""
+        return self._of_kind("exercise")
+
+    def _of_kind(self, function: str) -> Any:
+        return getattr(import_module(self.kind.module), function)(self)

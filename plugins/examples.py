@@ -1,0 +1,145 @@
+"""Examples of the built-in specs whose defaults do not stand alone, for the conformance kit."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+Examples = Sequence[Mapping[str, Any]] | str
+
+_PUBLISHED = (
+    "its pictures are published elsewhere, and the kit downloads nothing; tests/test_published_sets.py reads it"
+)
+_CLIP = {"type": "open_clip"}
+
+
+def _image_folder(folder: Path) -> Examples:
+    return [{"root": str(_class_folders(folder))}]
+
+
+def _class_folders(root: Path) -> Path:
+    import numpy as np
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 4), ("val", 2), ("test", 2)):
+        for name in ("cat", "dog"):
+            (root / split / name).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f"{number}.png")
+    return root
+
+
+def _captions_file(folder: Path) -> Examples:
+    file = folder / "captions.jsonl"
+    lines = [{"sha256": hashlib.sha256(f"a picture {i}".encode()).hexdigest(), "text": "a cat"} for i in range(3)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return [{"file": str(file)}]
+
+
+def _json_lines(folder: Path) -> Examples:
+    _class_folders(folder)
+    for split in ("train", "test"):
+        lines = [
+            {"id": f"{split} {label} {path.stem}", "image": str(path.relative_to(folder)), "text": "?", "label": label}
+            for path, label in _labelled(folder / split)
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return [{"root": str(folder)}]
+
+
+def _labelled(folder: Path) -> list[tuple[Path, str]]:
+    """Pictures and their classes."""
+    return [(path, path.parent.name) for path in sorted(folder.glob("*/*.png"))]
+
+
+def _audio_folder(folder: Path) -> Examples:
+    if not find_spec("soundfile"):
+        return "it needs soundfile (pip install graftwork[audio])"
+    import numpy as np
+    import soundfile
+
+    for split in ("train", "test"):
+        for name, pitch in (("low", 200), ("high", 3000)):
+            (folder / split / name).mkdir(parents=True, exist_ok=True)
+            for number in range(3):
+                wave = 0.5 * np.sin(2 * np.pi * pitch * np.arange(4000) / 16000 + number)
+                soundfile.write(folder / split / name / f"{number}.wav", wave.astype(np.float32), 16000)
+    return [{"root": str(folder)}]
+
+
+def _webdataset(folder: Path) -> Examples:
+    if not find_spec("webdataset"):
+        return "it needs the webdataset library (pip install graftwork[data])"
+    _class_folders(folder)
+    for split in ("train", "test"):
+        with tarfile.open(folder / f"{split}.tar", "w") as shard:
+            for path, label in _labelled(folder / split):
+                _add(shard, f"{label}-{path.stem}.png", path.read_bytes())
+                _add(shard, f"{label}-{path.stem}.cls", label.encode())
+    return [{"shards": {split: str(folder / f"{split}.tar") for split in ("train", "test")}}]
+
+
+def _add(shard: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    shard.addfile(entry, io.BytesIO(content))
+
+
+def _huggingface(folder: Path) -> Examples:
+    if not find_spec("datasets"):
+        return "it needs the datasets library (pip install graftwork[data])"
+    import datasets
+
+    pictures = _class_folders(folder / "pictures")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    splits = {}
+    for split in ("train", "test"):
+        rows = [
+            {"image": {"bytes": path.read_bytes(), "path": None}, "label": int(label == "dog")}
+            for path, label in _labelled(pictures / split)
+        ]
+        splits[split] = datasets.Dataset.from_list(rows, features)
+    datasets.DatasetDict(splits).save_to_disk(folder / "saved")
+    return [{"path": str(folder / "saved")}]
+
+
+#: What ``graftwork plugins check builtin`` tries.
+graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
+    "dataset.image_folder": _image_folder,
+    "dataset.audio_folder": _audio_folder,
+    "dataset.oxford_pets": _PUBLISHED,
+    "dataset.flowers102": _PUBLISHED,
+    "dataset.food101": _PUBLISHED,
+    "dataset.huggingface": _huggingface,
+    "dataset.webdataset": _webdataset,
+    "dataset.pocket_world": [
+        {"task": task, "train": 12, "val": 4, "test": 4} for task in ("events", "vqa", "nlvr2", "retrieval")
+    ],
+    "dataset.json_lines": _json_lines,
+    "captioner.captions_file": _captions_file,
+    "encoder.transformers": [{"model": f"pocket:{name}"} for name in ("scene_clip", "ast", "vilt")],
+    "encoder.dual": [{"image": _CLIP, "text": _CLIP}],
+    "graph.similarity": [
+        {"threshold": 0.5},
+        {"threshold": {"average_degree": 3}, "max_degree": 2},
+        {"nodes": "tokens", "threshold": {"quantile": 0.5}, "weight": "cosine"},
+    ],
+    "adapter.ga_net": [{}, {"layers": 2, "norm": "sym", "self_message": False}],
+    "adapter.hmmoe": [
+        {"places": ["attention", "feed_forward"]},
+        {"budget": {"trainable_share": 0.05}, "share_down": True, "router": {"level": "token", "top_k": 2}},
+    ],
+    "expert.cross_attention": [{}, {"latent": 3}],
+    "head.cosine": [{}, {"train_scale": True}],
+    "head.linear": [{}, {"init": "prompts"}],
+    "head.tip_adapter": [{}, {"train_keys": True}],
+    "regularizer.ewc": [{"strength": 1.0, "anchor": "init"}],
+}
