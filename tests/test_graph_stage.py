@@ -152,7 +152,7 @@ class Stage:
         self.splits = self.trial.prepared.content.splits
 
     def support(self, seed: int = 0) -> Support:
-        return self.experiment.support_sets.support(self.trial.spec, self.trial.prepared, seed)
+        return self.experiment.engine(self.trial.spec).support_sets.support(self.trial.spec, self.trial.prepared, seed)
 
 
 def test_pool_labelled_holds_the_few_shot_sample(tmp_path: Path) -> None:
