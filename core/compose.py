@@ -151,8 +151,8 @@ class _Files:
                 raise SpecError([_problem(source, at, f"`{text}` is no regular file")])
         except FileNotFoundError:
             near = nearest(Path(text).name, _names_in((folder / text).parent))
-            hint = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
-            raise SpecError([_problem(source, at, f"`{text}` is not there", hint)]) from None
+            meant = f"did you mean `{(Path(text).parent / near).as_posix()}`?" if near else None
+            raise SpecError([_problem(source, at, f"`{text}` is not there", meant)]) from None
         except (OSError, RuntimeError) as error:  # links in a circle, a name too long, no permission
             reason = getattr(error, "strerror", None) or str(error)
             raise SpecError([_problem(source, at, f"`{text}` cannot be read: {reason}")]) from None
