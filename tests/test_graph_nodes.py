@@ -82,7 +82,7 @@ class Measured:
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
         self.result = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
         self.folder = folder / "adapter"
-        save_adapter(self.folder, self.trial, 0, self.result)
+        save_adapter(self.folder, experiment, self.trial, 0, self.result)
 
     def load(self) -> Predictor:
         from graftwork.core.predictor import load
