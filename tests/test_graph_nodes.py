@@ -78,11 +78,11 @@ class Measured:
         experiment = Experiment(spec, catalogue(), folder / "store", resolve_device("cpu"), lambda event: None)
         self.trial = next(experiment.trials())
         experiment.train(self.trial, 1, 0)
-        held_out = experiment.support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
+        held_out = experiment.engine(self.trial.spec).support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
         self.result = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
         self.folder = folder / "adapter"
-        save_adapter(self.folder, self.trial, 0, self.result)
+        save_adapter(self.folder, experiment, self.trial, 0, self.result)
 
     def load(self) -> Predictor:
         from graftwork.core.predictor import load
