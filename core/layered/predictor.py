@@ -33,11 +33,9 @@ WORDS = {"image": "images", "text": "texts", "audio": "sounds"}
 class LayeredPredictor:
     """A trained pipeline; made by ``load``."""
 
-    def __init__(
-        self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayeredModel, passes: int, encoder: Composed
-    ) -> None:
+    def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayeredModel, passes: int) -> None:
         self.spec, self.class_names, self.passes = spec, class_names, passes
-        self._model, self._encoder = model, encoder
+        self._model = model
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -152,7 +150,7 @@ def load_layered(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: 
     class_names = tuple(facts["class_names"])
     model = build_layered(spec, catalogue, towers, len(class_names), facts["passes"], prompts)
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    return LayeredPredictor(spec, class_names, model.eval(), facts["passes"], encoder)
+    return LayeredPredictor(spec, class_names, model.eval(), facts["passes"])
 
 
 def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], facts: Mapping[str, Any]) -> None:
