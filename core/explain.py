@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 
 from ..registry.catalogue import Catalogue, UnknownComponent
 from ..registry.errors import Problem
+from ..registry.field_docs import field_doc
 from ..registry.nearest import nearest
 from ..registry.slot import Slot
 from .json_source import JsonPath
@@ -63,7 +64,12 @@ def default_list(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Cat
 
 
 def _field(model: type[BaseModel] | None, key: str | int) -> FieldInfo | None:
-    return next((f for name, f in (model.model_fields if model else {}).items() if (f.alias or name) == key), None)
+    return model.model_fields[name] if model and (name := _name(model, key)) else None
+
+
+def _name(model: type[BaseModel], key: str | int) -> str | None:
+    """Of the field that is called ``key`` in JSON."""
+    return next((name for name, field in model.model_fields.items() if (field.alias or name) == key), None)
 
 
 def _without_echoes(lines: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -108,11 +114,12 @@ def _stray_key(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catal
 
 
 def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> str | None:
-    field = _field(_model_at(path[:-1], root, raw, catalogue), path[-1])
-    if field is None:
+    model = _model_at(path[:-1], root, raw, catalogue)
+    name = _name(model, path[-1]) if model else None
+    if model is None or name is None:
         return None
-    slot = _slot(field.metadata)
-    return f"installed: {', '.join(catalogue.types(slot.kind))}" if slot else field.description
+    slot = _slot(model.model_fields[name].metadata)
+    return f"installed: {', '.join(catalogue.types(slot.kind))}" if slot else field_doc(model, name)
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

@@ -11,10 +11,10 @@ from ..registry.discovery import default_catalogue
 from .events import Event
 from .load_spec import load_spec, spec_from_dict
 from .pipeline_spec import PipelineSpec
-from .plan import Plan, make_plan
-from .store import default_root
+from .store_root import store_root
 
 if TYPE_CHECKING:
+    from .plan import Plan
     from .run import Run
     from .sweep import Grid, Hear
     from .sweep_report import WrittenSweep
@@ -75,7 +75,7 @@ class Pipeline:
         """
         from .lock import make_lock
 
-        return make_lock(self.spec, self.catalogue, Path(store) if store else default_root())
+        return make_lock(self.spec, self.catalogue, store_root(store))
 
     def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Pipeline:
         """This pipeline, which runs only where nothing differs from the lock. Raises ``LockError`` as ``from_lock``."""
@@ -90,14 +90,16 @@ class Pipeline:
 
         ``tell`` hears of the reading of files, where a data set has many, and of notes on the data.
         """
-        return make_plan(self.spec, self.catalogue, Path(store) if store else default_root(), tell)
+        from .plan import make_plan
+
+        return make_plan(self.spec, self.catalogue, store_root(store), tell)
 
     def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
         from .run import run_pipeline
 
-        root, folder = Path(store) if store else default_root(), Path(out) if out else None
+        root, folder = store_root(store), Path(out) if out else None
         if self._locked is None:
             return run_pipeline(self.spec, self.catalogue, root, folder)
         from .lock_check import hold, hold_weights
@@ -122,6 +124,6 @@ class Pipeline:
         from .sweep_report import WrittenSweep, write_sweep
 
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
-        root = Path(store) if store else default_root()
+        root = store_root(store)
         done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
         return WrittenSweep(done, tuple(write_sweep(done, folder)))

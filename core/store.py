@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +27,6 @@ LAYOUT = 1
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Array = np.ndarray[Any, np.dtype[Any]]
 V = TypeVar("V")
-
-
-def default_root() -> Path:
-    """``$GRAFTWORK_CACHE``, else ``$XDG_CACHE_HOME/graftwork``, else ``~/.cache/graftwork``."""
-    if chosen := os.environ.get("GRAFTWORK_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graftwork"
 
 
 def identity_key(identity: Mapping[str, Any]) -> str:

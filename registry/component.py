@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, get_args
 
+from .errors import GraftworkError
 from .spec import Spec
 
 SpecClass = type[Spec]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
+
+
+class SpecClassError(GraftworkError):
+    """pydantic cannot build the spec class of a component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,15 @@ class Component:
     def name(self) -> str:
         """``kind.type``, the name in the exported schema."""
         return f"{self.kind}.{self.type}"
+
+    def ready_spec(self) -> SpecClass:
+        """The spec class, its validator built. Raises ``SpecClassError``."""
+        try:
+            self.spec.model_rebuild()  # does nothing the second time
+        except Exception as error:  # what a third party wrote may raise anything
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise SpecClassError(f"its spec class {self.spec.__name__} cannot be built: {reason}") from error
+        return self.spec
 
     def load(self) -> Callable[..., Any]:
         """Import and return what ``build`` names."""

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from .catalogue import Catalogue, DuplicateComponent, Plugin
+from .collection import paused_collection
 from .errors import GraftworkError
 from .hooks import Hooks
 from .hookspecs import Check
@@ -24,6 +25,7 @@ class BrokenPlugins(GraftworkError):
     """Plugins that could not be loaded, where none may be broken."""
 
 
+@paused_collection()
 def load_plugins(
     entries: Iterable[EntryPoint] | None = None, selection: PluginSelection | None = None
 ) -> tuple[Plugin, ...]:

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, PydanticUserError
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from .catalogue import Catalogue
-from .component import Component
+from .collection import paused_collection
+from .component import Component, SpecClass, SpecClassError
 from .errors import GraftworkError
 
 Json = dict[str, Any]
@@ -30,12 +31,23 @@ class SchemaError(GraftworkError):
     """A component's spec class cannot be described."""
 
 
+class _Generator(GenerateJsonSchema):
+    """pydantic's, without an adapter made for each plain default: a fifth of the time of 500 types."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Scalars are JSON as they are."""
+        return dft if type(dft) in (bool, int, float, str, type(None)) else super().encode_default(dft)
+
+
+@paused_collection()
 def export_schema(root: type[BaseModel], catalogue: Catalogue) -> Json:
     """The schema of ``root`` with the components of ``catalogue``."""
     components = list(catalogue)
+    for component in components:
+        _ready(component, catalogue)
     models = [(model, "validation") for model in dict.fromkeys([root, *(component.spec for component in components)])]
     try:
-        refs, bundle = models_json_schema(models)  # type: ignore[arg-type]
+        refs, bundle = models_json_schema(models, schema_generator=_Generator)  # type: ignore[arg-type]
     except PydanticUserError:
         for component in components:
             component_schema(component, catalogue)  # says which one
@@ -116,13 +128,25 @@ def _is_slot(field: Json) -> bool:
 def component_schema(component: Component, catalogue: Catalogue) -> Json:
     """The JSON Schema of one component's spec, slots left open (``x-slot``). Raises ``SchemaError``."""
     try:
-        return component.spec.model_json_schema()
+        return _ready(component, catalogue).model_json_schema()
     except PydanticUserError as error:
-        owner = catalogue.owner(component)
-        raise SchemaError(
-            f"{component.kind} `{component.type}` of {owner}: its spec {component.spec.__name__} has no JSON Schema: "
-            f"{' '.join(error.message.split())}; --plugins-block {owner.name} leaves it out"
-        ) from error
+        reason = f"its spec {component.spec.__name__} has no JSON Schema: {' '.join(error.message.split())}"
+        raise _unusable(component, catalogue, reason) from error
+
+
+def _ready(component: Component, catalogue: Catalogue) -> SpecClass:
+    """Its spec class, built. Raises ``SchemaError``."""
+    try:
+        return component.ready_spec()
+    except SpecClassError as error:
+        raise _unusable(component, catalogue, str(error)) from error
+
+
+def _unusable(component: Component, catalogue: Catalogue, reason: str) -> SchemaError:
+    owner = catalogue.owner(component)
+    return SchemaError(
+        f"{component.kind} `{component.type}` of {owner}: {reason}; --plugins-block {owner.name} leaves it out"
+    )
 
 
 def _slots_in(node: Any) -> Iterator[str]:

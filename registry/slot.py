@@ -17,6 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from .catalogue import Catalogue, UnknownComponent
+from .component import SpecClassError
 from .discovery import default_catalogue
 from .spec import Spec
 
@@ -60,9 +61,13 @@ class Slot:
             raise _at_type(type_, f"`type` must be a string: it names the {self.kind}")
         try:
             component = catalogue.find(self.kind, type_)
+            ready = component.ready_spec()
         except UnknownComponent as error:
             raise _at_type(type_, error.reason, error.hint) from None
-        spec: Spec = component.spec.model_validate({"type": type_, **value}, context=info.context)
+        except SpecClassError as error:
+            owner = catalogue.owner(component)
+            raise _at_type(type_, f"{component.kind} `{type_}` of {owner}: {error}", "tell its author") from None
+        spec: Spec = ready.model_validate({"type": type_, **value}, context=info.context)
         return spec
 
     def _accept(self, value: Spec, catalogue: Catalogue) -> Spec:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from .field_docs import field_docs
 
 T = TypeVar("T")
 
@@ -32,7 +36,8 @@ LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 class Spec(BaseModel):
     """What a user writes in one JSON object. Unknown keys, wrong types, NaN and infinity are errors.
 
-    A component's spec adds ``type: Literal["its_name"] = "its_name"``.
+    A component's spec adds ``type: Literal["its_name"] = "its_name"``. Its validator is built when it is first used: of
+    hundreds of installed specs a pipeline names a few.
     """
 
     model_config = ConfigDict(
@@ -41,6 +46,15 @@ class Spec(BaseModel):
         strict=True,
         validate_default=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        defer_build=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """With the docstrings under its fields as their descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, doc in field_docs(cls).items():
+            properties[cls.model_fields[name].alias or name].setdefault("description", doc)
+        return schema

@@ -1,4 +1,4 @@
-"""Twelve broken plugins and every command: it works, or says exactly what it could not do.
+"""Thirteen broken plugins and every command: it works, or says exactly what it could not do.
 
 `tests/golden/broken_plugins.json` pins exit codes and output; with GRAFTWORK_REGENERATE=1 these tests write it again.
 """
@@ -31,6 +31,8 @@ GOLDEN = ROOT / "tests" / "golden" / "broken_plugins.json"
 ODD = DECLARE.format(type_="odd").replace(
     "(Spec):\n", '(Spec):\n    model_config = {"arbitrary_types_allowed": True}\n    handle: Handle | None = None\n'
 )
+#: A spec with a field that pydantic cannot validate.
+UNBUILDABLE = DECLARE.format(type_="odd").replace("(Spec):\n", "(Spec):\n    handle: Handle | None = None\n")
 PLUGINS = {
     "import error": "import a_module_that_is_not_there\n",
     "syntax error": "def oops(:\n",
@@ -44,6 +46,7 @@ PLUGINS = {
     "patched torch": fine("sound") + "import torch\ndef relu(x):\n    return x\ntorch.nn.functional.relu = relu\n",
     "sleep": "import time\ntime.sleep(60)\n" + fine("sound"),
     "bad spec class": HEAD + "class Handle:\n    pass\n" + ODD + GIVE.format(type_="odd"),
+    "unbuildable spec class": HEAD + "class Handle:\n    pass\n" + UNBUILDABLE + GIVE.format(type_="odd"),
 }
 #: What is noticed only where torch is not imported yet is asked in a process of its own, without what imports torch.
 ELSEWHERE = """

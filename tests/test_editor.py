@@ -16,6 +16,7 @@ import pytest
 
 from graftwork.core.pipeline_spec import PipelineSpec
 from graftwork.plugins.adapters import GANetSpec
+from graftwork.registry.field_docs import field_doc
 from graftwork.registry.schema import export_schema
 
 from .language_server import PROGRAM, VARIABLE, LanguageServer, server_program
@@ -109,7 +110,7 @@ def test_hover_shows_the_documentation(server, folder):
     assert "`few_digits`: a few of the digits" in spec.hover("few_digits")
     assert "`ga_net`: GA-Net's graph bottleneck" in spec.hover("ga_net")
     assert "The first digits of each class and split" in spec.hover('"dataset"')
-    assert spec.hover('"bottleneck"') == GANetSpec.model_fields["bottleneck"].description
+    assert spec.hover('"bottleneck"') == field_doc(GANetSpec, "bottleneck")
 
 
 def test_what_is_wrong_is_underlined_and_nothing_else(server, folder):

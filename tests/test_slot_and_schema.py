@@ -31,7 +31,7 @@ from graftwork.plugins.tasks import ClassificationSpec
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 from graftwork.registry.discovery import default_catalogue
-from graftwork.registry.schema import export_schema
+from graftwork.registry.schema import SchemaError, export_schema
 from graftwork.registry.slot import Slot
 from graftwork.registry.spec import Items, Spec
 
@@ -392,3 +392,26 @@ def test_schema_grows_with_the_number_of_types_and_no_faster():
     none, some, twice = size(0), size(40), size(80)
     assert twice - some == some - none
     assert (some - none) / 40 < 1000
+
+
+def test_a_spec_class_that_pydantic_cannot_build_is_named_where_it_is_used():
+    """With its plugin and the field; other types of the plugin, and specs without it, work."""
+
+    class Handle:
+        """Nothing that pydantic knows."""
+
+    class OddSpec(AdapterSpec):
+        type: Literal["odd"] = "odd"
+        handle: Handle | None = None
+
+    odd = Component("adapter", "odd", OddSpec, "json:loads", "cannot be validated")
+    catalogue = with_plugins(odd, LATE)
+    assert spec_from_dict(pipeline(adapter={"type": "late"}), catalogue=catalogue).adapter.type == "late"
+    ((path, reason),) = problems(pipeline(adapter={"type": "odd"}), catalogue)
+    assert path == "$.adapter.type"
+    assert reason.startswith(
+        "adapter `odd` of acme-adapters 1.2: its spec class OddSpec cannot be built: PydanticSchemaGenerationError: "
+        "Unable to generate pydantic-core schema for "
+    )
+    with pytest.raises(SchemaError, match="its spec class OddSpec cannot be built"):
+        export_schema(PipelineSpec, catalogue)

@@ -29,7 +29,8 @@ from graftwork.core.files import StorageError, sweep_partials, write_whole
 from graftwork.core.pictures import file_media
 from graftwork.core.prompts import class_prompts
 from graftwork.core.roles import EncoderSpec
-from graftwork.core.store import Namespace, TextShelf, VectorShelf, default_root, identity_key
+from graftwork.core.store import Namespace, TextShelf, VectorShelf, identity_key
+from graftwork.core.store_root import store_root
 from graftwork.plugins.encoders import OpenClipSpec
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
@@ -290,16 +291,16 @@ def test_namespace_tells_what_it_holds(tmp_path):
     assert namespace.about() is None
 
 
-def test_default_root_is_the_environment_then_the_users_cache(monkeypatch, tmp_path):
+def test_the_root_is_the_environment_then_the_users_cache(monkeypatch, tmp_path):
     """GRAFTWORK_CACHE, XDG_CACHE_HOME, ~/.cache: the first that is set."""
     monkeypatch.setenv("GRAFTWORK_CACHE", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert default_root() == tmp_path / "own"
+    assert store_root() == tmp_path / "own"
     monkeypatch.setenv("GRAFTWORK_CACHE", "")
-    assert default_root() == tmp_path / "xdg" / "graftwork"
+    assert store_root() == tmp_path / "xdg" / "graftwork"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_root() == tmp_path / ".cache" / "graftwork"
+    assert store_root() == tmp_path / ".cache" / "graftwork"
 
 
 # -- disks and processes -----------------------------------------------------------------------------------------------

@@ -49,12 +49,12 @@ def command(
         write_comparison,
     )
     from ..overrides import parse_set
-    from ..store import default_root
+    from ..store_root import store_root
     from .options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
-    store, folder = Path(cache) if cache else default_root(), Path(out).absolute()
+    store, folder = store_root(cache), Path(out).absolute()
     comparison = compare(given, overrides, default_catalogue(), store, folder, _say)
     written = write_comparison(comparison, folder)
     if style == "json":

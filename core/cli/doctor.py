@@ -35,9 +35,9 @@ def command(style: str) -> None:
 def _cache_check() -> Check:
     from ...registry.hookspecs import Check
     from ..files import StorageError, write_whole
-    from ..store import default_root
+    from ..store_root import store_root
 
-    root = default_root()
+    root = store_root()
     probe = root / "doctor"
     try:
         write_whole(probe, b"ok")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
+from ...registry.field_docs import field_doc
 from ...registry.schema import export_schema
 from ...registry.spec import Spec
 from .case import Case
@@ -84,7 +85,7 @@ def documented(case: Case) -> None:
     assert component.summary.strip(), "the component's summary is empty"
     assert "\n" not in component.summary, "the component's summary is more than one line"
     assert spec.__dict__.get("__doc__"), f"{spec.__name__} has no docstring: it is what editors show for the type"
-    bare = [name for name, field in spec.model_fields.items() if name != "type" and not field.description]
+    bare = [name for name in spec.model_fields if name != "type" and not field_doc(spec, name)]
     assert not bare, f"{spec.__name__}: no docstring under {', '.join(bare)}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..store import default_root
+from ..store_root import store_root
 
 #: Audit events that change a file or folder; the first argument is its path.
 _CHANGES = {
@@ -101,7 +101,7 @@ def writing_only(folder: Path) -> Iterator[list[str]]:
     inside.mkdir(exist_ok=True)
     tempfile.tempdir = str(folder)
     os.chdir(inside)
-    _WATCH.folders = tuple(os.path.realpath(one) for one in (folder, default_root()))
+    _WATCH.folders = tuple(os.path.realpath(one) for one in (folder, store_root()))
     _WATCH.tried = []
     try:
         yield _WATCH.tried

@@ -16,7 +16,7 @@ import datasets
 from ...core.dataset import DataError, Dataset, DatasetContent, Media, some_of
 from ...core.events import StageAdvanced, StageStarted
 from ...core.pictures import decode
-from ...core.store import default_root
+from ...core.store_root import store_root
 from ...registry.nearest import nearest
 from . import HuggingFaceSpec
 from .arrow_pictures import picture_rows
@@ -90,7 +90,7 @@ class HuggingFace(Dataset):
 
     def _streamed(self, split: str, table: Any) -> Iterator[Record]:
         """The first rows of a stream; each picture is kept in the store, once."""
-        store = self.files.store or default_root()
+        store = store_root(self.files.store)
         stage = f"stream {split}"
         self.files.tell(StageStarted(stage, self.cap or 0))
         raw = table.cast_column(self.spec.image, datasets.Image(decode=False))
