@@ -47,6 +47,7 @@ from graftwork.core.roles import (
 )
 from graftwork.core.task import Task
 from graftwork.core.tower_adapter import TowerAdapter
+from graftwork.core.tower_error import TowerError
 from graftwork.registry.component import Component
 from graftwork.registry.spec import Items
 from graftwork.triton_kernels import similarity_graph
@@ -267,9 +268,12 @@ class Changed(nn.Module):
 
 class LastBias(TowerAdapter):
     start = 0.0
+    spends = False
 
     def __init__(self, spec: Any, towers: Any) -> None:
         super().__init__()
+        if spec.budget and not self.spends:
+            raise TowerError("adapter.budget: a bias has the size it has; remove the budget")
         self.spec = spec
         self.block = [towers[0].blocks[-1]]
         self.tower = nn.Module()
@@ -301,6 +305,11 @@ class LeavesItself(LastBias):
         self.block[0].down = Changed(frozen, self.tower.delta)
         yield
         self.block[0].down = frozen
+
+
+@fault("tower_adapter", "budget", TowerAdapterSpec)
+class Spends(LastBias):
+    spends = True
 
 
 @fault("tower_adapter", "frozen_weights", TowerAdapterSpec)

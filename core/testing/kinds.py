@@ -42,6 +42,7 @@ _MODULE = _checks(
     gradients="within two steps every trainable parameter, and no other, has a finite gradient",
     state_dict="saved by safetensors and loaded into a new one, it gives the same bits",
 )
+_BUDGET = _checks("modules", budget="with a `budget` no more is trainable than that share of the frozen parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ KINDS: tuple[Kind, ...] = (
             restored="afterwards the towers' modules are the frozen ones, also after an error",
             frozen_weights="the towers' own weights get no gradient and stay as they are",
         ),
+        *_BUDGET,
         *(check for check in _MODULE if check.name != "parameter_count"),
         kind="adapter",
     ),
@@ -187,6 +189,7 @@ KINDS: tuple[Kind, ...] = (
             masked_tokens="what a masked token holds matters to no other one",
             names_by_stream="parameters are named by stream first",
         ),
+        *_BUDGET,
         *_MODULE,
         kind="adapter",
     ),

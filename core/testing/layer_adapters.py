@@ -29,6 +29,11 @@ def _meetings(case: Case) -> list[Meeting]:
     ]
 
 
+def frozen() -> int:
+    """Parameters that the towers are said to have."""
+    return FROZEN
+
+
 def make(case: Case, seed: int = 0) -> LayerAdapter:
     """For two meetings of an image and a text tower; a budget is one of a million frozen parameters."""
     meetings = _meetings(case)

@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ..tower_error import TowerError
 from .case import Case
 from .check import NotApplicable
 from .same import assert_same
@@ -41,8 +43,32 @@ def parameter_count(case: Case) -> None:
     declared: int | None = import_module(case.kind.module).declared(case)
     if declared is None:
         raise NotApplicable("its spec does not tell its parameters beforehand")
-    built = sum(parameter.numel() for parameter in trainable(case.make()).values())
+    built = _size(case)
     assert built == declared, f"the spec says {declared} trainable parameters, and {built} are built"
+
+
+def budget(case: Case) -> None:
+    """Half of what is built without one; what it cannot keep it refuses."""
+    fields = case.component.spec.model_fields
+    needed = {name: value for name, value in case.example.items() if name == "type" or fields[name].is_required()}
+    frozen: int = import_module(case.kind.module).frozen()
+    most = _size(case) // 2
+    asked = {**needed, "budget": {"trainable_share": most / frozen}}
+    try:
+        case.validated(asked)
+    except ValidationError as error:
+        raise NotApplicable("its spec takes no budget beside its required fields") from error
+    try:
+        built = _size(Case(case.component, asked, case.kind, case.catalogue))
+    except TowerError:
+        return
+    assert built <= most, (
+        f"a budget of {most} trainable parameters, and {built} are built: find sizes that keep it, or raise TowerError"
+    )
+
+
+def _size(case: Case) -> int:
+    return sum(parameter.numel() for parameter in trainable(case.make()).values())
 
 
 def gradients(case: Case) -> None:

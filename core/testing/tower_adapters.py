@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..tower_adapter import TowerAdapter
-from ..towers.tower import Tower
+from ..towers.tower import Tower, frozen_parameters
 from .case import Case
 from .modules import moved
 from .same import assert_same
@@ -67,6 +67,11 @@ class Grafted(nn.Module):
         with self.adapter.installed():
             given: Tensor = self.towers[0].model(x)
             return given
+
+
+def frozen() -> int:
+    """Parameters of the tower."""
+    return frozen_parameters(_towers())
 
 
 def make(case: Case, seed: int = 0) -> Grafted:
