@@ -24,8 +24,14 @@ class Score:
         """Over these values, one a seed."""
         return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, tuple(values))
 
+    @classmethod
+    def from_result(cls, figure: Mapping[str, Any]) -> Score:
+        """Of a metric in ``result.json``."""
+        return cls(figure["mean"], figure["std"], tuple(figure["per_seed"]))
+
     def __str__(self) -> str:
-        return f"{self.mean:.4f} ± {self.std:.4f}"
+        """One seed has no spread, and none is claimed."""
+        return f"{self.mean:.4f} (1 seed)" if len(self.per_seed) == 1 else f"{self.mean:.4f} ± {self.std:.4f}"
 
 
 @dataclass(frozen=True, slots=True)

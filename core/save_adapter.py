@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import __version__
 from .experiment import Experiment
+from .measured import Score
 from .run_folder import seal, write_json, write_tensors
 from .trial import Trial
 
@@ -52,9 +53,7 @@ def _base_model(trial: Trial[Any]) -> dict[str, str | None]:
 
 def model_card(trial: Trial[Any], result: dict[str, Any]) -> str:
     """A short README with what the adapter is and what was measured, every condition named."""
-    metrics = "\n".join(
-        f"| {name} | {figure['mean']:.4f} ± {figure['std']:.4f} |" for name, figure in result["test"].items()
-    )
+    metrics = "\n".join(f"| {name} | {Score.from_result(figure)} |" for name, figure in result["test"].items())
     return f"""---
 library_name: graftwork
 tags: [graftwork, adapter]

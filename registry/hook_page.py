@@ -47,7 +47,7 @@ def parts_of(hook: Callable[..., Any]) -> dict[str, str]:
 def _section(name: str, hook: Callable[..., Any]) -> str:
     parts = {label: text.replace("``", "`") for label, text in parts_of(hook).items()}
     signature = str(inspect.signature(hook)).replace("'", "")
-    lines: list[str] = [f"## {name}", f"```python\ndef {name}{signature}\n```", _wrapped(parts[""]), ""]
+    lines: list[str] = [f"## {name}", f"```python\ndef {name}{signature}: ...\n```", _wrapped(parts[""]), ""]
     lines += [_wrapped(f"- **{label}**: {_sentence(parts[label])}", "  ") for label in LABELS]
     return "\n".join([*lines, ""])
 

@@ -26,4 +26,4 @@ def new(name: str, kind: str, out: Path) -> None:
     from ..new_plugin import new_plugin
 
     folder = new_plugin(name, kind, out)
-    click.echo(f"wrote {folder}\n\n  cd {folder}\n  pip install -e .[test]\n  pytest\n  graftwork run example.json")
+    click.echo(f'wrote {folder}\n\n  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  graftwork run example.json')

@@ -19,6 +19,7 @@ from ...core.events import (
     StageStarted,
     TrainingFinished,
 )
+from ...core.measured import Score
 from ...core.reporter import Reporter
 from ...registry.errors import one_line
 from . import ConsoleSpec
@@ -98,7 +99,7 @@ def result_table(result: dict[str, Any]) -> Table:
     table.add_column("metric")
     table.add_column("mean ± s.d.", justify="right")
     for name, figure in result["test"].items():
-        table.add_row(name, f"{figure['mean']:.4f} ± {figure['std']:.4f}")
+        table.add_row(name, str(Score.from_result(figure)))
     parameters, memory = result["parameters"], max(one["peak_memory_mb"] for one in result["stages"].values())
     table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
     table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
