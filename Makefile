@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks docs docs-external clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -51,6 +51,16 @@ pocket-towers: $(READY)
 # The reference of all hooks, from their specifications; a test compares.
 hooks: $(READY)
 	$(BIN)/graftwork plugins hooks > docs/hooks.md
+
+# The site, in build/docs. A broken link, a missing anchor, a page outside the contents, a docstring that cannot be read: each
+# is an error. Everything is read anew (-E), since a page that is not read again does not repeat its warnings.
+docs: $(READY)
+	rm -rf build/docs
+	$(BIN)/sphinx-build -W --keep-going -n -q -E -c docs -d build/doctrees . build/docs
+
+# Links to other sites; needs a network that reaches them.
+docs-external: $(READY)
+	$(BIN)/sphinx-build -b linkcheck -q -E -c docs -d build/doctrees-external . build/docs-external
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -55,10 +55,10 @@ def gcn_bottleneck(
         w_self: [r, r], W0: weights of a node's own state; none by default (the plain GCN).
         norm: how Â is normalised, see `propagate`.
         activation: phi.
-        scale: a.
+        scale: the factor a.
 
     Returns:
-        [N, d], of x's dtype (autocast: what its addition gives).
+        [N, d], of x's dtype (under autocast that of its addition).
 
     Raises:
         ValueError: as `propagate`, and for an activation of another name.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Tolerance:
-    """|found - expected| <= relative * (the largest |expected| of the row) + absolute, a row being the last dimension.
+    """`|found - expected| <= relative * (the row's largest |expected|) + absolute`, a row being the last dimension.
 
     The largest of the row rather than the number itself, as a sum's rounding is as large as its terms.
     """
