@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from graftwork.registry.discovery import default_catalogue
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.json"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -52,20 +49,6 @@ def test_the_cross_modal_examples_run_and_weigh_what_the_plan_says(task: str, tm
     result = pipeline.run(tmp_path / "run", tmp_path / "store").result
     assert plan.trainable == result["parameters"]["trainable"]
     assert 0.05 < result["adapter"]["share_of_frozen"] < 0.08
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_between_documents_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file or folder of the repository."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
-
-
-def test_the_pipeline_of_the_readme_is_valid() -> None:
-    """Its first JSON block is a whole spec."""
-    block = re.search(r"```json\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert block is not None
-    assert Pipeline.from_dict(json.loads(block.group(1))).spec.name == "ganet-digits"
 
 
 def test_the_readme_lists_every_built_in() -> None:
