@@ -86,12 +86,9 @@ def make_plan(
         nodes = nodes_in_words(spec.graph, spec.dataset)
         stages.append(StagePlan("graph", f"{_type(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
     trials = trial_count(spec)
-    stages.append(
-        StagePlan(
-            "train",
-            f"{_type(spec.adapter)}: {trials} combinations x {len(spec.seeds)} seeds, {spec.trainer.epochs} epochs",
-        )
-    )
+    counts = f"{_counted(trials, 'combination')} x {_counted(len(spec.seeds), 'seed')}"
+    counts += f", {_counted(spec.trainer.epochs, 'epoch')}"
+    stages.append(StagePlan("train", f"{_type(spec.adapter)}: {counts}"))
     select = f"selected on {spec.evaluation.select_on}" if spec.evaluation.select_on != "none" else "no selection"
     policy = f", {spec.evaluation.inductive} ({policy_in_words(spec)})" if spec.level == "features" else ""
     stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}{policy}"))
@@ -114,6 +111,10 @@ def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
 
 def _splits_used(spec: PipelineSpec) -> list[str]:
     return list(dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on]))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _type(spec: Any) -> str:

@@ -223,7 +223,7 @@ def test_a_component_is_shown():
         "documentation": "Share of a layer's inputs that its update does not see in training.",
     }
     out, err = graftwork("components", "show", "dataset", "image_folder")
-    assert "root: string, at least 1 letters; required" in out
+    assert "root: string, at least 1 letter; required" in out
     assert 'example: {"type": "image_folder", "root": "..."}' in out
     assert err == ""
 

@@ -21,9 +21,9 @@ _BOUNDS = {
     "exclusiveMinimum": "above {}",
     "maximum": "at most {}",
     "exclusiveMaximum": "below {}",
-    "minLength": "at least {} letters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
+    "minLength": "at least {} letter{s}",
+    "minItems": "at least {} item{s}",
+    "maxItems": "at most {} item{s}",
     "pattern": "matching {}",
 }
 _SCALARS = {"string": "...", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}, "null": None}
@@ -105,7 +105,9 @@ def _field(name: str, field: Json, required: bool, definitions: Json) -> dict[st
 
 def takes(field: Json, definitions: Json) -> str:
     """The values that a field may have, in words."""
-    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
+    bounds = [
+        text.format(field[key], s="" if field[key] == 1 else "s") for key, text in _BOUNDS.items() if key in field
+    ]
     return ", ".join([_kind(field, definitions), *bounds])
 
 

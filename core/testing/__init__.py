@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .case import Case
     from .check import Check, ConformanceError, NotApplicable
-    from .component_checks import Outcome, check_component, checks_for, run_checks
-    from .installed_plugin import check_plugin
+    from .component_checks import Outcome, UnknownCheck, check_component, checks_for, run_checks
+    from .installed_plugin import UnknownPlugin, check_plugin
     from .kinds import KINDS, Kind
     from .parametrize import parametrize_with_checks
     from .suites import (
@@ -56,6 +56,8 @@ _HOMES = {
     "RegularizerSuite": "suites",
     "ReporterSuite": "suites",
     "TaskSuite": "suites",
+    "UnknownCheck": "component_checks",
+    "UnknownPlugin": "installed_plugin",
     "check_component": "component_checks",
     "check_plugin": "installed_plugin",
     "checks_for": "component_checks",
@@ -83,6 +85,8 @@ __all__ = [
     "RegularizerSuite",
     "ReporterSuite",
     "TaskSuite",
+    "UnknownCheck",
+    "UnknownPlugin",
     "check_component",
     "check_plugin",
     "checks_for",
