@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from ..registry.catalogue import Catalogue
 from ..registry.errors import GraftworkError
+from ..registry.loading import said
+from ..registry.nearest import nearest
 from ..registry.spec import Spec
 
 
@@ -16,12 +19,17 @@ class BuildError(GraftworkError):
 def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) -> Any:
     """Import and call what the spec's component names. Raises ``BuildError`` when its module cannot be imported."""
     component = catalogue.component_of(spec)
+    owner = catalogue.owner(component)
+    what = f"{component.kind} `{component.type}` of {owner} cannot be imported from {component.build}"
+    module, _, attribute = component.build.partition(":")
     try:
-        builder = component.load()
-    except (ImportError, AttributeError) as error:
-        owner = catalogue.owner(component)
-        raise BuildError(
-            f"{component.kind} `{component.type}` of {owner} cannot be imported from {component.build}: {error}; "
-            f"reinstall {owner.distribution} or what it needs"
-        ) from error
-    return builder(spec, *arguments, **keywords)
+        found = import_module(module)
+    except ImportError as error:
+        raise BuildError(f"{what}: {error}; reinstall {owner.distribution} or what it needs") from error
+    except Exception as error:  # a third party's module may raise anything
+        raise BuildError(f"{what}: {said(error)}") from error
+    if not hasattr(found, attribute):
+        near = nearest(attribute, vars(found))
+        hint = f"did you mean `{near}`?" if near else f"`build` of its Component names what {module} does not have"
+        raise BuildError(f"{what}: there is no `{attribute}`; {hint}")
+    return getattr(found, attribute)(spec, *arguments, **keywords)

@@ -33,7 +33,7 @@ class CaptionerStage:
     ) -> None:
         component = catalogue.component_of(spec)
         self.spec, self.type, self._catalogue, self._device = spec, component.type, catalogue, device
-        self.identity = {"component": component.name, "implementation": component.version, **spec.identity()}
+        self.identity = {"component": component.name, "implementation": component.implementation, **spec.identity()}
         self._namespace = Namespace(store, "descriptions", self.identity)
         self._captioner: Captioner | None = None
 

@@ -125,7 +125,7 @@ class EncoderTower:
 
     def _named(self) -> Namespace:
         component = self._catalogue.component_of(self.spec)
-        identity = {"component": component.name, "implementation": component.version, **self.spec.identity()}
+        identity = {"component": component.name, "implementation": component.implementation, **self.spec.identity()}
         return Namespace(self._store, "features", identity)
 
     def _shelf(self, form: Form, modality: str) -> ArrayShelf | None:

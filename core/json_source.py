@@ -144,6 +144,11 @@ class _Reader:
         at = self.skip(at)
         if self.text[at : at + 1] == closing:
             return at
+        if at >= len(self.text):
+            line, column = _line_column(self.text, self.offsets[path])
+            self.fail(
+                f"the file ends, and what was opened in line {line}, column {column} lacks its `{closing}`", at, path
+            )
         if self.text[at : at + 1] != ",":
             self.fail(f"expected `,` or `{closing}`", at, path)
         following = self.skip(at + 1)

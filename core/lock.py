@@ -1,7 +1,7 @@
 """A lock: everything that a pipeline's numbers depend on and that can be told before a model is loaded. Light.
 
     {"lock": 1, "graftwork": VERSION, "pipeline": SPEC, "plugins": {NAME: {"distribution": D, "version": V}},
-     "components": {KIND.TYPE: VERSION}, "versions": {PACKAGE: VERSION},
+     "components": {KIND.TYPE: VERSION or "VERSION, source DIGEST"}, "versions": {PACKAGE: VERSION},
      "models": {"encoder": IDENTITY, "captioner": IDENTITY},
      "encoder": {MODALITY: {"weights": SHA256, "revision": R}},
      "start_from": SHA256, "data_fingerprint": SHA256, "sha256": over all of the above}
@@ -82,7 +82,7 @@ def make_lock(
                 name: {"distribution": one.distribution, "version": one.version}
                 for name, one in sorted(plugins.items())
             },
-            "components": {one.name: one.version for one in sorted(components, key=lambda one: one.name)},
+            "components": {one.name: one.implementation for one in sorted(components, key=lambda one: one.name)},
             "versions": installed_versions(),
             "models": _models(spec),
             "encoder": dict(_noted_weights(spec, catalogue, store)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..registry.catalogue import Catalogue
-from .adapter import Adapter
+from .adapter import Adapter, require_shape, require_width
 from .assemble import build
 from .dataset import DataError
 from .fusion import CrossAttention, TokenPair
@@ -60,6 +60,7 @@ class GraftedModel(TrainableModel):
         """One adapted vector an item, [N, width]."""
         x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
         adapted: Tensor = self.adapter(x) if nodes.graph is None else self.adapter(x, nodes.graph)
+        require_shape(self.adapter, adapted, len(x))
         return adapted if nodes.layout is None else read_out(adapted, nodes.layout, self._readout)
 
     def fused(self, inputs: Tensor | TokenPair) -> Tensor:
@@ -88,7 +89,7 @@ def build_model(
         raise DataError("the task has no head, and nothing else makes logits; add one")
     if not spec.task.head.uses_prompts():
         prompts = None
-    item = item_width(spec.graph, adapter.output_width)
+    item = item_width(spec.graph, require_width(adapter))
     if prompts is not None and prompts.vectors.shape[-1] != item:
         raise DataError(
             f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "

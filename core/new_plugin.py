@@ -28,12 +28,13 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir() and path.name != COMMON))
 
 
-def new_plugin(name: str, kind: str, out: Path) -> Path:
+def new_plugin(name: str, kind: str, out: Path, type_: str | None = None) -> Path:
     """Write package ``name`` with one component of ``kind`` into ``out / name``; returns that folder.
 
+    The component is of ``type_``; by default of the package's name without ``graftwork-``, in snake case.
     Raises ``NewPluginError`` for a name that pip or Python cannot take, an unknown kind, or a folder that is there.
     """
-    words = _words(name, kind)
+    words = _words(name, kind, type_)
     folder = out / name
     if folder.exists():
         raise NewPluginError(f"{folder} is there already; take another name, or another --out")
@@ -47,7 +48,7 @@ def new_plugin(name: str, kind: str, out: Path) -> Path:
     return folder
 
 
-def _words(name: str, kind: str) -> dict[str, str]:
+def _words(name: str, kind: str, chosen: str | None) -> dict[str, str]:
     """What stands in the templates to what takes its place."""
     if kind not in kinds():
         near = nearest(kind, kinds())
@@ -58,11 +59,13 @@ def _words(name: str, kind: str) -> dict[str, str]:
             f"`{name}` is no name of a package: letters and digits, with `-`, `_` or `.` between (graftwork-{kind})"
         )
     module = re.sub(r"[-_.]+", "_", name).lower()
-    type_ = module.removeprefix("graftwork_")
+    type_ = chosen or module.removeprefix("graftwork_")
+    if chosen and not _TYPE.match(chosen):
+        raise NewPluginError(f"--type `{chosen}` is no type: small letters, digits and `_`, a letter first (gated_mlp)")
     if not _TYPE.match(type_) or module == "graftwork":
         raise NewPluginError(
             f"`{name}` gives the type `{type_}`, and a type begins with a letter (and is not graftwork); "
-            f"take a name such as graftwork-my-{kind}"
+            f"take a name such as graftwork-my-{kind}, or name one with --type"
         )
     return {
         "plugin-dist": name,

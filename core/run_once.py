@@ -60,7 +60,8 @@ class RunOnce:
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
             "graftwork": __version__,
             "components": {
-                one.name: one.version for one in sorted(components_in(spec, self.catalogue), key=lambda one: one.name)
+                one.name: one.implementation
+                for one in sorted(components_in(spec, self.catalogue), key=lambda one: one.name)
             },
             "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
             "weights": {

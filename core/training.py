@@ -106,7 +106,10 @@ def train(
 
 def _require_finite(value: float, epoch: int) -> None:
     if not math.isfinite(value):
-        raise TrainingError(f"the loss is no longer finite in epoch {epoch}; lower trainer.optimizer.lr")
+        cause = "lower trainer.optimizer.lr" + (
+            ", unless what adapter or head gives is not finite from the start" if epoch == 1 else ""
+        )
+        raise TrainingError(f"the loss is no longer finite in epoch {epoch}; {cause}")
 
 
 class _Loop:

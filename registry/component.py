@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, get_args
 
 from .errors import GraftworkError
+from .source import source_digest
 from .spec import Spec
 
 SpecClass = type[Spec]
@@ -39,6 +40,7 @@ class Component:
     #: One line for ``graftwork components list``.
     summary: str
     #: Raise it whenever the same spec starts to give other outputs: it is part of every cache key.
+    #: (So is a digest of a third party's source; but what a component needs may lie outside its package.)
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -58,6 +60,15 @@ class Component:
     def name(self) -> str:
         """``kind.type``, the name in the exported schema."""
         return f"{self.kind}.{self.type}"
+
+    @property
+    def implementation(self) -> int | str:
+        """What its outputs are kept under: its version, and of a third party's also a digest of its package's source.
+
+        So an edit counts at once, whether or not its author has raised ``version``.
+        """
+        source = source_digest(self.spec.__module__)
+        return self.version if source is None else f"{self.version}, source {source}"
 
     def ready_spec(self) -> SpecClass:
         """The spec class, its validator built. Raises ``SpecClassError``."""

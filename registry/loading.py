@@ -45,6 +45,8 @@ def load_plugin(entry: EntryPoint) -> Plugin:
             components = _register(module, notes)
     except BREAKAGE as error:
         failure = said(error)
+        if isinstance(error, ModuleNotFoundError) and error.name == entry.value.partition(":")[0]:
+            failure += f", which its entry point `{entry.name} = {entry.value}` in group {entry.group} names"
     if isinstance(module, ModuleType) and (names := replaced_in_torch(module)):
         notes.append(f"puts its own in place of {_few(names)}: numbers may differ from those without it")
     api = getattr(module, "GRAFTWORK_API", None)
@@ -67,7 +69,8 @@ def said(error: BaseException) -> str:
 def _register(module: Any, notes: list[str]) -> tuple[Component, ...]:
     api = getattr(module, "GRAFTWORK_API", None)
     if api != API_VERSION:
-        raise PluginRejected(f"declares GRAFTWORK_API = {api!r}; this Graftwork speaks {API_VERSION}")
+        hint = f"; write GRAFTWORK_API = {API_VERSION} into {module.__name__}" if api is None else ""
+        raise PluginRejected(f"declares GRAFTWORK_API = {api!r}; this Graftwork speaks {API_VERSION}{hint}")
     if reason := _mistaken_hook(module):
         raise PluginRejected(reason)
     manager = new_manager()

@@ -145,3 +145,12 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NewPluginError, match="is there already"):
         new_plugin("acme-x", "head", tmp_path)
     assert not (tmp_path / "acme-x" / "src" / "acme_x" / "head.py").exists()
+
+
+def test_the_type_may_be_named(tmp_path: Path) -> None:
+    """The package is called one thing, and the component another."""
+    folder = new_plugin("acme-gates", "adapter", tmp_path, "gated_mlp")
+    assert json.loads((folder / "example.json").read_text())["adapter"] == {"type": "gated_mlp"}
+    assert "class GatedMlp(Adapter)" in (folder / "src" / "acme_gates" / "adapter.py").read_text()
+    with pytest.raises(NewPluginError, match="--type `Gated` is no type"):
+        new_plugin("acme-other", "adapter", tmp_path, "Gated")

@@ -115,3 +115,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except Exception as error:
+        from .plugin_fault import plugin_fault
+
+        if (told := plugin_fault(error)) is None:
+            raise
+        click.echo(told, err=True)
+        sys.exit(1)

@@ -15,15 +15,16 @@ def command() -> None:
 @command.command("new", epilog="Example: graftwork plugin new graftwork-shift --kind adapter")
 @click.argument("name")
 @click.option("--kind", required=True, help="What it brings: adapter, encoder, graph, captioner, expert, head ...")
+@click.option("--type", "type_", help="What a spec calls it. [default: NAME in snake case, without `graftwork-`]")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     help="The folder to write the package's folder into. [default: here]",
 )
-def new(name: str, kind: str, out: Path) -> None:
+def new(name: str, kind: str, type_: str | None, out: Path) -> None:
     """Write package NAME: a component that works, its tests, the kit, and a pipeline that trains with it."""
     from ..new_plugin import new_plugin
 
-    folder = new_plugin(name, kind, out)
+    folder = new_plugin(name, kind, out, type_)
     click.echo(f'wrote {folder}\n\n  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  graftwork run example.json')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,22 @@ def find_plugin(name: str, catalogue: Catalogue) -> Plugin:
     if name not in known:
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else f"installed: {', '.join(one.name for one in catalogue.plugins)}"
+        if _is_installed(name):
+            hint = (
+                f"a package of that name is installed, and has no entry point in the group {GROUP}: see its pyproject"
+            )
         raise UnknownPlugin(f"no plugin is called `{name}`; {hint}")
     plugin = known[name]
     if plugin.failure:
         raise BrokenPlugin(f"plugin {plugin.name} of {plugin} could not be loaded: {plugin.failure}")
     return plugin
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        return bool(version(distribution))
+    except (PackageNotFoundError, ValueError):
+        return False
 
 
 def plugin_attribute(plugin: Plugin, name: str) -> Any:
@@ -96,8 +107,20 @@ def check_plugin(
 Planned = tuple[Component, Check | None, Case | Outcome, int, str | None]
 
 
+def require_known_tables(plugin: Plugin) -> None:
+    """Whether its tables name its own components: what is misspelt is not tried. Raises ``UnknownPlugin``."""
+    names = [one.name for one in plugin.components]
+    for table in ("graftwork_examples", "graftwork_expected_failures"):
+        for name in plugin_attribute(plugin, table) or {}:
+            if name not in names:
+                near = nearest(name, names)
+                hint = f"did you mean `{near}`?" if near else f"it has: {', '.join(names) or 'none'}"
+                raise UnknownPlugin(f"{table} of plugin {plugin.name} names `{name}`, which it does not bring; {hint}")
+
+
 def planned(plugin: Plugin, components: Sequence[Component], folder: Path, catalogue: Catalogue) -> Iterator[Planned]:
     """Each check to come with its case; in the place of a case, what is already known of a component without one."""
+    require_known_tables(plugin)
     failing: Mapping[str, Mapping[str, str]] = plugin_attribute(plugin, "graftwork_expected_failures") or {}
     for component in components:
         expected = known_checks(component, failing.get(component.name))
