@@ -19,7 +19,7 @@ from ...core.events import (
     StageStarted,
     TrainingFinished,
 )
-from ...core.measured import Score
+from ...core.measured import Kept, Score
 from ...core.reporter import Reporter
 from ...registry.errors import one_line
 from . import ConsoleSpec
@@ -102,6 +102,8 @@ def result_table(result: dict[str, Any]) -> Table:
         table.add_row(name, str(Score.from_result(figure)))
     parameters, memory = result["parameters"], max(one["peak_memory_mb"] for one in result["stages"].values())
     table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
+    if kept := Kept.from_result(result):
+        table.add_row("epoch kept", str(kept))
     table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
     table.add_row("peak memory", f"{memory:,.0f} MB")
     return table
