@@ -42,8 +42,7 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
 LEGEND = (
     "mean ± sample standard deviation over the seeds; trainable parameters, and numbers fitted without training; "
     "seconds of one training of the chosen combination; peak resident memory of the whole process, earlier runs of it "
-    "included; combinations of search values tried on validation; the epoch that validation chose, seed by seed, of those "
-    "trained"
+    "included; combinations of search values tried on validation; the epochs that validation chose, seed by seed"
 )
 
 
