@@ -149,6 +149,14 @@ def test_a_run_into_a_file_is_plain_lines(file: io.StringIO) -> None:
     assert "threshold" not in "".join(said)
 
 
+def test_notes_and_paths_are_one_line_as_they_are(file: io.StringIO) -> None:
+    """Longer than a line of a terminal, with brackets: a file has them whole."""
+    note, folder = f"{{'head': ['linear']}} is out: {'x' * 150}", f"runs/[bold]/{'y' * 150}"
+    assert shown([events.Note(note), events.RunFinished(folder, RESULT)], False, file) == (
+        f"note {note}\nsaved in {folder}\n"
+    )
+
+
 def test_a_whole_run_whose_output_is_redirected_says_its_stages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

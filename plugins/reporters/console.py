@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console as Terminal
 from rich.table import Table
+from rich.text import Text
 
 from ...core.events import (
     EpochFinished,
@@ -53,7 +54,7 @@ class Console(Reporter):
             case TrainingFinished():
                 self._finish_training(event)
             case Note():
-                self._terminal.print(f"[yellow]note[/yellow] {event.message}")
+                self._terminal.print(Text.assemble(("note", "yellow"), f" {event.message}"), soft_wrap=True)
             case RunFinished():
                 if self._trained is not None:  # the values beside the bar were those of the latest training
                     self._shown.advance(TRAIN, self._trained, _said("chosen: ", event.result["chosen"]))
@@ -62,7 +63,7 @@ class Console(Reporter):
                     self._terminal.print(result_table(event.result))
                     self._terminal.print(conditions(event.result), soft_wrap=True)
                     self._terminal.print(examples(event.result), end="", soft_wrap=True, markup=False)
-                self._terminal.print(f"saved in {event.folder}")
+                self._terminal.print(f"saved in {event.folder}", markup=False, soft_wrap=True)
             case _:
                 pass
 
