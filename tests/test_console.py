@@ -63,6 +63,14 @@ def test_a_slow_stage_is_a_line_every_thirty_seconds(lines: Lines, file: io.Stri
     assert file.getvalue().splitlines() == said
 
 
+def test_less_than_a_second_is_not_told(lines: Lines, file: io.StringIO, clock: Clock) -> None:
+    """``0 s`` would say nothing."""
+    lines.begin("read", 2, 0, "")
+    clock.now += 0.9
+    lines.advance("read", 2)
+    assert file.getvalue() == "read: 0 of 2\nread: 2 of 2\n"
+
+
 def test_what_is_all_stored_is_one_line(lines: Lines, file: io.StringIO) -> None:
     """It begins and ends in it."""
     lines.begin("encode image", 8, 8, "8 stored")

@@ -125,7 +125,7 @@ class Lines:
     def _say(self, stage: str, note: str) -> None:
         own, now = self._running[stage], self._clock()
         amount = f"{own.done:,} of {own.total:,}" if own.total else f"{own.done:,}"
-        seconds = f"{now - own.began:.0f} s" if now > own.began else ""
+        seconds = f"{now - own.began:.0f} s" if now - own.began >= 1 else ""
         said = ", ".join(part for part in (amount, seconds, note) if part)
         self._terminal.print(f"{stage}: {said}", markup=False, soft_wrap=True)
         own.told, own.told_done = now, own.done
