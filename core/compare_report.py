@@ -9,7 +9,7 @@ from typing import Any
 from .compare import Comparison
 from .files import write_whole
 from .run_folder import write_json
-from .tables import csv_table, markdown_table
+from .tables import csv_table, markdown_table, values_in_words
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
@@ -27,21 +27,30 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
     """Headers and cells, a row a run, in the order given."""
     metrics = list(dict.fromkeys(entry.measured.metric for entry in comparison.entries))
     what = f" {metrics[0]}" if len(metrics) == 1 else ""
-    headers = ["run", f"test{what}", f"val{what}", "trainable", "fitted", "seconds", "peak MB", "combinations"]
+    headers = ["run", f"test{what}", f"val{what}", "trainable", "fitted", "seconds", "peak MB"]
+    headers += ["combinations", "epochs kept"]
     rows = []
     for entry in comparison.entries:
         found = entry.measured
         counts = [f"{count:,}" for count in (found.trainable, found.fitted)]
-        cost = [f"{found.seconds:.2f}", f"{found.peak_memory_mb:,.0f}", str(found.tried)]
-        rows.append([entry.name, str(found.test), str(found.val or "–"), *counts, *cost])
+        cost = [f"{found.seconds:.2f}", f"{found.peak_memory_mb:,.0f}"]
+        chosen = [str(found.tried), str(found.epochs_kept or "–")]
+        rows.append([entry.name, str(found.test), str(found.val or "–"), *counts, *cost, *chosen])
     return headers, rows
 
 
 LEGEND = (
     "mean ± sample standard deviation over the seeds; trainable parameters, and numbers fitted without training; "
     "seconds of one training of the chosen combination; peak resident memory of the whole process, earlier runs of it "
-    "included; combinations of search values tried on validation"
+    "included; combinations of search values tried on validation; the epochs that validation chose, seed by seed"
 )
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """The search values that each run's validation chose, and what makes a run's figures say less than they seem to."""
+    chosen = [(entry.name, entry.result["chosen"]) for entry in comparison.entries]
+    lines = [f"chosen by {name}: {values_in_words(values)}" for name, values in chosen if values]
+    return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
 
 
 def comparability(comparison: Comparison) -> list[str]:
@@ -56,6 +65,7 @@ def comparability(comparison: Comparison) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """The table, what differs, what is shared, what failed."""
     lines = ["# Comparison\n", markdown_table(*comparison_table(comparison)), f"{LEGEND}.\n"]
+    lines += [f"- {line}" for line in comparison_notes(comparison)]
     lines += [f"- **{line}**" for line in comparability(comparison)]
     lines += [f"- {condition}: {value}" for condition, value in comparison.shared.items()]
     lines += [f"- failed: {name}: {error}" for name, error in comparison.failures.items()]
@@ -66,7 +76,13 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything as plain JSON."""
     return {
         "runs": [
-            {"name": entry.name, "folder": str(entry.folder), **asdict(entry.measured)} for entry in comparison.entries
+            {
+                "name": entry.name,
+                "folder": str(entry.folder),
+                **asdict(entry.measured),
+                "chosen": entry.result["chosen"],
+            }
+            for entry in comparison.entries
         ],
         "comparable": not comparison.differences,
         "differences": [one.to_json() for one in comparison.differences],
@@ -79,7 +95,8 @@ def _flat(comparison: Comparison) -> list[dict[str, Any]]:
     rows = []
     for entry in comparison.entries:
         found = asdict(entry.measured)
-        test, val = found.pop("test"), found.pop("val") or {}
+        test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
+        found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None
         rows.append({"name": entry.name, **scores, "val_std": val.get("std"), **found})
     return rows

@@ -35,6 +35,44 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The epochs that validation chose."""
+
+    #: From 1; 0 is the start.
+    per_seed: tuple[int, ...]
+    #: How many each training had; ``None`` in a result that does not say so yet.
+    of: int | None
+
+    @classmethod
+    def from_result(cls, result: Mapping[str, Any]) -> Kept | None:
+        """Of a ``result.json``; ``None`` where nothing was trained or nothing selected."""
+        epochs, trainable = result.get("epochs"), result["parameters"]["trainable"]
+        if epochs == 0 or not trainable or None in result["selection"]["per_seed"]:
+            return None
+        return cls(tuple(result["epochs_kept"]), epochs)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.per_seed)) + (f" of {self.of}" if self.of else "")
+
+    def notes(self, seeds: Sequence[int]) -> tuple[str, ...]:
+        """A line for the start and for the first of several epochs, where a seed kept it."""
+        lines = []
+        for epoch, trained in ((0, "anything"), (1, "much")):
+            early = [str(seed) for seed, kept in zip(seeds, self.per_seed, strict=True) if kept == epoch]
+            if early and epoch < (self.of or 0):
+                who = f"seed{'s' if len(early) > 1 else ''} {', '.join(early)}"
+                why = f"validation was best before {trained} was trained"
+                lines.append(f"{who} kept epoch {epoch} of {self.of}: {why}; the score says little about the training")
+        return tuple(lines)
+
+
+def notes_of(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes the figures of a ``result.json`` say less than they seem to, a line each."""
+    kept = Kept.from_result(result)
+    return kept.notes(result["seeds"]) if kept else ()
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What a run measured."""
 
@@ -56,6 +94,10 @@ class Measured:
     edges: float | None
     #: Combinations of search values that were tried.
     tried: int
+    #: ``None`` where nothing was trained or nothing selected.
+    epochs_kept: Kept | None
+    #: What makes the figures say less than they seem to, a line each.
+    notes: tuple[str, ...]
 
 
 def measured(result: Mapping[str, Any]) -> Measured:
@@ -75,6 +117,8 @@ def measured(result: Mapping[str, Any]) -> Measured:
             statistics.fmean(graph["support_nodes"]) if graph else None,
             statistics.fmean(graph["support_edges"]) if graph else None,
             len(result["tried"]),
+            Kept.from_result(result),
+            notes_of(result),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"the result lacks {error}; run its pipeline again with this version") from None

@@ -53,6 +53,7 @@ def result_of(
         "tried": list(trials),
         "seeds": list(spec.seeds),
         "saved_seed": spec.seeds[saved_index(best)],
+        "epochs": spec.trainer.epochs if trainable else 0,
         "epochs_kept": [one.epoch for one in best.trained],
         **experiment.engine(spec).conditions(best),
         "blend": spec.task.blend,

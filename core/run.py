@@ -16,6 +16,7 @@ from .events import Event, Note, RunFinished, RunStarted, StageFinished
 from .experiment import Experiment
 from .files import sweep_partials
 from .lock import lock_of
+from .measured import notes_of
 from .pipeline_spec import PipelineSpec
 from .reporter import Reporters
 from .result import result_of, saved_index
@@ -80,6 +81,8 @@ def run_pipeline(
                 write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
             for name, usage in experiment.meter.stages.items():
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
+            for line in notes_of(result):
+                tell(Note(line))
             tell(RunFinished(str(folder), result))
         finally:
             reporters.close()

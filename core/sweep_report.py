@@ -12,7 +12,7 @@ from .conditions import differences, shared
 from .files import write_whole
 from .run_folder import write_json
 from .sweep import Point, Sweep
-from .tables import csv_table, label, markdown_table
+from .tables import csv_table, label, markdown_table, values_in_words
 
 NOTE = (
     "Every point is reported, validation and test; the mark is where validation is best. "
@@ -67,25 +67,32 @@ def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
 def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
     """Headers and cells, a row a point."""
     metric = next((point.measured.metric for point in sweep.points if point.measured), "metric")
-    headers = [*sweep.grid, f"val {metric}", f"test {metric}", "edges", "trainable", "seconds", "best on val"]
+    figures = [f"val {metric}", f"test {metric}", "edges", "trainable", "seconds", "epochs kept", "best on val"]
+    headers = [*sweep.grid, *figures]
     rows = []
     for point in sweep.points:
         values = [label(value) for value in point.values.values()]
         if point.measured is None:
-            rows.append([*values, "failed", "failed", "", "", "", ""])
+            rows.append([*values, "failed", "failed", "", "", "", "", ""])
             continue
         found = point.measured
         edges = "–" if found.edges is None else f"{found.edges:,.0f}"
         mark = "✔" if point is sweep.chosen else ""
-        figures = [str(found.val or "–"), str(found.test), edges, f"{found.trainable:,}", f"{found.seconds:.2f}", mark]
-        rows.append([*values, *figures])
+        cost = [edges, f"{found.trainable:,}", f"{found.seconds:.2f}", str(found.epochs_kept or "–")]
+        rows.append([*values, str(found.val or "–"), str(found.test), *cost, mark])
     return headers, rows
+
+
+def sweep_notes(sweep: Sweep) -> list[str]:
+    """What makes the figures of a point say less than they seem to, a line each."""
+    return [f"{point_label(one)}: {line}" for one in sweep.points if one.measured for line in one.measured.notes]
 
 
 def sweep_markdown(sweep: Sweep) -> str:
     """The table with its conditions, differences and failures."""
     results = [point.done.result for point in sweep.points if point.done]
     lines = [f"# {sweep.name}: {', '.join(sweep.grid)}\n", markdown_table(*sweep_table(sweep)), NOTE, ""]
+    lines += [f"- {line}" for line in sweep_notes(sweep)]
     lines += [f"- {condition}: {value}" for condition, value in shared(results).items()]
     lines += [f"- not the same at every point: {one}" for one in _differences(sweep)]
     lines += [f"- failed at {point_label(point)}: {point.failure}" for point in sweep.failures]
@@ -94,7 +101,7 @@ def sweep_markdown(sweep: Sweep) -> str:
 
 def point_label(point: Point) -> str:
     """``graph.threshold 0.8, adapter.bottleneck 16``."""
-    return ", ".join(f"{key} {label(value)}" for key, value in point.values.items())
+    return values_in_words(point.values)
 
 
 def _differences(sweep: Sweep) -> list[Any]:
@@ -113,5 +120,6 @@ def _flat(sweep: Sweep) -> Iterator[dict[str, Any]]:
                 row[f"{split}_mean"], row[f"{split}_std"] = (score.mean, score.std) if score else (None, None)
             row |= {"nodes": found.nodes, "edges": found.edges, "trainable": found.trainable, "fitted": found.fitted}
             row |= {"seconds": found.seconds, "peak_memory_mb": found.peak_memory_mb}
+            row["epochs_kept"] = str(found.epochs_kept) if found.epochs_kept else None
         row["failure"] = str(point.failure) if point.failure else None
         yield row

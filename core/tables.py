@@ -16,6 +16,11 @@ def label(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def values_in_words(values: Mapping[str, Any]) -> str:
+    """``graph.threshold 0.8, adapter.bottleneck 16``."""
+    return ", ".join(f"{key} {label(value)}" for key, value in values.items())
+
+
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A GitHub table; a ``|`` in a cell is escaped."""
     lines = [headers, ["---"] * len(headers), *rows]

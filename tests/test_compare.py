@@ -13,7 +13,14 @@ import pytest
 
 from graftwork.core.cli import main
 from graftwork.core.compare import Comparison, compare
-from graftwork.core.compare_report import comparability, comparison_markdown, comparison_table, write_comparison
+from graftwork.core.compare_report import (
+    comparability,
+    comparison_json,
+    comparison_markdown,
+    comparison_notes,
+    comparison_table,
+    write_comparison,
+)
 from graftwork.core.conditions import conditions, differences
 from graftwork.core.plots import compare_figure
 from graftwork.core.run_folder import RunFolderError
@@ -211,6 +218,78 @@ def test_the_table_names_the_metric_once(runs: dict[str, Path], tmp_path: Path) 
     headers, rows = comparison_table(compared(*runs.values(), out=tmp_path))
     assert headers[:3] == ["run", "test accuracy", "val accuracy"]
     assert len(rows) == 3
+
+
+def test_the_epochs_that_validation_chose_stand_in_every_form(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Seed by seed, of how many; none where nothing is trained."""
+    comparison = compared(*runs.values(), out=tmp_path)
+    result = json.loads((runs["ga-net"] / "result.json").read_text())
+    kept = f"{', '.join(map(str, result['epochs_kept']))} of {result['epochs']}"
+    headers, rows = comparison_table(comparison)
+    column = headers.index("epochs kept")
+    assert [row[column] for row in rows] == [kept, "–", "–"]
+    write_comparison(comparison, tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "compare.json").read_text())["runs"]
+    assert told[0]["epochs_kept"] == {"per_seed": result["epochs_kept"], "of": result["epochs"]}
+    assert [run["epochs_kept"] for run in told[1:]] == [None, None]
+    with open(tmp_path / "out" / "compare.csv", newline="") as file:
+        assert [row["epochs_kept"] for row in csv.DictReader(file)] == [kept, "", ""]
+    assert f"| {kept} |" in (tmp_path / "out" / "compare.md").read_text()
+
+
+def told_otherwise(run: Path, copy: Path, **changes: Any) -> Path:
+    """A copy of a run whose result says something else; a change to ``None`` takes the key away."""
+    shutil.copytree(run, copy)
+    result = json.loads((copy / "result.json").read_text()) | {"name": copy.name} | changes
+    kept = {key: value for key, value in result.items() if value is not None or key not in changes}
+    (copy / "result.json").write_text(json.dumps(kept))
+    return copy
+
+
+EARLY = {
+    (0, 1): ["seed 0 kept epoch 0 of 9: validation was best before anything was trained", "seed 1 kept epoch 1 of 9: "],
+    (1, 1): ["seeds 0, 1 kept epoch 1 of 9: validation was best before much was trained"],
+    (9, 2): [],
+}
+
+
+@pytest.mark.parametrize("kept", EARLY, ids=str)
+def test_an_epoch_before_much_was_trained_is_told_under_the_table(
+    runs: dict[str, Path], tmp_path: Path, kept: tuple[int, int]
+) -> None:
+    """The start, and the first of several epochs, with the seeds that kept it."""
+    run = told_otherwise(runs["ga-net"], tmp_path / "early", epochs=9, epochs_kept=list(kept))
+    comparison = compared(run, runs["probe"], out=tmp_path)
+    page = comparison_markdown(comparison)
+    assert page.count("kept epoch") == len(EARLY[kept])
+    for line, said in zip(comparison_json(comparison)["runs"][0]["notes"], EARLY[kept], strict=True):
+        assert line.startswith(said)
+        assert f"{line}\n" in page
+
+
+def test_the_only_epoch_is_not_called_early(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Where a training has one epoch, all that was to be trained was."""
+    run = told_otherwise(runs["ga-net"], tmp_path / "one", epochs=1, epochs_kept=[1, 1])
+    (entry,) = compared(run, out=tmp_path).entries
+    assert (str(entry.measured.epochs_kept), entry.measured.notes) == ("1, 1 of 1", ())
+
+
+def test_a_result_that_does_not_say_its_epochs_is_still_read(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Runs of before have the epochs kept, and not of how many: those are shown, and no claim is made."""
+    run = told_otherwise(runs["ga-net"], tmp_path / "before", epochs=None, epochs_kept=[1, 23])
+    (entry,) = compared(run, out=tmp_path).entries
+    assert (str(entry.measured.epochs_kept), entry.measured.notes) == ("1, 23", ())
+
+
+def test_the_values_that_a_search_chose_are_told(runs: dict[str, Path], tmp_path: Path) -> None:
+    """A line a run that searched, and in compare.json; none for one that did not."""
+    values = {"graph.threshold": 0.9, "task.head": {"type": "linear"}}
+    run = told_otherwise(runs["ga-net"], tmp_path / "searched", chosen=values)
+    comparison = compared(runs["probe"], run, out=tmp_path)
+    said = "chosen by searched: graph.threshold 0.9, task.head linear"
+    assert [line for line in comparison_notes(comparison) if "chosen" in line] == [said]
+    assert f"- {said}\n" in comparison_markdown(comparison)
+    assert [one["chosen"] for one in comparison_json(comparison)["runs"]] == [{}, values]
 
 
 def graftwork(monkeypatch: Patch, *arguments: object) -> int:

@@ -315,6 +315,27 @@ def test_what_is_saved_is_the_epoch_that_was_kept(tmp_path: Path) -> None:
     assert (short.folder / WEIGHTS).read_bytes() == (long.folder / WEIGHTS).read_bytes()
 
 
+#: A learning rate that moves nothing.
+STILL: dict[str, Any] = {"task__head": {"type": "cosine"}, "trainer__optimizer__lr": 1e-30}
+
+
+def test_an_epoch_kept_before_anything_was_trained_is_a_note(tmp_path: Path) -> None:
+    """The start stays the best, and every reporter hears of it."""
+    run = pipeline(**STILL, evaluation__seeds=[4, 7], reporters=HEARING).run(tmp_path / "run")
+    assert (run.result["epochs"], run.result["epochs_kept"]) == (5, [0, 0])
+    (note,) = [event.message for event in Hearing.heard if isinstance(event, Note)]
+    assert note.startswith("seeds 4, 7 kept epoch 0 of 5: validation was best before anything was trained")
+
+
+@pytest.mark.parametrize(
+    "more", [{"trainer__keep": "last"}, {"evaluation__select_on": "none"}, {"trainer__epochs": 0}], ids=str
+)
+def test_where_no_epoch_was_chosen_none_is_called_early(tmp_path: Path, more: dict[str, Any]) -> None:
+    """The last was asked for, validation chose nothing, or nothing was trained."""
+    pipeline(**STILL, **more, reporters=HEARING).run(tmp_path / "run")
+    assert not [event for event in Hearing.heard if isinstance(event, Note)]
+
+
 def test_a_batch_of_everything_is_no_batch(tmp_path: Path) -> None:
     """``batch_size`` beyond the labelled items gives the full-batch run, to the bit; a smaller one does not."""
     runs = [pipeline(trainer__batch_size=size).run(tmp_path / str(size)) for size in (None, 120, 1000, 16)]

@@ -14,7 +14,7 @@ from graftwork.core.cli import main
 from graftwork.core.plots import save_figure, sweep_figure
 from graftwork.core.run import run_pipeline
 from graftwork.core.sweep import grid_of, points_of
-from graftwork.core.sweep_report import WrittenSweep, sweep_markdown
+from graftwork.core.sweep_report import WrittenSweep, sweep_markdown, sweep_notes, sweep_table
 from graftwork.registry.errors import SpecError
 
 from .third_party import Pixels, pipeline
@@ -285,6 +285,26 @@ def test_other_search_values_are_searched_at_each_point(tmp_path: Path) -> None:
     for point in json.loads((tmp_path / "sweep" / "sweep.json").read_text())["points"]:
         assert point["searched"]["adapter.bottleneck"] in (4, 8)
         assert point["tried"] == 2
+
+
+def test_the_epochs_that_validation_chose_are_told_at_each_point(tmp_path: Path) -> None:
+    """A column, and a line under the table for a point that kept an epoch before anything was trained."""
+    rates = [1e-30, 0.01]
+    done = (
+        pipeline(**QUICK, task__head={"type": "cosine"})
+        .sweep({"trainer.optimizer.lr": rates}, out=tmp_path / "sweep")
+        .sweep
+    )
+    headers, rows = sweep_table(done)
+    kept = [row[headers.index("epochs kept")] for row in rows]
+    assert kept[0] == "0, 0 of 3"
+    line = sweep_notes(done)[0]
+    assert line.startswith("trainer.optimizer.lr 1e-30: seeds 0, 1 kept epoch 0 of 3")
+    assert f"{line}\n" in sweep_markdown(done)
+    points = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["points"]
+    assert points[0]["epochs_kept"] == {"per_seed": [0, 0], "of": 3}
+    with open(tmp_path / "sweep" / "sweep.csv", newline="") as file:
+        assert [row["epochs_kept"] for row in csv.DictReader(file)] == kept
 
 
 def graftwork(monkeypatch: Patch, *arguments: object) -> int:

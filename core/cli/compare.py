@@ -45,6 +45,7 @@ def command(
         comparability,
         comparison_json,
         comparison_markdown,
+        comparison_notes,
         comparison_table,
         write_comparison,
     )
@@ -63,7 +64,7 @@ def command(
         click.echo(comparison_markdown(comparison), nl=False)
     else:
         print_table(*comparison_table(comparison), title="")
-        click.echo("\n".join([LEGEND, *comparability(comparison), *map(str, written)]))
+        click.echo("\n".join([LEGEND, *comparison_notes(comparison), *comparability(comparison), *map(str, written)]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 

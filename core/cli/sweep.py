@@ -81,8 +81,8 @@ class _Progress:
 
 
 def _print(sweep: Sweep) -> None:
-    from ..sweep_report import NOTE, sweep_table
+    from ..sweep_report import NOTE, sweep_notes, sweep_table
     from .options import print_table
 
     print_table(*sweep_table(sweep), title=sweep.name)
-    click.echo(NOTE)
+    click.echo("\n".join([NOTE, *sweep_notes(sweep)]))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console as Terminal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
 from ...core.events import (
     EpochFinished,
@@ -19,28 +19,23 @@ from ...core.events import (
     StageStarted,
     TrainingFinished,
 )
-from ...core.measured import Score
+from ...core.measured import Kept, Score
 from ...core.reporter import Reporter
 from ...registry.errors import one_line
 from . import ConsoleSpec
+from .progress import TRAIN, shown_on
 
 
 class Console(Reporter):
-    """A bar for each stage while it runs, then a table. Writes to standard error, so that pipes stay clean."""
+    """The stages while they run, then a table. Writes to standard error, so that pipes stay clean."""
 
-    def __init__(self, spec: ConsoleSpec, folder: Path) -> None:
+    def __init__(self, spec: ConsoleSpec, folder: Path, terminal: Terminal | None = None) -> None:
         self._spec = spec
-        self._terminal = Terminal(stderr=True, highlight=False)
-        self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(min_width=12, no_wrap=True)),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-            console=self._terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._terminal = terminal or Terminal(stderr=True, highlight=False)
+        self._shown = shown_on(self._terminal)
         self._trainings = 0
+        #: The latest training that is over; ``None`` before the first begins.
+        self._trained: int | None = None
 
     def hear(self, event: Event) -> None:
         """Show the event."""
@@ -48,45 +43,49 @@ class Console(Reporter):
             case RunStarted():
                 self._trainings = event.trainings
                 self._terminal.print(f"[bold]{event.name}[/bold]")
-                self._progress.start()
             case StageStarted():
                 stored = f"{event.done} stored" if event.done else ""
-                self._bar(event.stage, event.total, event.done, stored)
+                self._shown.begin(event.stage, event.total, event.done, stored)
             case StageAdvanced():
-                self._progress.update(self._tasks[event.stage], completed=event.done)
-            case EpochFinished() if event.epoch == 1 and "train" not in self._tasks:
-                self._bar("train", self._trainings, 0, "")
+                self._shown.advance(event.stage, event.done)
+            case EpochFinished():
+                self._begin_training()
+                self._shown.alive(TRAIN, f"training {event.training}, epoch {event.epoch}")
             case TrainingFinished():
-                self._trained(event)
+                self._finish_training(event)
             case Note():
-                self._progress.console.print(f"[yellow]note[/yellow] {event.message}")
+                self._terminal.print(Text.assemble(("note", "yellow"), f" {event.message}"), soft_wrap=True)
             case RunFinished():
+                if self._trained is not None:  # the values beside the bar were those of the latest training
+                    self._shown.advance(TRAIN, self._trained, _said("chosen: ", event.result["chosen"]))
                 self.close()
                 if self._spec.table:
                     self._terminal.print(result_table(event.result))
                     self._terminal.print(conditions(event.result), soft_wrap=True)
                     self._terminal.print(examples(event.result), end="", soft_wrap=True, markup=False)
-                self._terminal.print(f"saved in {event.folder}")
+                self._terminal.print(f"saved in {event.folder}", markup=False, soft_wrap=True)
             case _:
                 pass
 
-    def _bar(self, name: str, total: int, done: int, note: str) -> None:
-        if name in self._tasks:
-            self._progress.remove_task(self._tasks[name])
-        self._tasks[name] = self._progress.add_task(name, total=total, completed=done, note=note)
+    def _begin_training(self) -> None:
+        if self._trained is None:
+            self._trained = 0
+            self._shown.begin(TRAIN, self._trainings, 0, "")
 
-    def _trained(self, event: TrainingFinished) -> None:
-        if "train" not in self._tasks:
-            self._bar("train", self._trainings, 0, "")
-        values = ", ".join(f"{key} {_short(value)}" for key, value in event.values.items())
+    def _finish_training(self, event: TrainingFinished) -> None:
+        self._begin_training()
+        self._trained = event.training
         score = "" if event.selection is None else f"selection {event.selection:.3f}"
-        note = "  ".join(part for part in (score, values) if part)
-        self._progress.update(self._tasks["train"], completed=event.training, note=note)
+        note = "  ".join(part for part in (score, _said("", event.values)) if part)
+        self._shown.advance(TRAIN, event.training, "" if event.training == self._trainings else note)
 
     def close(self) -> None:
-        """Leave the bars as they are."""
-        if self._progress.live.is_started:
-            self._progress.stop()
+        """Leave what was shown as it is."""
+        self._shown.close()
+
+
+def _said(before: str, values: dict[str, Any]) -> str:
+    return before + ", ".join(f"{key} {_short(value)}" for key, value in values.items()) if values else ""
 
 
 def _short(value: Any) -> str:
@@ -102,6 +101,8 @@ def result_table(result: dict[str, Any]) -> Table:
         table.add_row(name, str(Score.from_result(figure)))
     parameters, memory = result["parameters"], max(one["peak_memory_mb"] for one in result["stages"].values())
     table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
+    if kept := Kept.from_result(result):
+        table.add_row("epoch kept", str(kept))
     table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
     table.add_row("peak memory", f"{memory:,.0f} MB")
     return table
