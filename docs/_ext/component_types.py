@@ -7,25 +7,17 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from appended import append
 from sphinx.application import Sphinx
 
 from graftwork.core.cli.component_page import component_page
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 
-PAGE = "docs/reference/components"
-
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Read anew in every build: what it shows does not stand in its own file."""
-    app.connect("env-get-outdated", lambda *_: [PAGE])
-    app.connect("source-read", _append)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def _append(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname == PAGE:
-        source[0] += "\n".join(_kinds(default_catalogue()))
+    """From what is installed, the built-ins alone."""
+    return append(app, "docs/reference/components", lambda: "\n".join(_kinds(default_catalogue())))
 
 
 def _kinds(catalogue: Catalogue) -> Iterator[str]:
