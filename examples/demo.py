@@ -28,7 +28,6 @@ SPECS = {
     "GA-Net, images": "digits_ganet_images.json",
     "GA-Net, described": "ganet_digits.json",
 }
-DESCRIBED = "GA-Net, described"
 
 
 def main() -> None:
@@ -39,16 +38,13 @@ def main() -> None:
     console, start = Console(highlight=False), time.perf_counter()
     results = {}
     for method, spec in SPECS.items():
-        if method == DESCRIBED:
-            console.print(_table(results))
-            console.print("Next, once: the pocket LLaVA describes 1,797 pictures. It takes minutes.", soft_wrap=True)
         folder = out / Path(spec).stem
         if (folder / "result.json").is_file():
             shutil.rmtree(folder)  # a finished run of an earlier demo
         overrides = {"reporters": [{"type": "console", "table": False}, {"type": "jsonl"}]}
         results[method] = Pipeline.from_file(HERE / spec, overrides).run(out=folder).result
     console.print(_table(results))
-    one = results[DESCRIBED]
+    one = results["GA-Net, described"]
     for line in (
         *(f"chosen on val, {method}: {_chosen(result)}" for method, result in results.items() if result["chosen"]),
         f"split: {one['dataset']['split_id']}",
