@@ -27,7 +27,7 @@ from graftwork.registry.hooks import HookError, Hooks
 from graftwork.registry.hookspecs import API_VERSION, HOOKS, StageContext, hookimpl
 
 from .plugin_folder import HEAD, plugin_folder
-from .third_party import COMPONENTS, SMALL, Hearing
+from .third_party import COMPONENTS, SMALL, Hearing, notes_heard
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTEXT = StageContext("test", {}, "cpu")
@@ -251,8 +251,7 @@ def test_an_observer_that_raises_becomes_one_note(tmp_path):
     plugins += [plugin("b", graftwork_run_event=observer(said, "b"))]
     reporters = {"reporters": [{"type": "hearing"}], "trainer.epochs": 1}
     run = Pipeline.from_dict(SMALL, reporters, with_plugins(*plugins)).run(tmp_path / "run")
-    notes = [event.message for event in Hearing.heard if isinstance(event, Note)]
-    assert notes == [
+    assert notes_heard(run) == [
         "plugin a of acme-a 1: its graftwork_run_event failed, and it hears no more of this run: OSError: no network"
     ]
     assert (len(calls), len(said)) == (1, len(Hearing.heard))

@@ -20,7 +20,7 @@ from graftwork.core.run import Run
 from graftwork.core.run_folder import RunFolderError
 from graftwork.core.training import TrainingError
 
-from .third_party import Brightness, Hearing, Pixels, pipeline
+from .third_party import Brightness, Hearing, Pixels, notes_heard, pipeline
 
 WEIGHTS = Path("adapter/adapter_model.safetensors")
 HEARING = [{"type": "hearing"}]
@@ -256,8 +256,8 @@ def test_a_combination_that_diverges_is_out(tmp_path: Path) -> None:
     assert failed["selection"] is None
     assert "trainer.optimizer.lr" in failed["failure"]
     assert fine["selection"] > 0
-    (note,) = [event for event in Hearing.heard if isinstance(event, Note)]
-    assert "is out" in note.message
+    (note,) = notes_heard(run)
+    assert "is out" in note
 
 
 @pytest.mark.parametrize("search", [{}, {"adapter.bottleneck": [4, 8]}])
@@ -578,6 +578,6 @@ def test_text_nodes_without_texts_are_an_error_with_its_remedy(tmp_path: Path) -
 def test_too_few_items_for_the_shots_are_a_note(tmp_path: Path) -> None:
     """All of a short class are used, and the run says which classes are short."""
     run = pipeline(dataset__shots=50, reporters=HEARING).run(tmp_path / "run")
-    (note,) = [event for event in Hearing.heard if isinstance(event, Note)]
-    assert note.message.startswith("fewer than 50 training items, all are used: 0, 1, 2")
+    (note,) = notes_heard(run)
+    assert note.startswith("fewer than 50 training items, all are used: 0, 1, 2")
     assert run.result["dataset"]["labelled"] == [120]

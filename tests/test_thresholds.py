@@ -14,13 +14,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from graftwork import SpecError
-from graftwork.core.events import Note
 from graftwork.core.layout import Layout
 from graftwork.plugins.graphs import SimilaritySpec
 from graftwork.plugins.graphs.similarity import Similarity
 from graftwork.triton_kernels import SparseGraph
 
-from .third_party import Hearing, pipeline
+from .third_party import notes_heard, pipeline
 
 WIDTH = 6
 BLOCK_OF = ("vv", "vt", "tt")
@@ -236,7 +235,7 @@ def test_a_pair_without_an_edge_across_is_said(tmp_path: Path) -> None:
     run = pipeline(**seeds, graph__nodes="pair", graph__threshold=0.8).run(tmp_path / "run")
     assert run.result["graph"]["edges_by_block"][0]["vt"] == 0
     assert "no edge between an image and a text" in run.result["graph"]["warning"]
-    assert [event.message for event in Hearing.heard if isinstance(event, Note)] == [run.result["graph"]["warning"]]
+    assert notes_heard(run) == [run.result["graph"]["warning"]]
     blocks = {"vv": 0.8, "tt": 0.8, "vt": {"average_degree": 2}}
     run = pipeline(**CAPTIONED, graph__nodes="pair", graph__threshold=blocks, graph__weight="cosine").run(
         tmp_path / "b"
@@ -245,4 +244,4 @@ def test_a_pair_without_an_edge_across_is_said(tmp_path: Path) -> None:
     edges = run.result["graph"]["edges_by_block"][0]
     assert edges["vt"] >= 2 * 2 * 30
     assert sum(edges.values()) == run.result["graph"]["support_edges"][0]
-    assert not [event for event in Hearing.heard if isinstance(event, Note)]
+    assert not notes_heard(run)

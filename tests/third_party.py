@@ -13,9 +13,11 @@ from graftwork import Pipeline
 from graftwork.core.captioner import Captioner
 from graftwork.core.dataset import Dataset, DatasetContent, Item, sample_shots
 from graftwork.core.encoder import Encoder, EncoderFacts
-from graftwork.core.events import Event
+from graftwork.core.events import Event, Note
+from graftwork.core.measured import notes_of
 from graftwork.core.reporter import Reporter
 from graftwork.core.roles import CaptionerSpec, DatasetSpec, EncoderSpec, ReporterSpec
+from graftwork.core.run import Run
 from graftwork.plugins.datasets import DigitsSpec
 from graftwork.plugins.datasets.digits import Digits
 from graftwork.registry.catalogue import Catalogue, Plugin
@@ -182,6 +184,12 @@ class Hearing(Reporter):
 
     def hear(self, event: Event) -> None:
         self.heard.append(event)
+
+
+def notes_heard(run: Run) -> list[str]:
+    """Every note of the run but those on the epochs kept: which those are, the machine's arithmetic decides."""
+    notes = [event.message for event in Hearing.heard if isinstance(event, Note)]
+    return [note for note in notes if note not in notes_of(run.result)]
 
 
 COMPONENTS = (
