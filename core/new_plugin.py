@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..registry.discovery import load_plugins
 from ..registry.errors import UserError
 from ..registry.nearest import nearest
+from ..registry.selection import PluginSelection
 
 TEMPLATES = Path(__file__).parent / "plugin_templates"
 #: Files of every package, whatever its kind.
@@ -32,7 +34,8 @@ def new_plugin(name: str, kind: str, out: Path, type_: str | None = None) -> Pat
     """Write package ``name`` with one component of ``kind`` into ``out / name``; returns that folder.
 
     The component is of ``type_``; by default of the package's name without ``graftwork-``, in snake case.
-    Raises ``NewPluginError`` for a name that pip or Python cannot take, an unknown kind, or a folder that is there.
+    Raises ``NewPluginError`` for a name that pip or Python cannot take, a type that Graftwork itself has, an unknown
+    kind, or a folder that is there.
     """
     words = _words(name, kind, type_)
     folder = out / name
@@ -67,6 +70,8 @@ def _words(name: str, kind: str, chosen: str | None) -> dict[str, str]:
             f"`{name}` gives the type `{type_}`, and a type begins with a letter (and is not graftwork); "
             f"take a name such as graftwork-my-{kind}, or name one with --type"
         )
+    if (kind, type_) in _built_in():
+        raise NewPluginError(f"Graftwork has its own {kind} `{type_}`, and a type has one owner; name one with --type")
     return {
         "plugin-dist": name,
         "plugin_module": module,
@@ -75,6 +80,12 @@ def _words(name: str, kind: str, chosen: str | None) -> dict[str, str]:
         "PluginClass": "".join(part.capitalize() for part in type_.split("_")),
         "PluginSuite": "".join(part.capitalize() for part in kind.split("_")) + "Suite",
     }
+
+
+def _built_in() -> set[tuple[str, str]]:
+    """Kind and type of what Graftwork itself brings; no other plugin is looked at."""
+    plugins = load_plugins(selection=PluginSelection(off=True))
+    return {(component.kind, component.type) for plugin in plugins for component in plugin.components}
 
 
 def _files(kind: str) -> Iterator[tuple[Path, str]]:

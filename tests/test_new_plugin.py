@@ -128,6 +128,7 @@ def test_what_is_written_is_lint_clean(written: Path) -> None:
         ("größe", "adapter", "is no name of a package"),
         ("9lives", "adapter", "a type begins with a letter"),
         ("graftwork", "adapter", "is not graftwork"),
+        ("graftwork-bottleneck", "adapter", "Graftwork has its own adapter `bottleneck`"),
         ("acme-x", "adaptor", "no template of kind `adaptor`; did you mean `adapter`?"),
         ("acme-x", "common", "no template of kind `common`"),
     ],
@@ -154,3 +155,9 @@ def test_the_type_may_be_named(tmp_path: Path) -> None:
     assert "class GatedMlp(Adapter)" in (folder / "src" / "acme_gates" / "adapter.py").read_text()
     with pytest.raises(NewPluginError, match="--type `Gated` is no type"):
         new_plugin("acme-other", "adapter", tmp_path, "Gated")
+    with pytest.raises(NewPluginError, match="a type has one owner; name one with --type"):
+        new_plugin("acme-other", "adapter", tmp_path, "none")
+
+
+def test_a_type_of_another_kind_is_free(tmp_path: Path) -> None:
+    assert new_plugin("graftwork-bottleneck", "head", tmp_path).is_dir()
