@@ -6,12 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from ..registry.errors import GraftworkError
 from ..triton_kernels import SparseGraph
-
-
-class AdapterError(GraftworkError):
-    """An adapter does not give what it says it gives; the message says which, what, and how to try it by itself."""
+from .contract import broken, form
 
 
 class Adapter(nn.Module, ABC):
@@ -33,17 +29,15 @@ class Adapter(nn.Module, ABC):
 
 
 def require_width(adapter: Adapter) -> int:
-    """Its ``output_width``. Raises ``AdapterError`` where it sets none."""
+    """Its ``output_width``. Raises ``ContractError`` where it sets none."""
     width = getattr(adapter, "output_width", None)
     if not isinstance(width, int):
-        raise AdapterError(f"adapter {type(adapter).__name__} sets no output_width; set it in __init__")
+        raise broken("adapter", adapter, "sets no output_width; set it in __init__")
     return width
 
 
 def require_shape(adapter: Adapter, given: Tensor, nodes: int) -> None:
-    """Whether it gave a vector of its ``output_width`` for each of the nodes. Raises ``AdapterError``."""
-    if given.shape != (nodes, adapter.output_width):
-        raise AdapterError(
-            f"adapter {type(adapter).__name__} gave {list(given.shape)} for {nodes} nodes, and its output_width is "
-            f"{adapter.output_width}: mend its forward (`graftwork plugins check` of its package tries it by itself)"
-        )
+    """Whether it gave a vector of its ``output_width`` for each of the nodes. Raises ``ContractError``."""
+    if not isinstance(given, Tensor) or given.shape != (nodes, adapter.output_width):
+        width = adapter.output_width
+        raise broken("adapter", adapter, f"gave {form(given)} for {nodes} nodes, and its output_width is {width}")

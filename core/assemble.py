@@ -17,7 +17,10 @@ class BuildError(GraftworkError):
 
 
 def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) -> Any:
-    """Import and call what the spec's component names. Raises ``BuildError`` when its module cannot be imported."""
+    """Import and call what the spec's component names.
+
+    Raises ``BuildError`` where its module cannot be imported, or what it names cannot be called with this.
+    """
     component = catalogue.component_of(spec)
     owner = catalogue.owner(component)
     what = f"{component.kind} `{component.type}` of {owner} cannot be imported from {component.build}"
@@ -32,4 +35,14 @@ def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) ->
         near = nearest(attribute, vars(found))
         hint = f"did you mean `{near}`?" if near else f"`build` of its Component names what {module} does not have"
         raise BuildError(f"{what}: there is no `{attribute}`; {hint}")
-    return getattr(found, attribute)(spec, *arguments, **keywords)
+    builder = getattr(found, attribute)
+    try:
+        return builder(spec, *arguments, **keywords)
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next:
+            raise
+        # None of its lines has run: it is abstract, or takes other arguments.
+        raise BuildError(
+            f"{component.kind} `{component.type}` of {owner} cannot be made by {component.build}: {error}; "
+            f"`graftwork plugins check {owner.distribution}` tries it by itself"
+        ) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .captioner import Captioner, CaptionerError, PictureKey, WrittenCaptions
+from .contract import broken, form
 from .dataset import DataError, Item, Media
 from .encode import Tell
 from .events import Note, StageAdvanced, StageStarted
@@ -135,8 +136,11 @@ class CaptionerStage:
 
     def _texts_of(self, pictures: list[Any]) -> list[str]:
         texts = self.captioner.describe(pictures)
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            kinds = sorted({form(text) for text in texts}) if isinstance(texts, list) else [form(texts)]
+            raise broken("captioner", self.captioner, f"gave {', '.join(kinds)}; `describe` gives a list of str")
         if len(texts) != len(pictures):
-            raise DataError(f"captioner `{self.type}` gave {len(texts)} descriptions for {len(pictures)} pictures")
+            raise broken("captioner", self.captioner, f"gave {len(texts)} descriptions for {len(pictures)} pictures")
         return texts
 
     def _shelf(self) -> TextShelf:

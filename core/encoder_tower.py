@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..registry.catalogue import Catalogue
 from .assemble import build
 from .dataset import DataError, Media
+from .encoded import tokens_of, vectors_of
 from .encoder import Encoder, EncoderError, EncoderFacts
 from .events import Event, StageAdvanced, StageStarted
 from .prefetch import READERS, prefetched
@@ -35,11 +36,11 @@ class Form:
 
     name: str
     shelf: type[ArrayShelf]
-    encode: Callable[[Encoder, str, Sequence[Any]], Iterable[torch.Tensor]]
+    encode: Callable[[Encoder, str, Sequence[Any]], list[Array]]
 
 
-VECTORS = Form("", VectorShelf, lambda encoder, modality, batch: encoder.encode(modality, batch))
-TOKENS = Form(" tokens", TokenShelf, lambda encoder, modality, batch: encoder.encode_tokens(modality, batch))
+VECTORS = Form("", VectorShelf, vectors_of)
+TOKENS = Form(" tokens", TokenShelf, tokens_of)
 
 
 class EncoderTower:
@@ -159,7 +160,7 @@ class EncoderTower:
                     if contents:
                         if modality == "text":
                             self._note_truncated(digests, contents)
-                        unstored.add(digests, [one.numpy() for one in form.encode(encoder, modality, contents)])
+                        unstored.add(digests, form.encode(encoder, modality, contents))
                     tell(StageAdvanced(f"encode {modality}{form.name}", done + start + len(batch)))
         finally:
             unstored.flush()

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from .contract import broken, form
+
 
 class Expert(nn.Module, ABC):
     """Built as ``build(spec, rank)``; initial weights follow torch's global seed.
@@ -23,6 +25,19 @@ class Expert(nn.Module, ABC):
         a token; ``None`` means everywhere. No row of ``y_mask`` is all false. What a masked position holds must never
         matter to another one; what is given at a masked target position does not matter.
         """
+
+
+def columns_of(
+    expert: Expert, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None, out: int
+) -> Tensor:
+    """What the expert gives: [B, N, out], or with 1 for B or N where all are the same. Raises ``ContractError``."""
+    given = expert(x, y, x_mask, y_mask)
+    if isinstance(given, Tensor) and given.ndim == 3:
+        batch, tokens, columns = given.shape
+        if batch in (1, x.shape[0]) and tokens in (1, x.shape[1]) and columns == out:
+            return given
+    asked = f"`forward` gives [B, N, out], {out} columns by its spec's `widths`"
+    raise broken("expert", expert, f"gave {form(given)} for {x.shape[0]} x {x.shape[1]} tokens; {asked}")
 
 
 def masked_mean(tokens: Tensor, mask: Tensor | None) -> Tensor:

@@ -13,6 +13,7 @@ from .devices import fitting_threads, own_randomness
 from .engine import Engine
 from .feature_learner import FeatureLearner, Labelled
 from .features import prompt_nodes
+from .figures import figures_of
 from .graph import Support
 from .model import build_model
 from .node_kinds import nodes_in_words
@@ -73,7 +74,7 @@ class FeatureEngine(Engine[Encoded]):
         model = trial.trained[index].model
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
         with self.around.stage("evaluate"):
-            return task.metrics(held_out.queries.logits(model), held_out.targets)  # type: ignore[arg-type]
+            return figures_of(task, held_out.queries.logits(model), held_out.targets)  # type: ignore[arg-type]
 
     def conditions(self, trial: Trial[Encoded]) -> dict[str, Any]:
         """The graph, and how new items meet it."""

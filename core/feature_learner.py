@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
+from .figures import losses_of, ranked
 from .learner import Learner
 from .model import GraftedModel
 from .nodes import Nodes
@@ -53,17 +53,13 @@ class FeatureLearner(Learner):
         """The task's mean loss."""
         rows = rows.to(self._labelled.rows.device)
         logits = self.model(self._labelled.nodes, self._labelled.rows[rows])
-        return self._task.losses(logits, self._labelled.targets[rows]).mean()
+        return losses_of(self._task, logits, self._labelled.targets[rows]).mean()
 
     def rank(self) -> tuple[float, float] | None:
         """Of the selection split, in one pass."""
         if self._selection is None:
             return None
-        logits, targets = self._selection.queries.logits(self.model), self._selection.targets
-        with torch.no_grad():
-            loss = float(self._task.losses(logits, targets).mean())
-        metric = self._task.metrics(logits, targets)[self._task.primary]
-        return (metric, -loss) if math.isfinite(loss) else (-math.inf, -math.inf)
+        return ranked(self._task, self._selection.queries.logits(self.model), self._selection.targets)
 
     @torch.no_grad()
     def final_loss(self) -> float:

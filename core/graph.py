@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..registry.errors import UserError
 from ..triton_kernels import SparseGraph
+from .contract import broken, form
 from .layout import Layout
 from .nodes import Nodes
 from .roles import GraphSpec
@@ -48,6 +49,17 @@ class GraphBuilder(ABC):
         holds nothing relative.
         """
         return None
+
+
+def require_graph(builder: GraphBuilder, method: str, given: object, rows: int, cols: int) -> SparseGraph:
+    """What a method of the builder gave. Raises ``ContractError`` where it is no graph [rows, cols]."""
+    asked = f"`{method}` gives a SparseGraph [{rows}, {cols}]"
+    if not isinstance(given, SparseGraph):
+        raise broken("graph builder", builder, f"gave {form(given)}; {asked}")
+    if (given.num_rows, given.num_cols) != (rows, cols):
+        hint = ": `num_cols` says how many it may hear" if rows != cols else ""
+        raise broken("graph builder", builder, f"gave [{given.num_rows}, {given.num_cols}]; {asked}{hint}")
+    return given
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from .contract import broken, form
+
 
 @dataclass(frozen=True, slots=True)
 class ClassPrompts:
@@ -47,3 +49,11 @@ class Head(nn.Module, ABC):
                 empty = torch.empty_like(saved, device=own.device)
                 setattr(self, name, nn.Parameter(empty, own.requires_grad) if isinstance(own, nn.Parameter) else empty)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def logits_of(head: Head, x: Tensor) -> Tensor:
+    """What the head says of vectors [N, width]. Raises ``ContractError`` where that is no row of logits each."""
+    given = head(x)
+    if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != len(x):
+        raise broken("head", head, f"gave {form(given)} for {len(x)} vectors; `forward` gives logits [N, C]")
+    return given

@@ -10,7 +10,7 @@ from .adapter import Adapter, require_shape, require_width
 from .assemble import build
 from .dataset import DataError
 from .fusion import CrossAttention, TokenPair
-from .head import ClassPrompts, Head
+from .head import ClassPrompts, Head, logits_of
 from .layout import Readout, read_out
 from .learner import TrainableModel
 from .node_kinds import item_width
@@ -39,7 +39,7 @@ class GraftedModel(TrainableModel):
 
     def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
         """Logits [len(rows), C] of those items of ``nodes``. Without a graph only those items are computed."""
-        logits: Tensor = self.head(self.adapted(nodes, rows))
+        logits = logits_of(self.head, self.adapted(nodes, rows))
         if self._blend == 0:
             return logits
         assert nodes.zero_shot is not None, "zero-shot logits are to be blended in"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..triton_kernels import SparseGraph
 from .fusion import TokenPair
-from .graph import GraphBuilder, Support
+from .graph import GraphBuilder, Support, require_graph
 from .model import GraftedModel
 from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
@@ -58,7 +58,7 @@ def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: P
         return _one_part(queries)
     if graph_spec.nodes == "tokens":
         assert queries.layout is not None
-        return _one_part(queries.with_graph(builder.connect_items(queries.x, queries.layout)))
+        return _one_part(queries.with_graph(connect_items(builder, queries)))
     if policy_of(spec) == "batch":
         return in_batches(support, queries, builder, spec.evaluation.inductive_batch)
     if policy_of(spec) == "rewire":
@@ -147,7 +147,15 @@ def inside(support: Support, split: str) -> Queries:
 
 def connect(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
     """Neighbours among those nodes; a builder for one node an item is not asked about layouts."""
-    return builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
+    found = builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
+    return require_graph(builder, "connect", found, len(nodes.x), len(nodes.x))
+
+
+def connect_items(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
+    """Neighbours within each item of several nodes."""
+    assert nodes.layout is not None
+    found = builder.connect_items(nodes.x, nodes.layout)
+    return require_graph(builder, "connect_items", found, len(nodes.x), len(nodes.x))
 
 
 def _graph(support: Support) -> SparseGraph:
@@ -156,14 +164,14 @@ def _graph(support: Support) -> SparseGraph:
 
 
 def _heard(support: Support, queries: Nodes, builder: GraphBuilder) -> SparseGraph:
-    if queries.layout is None:
-        return builder.connect_queries(queries.x, support.x)
-    return builder.connect_queries(queries.x, support.x, queries.layout, support.nodes.layout)
+    layouts = () if queries.layout is None else (queries.layout, support.nodes.layout)
+    found = builder.connect_queries(queries.x, support.x, *layouts)
+    return require_graph(builder, "connect_queries", found, len(queries.x), len(support.x))
 
 
 def _within(queries: Nodes, builder: GraphBuilder) -> SparseGraph | None:
     """Edges between an item's own nodes."""
-    return None if queries.layout is None else builder.connect_items(queries.x, queries.layout)
+    return None if queries.layout is None else connect_items(builder, queries)
 
 
 def _span(nodes: Nodes, first: int, last: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from .nodes import Nodes
 from .pipeline_spec import PipelineSpec
 from .policies import splits_in_the_graph
 from .prepare import Encoded
-from .queries import connect, inside, meet
+from .queries import connect, connect_items, inside, meet
 from .roles import GraphSpec
 from .surroundings import Stage
 
@@ -133,7 +133,7 @@ def _settled(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
 
 def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGraph:
     if nodes.layout is not None and spec.graph is not None and spec.graph.nodes == "tokens":
-        return builder.connect_items(nodes.x, nodes.layout)
+        return connect_items(builder, nodes)
     return connect(builder, nodes)
 
 

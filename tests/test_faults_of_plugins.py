@@ -153,8 +153,23 @@ def test_an_exception_in_a_plugin_is_that_plugins(spec: Path, package: str, edit
 
 
 def test_an_exception_of_our_own_stays_what_it_is(spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nobody else is blamed for a bug of Graftwork's."""
+    """The whole traceback; what a plugin gave may have led there, and nobody is blamed before that is tried."""
     monkeypatch.setattr("graftwork.core.run.result_of", lambda *_: 1 / 0)
+    told = run(spec, tmp_path)
+    assert told["code"] == 1
+    assert "in run_pipeline" in told["err"]
+    assert told["err"].splitlines()[-2:] == [
+        "error: ZeroDivisionError: division by zero",
+        "no line above is a plugin's, but what a component of acme-own 1.2 gave may have led here: `graftwork plugins "
+        "check acme-own` tries its components by themselves; if nothing is found, the mistake is Graftwork's",
+    ]
+
+
+def test_where_no_plugin_is_at_work_none_is_named(spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Installed is not at work."""
+    monkeypatch.setattr("graftwork.core.run.result_of", lambda *_: 1 / 0)
+    plain = json.loads(spec.read_text()) | {"adapter": {"type": "none"}}
+    spec.write_text(json.dumps(plain))
     with pytest.raises(ZeroDivisionError):
         run(spec, tmp_path)
 
@@ -163,8 +178,11 @@ def test_an_exception_of_our_own_stays_what_it_is(spec: Path, monkeypatch: pytes
     ("old", "new", "said", "code"),
     [
         ("x + self.shift", "(x + self.shift)[:, 1:]", "gave [10, 31] for 10 nodes, and its output_width is 32", 1),
-        ("x + self.shift", "(x + self.shift)[0]", "adapter Own gave [32] for 10 nodes", 1),
-        ("        self.output_width = width\n", "", "adapter Own sets no output_width; set it in __init__", 1),
+        ("x + self.shift", "(x + self.shift)[0]", "gave [32] for 10 nodes", 1),
+        ("return x + self.shift", "x + self.shift", "gave NoneType for 10 nodes", 1),
+        ("        self.output_width = width\n", "", "sets no output_width; set it in __init__", 1),
+        ("spec, width)", "spec)", "Own.__init__() takes 2 positional arguments but 3 were given", 1),
+        ("def forward", "def fordward", "Can't instantiate abstract class Own", 1),
         ("x + self.shift", "x + self.shift / 0", "unless what adapter or head gives is not finite from the start", 2),
         ("class Own(", "class Oen(", "there is no `Own`; did you mean `Oen`?", 1),
         ("super().__init__()", "super(.__init__()", "SyntaxError: invalid syntax (adapter.py, line 8)", 1),

@@ -1,13 +1,16 @@
-"""An exception out of a plugin's code: whose it is, where, and what to do, before its traceback."""
+"""An exception that no error of ours foresaw: whose code it came out of or may come from, and what to do."""
 
 from __future__ import annotations
 
+import sys
 import traceback
 from types import TracebackType
 
 
 def plugin_fault(error: BaseException) -> str | None:
-    """The traceback from the plugin's first line on, and a line on the plugin; ``None`` where no plugin is in it."""
+    """The traceback from a plugin's first line on and a line on that plugin; where none is in it, all of it and the
+    plugins whose components are at work. ``None`` where there are none but the built-ins.
+    """
     from ...registry.discovery import BUILTIN, default_plugins
     from ...registry.loading import said
 
@@ -26,4 +29,15 @@ def plugin_fault(error: BaseException) -> str | None:
                 f"`graftwork plugins check {owner.distribution}` tries its components by themselves"
             )
         entered = entered.tb_next
-    return None
+    at_work = [
+        one for one in owners.values() if any(part.build.partition(":")[0] in sys.modules for part in one.components)
+    ]
+    if not at_work:
+        return None
+    trace = "".join(traceback.format_exception(error))
+    tries = " and ".join(f"`graftwork plugins check {one.distribution}`" for one in at_work)
+    return (
+        f"{trace}error: {said(error)}\n"
+        f"no line above is a plugin's, but what a component of {', '.join(map(str, at_work))} gave may have led here: "
+        f"{tries} tries its components by themselves; if nothing is found, the mistake is Graftwork's"
+    )

@@ -15,6 +15,7 @@ from ..dataset import DataError, Item, sample_shots
 from ..devices import own_randomness
 from ..encode import EncoderStage
 from ..engine import Engine
+from ..figures import figures_of
 from ..pipeline_spec import PipelineSpec
 from ..prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..roles import PairTaskSpec
@@ -123,12 +124,12 @@ class LayerEngine(Engine[Opened]):
         with self.around.stage("evaluate"):
             if isinstance(task, PairTask):
                 scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
-                return task.metrics(scored.scores, scored.relevant)
+                return figures_of(task, scored.scores, scored.relevant)
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
             trial.usage.append({name: shares.tolist() for name, shares in said.usage.items()})
-            return task.metrics(said.logits, fitting(held_out.targets, said.logits))
+            return figures_of(task, said.logits, fitting(held_out.targets, said.logits))
 
     def _targeted(self, prepared: Opened, task: Task, items: Items) -> Targeted:
         targets = task.targets(items, len(prepared.content.class_names)).to(self.around.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from ..dataset import DataError
+from ..figures import losses_of, ranked
 from ..head import Head
 from ..learner import Learner
 from ..regularizer import TrainingView
@@ -70,7 +70,7 @@ class LayerLearner(Learner):
         self._note(heard.usage, len(rows))
         logits = self.model.logits(heard.vectors, counts)
         targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
-        return self._task.losses(logits, fitting(targets, logits)).mean() + heard.auxiliary
+        return losses_of(self._task, logits, fitting(targets, logits)).mean() + heard.auxiliary
 
     def usage(self) -> Mapping[str, tuple[float, ...]]:
         """Shares sum to one where experts are mixed."""
@@ -88,7 +88,7 @@ class LayerLearner(Learner):
             return None
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
-        return ranked(self._task, logits, self._selection.targets)
+        return ranked(self._task, logits, fitting(self._selection.targets, logits))
 
     @torch.no_grad()
     def final_loss(self) -> float:
@@ -98,15 +98,6 @@ class LayerLearner(Learner):
     def view(self, previous: Path | None, generator: Generator) -> TrainingView:
         """None: a spec with regularizers and towers is refused."""
         raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
-
-
-def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Primary metric and negative loss; minus infinity where the loss is not finite."""
-    targets = fitting(targets, logits)
-    with torch.no_grad():
-        loss = float(task.losses(logits, targets).mean())
-    metric = task.metrics(logits, targets)[task.primary]
-    return (metric, -loss) if math.isfinite(loss) else (-math.inf, -math.inf)
 
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:

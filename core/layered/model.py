@@ -15,7 +15,7 @@ from ...registry.catalogue import Catalogue
 from ..adapter import Adapter
 from ..assemble import build
 from ..dataset import DataError
-from ..head import ClassPrompts, Head
+from ..head import ClassPrompts, Head, logits_of
 from ..learner import TrainableModel
 from ..pipeline_spec import PipelineSpec
 from ..towers import GraftedTowers, builder
@@ -71,7 +71,7 @@ class LayeredModel(TrainableModel):
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros
         after an item's last pass)."""
         assert self.head is not None, "a task of pairs scores read-outs, not logits"
-        logits: Tensor = self.head(self.joined(vectors, counts))
+        logits = logits_of(self.head, self.joined(vectors, counts))
         if self._views != "each":
             return logits
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..figures import losses_of, ranked
 from ..task import PairTask
-from .learner import LayerLearner, ranked
+from .learner import LayerLearner
 from .model import LayeredModel
 from .pairs import Pairs
 
@@ -30,7 +31,7 @@ class PairLearner(LayerLearner):
         scored = [self._pairs.apart(self.model, rows.tolist())]
         if self._pairs.spec.joint:
             scored.append(self._pairs.together(self.model, rows.tolist()))
-        losses = [self._task.losses(one.scores, one.relevant).mean() + one.auxiliary for one in scored]
+        losses = [losses_of(self._task, one.scores, one.relevant).mean() + one.auxiliary for one in scored]
         return torch.stack(losses).sum()
 
     def rank(self) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ....core.expert import Expert, masked_mean
+from ....core.expert import Expert, columns_of, masked_mean
 from .router import Router
 
 
@@ -95,13 +95,13 @@ class Graft(nn.Module):
     ) -> Tensor:
         x = low[..., seat.x]
         if seat.partner is None:
-            return seat.expert(x, None, mask, None)  # type: ignore[no-any-return]
+            return columns_of(seat.expert, x, None, mask, None, seat.out)
         if seat.partner not in lows:
             return low.new_zeros(len(low), low.shape[1], seat.out)
         y_mask = masks.get(seat.partner)
         if y_mask is not None:  # a sample without partner attends to anything: its share is zero
             y_mask = y_mask | ~there[seat.partner][:, None]
-        return seat.expert(x, lows[seat.partner][..., seat.y], mask, y_mask)  # type: ignore[no-any-return]
+        return columns_of(seat.expert, x, lows[seat.partner][..., seat.y], mask, y_mask, seat.out)
 
     def _heard(self, x: Tensor, there: Mapping[str, Tensor]) -> Tensor:
         """[B, E]: whether each expert has what it needs."""
