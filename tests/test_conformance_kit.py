@@ -23,7 +23,7 @@ from graftwork.core.testing.kinds import RUNS, SPEC
 from graftwork.registry.component import Component
 from graftwork.registry.spec import Spec
 
-from .bad_components import BAD, GOOD
+from .bad_components import BAD, GOOD, WITHOUT_WEIGHTS
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,18 @@ def outcomes(component, example):
 def test_a_component_without_a_fault_passes(kind):
     """What the bad ones were made of."""
     check_component(GOOD[kind][0], examples=[GOOD[kind][1]])
+
+
+def test_an_encoder_without_weights_passes():
+    """It has 0 parameters, and the sha256 of nothing."""
+    check_component(WITHOUT_WEIGHTS)
+
+
+def test_what_is_no_sha256_is_answered_with_what_to_give():
+    """Also where there are no weights."""
+    found = outcomes(*BAD["encoder", "facts"])["facts"].detail
+    assert found.startswith("weights are 'pixels', not a sha256 in hex")
+    assert 'of nothing it is hashlib.sha256(b"").hexdigest()' in found
 
 
 @pytest.mark.parametrize(("kind", "check"), BAD, ids=lambda one: one)
