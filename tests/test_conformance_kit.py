@@ -63,6 +63,13 @@ def test_each_fault_is_found_by_its_check_alone(kind, check):
     assert found[check].detail
 
 
+def test_a_primary_figure_that_should_be_small_is_told_the_rule():
+    """Selection maximises it, which no signature says."""
+    found = outcomes(*BAD["task", "best_logits"])["best_logits"].detail
+    assert found.startswith("loss is ")
+    assert "; `primary` is what selection maximises: name a figure of which more is better" in found
+
+
 def test_every_check_has_a_bad_component():
     """What all kinds share is tried on one of them."""
     tried = {check.run for kind, name in BAD for check in checks_for(kind) if check.name == name}
