@@ -23,9 +23,11 @@ class EncoderError(UserError):
 class EncoderFacts:
     """What later stages need to know of a loaded encoder; stored beside its vectors so that it need not load again."""
 
-    #: sha256 (hex) of every weight: vectors of other weights never mix.
+    #: sha256 (hex) of every weight: vectors of other weights never mix. An encoder without weights gives that of what
+    #: else its vectors depend on (a table, a file), or of nothing: ``hashlib.sha256(b"").hexdigest()``. Its spec's
+    #: fields and its code count by themselves.
     weights: str
-    #: Number of frozen parameters.
+    #: Number of frozen parameters; 0 of a fixed function.
     parameters: int
     #: The scale that turns its cosines into logits; ``None`` where it has none.
     logit_scale: float | None

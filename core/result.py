@@ -85,7 +85,7 @@ def result_of(
             "trainable": trainable,
             "fitted": _fitted(model.head),
             "frozen": frozen,
-            "trainable_share": trainable / (trainable + frozen),
+            "trainable_share": trainable / max(trainable + frozen, 1),
         },
         "training_seconds_per_seed": statistics.fmean(one.seconds for one in best.trained),
         "stages": {

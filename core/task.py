@@ -12,9 +12,10 @@ from .dataset import DataError, Item
 
 
 class Task(ABC):
-    """Built as ``build(spec)``."""
+    """Built as ``build(spec)``. A subclass names its ``primary`` figure, which selection maximises."""
 
-    #: The metric (a key of ``metrics``, higher is better) that selects epochs and search values.
+    #: The key of ``metrics`` that selects epochs and search values. More must be better: for an error add another
+    #: figure, such as ``1 - ece``, and name that.
     primary: str
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:

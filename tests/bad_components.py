@@ -844,6 +844,22 @@ class Pixels(Encoder):
 good("encoder", PixelsSpec, Pixels)
 
 
+class FixedSpec(PixelsSpec):
+    """Without weights."""
+
+    def frozen_parameters(self) -> int:
+        return 0
+
+
+class Fixed(Pixels):
+    def facts(self) -> EncoderFacts:
+        return EncoderFacts(hashlib.sha256(b"").hexdigest(), 0, None)
+
+
+#: A fixed function is an encoder, too.
+WITHOUT_WEIGHTS = declared("encoder", "without_weights", FixedSpec, Fixed)
+
+
 @fault("encoder", "vectors", PixelsSpec)
 class TooLong(Pixels):
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:

@@ -23,7 +23,7 @@ from graftwork.core.testing.kinds import RUNS, SPEC
 from graftwork.registry.component import Component
 from graftwork.registry.spec import Spec
 
-from .bad_components import BAD, GOOD
+from .bad_components import BAD, GOOD, WITHOUT_WEIGHTS
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +43,31 @@ def test_a_component_without_a_fault_passes(kind):
     check_component(GOOD[kind][0], examples=[GOOD[kind][1]])
 
 
+def test_an_encoder_without_weights_passes():
+    """It has 0 parameters, and the sha256 of nothing."""
+    check_component(WITHOUT_WEIGHTS)
+
+
+def test_what_is_no_sha256_is_answered_with_what_to_give():
+    """Also where there are no weights."""
+    found = outcomes(*BAD["encoder", "facts"])["facts"].detail
+    assert found.startswith("weights are 'pixels', not a sha256 in hex")
+    assert 'of nothing it is hashlib.sha256(b"").hexdigest()' in found
+
+
 @pytest.mark.parametrize(("kind", "check"), BAD, ids=lambda one: one)
 def test_each_fault_is_found_by_its_check_alone(kind, check):
     """And the report says something."""
     found = outcomes(*BAD[kind, check])
     assert [name for name, one in found.items() if one.status == "failed"] == [check]
     assert found[check].detail
+
+
+def test_a_primary_figure_that_should_be_small_is_told_the_rule():
+    """Selection maximises it, which no signature says."""
+    found = outcomes(*BAD["task", "best_logits"])["best_logits"].detail
+    assert found.startswith("loss is ")
+    assert "; `primary` is what selection maximises: name a figure of which more is better" in found
 
 
 def test_every_check_has_a_bad_component():

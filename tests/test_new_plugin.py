@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import graftwork
+from graftwork.core.cli import cli
 from graftwork.core.new_plugin import NewPluginError, kinds, new_plugin
 
 KINDS = ("adapter", "captioner", "dataset", "encoder", "expert", "graph", "head", "regularizer", "reporter", "task")
@@ -139,6 +141,12 @@ def test_wrong_names_and_kinds_say_what_to_do(tmp_path: Path, name: str, kind: s
         new_plugin(name, kind, tmp_path)
     assert message in str(raised.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_kind() -> None:
+    """As many as there are templates."""
+    told = CliRunner().invoke(cli, ["plugin", "new", "--help"]).stdout
+    assert f"What it brings: {', '.join(KINDS)}." in " ".join(told.split())
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whole runs: what is in the folder, what is reproducible, what selects, and what a failure leaves behind."""
 
+import hashlib
 import json
 import random
 import statistics
@@ -14,13 +15,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from graftwork import Pipeline
+from graftwork.core.cli.plan import print_plan
 from graftwork.core.dataset import DataError
+from graftwork.core.encoder import EncoderFacts
 from graftwork.core.events import EpochFinished, Note, RunFinished, RunStarted, TrainingFinished
 from graftwork.core.run import Run
 from graftwork.core.run_folder import RunFolderError
 from graftwork.core.training import TrainingError
 
-from .third_party import Brightness, Hearing, Pixels, notes_heard, pipeline
+from .third_party import Brightness, Hearing, Pixels, PixelsSpec, notes_heard, pipeline
 
 WEIGHTS = Path("adapter/adapter_model.safetensors")
 HEARING = [{"type": "hearing"}]
@@ -105,6 +108,28 @@ def test_a_result_counts_parameters(whole: Run) -> None:
     assert parameters["trainable"] == saved == 2 * 32 * 8 + 2 * 8 * 8 + 2 * 8 + 32
     assert parameters["frozen"] > 1_000_000
     assert parameters["trainable_share"] == saved / (saved + parameters["frozen"])
+
+
+@pytest.mark.parametrize(
+    ("adapter", "share"), [({"type": "bottleneck"}, "100.00%"), ({"type": "none"}, "0.00%")], ids=["trained", "nothing"]
+)
+def test_an_encoder_may_have_no_parameters(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    adapter: dict[str, str],
+    share: str,
+) -> None:
+    """A fixed function: plan, result and console tell the share of what is trained, of nothing at all, too."""
+    monkeypatch.setattr(Pixels, "facts", lambda self: EncoderFacts(hashlib.sha256(b"").hexdigest(), 0, 20.0))
+    monkeypatch.setattr(PixelsSpec, "frozen_parameters", lambda self: 0)
+    head, console = {"type": "cosine"}, [{"type": "console"}]
+    small = pipeline(graph=None, adapter=adapter, task__head=head, reporters=console, trainer__epochs=1)
+    print_plan(small.plan(tmp_path / "store"))
+    assert f"frozen: 0; trainable share {share}\n" in capsys.readouterr().out
+    parameters = small.run(tmp_path / "run", tmp_path / "store").result["parameters"]
+    assert (parameters["frozen"], f"{parameters['trainable_share']:.2%}") == (0, share)
+    assert f"({share})" in capsys.readouterr().err
 
 
 def test_a_result_measures_every_stage(whole: Run) -> None:

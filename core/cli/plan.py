@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(spec: str, settings: tuple[str, ...], cache: str | None, style: str) -> None:
     """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
     plan = read_pipeline(spec, settings).plan(cache, _say)
-    print_json(plan.to_json()) if style == "json" else _print(plan)
+    print_json(plan.to_json()) if style == "json" else print_plan(plan)
 
 
 def _say(event: Event) -> None:
@@ -33,7 +33,8 @@ def _say(event: Event) -> None:
         click.echo(f"{event.stage}: {event.total - event.done} of {event.total}", err=True)
 
 
-def _print(plan: Plan) -> None:
+def print_plan(plan: Plan) -> None:
+    """A table of the stages, and the counts below it, on standard output."""
     from rich.console import Console
     from rich.table import Table
 
@@ -54,6 +55,6 @@ def _print(plan: Plan) -> None:
 
 
 def _share(plan: Plan) -> str:
-    if plan.trainable is None or not plan.frozen:
+    if plan.trainable is None or plan.frozen is None:
         return ""
-    return f"; trainable share {plan.trainable / (plan.trainable + plan.frozen):.2%}"
+    return f"; trainable share {plan.trainable / max(plan.trainable + plan.frozen, 1):.2%}"

@@ -7,6 +7,17 @@ from pathlib import Path
 import click
 
 
+class _Kind(click.Option):
+    """Its help names the kinds that there are templates of, read when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Name and help."""
+        from ..new_plugin import kinds
+
+        self.help = f"What it brings: {', '.join(kinds())}."
+        return super().get_help_record(ctx)
+
+
 @click.group("plugin")
 def command() -> None:
     """Write a plugin of your own."""
@@ -14,7 +25,7 @@ def command() -> None:
 
 @command.command("new", epilog="Example: graftwork plugin new graftwork-shift --kind adapter")
 @click.argument("name")
-@click.option("--kind", required=True, help="What it brings: adapter, encoder, graph, captioner, expert, head ...")
+@click.option("--kind", cls=_Kind, required=True)
 @click.option("--type", "type_", help="What a spec calls it. [default: NAME in snake case, without `graftwork-`]")
 @click.option(
     "--out",

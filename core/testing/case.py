@@ -16,6 +16,7 @@ from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
+from .check import NotApplicable
 
 if TYPE_CHECKING:
     from .kinds import Kind
@@ -82,6 +83,22 @@ class Case:
     def exercise(self) -> Any:
         """Build one and put it to use; what it gave, for comparison."""
         return self._of_kind("exercise")
+
+    @cached_property
+    def build_failure(self) -> Exception | None:
+        """What is raised when one is built, tried once; ``None`` where that works."""
+        try:
+            self.make()
+        except NotApplicable:
+            return None
+        except Exception as error:  # noqa: BLE001  # a component may raise anything
+            return error
+        return None
+
+    @property
+    def found_unbuildable(self) -> bool:
+        """Whether that was tried, and failed."""
+        return vars(self).get("build_failure") is not None
 
     def _of_kind(self, function: str) -> Any:
         return getattr(import_module(self.kind.module), function)(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +14,8 @@ from ...registry.errors import UserError
 from ...registry.nearest import nearest
 from .case import Case, catalogue_with
 from .check import Check, ConformanceError, NotApplicable
-from .kinds import KINDS, Kind, kind_of
+from .kinds import KINDS, SPEC, Kind, kind_of
+from .told import told
 
 Examples = Sequence[Mapping[str, Any]]
 Status = Literal["passed", "failed", "skipped", "expected", "stale"]
@@ -85,8 +85,13 @@ def cases(
 
 
 def run_check(check: Check, case: Case, example: int = 0, expected: str | None = None) -> Outcome:
-    """One check on one case; ``expected``: why it is known to fail. Whatever is raised becomes a failed outcome."""
+    """One check on one case; ``expected``: why it is known to fail. Whatever is raised becomes a failed outcome.
+
+    Where the component cannot even be built, the check that finds this out says so, and those after it are skipped.
+    """
     name = case.component.name
+    if case.found_unbuildable and check not in SPEC:
+        return Outcome(name, check.name, example, "skipped", "not tried: it cannot be built")
     try:
         check(case)
     except NotApplicable as reason:
@@ -94,19 +99,15 @@ def run_check(check: Check, case: Case, example: int = 0, expected: str | None =
     except Exception as error:  # noqa: BLE001  # a component may raise anything, and that is what is reported
         if expected is not None:
             return Outcome(name, check.name, example, "expected", expected)
-        return Outcome(name, check.name, example, "failed", _told(error))
+        detail = told(error, check, case)
+        if check not in SPEC and case.build_failure is not None:
+            detail = f"it cannot be built: {told(case.build_failure, check, case)}"
+        return Outcome(name, check.name, example, "failed", detail)
     if expected is not None:
         return Outcome(
             name, check.name, example, "stale", f"it passes now; remove it from expected_failures ({expected})"
         )
     return Outcome(name, check.name, example, "passed")
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, AssertionError):
-        return str(error) or "AssertionError"
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"raised {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
 
 
 def run_checks(

@@ -76,8 +76,11 @@ def facts(case: Case) -> None:
     """Vectors of other weights never mix, so the same weights have the same name."""
     found = case.made.facts()
     assert isinstance(found, EncoderFacts), f"facts gives a {type(found).__name__}, not EncoderFacts"
-    assert re.fullmatch(r"[0-9a-f]{64}", found.weights), f"weights are {found.weights!r}, not a sha256 in hex"
-    assert found.parameters > 0, f"it says that it has {found.parameters} parameters"
+    assert re.fullmatch(r"[0-9a-f]{64}", found.weights), (
+        f"weights are {found.weights!r}, not a sha256 in hex: of every weight, or without any of whatever else the "
+        'vectors depend on; of nothing it is hashlib.sha256(b"").hexdigest()'
+    )
+    assert found.parameters >= 0, f"it says that it has {found.parameters} parameters; without weights that is 0"
     said = case.spec.frozen_parameters()
     assert said in (None, found.parameters), f"the spec says {said} frozen parameters, facts says {found.parameters}"
     assert make(case).facts() == found, "built again, its facts are others"

@@ -60,6 +60,14 @@ def declared(case: Case) -> int:
     return count
 
 
+def hint(case: Case) -> str | None:
+    """What a forward that fails was given, where its spec is at odds with itself."""
+    _, y_width, _ = case.spec.widths(rank(case))
+    if case.spec.multimodal or not y_width:
+        return None
+    return "`y` is None here: `widths` asks for a partner's columns, which come with `multimodal = True` in the spec"
+
+
 def shape(case: Case) -> None:
     """Other lengths than those it was built beside, one token among them."""
     expert, out = moved(make(case)).eval(), case.spec.widths(rank(case))[2]

@@ -130,7 +130,7 @@ KINDS: tuple[Kind, ...] = (
         *_checks(
             "encoders",
             vectors="float32 [B, d] of unit length on the CPU, d as the spec says, without gradients",
-            facts="weights by sha256, a positive number of parameters, the same when built again",
+            facts="weights by sha256, a number of parameters (0 without any), the same when built again",
             one_item="the vector of an item does not depend on the batch",
             preprocessed="what `preprocess` makes of a content is encoded as the content itself",
             tokens="token vectors float32 [T, d] that do not depend on the batch",

@@ -17,6 +17,8 @@ from .same import assert_same
 
 CLASSES, ITEMS = 4, 8
 CLOSE = 1e-5
+#: Of a figure that is no such.
+MAXIMISED = "; `primary` is what selection maximises: name a figure of which more is better, such as 1 - ece for an ece"
 
 
 def make(case: Case) -> Task:
@@ -152,9 +154,11 @@ def best_logits(case: Case) -> None:
     best, loss = _judged(task, right, targets)
     for name, logits in (("sometimes right", _unsure(right)), ("always wrong", -right)):
         score, other = _judged(task, logits, targets)
-        assert best >= score, f"{task.primary} is {best} for right logits and {score} for logits that are {name}"
+        assert best >= score, (
+            f"{task.primary} is {best} for right logits and {score} for logits that are {name}{MAXIMISED}"
+        )
         assert loss < other, f"the loss is {loss} for right logits and {other} for logits that are {name}"
-    assert best > score, f"{task.primary} is {best} for right and for wrong logits alike; higher is better"
+    assert best > score, f"{task.primary} is {best} for right and for wrong logits alike{MAXIMISED}"
 
 
 def _judged(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
