@@ -12,6 +12,7 @@ from ..registry.catalogue import Catalogue
 from ..registry.errors import GraftworkError
 from .conditions import Difference, conditions, differences, shared
 from .load_spec import load_spec
+from .made_with import changed, measuring, recorded_by_run
 from .measured import Measured, measured
 from .pipeline_spec import PipelineSpec
 from .run_folder import RunFolderError, read_json_file
@@ -29,6 +30,8 @@ class Entry:
     #: What ``result.json`` holds.
     result: Mapping[str, Any]
     measured: Measured
+    #: The components, in words, whose code was another when the run was made.
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Ent
         if not (path / "result.json").is_file():
             raise RunFolderError(f"{path} holds no finished run: result.json is missing")
         result = read_json_file(path / "result.json")
-        return _entry(str(result.get("name", path.name)), path.name, path, result)
+        entry = _entry(str(result.get("name", path.name)), path.name, path, result)
+        return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
     return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
 
 

@@ -47,9 +47,14 @@ LEGEND = (
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """The search values that each run's validation chose, and what makes a run's figures say less than they seem to."""
+    """The search values that each run's validation chose, and what a reader of its figures should know besides."""
     chosen = [(entry.name, entry.result["chosen"]) for entry in comparison.entries]
     lines = [f"chosen by {name}: {values_in_words(values)}" for name, values in chosen if values]
+    lines += [
+        f"{entry.name}: its figures are of other code than is installed: {entry.changed}"
+        for entry in comparison.entries
+        if entry.changed
+    ]
     return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
 
 
