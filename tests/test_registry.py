@@ -132,6 +132,12 @@ def test_one_type_from_two_plugins_names_both_distributions():
         Catalogue([ACME, Plugin("b", "shiny-things", "2.0", components=(SHINY,))])
 
 
+def test_of_two_plugins_of_one_name_one_is_left_out_by_distribution():
+    """Their name would block both."""
+    with pytest.raises(DuplicateComponent, match=r"leave one out with --plugins-block shiny-things$"):
+        Catalogue([ACME, Plugin(ACME.name, "shiny-things", "2.0", components=(SHINY,))])
+
+
 def test_one_spec_class_for_two_components_is_refused():
     """A Python spec object must say by its class which component it is."""
     again = Component("head", "shiny", ShinySpec, "json:loads", "the same class as a head")
