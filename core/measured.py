@@ -68,8 +68,8 @@ class Kept:
 
 def notes_of(result: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes the figures of a ``result.json`` say less than they seem to, a line each."""
-    kept = Kept.from_result(result)
-    return kept.notes(result["seeds"]) if kept else ()
+    kept, silent = Kept.from_result(result), result.get("adapter", {}).get("warning")
+    return (*([silent] if silent else []), *(kept.notes(result["seeds"]) if kept else ()))
 
 
 @dataclass(frozen=True, slots=True)

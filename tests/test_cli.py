@@ -359,7 +359,8 @@ def test_plan_is_a_table_with_parameter_counts(spec):
     """Stages, trainings, trainable and frozen parameters, before anything runs."""
     out, err = graftwork("plan", spec)
     trainable = 2 * 32 * 4 + 4 + 32 + 2 * 4 * 4 + 4
-    assert f"trainable parameters: {trainable}; frozen: 1,629,153; trainable share 0.02%\ntrainings: 6\n" in out
+    counts = f"trainable parameters in all: {trainable}; frozen in all: 1,629,153; trainable share 0.02%\n"
+    assert f"{counts}trainings: 6\n" in out
     stages = ("dataset", "encode image", "encode prompts", "graph", "train", "evaluate")
     assert all(stage in out for stage in stages)
     assert err == ""
