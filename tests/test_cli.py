@@ -222,6 +222,8 @@ def test_a_component_is_shown():
         "default": 0.0,
         "documentation": "Share of a layer's inputs that its update does not see in training.",
     }
+    out, _ = graftwork("components", "show", "task", "classification")
+    assert 'head: head component; default {"type": "cosine"}\n' in out  # made when it is needed
     out, err = graftwork("components", "show", "dataset", "image_folder")
     assert "root: string, at least 1 letter; required" in out
     assert 'example: {"type": "image_folder", "root": "..."}' in out
