@@ -233,15 +233,18 @@ def test_what_an_adapter_does_wrong_is_said(
     assert "Traceback" not in told["err"]
 
 
-def test_a_misspelt_entry_point_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where to mend it: the line of the package's pyproject."""
+def test_an_entry_point_that_names_no_module_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to mend it, the line of the package's pyproject; or what to do where its files are gone."""
     plugins = plugin_folder(tmp_path, monkeypatch)
     entry = plugins.install("GRAFTWORK_API = 1")
     (plugins.folder / f"{entry.value}.py").unlink()
     forget_plugins()
     told = answer(["plugins", "list"])["out"]
     said = f"which its entry point `{entry.name} = {entry.value}` in group graftwork.plugins names"
-    assert f"not loaded: ModuleNotFoundError: No module named '{entry.value}', {said}" in told
+    assert (
+        f"not loaded: ModuleNotFoundError: No module named '{entry.value}', {said}; install acme-adapters again" in told
+    )
+    assert "or remove it: pip uninstall acme-adapters\n" in told
 
 
 def test_a_package_in_another_group_is_told_so() -> None:

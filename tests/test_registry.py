@@ -180,7 +180,11 @@ BROKEN = {
     ),
     "not iterable": (
         HEAD + "@hookimpl\ndef graftwork_components():\n    return 3\n",
-        "TypeError: 'int' object is not iterable",
+        "graftwork_components gave one int, not several: yield it, or return a list",
+    ),
+    "returned alone": (
+        fine("alone").replace("yield alone", "return alone"),
+        "graftwork_components gave one Component, not several: yield it, or return a list",
     ),
     "contradiction": (
         HEAD + "Component('adapter', 'x', Spec, 'json:loads', '')\n",
