@@ -183,7 +183,7 @@ def _through_towers(spec: PipelineSpec, content: DatasetContent, items: list[Ite
     towers = towers_heard(spec, heard)
     contents = {view[kind].digest for item in items for view in item.views() for kind in heard if kind in view}
     graft = graft_of(spec, towers)
-    plans = [StagePlan("read", f"{', '.join(heard)}: {len(contents):,} contents, kept in memory")]
+    plans = [StagePlan("read", f"{', '.join(heard)}: {len(contents):,} contents, not stored")]
     plans.append(StagePlan("towers", f"{_type(spec.encoder)}: {towers_in_words(towers, heard)}"))
     plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
     return plans + [StagePlan("graft", line) for line in filter(None, [silence(spec)])]
