@@ -12,10 +12,12 @@ from ..registry.catalogue import Catalogue
 from ..registry.errors import GraftworkError
 from .conditions import Difference, conditions, differences, shared
 from .load_spec import load_spec
+from .made_with import changed, measuring, recorded_by_run
 from .measured import Measured, measured
 from .pipeline_spec import PipelineSpec
 from .run_folder import RunFolderError, read_json_file
 from .run_once import RunOnce
+from .settings import differing_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class Entry:
     #: What ``result.json`` holds.
     result: Mapping[str, Any]
     measured: Measured
+    #: The resolved spec, the values that its search chose in it; empty where the folder has none.
+    pipeline: Mapping[str, Any]
+    #: The components, in words, whose code was another when the run was made.
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,14 @@ class Comparison:
     def differences(self) -> list[Difference]:
         """Every condition that the runs do not share; none is as it should be."""
         return differences([(entry.name, entry.result) for entry in self.entries])
+
+    @property
+    def settings(self) -> list[Difference]:
+        """The settings in which the specs differ, by dotted path; not what the search of each one chose."""
+        known = [entry for entry in self.entries if entry.pipeline]
+        return differing_settings(
+            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result["chosen"] for entry in known}
+        )
 
     @property
     def shared(self) -> dict[str, str]:
@@ -91,14 +105,16 @@ def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Ent
         if not (path / "result.json").is_file():
             raise RunFolderError(f"{path} holds no finished run: result.json is missing")
         result = read_json_file(path / "result.json")
-        return _entry(str(result.get("name", path.name)), path.name, path, result)
+        entry = _entry(str(result.get("name", path.name)), path.name, path, result)
+        return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
     return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
 
 
 def _entry(name: str, stem: str, folder: Path, result: dict[str, Any]) -> Entry:
     try:
         conditions(result)
-        return Entry(name, stem, folder, result, measured(result))
+        spec = folder / "adapter" / "pipeline.json"
+        return Entry(name, stem, folder, result, measured(result), read_json_file(spec) if spec.is_file() else {})
     except RunFolderError as error:
         raise RunFolderError(f"{folder / 'result.json'}: {error}") from None
 

@@ -47,9 +47,14 @@ LEGEND = (
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """The search values that each run's validation chose, and what makes a run's figures say less than they seem to."""
+    """The search values that each run's validation chose, and what a reader of its figures should know besides."""
     chosen = [(entry.name, entry.result["chosen"]) for entry in comparison.entries]
     lines = [f"chosen by {name}: {values_in_words(values)}" for name, values in chosen if values]
+    lines += [
+        f"{entry.name}: its figures are of other code than is installed: {entry.changed}"
+        for entry in comparison.entries
+        if entry.changed
+    ]
     return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
 
 
@@ -62,11 +67,19 @@ def comparability(comparison: Comparison) -> list[str]:
     return [f"differs in {one}" for one in found]
 
 
+def setting_lines(comparison: Comparison, most: int = 20) -> list[str]:
+    """The settings in which the pipelines differ, a line each."""
+    found = comparison.settings
+    more = [f"and {len(found) - most} more, in compare.json"] if len(found) > most else []
+    return [*(f"set {one}" for one in found[:most]), *more]
+
+
 def comparison_markdown(comparison: Comparison) -> str:
-    """The table, what differs, what is shared, what failed."""
+    """The table, what differs (settings last), what is shared, what failed."""
     lines = ["# Comparison\n", markdown_table(*comparison_table(comparison)), f"{LEGEND}.\n"]
     lines += [f"- {line}" for line in comparison_notes(comparison)]
     lines += [f"- **{line}**" for line in comparability(comparison)]
+    lines += [f"- {line}" for line in setting_lines(comparison)]
     lines += [f"- {condition}: {value}" for condition, value in comparison.shared.items()]
     lines += [f"- failed: {name}: {error}" for name, error in comparison.failures.items()]
     return "\n".join(lines) + "\n"
@@ -86,6 +99,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         ],
         "comparable": not comparison.differences,
         "differences": [one.to_json() for one in comparison.differences],
+        "settings": [one.to_json() for one in comparison.settings],
         "shared": comparison.shared,
         "failures": {name: str(error) for name, error in comparison.failures.items()},
     }

@@ -21,7 +21,7 @@ from .pipeline_spec import PipelineSpec
 from .policies import policy_in_words
 from .prepare import Encoded, Preparation
 from .stored_support import support_tensors
-from .support_sets import NO_CROSS_EDGE, SupportSets
+from .support_sets import SupportSets, lacking_edges
 from .surroundings import Surroundings
 from .task import Task
 from .training import Hear, train
@@ -117,6 +117,6 @@ def _graph_facts(supports: list[Support]) -> dict[str, Any] | None:
         facts["settled"] = [support.settled and support.settled.model_dump(mode="json") for support in supports]
     if any(layouts):
         facts["edges_by_block"] = [one.nodes.layout.edges_by_block(one.graph) for one in supports]  # type: ignore[union-attr, arg-type]
-        if any(blocks["vt"] == 0 for blocks in facts["edges_by_block"]):
-            facts["warning"] = NO_CROSS_EDGE
+    if lacking := next(filter(None, (lacking_edges(support.nodes) for support in supports)), None):
+        facts["warning"] = lacking
     return facts

@@ -47,8 +47,8 @@ class GraftPlan:
             for one in self.sites
         ]
         share = self.trainable_share
-        whole = f"in all {_number(self.parameters)}"
-        whole += f", {share:.2%} of {_number(self.frozen)} frozen" if share is not None else ""
+        whole = f"the adapter alone {_number(self.parameters)}"
+        whole += f", {share:.2%} of the {_number(self.frozen)} frozen in these towers" if share is not None else ""
         return (*sites, whole + (f", rank {self.rank}" if self.rank is not None else ""))
 
 

@@ -23,6 +23,10 @@ from .variables import variables
 
 #: More values than this would not be checked before a run in any useful time.
 MAX_SEARCH_VALUES = 500
+A_LOCK = (
+    "this is a lock, not a pipeline: `graftwork run --locked LOCK` runs the pipeline in it, "
+    "`graftwork run SPEC --locked LOCK` runs SPEC where it agrees with it"
+)
 
 
 def load_spec(
@@ -60,6 +64,8 @@ class _Loading:
 
     def spec(self) -> PipelineSpec:
         """The validated spec. Raises ``SpecError``."""
+        if isinstance(self.value, dict) and {"lock", "pipeline"} <= self.value.keys():
+            raise SpecError([self._located(Problem(A_LOCK))])
         raw, self.touched = apply_overrides(
             self.value, self.overrides, lambda path, raw: default_list(path, PipelineSpec, raw, self.catalogue)
         )

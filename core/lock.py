@@ -28,6 +28,7 @@ from .components_in import components_tried
 from .encode import EncoderStage
 from .files import sha256_of
 from .listing import list_items
+from .made_with import made_with
 from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec
 
@@ -69,8 +70,6 @@ def make_lock(
 
     Raises ``DataError`` where the data set is not here.
     """
-    components = list(components_tried(spec, catalogue))
-    plugins = {owner.name: owner for owner in map(catalogue.owner, components)}
     if data is None:
         data = list_items(spec.dataset, catalogue, store, lambda event: None, may_download).fingerprint()
     return sealed(
@@ -78,11 +77,7 @@ def make_lock(
             "lock": FORMAT,
             "graftwork": __version__,
             "pipeline": spec.to_json(),
-            "plugins": {
-                name: {"distribution": one.distribution, "version": one.version}
-                for name, one in sorted(plugins.items())
-            },
-            "components": {one.name: one.implementation for one in sorted(components, key=lambda one: one.name)},
+            **made_with(components_tried(spec, catalogue), catalogue),
             "versions": installed_versions(),
             "models": _models(spec),
             "encoder": dict(_noted_weights(spec, catalogue, store)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +68,26 @@ class Kept:
 
 def notes_of(result: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes the figures of a ``result.json`` say less than they seem to, a line each."""
-    kept = Kept.from_result(result)
-    return kept.notes(result["seeds"]) if kept else ()
+    kept, silent = Kept.from_result(result), result.get("adapter", {}).get("warning")
+    return (*([silent] if silent else []), *_at_an_end(result), *(kept.notes(result["seeds"]) if kept else ()))
+
+
+def _at_an_end(result: Mapping[str, Any]) -> Iterator[str]:
+    """Of the numbers that a search chose among three or more listed: those with none on one side and none as good.
+
+    Below 0 lies nothing, nor below 1 of whole numbers.
+    """
+    best = result["selection"]["mean"]
+    for key, listed in result.get("listed", {}).items():
+        if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in listed) or len(set(listed)) < 3:
+            continue
+        value = result["chosen"][key]
+        if any(one["selection"] == best and one["values"][key] != value for one in result["tried"]):
+            continue
+        if value == max(listed):
+            yield f"{key} {value} is the greatest value tried: the best may lie beyond"
+        elif value == min(listed) and value != 0 and not (value == 1 and isinstance(value, int)):
+            yield f"{key} {value} is the least value tried: the best may lie below"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def kinds() -> tuple[str, ...]:
 def new_plugin(name: str, kind: str, out: Path, type_: str | None = None) -> Path:
     """Write package ``name`` with one component of ``kind`` into ``out / name``; returns that folder.
 
-    The component is of ``type_``; by default of the package's name without ``graftwork-``, in snake case.
+    Its plugin is called by the package's name without ``graftwork-``, in snake case; so is the component's type, unless
+    ``type_`` says another.
     Raises ``NewPluginError`` for a name that pip or Python cannot take, a type that Graftwork itself has, an unknown
     kind, or a folder that is there.
     """
@@ -75,6 +76,7 @@ def _words(name: str, kind: str, chosen: str | None) -> dict[str, str]:
     return {
         "plugin-dist": name,
         "plugin_module": module,
+        "plugin_entry": module.removeprefix("graftwork_"),
         "plugin_type": type_,
         "plugin_kind": kind,
         "PluginClass": "".join(part.capitalize() for part in type_.split("_")),

@@ -12,7 +12,7 @@ from .dataset import DataError, DatasetContent, Item, sample_shots
 from .describe import CaptionerStage
 from .encode import EncoderStage
 from .events import Event
-from .layered.plan import graft_of, modalities_heard, towers_heard, towers_in_words, trainable
+from .layered.plan import graft_of, modalities_heard, silence, towers_heard, towers_in_words, trainable
 from .listing import list_items
 from .node_kinds import (
     item_width,
@@ -183,10 +183,10 @@ def _through_towers(spec: PipelineSpec, content: DatasetContent, items: list[Ite
     towers = towers_heard(spec, heard)
     contents = {view[kind].digest for item in items for view in item.views() for kind in heard if kind in view}
     graft = graft_of(spec, towers)
-    plans = [StagePlan("read", ", ".join(heard), len(contents), 0)]
+    plans = [StagePlan("read", f"{', '.join(heard)}: {len(contents):,} contents, not stored")]
     plans.append(StagePlan("towers", f"{_type(spec.encoder)}: {towers_in_words(towers, heard)}"))
     plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
-    return plans
+    return plans + [StagePlan("graft", line) for line in filter(None, [silence(spec)])]
 
 
 def _trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -> int | None:

@@ -17,6 +17,7 @@ from .experiment import Experiment
 from .head import Head
 from .lock import installed_versions
 from .prepare import Prepared
+from .search import lists_of
 from .trial import Trial
 
 
@@ -51,6 +52,7 @@ def result_of(
         "selection": {"mean": best.selection(), "per_seed": [one.selection for one in best.trained]},
         "chosen": best.values,
         "tried": list(trials),
+        "listed": {key: list(to_try) for key, to_try in lists_of(experiment.spec).items()},
         "seeds": list(spec.seeds),
         "saved_seed": spec.seeds[saved_index(best)],
         "epochs": spec.trainer.epochs if trainable else 0,

@@ -222,6 +222,10 @@ class LayerAdapterSpec(TowerAdapterSpec):
     placement: Literal["parallel", "sequential"] = "sequential"
     """`parallel`: adapters read what the place reads; `sequential`: what it gives. Both add to what it gives."""
 
+    def needs_partner(self) -> bool:
+        """Whether a tower that runs without a partner passes unchanged, so that nothing is trained in it."""
+        return False
+
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int | None:
         """Trainable parameters for one stream at one meeting of streams of these widths, if they can be told."""
         return None

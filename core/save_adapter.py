@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from .components_in import components_in
 from .experiment import Experiment
+from .made_with import made_with
 from .measured import Score
 from .run_folder import seal, write_json, write_tensors
 from .trial import Trial
@@ -32,6 +34,7 @@ def save_adapter(folder: Path, experiment: Experiment, trial: Trial[Any], index:
             "inference_mode": True,
             "graftwork": {
                 "version": __version__,
+                **made_with(components_in(trial.spec, experiment.catalogue), experiment.catalogue),
                 "encoder_weights": {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()},
                 "logit_scale": prepared.prompts.logit_scale if prepared.prompts else None,
                 "class_names": list(prepared.content.class_names),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..registry.errors import UserError
@@ -34,18 +34,23 @@ def search_of(spec: PipelineSpec) -> Search:
     return EveryCombination(spec) if spec.trials is None else Proposed(spec)
 
 
+def lists_of(spec: PipelineSpec) -> dict[str, Sequence[Any]]:
+    """The values that a search lists, by dotted path; its ranges list none."""
+    return {key: values for key, values in spec.search.items() if not isinstance(values, SearchRange)}
+
+
 def trial_count(spec: PipelineSpec) -> int:
     """How many combinations will be tried."""
     if spec.trials is not None:
         return spec.trials
-    return math.prod(len(values) for values in spec.search.values() if not isinstance(values, SearchRange))
+    return math.prod(len(values) for values in lists_of(spec).values())
 
 
 class EveryCombination:
     """All combinations of the lists, in the order written."""
 
     def __init__(self, spec: PipelineSpec) -> None:
-        self._lists = {key: values for key, values in spec.search.items() if not isinstance(values, SearchRange)}
+        self._lists = lists_of(spec)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for combination in itertools.product(*self._lists.values()):

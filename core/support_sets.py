@@ -27,6 +27,10 @@ from .roles import GraphSpec
 from .surroundings import Stage
 
 T = TypeVar("T")
+NO_EDGE = (
+    "the support graph has no edges: the adapter hears no neighbour; let the graph join more (of type `similarity`: "
+    "a lower graph.threshold)"
+)
 NO_CROSS_EDGE = (
     "the graph of image and text nodes has no edge between an image and a text: cosines across lie far below those "
     'within; give the blocks thresholds of their own, as {"vv": {"average_degree": 8}, "tt": {"average_degree": 8}, '
@@ -43,7 +47,7 @@ class SupportSets:
         self.catalogue, self.device, self.stage, self.tell = catalogue, device, stage, tell
         self._remember = remember
         self._memory: dict[str, Any] = {}
-        self._without_edge_across: list[GraphSpec | None] = []
+        self._told: list[tuple[GraphSpec | None, str]] = []
 
     def support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
         """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
@@ -72,7 +76,7 @@ class SupportSets:
         if builder is not None:
             with self.stage("graph"):
                 nodes = nodes.with_graph(_graph(builder, nodes, spec))
-            self._note_no_edge_across(spec, nodes)
+            self._note_lacking_edges(spec, nodes)
         return Support(ids, nodes, targets.to(self.device), settled, splits)
 
     def _chosen(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Features:
@@ -85,12 +89,12 @@ class SupportSets:
         known = torch.tensor([id_ in labelled for id_ in chosen.ids])
         return replace(chosen, targets=torch.where(known, chosen.targets, -1))
 
-    def _note_no_edge_across(self, spec: PipelineSpec, nodes: Nodes) -> None:
+    def _note_lacking_edges(self, spec: PipelineSpec, nodes: Nodes) -> None:
         """Once a graph spec, not once a seed."""
-        if nodes.layout and nodes.graph and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0:
-            if spec.graph not in self._without_edge_across:
-                self.tell(Note(NO_CROSS_EDGE))
-            self._without_edge_across.append(spec.graph)
+        lacking = lacking_edges(nodes)
+        if lacking and (spec.graph, lacking) not in self._told:
+            self.tell(Note(lacking))
+            self._told.append((spec.graph, lacking))
 
     def _met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
@@ -124,6 +128,15 @@ class SupportSets:
             self._memory[key] = made
         found: T = self._memory[key]
         return found
+
+
+def lacking_edges(nodes: Nodes) -> str | None:
+    """What to say of a graph without any edge, or without one between image and text."""
+    if nodes.graph is None:
+        return None
+    if nodes.graph.num_edges == 0:
+        return NO_EDGE
+    return NO_CROSS_EDGE if nodes.layout and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0 else None
 
 
 def _settled(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:

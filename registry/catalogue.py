@@ -127,5 +127,6 @@ class Catalogue:
 
 def _one_of(first: Plugin, second: Plugin) -> str:
     """How to be rid of one of two."""
-    blockable = next((one.name for one in (second, first) if one.distribution != "graftwork"), second.name)
+    one = next((one for one in (second, first) if one.distribution != "graftwork"), second)
+    blockable = one.distribution if first.name == second.name else one.name  # a name blocks all that have it
     return f"uninstall one of them, or leave one out with --plugins-block {blockable}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
@@ -46,7 +47,8 @@ def load_plugin(entry: EntryPoint) -> Plugin:
     except BREAKAGE as error:
         failure = said(error)
         if isinstance(error, ModuleNotFoundError) and error.name == entry.value.partition(":")[0]:
-            failure += f", which its entry point `{entry.name} = {entry.value}` in group {entry.group} names"
+            failure += f", which its entry point `{entry.name} = {entry.value}` in group {entry.group} names; "
+            failure += f"install {distribution} again, or remove it: pip uninstall {distribution}"
     if isinstance(module, ModuleType) and (names := replaced_in_torch(module)):
         notes.append(f"puts its own in place of {_few(names)}: numbers may differ from those without it")
     api = getattr(module, "GRAFTWORK_API", None)
@@ -79,7 +81,13 @@ def _register(module: Any, notes: list[str]) -> tuple[Component, ...]:
         manager.register(module)
     notes += [" ".join(str(one.message).split()) for one in caught]
     manager.check_pending()
-    components = tuple(component for given in manager.hook.graftwork_components() for component in given)
+    given = manager.hook.graftwork_components()
+    for one in given:
+        if not isinstance(one, Iterable):
+            raise PluginRejected(
+                f"graftwork_components gave one {type(one).__name__}, not several: yield it, or return a list"
+            )
+    components = tuple(component for several in given for component in several)
     for component in components:
         if not isinstance(component, Component):
             raise PluginRejected(f"graftwork_components gave a {type(component).__name__}, not a Component")

@@ -19,11 +19,13 @@ from graftwork.core.compare_report import (
     comparison_markdown,
     comparison_notes,
     comparison_table,
+    setting_lines,
     write_comparison,
 )
 from graftwork.core.conditions import conditions, differences
 from graftwork.core.plots import compare_figure
 from graftwork.core.run_folder import RunFolderError
+from graftwork.core.settings import differing_settings
 from graftwork.registry.errors import SpecError
 
 from .third_party import SMALL, catalogue, pipeline
@@ -114,6 +116,42 @@ def test_exactly_what_differs_is_said(runs: dict[str, Path], tmp_path: Path, con
     assert difference.condition == condition
     assert str(difference).startswith(said)
     assert sum(map(len, difference.values.values())) == 2
+
+
+def setting_lines_of(pipelines: dict[str, dict[str, Any]], **chosen: dict[str, Any]) -> list[str]:
+    found = differing_settings(pipelines, {name: chosen.get(name, {}) for name in pipelines})
+    return [str(one) for one in found]
+
+
+def test_settings_that_differ_are_named(runs: dict[str, Path], tmp_path: Path) -> None:
+    """By path, with the values and whose they are, wherever a comparison is told; types where types differ."""
+    base = {"evaluation__seeds": [0, 1], "dataset__shots": 4, "device": "cpu", "adapter__bottleneck": 4}
+    other = pipeline(**base, name="other").run(tmp_path / "other", tmp_path / "store").folder
+    comparison = compared(runs["ga-net"], runs["probe"], other, out=tmp_path)
+    lines = setting_lines(comparison)
+    assert lines == [
+        "set adapter: ga_net (ga-net, other); none (probe)",
+        "set adapter.bottleneck: 8 (ga-net); 4 (other)",
+        "set task.head: linear (ga-net, other); logistic_regression (probe)",
+    ]
+    assert [f"- {line}" for line in lines] == [x for x in comparison_markdown(comparison).splitlines() if "- set" in x]
+    assert comparison_json(comparison)["settings"][1] == {
+        "condition": "adapter.bottleneck",
+        "values": {"8": ("ga-net",), "4": ("other",)},
+    }
+    assert setting_lines(comparison, most=1)[1:] == ["and 2 more, in compare.json"]
+
+
+def test_experts_and_searches_among_the_settings() -> None:
+    """Lists of the same types are compared item by item; what the search of each one chose is told elsewhere."""
+    one, two, three = {"type": "u", "rank": 4}, {"type": "u", "rank": 8}, {"type": "c", "rank": 4}
+    specs = {"a": {"adapter": {"experts": [one]}}, "b": {"adapter": {"experts": [two]}}}
+    assert setting_lines_of(specs) == ["adapter.experts.0.rank: 4 (a); 8 (b)"]
+    specs["b"] = {"adapter": {"experts": [one, three]}, "graph": {"type": "similarity"}, "name": "b"}
+    assert setting_lines_of(specs) == ["adapter.experts: [u] (a); [u, c] (b)", "graph: absent (a); similarity (b)"]
+    chosen: dict[str, Any] = {"adapter.experts": []}
+    assert setting_lines_of(specs, a=chosen, b=chosen) == ["graph: absent (a); similarity (b)"]
+    assert len(setting_lines_of(specs, a=chosen)) == 2
 
 
 def test_prompts_that_differ_are_told(runs: dict[str, Path], tmp_path: Path) -> None:

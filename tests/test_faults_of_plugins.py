@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from graftwork import Pipeline
+from graftwork import Pipeline, load
 from graftwork.core.lock import LockError
+from graftwork.core.predictor import CodeWarning
+from graftwork.core.run_folder import seal
 from graftwork.core.run_once import RunOnce
 from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.source import source_digest
@@ -138,6 +143,52 @@ def test_a_lock_does_not_hold_after_an_edit(spec: Path, edit: Edit, tmp_path: Pa
         pipeline.locked_by(lock).run(tmp_path / "run", tmp_path / "store")
 
 
+def test_a_run_in_use_says_that_the_code_is_another(spec: Path, edit: Edit, tmp_path: Path) -> None:
+    """`predict`, `load` and `compare`, of the run folder or the adapter's by itself: what was, what is."""
+    finished = run(spec, tmp_path)["out"].strip()
+    Image.new("L", (8, 8), 200).save(tmp_path / "one.png")
+    predicting = ["predict", finished, str(tmp_path / "one.png")]
+    comparing = ["compare", finished, "--out", str(tmp_path / "compared")]
+    before = [answer(predicting), answer(comparing)]
+    edit("x + self.shift", "x + 5 * self.shift + 1")
+    after = [answer(predicting), answer(comparing)]
+    said = r"adapter\.own of acme-own 1\.2 was version 1, source \w{16}, and is version 1, source \w{16}"
+    assert [before[0]["err"], re.search(said, before[1]["out"])] == ["", None]
+    assert re.fullmatch(
+        f"warning: .* was made with other code than is installed: {said}; predictions may.*\n", after[0]["err"]
+    )
+    assert re.search(f"own: its figures are of other code than is installed: {said}\n", after[1]["out"])
+    shutil.copytree(Path(finished) / "adapter", tmp_path / "alone")
+    with pytest.warns(CodeWarning, match=said):
+        load(tmp_path / "alone", device="cpu")
+
+
+def test_what_an_older_run_wrote_into_its_lock_alone_counts(spec: Path, edit: Edit, tmp_path: Path) -> None:
+    """Nothing is said where nothing is recorded."""
+    adapter = Path(run(spec, tmp_path)["out"].strip()) / "adapter"
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    del config["graftwork"]["components"], config["graftwork"]["plugins"]
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    seal(adapter)
+    edit("x + self.shift", "x + 5 * self.shift")
+    with pytest.warns(CodeWarning, match="adapter.own of acme-own"):
+        load(adapter.parent, device="cpu")
+    (adapter.parent / "lock.json").unlink()
+    load(adapter.parent, device="cpu")  # a warning would be an error
+
+
+def test_a_run_whose_plugin_is_gone_names_it(spec: Path, package: str, tmp_path: Path) -> None:
+    """By distribution and version, before the type that nobody has."""
+    finished = run(spec, tmp_path)["out"].strip()
+    shutil.rmtree(tmp_path / "site" / "acme_own-1.2.dist-info")
+    forget_plugins()
+    told = answer(["predict", finished, "one.png"])
+    assert told["code"] == 2
+    first, second = told["err"].splitlines()
+    assert first == f"error: {finished} was made with acme-own 1.2, which is not installed here; pip install it"
+    assert "unknown adapter type `own`" in second
+
+
 def test_an_exception_in_a_plugin_is_that_plugins(spec: Path, package: str, edit: Edit, tmp_path: Path) -> None:
     """Its own frames, then whose they are and how to try the component by itself."""
     edit("return x", "raise KeyError('oops')\n        return x")
@@ -200,15 +251,18 @@ def test_what_an_adapter_does_wrong_is_said(
     assert "Traceback" not in told["err"]
 
 
-def test_a_misspelt_entry_point_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where to mend it: the line of the package's pyproject."""
+def test_an_entry_point_that_names_no_module_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to mend it, the line of the package's pyproject; or what to do where its files are gone."""
     plugins = plugin_folder(tmp_path, monkeypatch)
     entry = plugins.install("GRAFTWORK_API = 1")
     (plugins.folder / f"{entry.value}.py").unlink()
     forget_plugins()
     told = answer(["plugins", "list"])["out"]
     said = f"which its entry point `{entry.name} = {entry.value}` in group graftwork.plugins names"
-    assert f"not loaded: ModuleNotFoundError: No module named '{entry.value}', {said}" in told
+    assert (
+        f"not loaded: ModuleNotFoundError: No module named '{entry.value}', {said}; install acme-adapters again" in told
+    )
+    assert "or remove it: pip uninstall acme-adapters\n" in told
 
 
 def test_a_package_in_another_group_is_told_so() -> None:

@@ -61,7 +61,7 @@ def test_the_lines_say_site_by_site_and_the_whole():
     assert plan_graft(spec, TWO, 100_000).lines() == (
         "meeting 0, image block 2 block: 356",
         "meeting 0, text block 3 block: 268",
-        "in all 624, 0.62% of 100,000 frozen, rank 4",
+        "the adapter alone 624, 0.62% of the 100,000 frozen in these towers, rank 4",
     )
 
 

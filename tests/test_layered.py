@@ -10,8 +10,10 @@ import torch
 from graftwork import Pipeline, load
 from graftwork.core.composed import build_encoder
 from graftwork.core.dataset import DataError
+from graftwork.core.measured import notes_of
 from graftwork.core.run_folder import RunFolderError, read_tensors
 from graftwork.core.towers import GraftedTowers, load_adapter
+from graftwork.plugins.reporters.console import conditions
 from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.errors import SpecError
 
@@ -117,6 +119,7 @@ def test_the_plan_counts_what_the_run_trains(clip: dict[str, Any], tmp_path: Pat
     spec = pipeline("nlvr2", "both", clip, ADAPTERS["hmmoe"])
     plan = Pipeline(spec, with_little_data()).plan(tmp_path / "store")
     assert plan.trainable == run(spec, tmp_path).result["parameters"]["trainable"]
+    assert [stage.stage for stage in plan.stages if stage.total is not None] == []  # nothing is stored
     sites = [stage.detail for stage in plan.stages if stage.stage == "graft"]
     assert [line.split(":")[0] for line in sites[:2]] == [
         "meeting 0, image block 0 block",
@@ -164,6 +167,26 @@ def test_pairs_pass_the_towers_together_when_asked(clip: dict[str, Any], tmp_pat
     done = run(spec, tmp_path)
     tensors = read_tensors(done.folder / "adapter/adapter_model.safetensors")
     assert max(float(tensor.abs().max()) for name, tensor in tensors.items() if name.endswith("up.weight")) > 0
+
+
+def test_an_adapter_that_never_meets_a_partner_is_said(clip: dict[str, Any], tmp_path: Path) -> None:
+    """By `plan`, by the result and by its notes; not with `joint`, nor with an expert that needs none."""
+    silent = {"type": "hmmoe", "rank": 4, "experts": [{"type": "cross_attention"}]}
+    spec = pipeline("retrieval", "pairs", clip, silent)
+    done = run(spec, tmp_path / "run")
+    warning = done.result["adapter"]["warning"]
+    assert "inductive" not in conditions(done.result)  # what a run without a graph has no use for
+    assert warning.startswith("the adapter is silent: it reads a partner, and images and texts pass the towers apart")
+    assert warning in notes_of(done.result)
+    assert warning in _planned(spec)
+    assert warning not in _planned({**spec, "task": {**spec["task"], "joint": True}})
+    assert warning not in _planned(
+        {**spec, "adapter": {**silent, "experts": [*silent["experts"], {"type": "unimodal"}]}}
+    )
+
+
+def _planned(spec: dict[str, Any]) -> list[str]:
+    return [stage.detail for stage in Pipeline.from_dict(spec, catalogue=with_little_data()).plan().stages]
 
 
 def test_a_training_starts_from_a_finished_run(clip: dict[str, Any], tmp_path: Path) -> None:

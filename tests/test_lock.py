@@ -259,5 +259,7 @@ def test_run_needs_a_spec_or_a_lock(here):
     """And a lock alone cannot be overridden."""
     assert "name SPEC, or a lock" in run_cli("run").output
     run_cli("lock", "spec.json")
+    (line,) = str(run_cli("run", "spec.lock.json").exception).splitlines()
+    assert line.startswith("spec.lock.json:1:1: $: this is a lock, not a pipeline: `graftwork run --locked LOCK` runs")
     assert "leaves nothing to set" in run_cli("run", "--locked", "spec.lock.json", "--set", "seed=1").output
     assert "no_such.lock.json cannot be read" in str(run_cli("run", "--locked", "no_such.lock.json").exception)

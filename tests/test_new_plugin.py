@@ -160,6 +160,7 @@ def test_the_type_may_be_named(tmp_path: Path) -> None:
     """The package is called one thing, and the component another."""
     folder = new_plugin("acme-gates", "adapter", tmp_path, "gated_mlp")
     assert json.loads((folder / "example.json").read_text())["adapter"] == {"type": "gated_mlp"}
+    assert '\nacme_gates = "acme_gates"\n' in (folder / "pyproject.toml").read_text()
     assert "class GatedMlp(Adapter)" in (folder / "src" / "acme_gates" / "adapter.py").read_text()
     with pytest.raises(NewPluginError, match="--type `Gated` is no type"):
         new_plugin("acme-other", "adapter", tmp_path, "Gated")

@@ -132,6 +132,12 @@ def test_one_type_from_two_plugins_names_both_distributions():
         Catalogue([ACME, Plugin("b", "shiny-things", "2.0", components=(SHINY,))])
 
 
+def test_of_two_plugins_of_one_name_one_is_left_out_by_distribution():
+    """Their name would block both."""
+    with pytest.raises(DuplicateComponent, match=r"leave one out with --plugins-block shiny-things$"):
+        Catalogue([ACME, Plugin(ACME.name, "shiny-things", "2.0", components=(SHINY,))])
+
+
 def test_one_spec_class_for_two_components_is_refused():
     """A Python spec object must say by its class which component it is."""
     again = Component("head", "shiny", ShinySpec, "json:loads", "the same class as a head")
@@ -174,7 +180,11 @@ BROKEN = {
     ),
     "not iterable": (
         HEAD + "@hookimpl\ndef graftwork_components():\n    return 3\n",
-        "TypeError: 'int' object is not iterable",
+        "graftwork_components gave one int, not several: yield it, or return a list",
+    ),
+    "returned alone": (
+        fine("alone").replace("yield alone", "return alone"),
+        "graftwork_components gave one Component, not several: yield it, or return a list",
     ),
     "contradiction": (
         HEAD + "Component('adapter', 'x', Spec, 'json:loads', '')\n",

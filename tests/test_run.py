@@ -402,9 +402,14 @@ def test_zero_shot_trains_nothing(tmp_path: Path) -> None:
 
 
 def test_a_graph_without_edges_is_said(tmp_path: Path) -> None:
-    """A threshold that nothing reaches: every node stands alone, the result counts no edge, predictions hear nobody."""
-    run = pipeline(graph__threshold=1.0).run(tmp_path / "run")
-    assert run.result["graph"] == {"support_nodes": [120], "support_edges": [0]}
+    """A threshold that nothing reaches: one note, the result counts no edge, predictions hear nobody."""
+    spec = pipeline(graph__threshold=1.0, evaluation__seeds=[0, 1], reporters=HEARING)
+    run = spec.run(tmp_path / "run")
+    warning = "the support graph has no edges: the adapter hears no neighbour; let the graph join more (of type "
+    assert run.result["graph"].pop("warning").startswith(warning)
+    assert run.result["graph"] == {"support_nodes": [120, 120], "support_edges": [0, 0]}
+    (note,) = notes_heard(run)
+    assert note.startswith(warning)
     (prediction,) = run.load().predict([np.arange(64, dtype=np.uint8).reshape(8, 8)])
     assert prediction.neighbours == ()
 

@@ -12,6 +12,7 @@ import pytest
 
 from graftwork import Pipeline
 from graftwork.core.events import RunStarted
+from graftwork.core.measured import notes_of
 from graftwork.core.run import Run
 from graftwork.core.search import MissingExtra, search_of, trial_count
 from graftwork.core.sweep import grid_of, points_of
@@ -169,3 +170,39 @@ def test_a_sweep_varies_lists_alone() -> None:
     assert beside.trials == 7
     (_, instead), *_ = points_of(made.spec, {RATE: [0.1]}, None, made.catalogue)
     assert (instead.trials, dict(instead.search)) == (None, {})
+
+
+def test_a_chosen_number_at_an_end_of_its_list_is_a_note(tmp_path: Path) -> None:
+    """Of three or more; where another value did as well, nothing is said, nor of what has a bound there."""
+    lists = {RATE: [1e-9, 1e-8, 0.05], "adapter.bottleneck": [4, 8]}
+    result = searched(tmp_path / "run", search=lists, trials=None, dataset__shots=None).result
+    assert result["listed"] == lists
+    (note,) = at_an_end(result)
+    assert note == f"{RATE} 0.05 is the greatest value tried: the best may lie beyond"
+    still = {RATE: [1e-30, 2e-30, 3e-30]}
+    assert at_an_end(searched(tmp_path / "still", search=still, trials=None).result) == []
+    assert at_an_end(searched(tmp_path / "ranges").result) == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "chosen", "said"),
+    [
+        ([0.1, 0.2, 0.3], 0.1, ["x 0.1 is the least value tried: the best may lie below"]),
+        ([0.1, 0.2, 0.3], 0.2, []),
+        ([0.1, 0.3], 0.1, []),
+        ([0, 0.2, 0.3], 0, []),
+        ([1, 4, 16], 1, []),
+        ([1, 4, 16], 16, ["x 16 is the greatest value tried: the best may lie beyond"]),
+        ([False, True, None], False, []),
+        (["a", "b", "c"], "a", []),
+    ],
+)
+def test_which_ends_are_told(listed: list[Any], chosen: Any, said: list[str]) -> None:
+    tried = [{"values": {"x": value}, "selection": float(value == chosen)} for value in listed]
+    result = {"chosen": {"x": chosen}, "listed": {"x": listed}, "tried": tried, "selection": {"mean": 1.0}}
+    assert at_an_end(result) == said
+
+
+def at_an_end(result: dict[str, Any]) -> list[str]:
+    rest = {"epochs": 0, "parameters": {"trainable": 0}}
+    return [note for note in notes_of(result | rest) if "value tried" in note]

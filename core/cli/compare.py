@@ -47,6 +47,7 @@ def command(
         comparison_markdown,
         comparison_notes,
         comparison_table,
+        setting_lines,
         write_comparison,
     )
     from ..overrides import parse_set
@@ -64,7 +65,8 @@ def command(
         click.echo(comparison_markdown(comparison), nl=False)
     else:
         print_table(*comparison_table(comparison), title="")
-        click.echo("\n".join([LEGEND, *comparison_notes(comparison), *comparability(comparison), *map(str, written)]))
+        said = [*comparison_notes(comparison), *comparability(comparison), *setting_lines(comparison)]
+        click.echo("\n".join([LEGEND, *said, *map(str, written)]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 

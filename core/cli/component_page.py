@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from ...registry.schema import component_schema
 
@@ -46,7 +47,7 @@ def component_page(component: Component, catalogue: Catalogue) -> dict[str, Any]
         "file": _file(component.spec),
         "build": component.build,
         "fields": [
-            _field(name, field, name in required, schema.get("$defs", {}))
+            _field(name, {**_made_default(component.spec, name), **field}, name in required, schema.get("$defs", {}))
             for name, field in schema.get("properties", {}).items()
             if name != "type"
         ],
@@ -91,6 +92,14 @@ def _sample(field: Json, definitions: Json, catalogue: Catalogue, depth: int) ->
     if field.get("type") == "array":
         return [_sample(field.get("items", {}), definitions, catalogue, depth)] * field.get("minItems", 1)
     return field.get("minimum", _SCALARS.get(str(field.get("type"))))
+
+
+def _made_default(spec: type[BaseModel], name: str) -> Json:
+    """``default`` of a field that has a ``default_factory``, which no schema shows."""
+    for own, field in spec.model_fields.items():
+        if name == (field.alias or own) and field.default_factory and not field.default_factory_takes_validated_data:
+            return {"default": to_jsonable_python(field.get_default(call_default_factory=True))}
+    return {}
 
 
 def _field(name: str, field: Json, required: bool, definitions: Json) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def print_plan(plan: Plan) -> None:
     Console(highlight=False).print(table)
     trainable = "known after building" if plan.trainable is None else f"{plan.trainable:,}"
     frozen = "known after loading" if plan.frozen is None else f"{plan.frozen:,}"
-    click.echo(f"trainable parameters: {trainable}; frozen: {frozen}" + _share(plan))
+    click.echo(f"trainable parameters in all: {trainable}; frozen in all: {frozen}" + _share(plan))
     click.echo(f"trainings: {plan.trainings}")
     for reason in plan.missing:
         click.echo(f"missing: {reason}")

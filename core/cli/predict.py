@@ -91,16 +91,17 @@ def _through_towers(
 
 
 def _loaded(run: str, device: str) -> Predictor | LayeredPredictor:
-    """The predictor; that it cannot follow the run's policy is said as a note."""
+    """The predictor; another policy than the run's is said as a note, other code as a warning."""
     import warnings
 
-    from ..predictor import PolicyWarning, load
+    from ..predictor import CodeWarning, PolicyWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", PolicyWarning)
+        for category in (PolicyWarning, CodeWarning):
+            warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:
-        click.echo(f"note: {one.message}", err=True)
+        click.echo(f"{'warning' if issubclass(one.category, CodeWarning) else 'note'}: {one.message}", err=True)
     return predictor
 
 

@@ -32,6 +32,7 @@ from .open_towers import OpenTowers, open_towers, shared_modalities
 from .pair_learner import PairLearner
 from .pairs import Pairs
 from .passes import Passes
+from .plan import silence
 from .read_outs import ReadOuts, all_logits
 from .reading import Reader
 
@@ -150,13 +151,16 @@ class LayerEngine(Engine[Opened]):
 
     def conditions(self, trial: Trial[Opened]) -> dict[str, Any]:
         """The towers, and how large the adapter is beside them."""
+        facts = adapter_facts(_layered(trial, 0), trial.spec.adapter) | {"usage": trial.usage}
+        if silent := silence(trial.spec):
+            facts["warning"] = silent
         return {
             "inductive": "attach",
             "inductive_note": "no graph: every item stands alone",
             "nodes": "towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.towers),
             "pool": "none: no graph",
             "graph": None,
-            "adapter": adapter_facts(_layered(trial, 0), trial.spec.adapter) | {"usage": trial.usage},
+            "adapter": facts,
         }
 
     def tensors(self, trial: Trial[Opened], index: int) -> dict[str, dict[str, Tensor]]:

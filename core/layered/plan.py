@@ -5,7 +5,12 @@ from __future__ import annotations
 from ..dataset import DatasetContent, Item
 from ..graft_plan import GraftPlan, plan_graft
 from ..pipeline_spec import PipelineSpec
-from ..roles import TowerAdapterSpec, TowerShape
+from ..roles import LayerAdapterSpec, PairTaskSpec, TowerAdapterSpec, TowerShape
+
+SILENT = (
+    "the adapter is silent: it reads a partner, and images and texts pass the towers apart, so nothing is trained; "
+    'set "joint": true in the task, or give the adapter something that needs no partner (an expert `unimodal`)'
+)
 
 
 def modalities_heard(spec: PipelineSpec, content: DatasetContent) -> tuple[str, ...]:
@@ -33,6 +38,12 @@ def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> Graft
     counts = [shape.parameters for shape in towers]
     frozen = spec.encoder.frozen_parameters() if None in counts else sum(count for count in counts if count)
     return plan_graft(spec.adapter, towers, frozen)
+
+
+def silence(spec: PipelineSpec) -> str | None:
+    """What to say of an adapter that never meets the partner that it needs."""
+    apart = isinstance(spec.task, PairTaskSpec) and not spec.task.joint
+    return SILENT if apart and isinstance(spec.adapter, LayerAdapterSpec) and spec.adapter.needs_partner() else None
 
 
 def trainable(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None, item: Item, classes: int) -> int | None:

@@ -112,9 +112,10 @@ def conditions(result: dict[str, Any]) -> str:
     """Under which conditions it was measured."""
     chosen = "; ".join(f"{key} = {_short(value)}" for key, value in result["chosen"].items())
     leak = f" ({result['inductive_note']})" if result["inductive"] == "transductive" else ""
+    graph = f", inductive policy {result['inductive']}{leak}, pool {result['pool']}" if result["graph"] else ""
     return (
-        f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}, "
-        f"inductive policy {result['inductive']}{leak}, pool {result['pool']}\nsplit {result['dataset']['split_id']}"
+        f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}{graph}\n"
+        f"split {result['dataset']['split_id']}"
     )
 
 

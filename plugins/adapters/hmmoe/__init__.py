@@ -166,9 +166,14 @@ class HMMoESpec(LayerAdapterSpec):
                     f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
                     f"take {width} at most, or set `ranks` (stream to rank)"
                 )
-        alone = any(not expert.multimodal and expert.widths(expert.rank or self.own_rank)[2] for expert in self.experts)
-        if len(widths) == 1 and not alone:
+        if len(widths) == 1 and self.needs_partner():
             raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
+
+    def needs_partner(self) -> bool:
+        """Where every expert that gives anything reads a partner."""
+        return not any(
+            not expert.multimodal and expert.widths(expert.rank or self.own_rank)[2] for expert in self.experts
+        )
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""
