@@ -20,10 +20,12 @@ from graftwork.core.testing import (
 )
 from graftwork.core.testing.component_checks import UnknownCheck
 from graftwork.core.testing.kinds import RUNS, SPEC
+from graftwork.core.testing.reporters import RESULT
 from graftwork.registry.component import Component
 from graftwork.registry.spec import Spec
 
 from .bad_components import BAD, GOOD, WITHOUT_WEIGHTS
+from .third_party import pipeline
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +196,11 @@ def test_the_page_lists_every_check():
         own = [check.name for check in kind.checks if check.run not in shared]
         assert row == f"| `{kind.name}` | {', '.join(f'`{name}`' for name in own)} |"
     assert all(f"`{check.name}`" in page for check in (*SPEC, *RUNS))
+
+
+def test_the_result_that_reporters_are_shown_has_the_keys_of_a_real_one(tmp_path: Path) -> None:
+    """Else a reporter that reads one would fail the kit, and pass its runs."""
+    result = pipeline(trainer__epochs=1).run(tmp_path / "run", tmp_path / "store").result
+    assert RESULT.keys() == result.keys()
+    for section in ("dataset", "parameters", "encoder", "graph", "selection", "machine"):
+        assert RESULT[section].keys() == result[section].keys()
