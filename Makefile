@@ -37,7 +37,7 @@ bench: $(READY)
 # The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
 pocket-fonts: $(READY)
 	apt-get update -q && apt-get install -q -y --no-install-recommends \
-	  $$($(BIN)/python -c "from graftwork.plugins.pocket.fonts import FONT_PACKAGES as p; print(*(f.name for f in p))")
+	  $$($(BIN)/python -c "from graftwork.plugins.pocket.scenes.fonts import FONT_PACKAGES as p; print(*(f.name for f in p))")
 
 pocket: $(READY)
 	$(BIN)/graftwork pocket clip

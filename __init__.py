@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .registry.version import __version__
+
 if TYPE_CHECKING:
     from .core.pipeline import Pipeline
-    from .core.predictor import load
+    from .core.run.load import load
     from .registry.errors import GraftworkError, SpecError
 
-__version__ = "0.1.0"
 __all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing.
 _HOMES = {
     "Pipeline": ".core.pipeline",
-    "load": ".core.predictor",
+    "load": ".core.run.load",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
 }

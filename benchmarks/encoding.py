@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..core.assemble import build
-from ..core.dataset import Media
-from ..core.encode import EncoderStage
-from ..core.encoder import Encoder
-from ..core.pictures import decode
-from ..core.torchvision_ops import declare_missing_torchvision_ops
-from ..plugins.encoders import OpenClipSpec
-from ..plugins.encoders.transformers_spec import TransformersSpec
+from ..core.data.items import Media
+from ..core.data.pictures import decode
+from ..core.roles import Encoder
+from ..core.stages.encode import EncoderStage
+from ..plugins.encoders.open_clip.spec import OpenClipSpec
+from ..plugins.encoders.transformers.spec import TransformersSpec
+from ..plugins.torchvision_ops import declare_missing_torchvision_ops
+from ..registry.build import build
 from ..registry.discovery import default_catalogue
 from . import Progress, Setting
 from .memory import peak_now_mb, reset_peak, resident_mb
@@ -139,7 +139,7 @@ def save_small_clip(folder: Path) -> Path:
     """An open_clip model of one layer: what is held in memory does not depend on how long the model takes."""
     from safetensors.torch import save_file
 
-    from ..plugins.encoders.open_clip import import_open_clip
+    from ..plugins.encoders.open_clip.encoder import import_open_clip
 
     text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
     vision = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16}

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
-from ..core.torchvision_ops import declare_missing_torchvision_ops
-from ..core.towers import Place, Placement, Tower, lockstep
+from ..core.graft import lockstep
+from ..core.towers.stop import Place, Placement
+from ..core.towers.tower import Tower
+from ..plugins.torchvision_ops import declare_missing_torchvision_ops
 from . import Progress, Setting
 from .case import Call, Candidate, Case
 from .measure import run_cases

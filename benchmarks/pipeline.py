@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ..core.pipeline import Pipeline
-from ..plugins.adapters import BottleneckSpec, GANetSpec
 from ..plugins.adapters.bottleneck import Bottleneck
 from ..plugins.adapters.ga_net import GANet
+from ..plugins.adapters.specs import BottleneckSpec, GANetSpec
 from ..triton_kernels import SparseGraph, similarity_graph
 from . import Progress, Setting
 from .case import Call, Candidate, Case

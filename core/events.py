@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,3 +90,7 @@ class RunFinished(Event):
 
     folder: str
     result: dict[str, Any]
+
+
+#: Whoever wants to be told.
+Tell = Callable[[Event], None]

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
 from .events import Event
-from .load_spec import load_spec, spec_from_dict
-from .pipeline_spec import PipelineSpec
-from .store_root import store_root
+from .spec.load_spec import load_spec, spec_from_dict
+from .spec.pipeline_spec import PipelineSpec
+from .storage.root import store_root
 
 if TYPE_CHECKING:
-    from .plan import Plan
-    from .run import Run
-    from .sweep import Grid, Hear
-    from .sweep_report import WrittenSweep
+    from .run.run import Run
+    from .stages.stage_plan import Plan
+    from .studies.sweep import Grid, Hear
+    from .studies.sweep_report import WrittenSweep
 
 
 class Pipeline:
@@ -59,8 +59,8 @@ class Pipeline:
 
         Raises ``LockError`` naming what is installed otherwise; ``run`` raises it for data and models.
         """
-        from .lock import read_lock
-        from .lock_check import locked_spec
+        from .run.lock import read_lock
+        from .run.lock_check import locked_spec
 
         catalogue = catalogue or default_catalogue()
         whole, name = read_lock(lock)
@@ -73,13 +73,13 @@ class Pipeline:
 
         Raises ``DataError`` where the data set is not on this machine.
         """
-        from .lock import make_lock
+        from .run.lock import make_lock
 
         return make_lock(self.spec, self.catalogue, store_root(store))
 
     def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Pipeline:
         """This pipeline, which runs only where nothing differs from the lock. Raises ``LockError`` as ``from_lock``."""
-        from .lock import read_lock
+        from .run.lock import read_lock
 
         pipeline = Pipeline(self.spec, self.catalogue)
         pipeline._locked = read_lock(lock)
@@ -90,19 +90,19 @@ class Pipeline:
 
         ``tell`` hears of the reading of files, where a data set has many, and of notes on the data.
         """
-        from .plan import make_plan
+        from .run.plan import make_plan
 
         return make_plan(self.spec, self.catalogue, store_root(store), tell)
 
     def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
-        from .run import run_pipeline
+        from .run.run import run_pipeline
 
         root, folder = store_root(store), Path(out) if out else None
         if self._locked is None:
             return run_pipeline(self.spec, self.catalogue, root, folder)
-        from .lock_check import hold, hold_weights
+        from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
@@ -120,8 +120,8 @@ class Pipeline:
     ) -> WrittenSweep:
         """Run at every point of ``grid`` (default: the search values) and write table and chart into ``out`` (default:
         ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each."""
-        from .sweep import sweep
-        from .sweep_report import WrittenSweep, write_sweep
+        from .studies.sweep import sweep
+        from .studies.sweep_report import WrittenSweep, write_sweep
 
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)

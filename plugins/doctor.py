@@ -18,7 +18,7 @@ def checks() -> Iterator[Check]:
     devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     yield Check("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads, devices: {', '.join(devices)}")
     try:
-        from .encoders.open_clip import import_open_clip
+        from .encoders.open_clip.encoder import import_open_clip
 
         import_open_clip()
         yield Check("open_clip", True, version("open_clip_torch"))

@@ -14,7 +14,8 @@ from typing import Any
 Examples = Sequence[Mapping[str, Any]] | str
 
 _PUBLISHED = (
-    "its pictures are published elsewhere, and the kit downloads nothing; tests/test_published_sets.py reads it"
+    "its pictures are published elsewhere, and the kit downloads nothing; "
+    "tests/plugins/datasets/test_published_sets.py reads it"
 )
 _CLIP = {"type": "open_clip"}
 

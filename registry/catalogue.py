@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .component import Component
-from .errors import GraftworkError, UserError
-from .nearest import nearest
+from .errors import GraftworkError, UserError, nearest
 from .spec import Spec
 
 

@@ -7,12 +7,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from .catalogue import Catalogue, DuplicateComponent, Plugin
-from .collection import paused_collection
 from .errors import GraftworkError
 from .hooks import Hooks
 from .hookspecs import Check
-from .loading import load_plugin as load_plugin
-from .loading import provider
+from .importing import paused_collection
+from .loading import load_plugin, provider
 from .schema import SchemaError, component_schema
 from .selection import PluginSelection
 

@@ -90,7 +90,7 @@ def graftwork_run_event(event: Any) -> None:
     """Hear what happens during a run: one of the records in `graftwork.core.events`. Look, and change nothing.
 
     Called: for every event of `graftwork run` and of each run of `sweep` and `compare`, in order, in the run's process.
-    Built in: graftwork.core.reporter:Reporters.graftwork_run_event passes them on to the spec's reporters.
+    Built in: graftwork.core.run.reporters:Reporters.graftwork_run_event passes them on to the spec's reporters.
     Order: the spec's reporters first, then plugins by name of the entry point; `tryfirst` and `trylast` move one.
     Wrappers: none.
     If it raises: a note of the run says so, the plugin hears no more of that run, and the run goes on.
@@ -103,7 +103,7 @@ def graftwork_stage(stage: str, context: StageContext) -> Generator[None, None, 
 
     Called: each time that a stage runs; a stage may run several times in a run. What comes before the one `yield`
     happens before the stage, what comes after it afterwards; an exception of the stage is raised at the `yield`.
-    Built in: graftwork.core.measure:Meter.graftwork_stage measures wall time and peak memory.
+    Built in: graftwork.core.run.meter:Meter.graftwork_stage measures wall time and peak memory.
     Order: plugins by name of the entry point from the outside in, the meter innermost; `tryfirst` is further out,
     `trylast` further in.
     Wrappers: nothing else; write `@hookimpl(wrapper=True)`. The stage gives no result, and its exception stays raised

@@ -14,9 +14,9 @@ import pluggy
 from . import hookspecs
 from .catalogue import Catalogue, Plugin
 from .component import Component
+from .errors import nearest
 from .hookspecs import API_VERSION, HOOKS, PROJECT, WRAPPED
 from .importing import replaced_in_torch, watched_import
-from .nearest import nearest
 
 #: A plugin that calls sys.exit() at import must not end the command that only wanted to list it.
 BREAKAGE = (Exception, SystemExit)

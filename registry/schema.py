@@ -19,9 +19,9 @@ from pydantic import BaseModel, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from .catalogue import Catalogue
-from .collection import paused_collection
 from .component import Component, SpecClass, SpecClassError
 from .errors import GraftworkError
+from .importing import paused_collection
 
 Json = dict[str, Any]
 _AT = "#/$defs/"

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .errors import UserError
-from .nearest import nearest
+from .errors import UserError, nearest
 
 OFF, STRICT = "GRAFTWORK_PLUGINS_OFF", "GRAFTWORK_PLUGINS_STRICT"
 ALLOW, BLOCK = "GRAFTWORK_PLUGINS_ALLOW", "GRAFTWORK_PLUGINS_BLOCK"

@@ -48,7 +48,7 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real LLaVA of random weights, the same every time."""
-    from .tiny_vlms import save_llava
+    from .support.tiny_vlms import save_llava
 
     return save_llava(tmp_path_factory.mktemp("tiny_llava"))
 
@@ -58,7 +58,7 @@ def save_tiny_clip(folder: Path, seed: int) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
+    from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 
     declare_missing_torchvision_ops()
     import open_clip

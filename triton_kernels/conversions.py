@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .csr import rows_of
-from .sparse_graph import SparseGraph
+from .sparse.csr import rows_of
+from .sparse.sparse_graph import SparseGraph
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # type: ignore[import-untyped]

@@ -11,9 +11,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from .csr import check_edges, check_range
-from .propagate import propagate as pass_messages
-from .sparse_graph import SparseGraph
+from .message_passing.propagate import propagate as pass_messages
+from .sparse.csr import check_edges, check_range
+from .sparse.sparse_graph import SparseGraph
 
 try:
     from torch_geometric import nn as pyg_nn

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .activations import Activation, activate
-from .cosines import rounded
-from .degree_cap import Cap
-from .normalise import Norm
+from .bottleneck.activations import Activation, activate
+from .message_passing.normalise import Norm
+from .similarity.cosines import rounded
+from .sparse.degree_cap import Cap
 
 
 def similarity_graph(

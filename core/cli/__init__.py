@@ -24,7 +24,7 @@ COMMANDS = {
     "schema": "schema",
     "components": "components",
     "plugins": "plugins",
-    "plugin": "plugin",
+    "plugin": "plugins.new",
     "doctor": "doctor",
     "bench": "bench",
 }
@@ -40,9 +40,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name: our own, or else a plugin's."""
         if cmd_name not in COMMANDS:
-            from .plugin_commands import plugin_commands
+            from .plugins.mount import plugin_commands
 
-            return plugin_commands().get(cmd_name)
+            return plugin_commands(COMMANDS).get(cmd_name)
         command = import_module(f".{COMMANDS[cmd_name]}", __name__).command
         return command if isinstance(command, click.Command) else None
 
@@ -51,10 +51,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, but a misspelt command is answered with the nearest one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ...registry.nearest import nearest
-            from .plugin_commands import plugin_commands
+            from ...registry.errors import nearest
+            from .plugins.mount import plugin_commands
 
-            known = [*COMMANDS, *plugin_commands()]
+            known = [*COMMANDS, *plugin_commands(COMMANDS)]
             if args[0] not in known and (near := nearest(args[0], known)):
                 ctx.fail(f"no such command '{args[0]}'; did you mean '{near}'?")
         return super().resolve_command(ctx, args)
@@ -116,7 +116,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        from .plugin_fault import plugin_fault
+        from .plugins.fault import plugin_fault
 
         if (told := plugin_fault(error)) is None:
             raise

@@ -47,7 +47,7 @@ def _benchmarks() -> Any:
 
 
 def _known(name: str, known: dict[str, str]) -> str:
-    from ...registry.nearest import nearest
+    from ...registry.errors import nearest
 
     if name not in known:
         near = nearest(name, (*known, "all"))
@@ -73,7 +73,7 @@ def _pages(names: list[str], setting: Any) -> Iterator[str]:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from ..devices import DeviceError
+    from ..training.devices import DeviceError
 
     if setting.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch sees no CUDA device here: leave --device out")

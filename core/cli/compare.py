@@ -10,7 +10,7 @@ from .options import cache_option, format_option, print_json, print_table, seeds
 
 if TYPE_CHECKING:
     from ...registry.errors import GraftworkError
-    from ..compare import Entry
+    from ..studies.compare import Entry
 
 
 @click.command(
@@ -39,8 +39,10 @@ def command(
     from pathlib import Path
 
     from ...registry.discovery import default_catalogue
-    from ..compare import compare
-    from ..compare_report import (
+    from ..spec.overrides import parse_set
+    from ..storage.root import store_root
+    from ..studies.compare import compare
+    from ..studies.compare_report import (
         LEGEND,
         comparability,
         comparison_json,
@@ -50,8 +52,6 @@ def command(
         setting_lines,
         write_comparison,
     )
-    from ..overrides import parse_set
-    from ..store_root import store_root
     from .options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
@@ -72,7 +72,7 @@ def command(
 
 
 def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
-    from ..compare import Entry
+    from ..studies.compare import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
     click.echo(f"{name}: {said}{' (found)' if found else ''}", err=True)

@@ -58,7 +58,7 @@ def show(kind: str, type_: str, style: str) -> None:
 
 def _require_kind(kind: str, where: str) -> None:
     from ...registry.discovery import default_catalogue
-    from ...registry.nearest import nearest
+    from ...registry.errors import nearest
 
     known = default_catalogue().kinds()
     if kind not in known:

@@ -34,8 +34,8 @@ def command(style: str) -> None:
 
 def _cache_check() -> Check:
     from ...registry.hookspecs import Check
-    from ..files import StorageError, write_whole
-    from ..store_root import store_root
+    from ..storage.files import StorageError, write_whole
+    from ..storage.root import store_root
 
     root = store_root()
     probe = root / "doctor"

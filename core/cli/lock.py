@@ -16,7 +16,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str
     import json
     from pathlib import Path
 
-    from ..files import write_whole
+    from ..storage.files import write_whole
 
     lock = read_pipeline(spec, settings).lock(cache)
     if output == "-":

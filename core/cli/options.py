@@ -89,8 +89,8 @@ def lock_beside(spec: str) -> str:
 
 def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     """The pipeline of SPEC with its overrides; broken plugins are named on standard error."""
-    from ..overrides import parse_set
     from ..pipeline import Pipeline
+    from ..spec.overrides import parse_set
 
     warn_of_broken_plugins()
     return Pipeline.from_file(spec, parse_set(settings), root=click.get_current_context().meta.get(_ROOT))

@@ -10,7 +10,7 @@ from .options import cache_option, format_option, print_json, read_pipeline, spe
 
 if TYPE_CHECKING:
     from ..events import Event
-    from ..plan import Plan
+    from ..stages.stage_plan import Plan
 
 
 @click.command("plan", epilog="Example: graftwork plan examples/ganet_digits.json --set encoder.image_size=64")

@@ -9,9 +9,9 @@ import click
 from .options import format_option, print_json
 
 if TYPE_CHECKING:
-    from ..layered.predictor import LayeredPredictor
-    from ..prediction import Prediction
-    from ..predictor import Predictor
+    from ..data.prediction import Prediction
+    from ..features.predictor import Predictor
+    from ..layers.predictor import LayeredPredictor
 
 
 @click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
@@ -44,7 +44,7 @@ def command(
     if not (images or texts or sounds):
         raise click.UsageError("Missing argument 'IMAGES...'.")
     from ...registry.errors import one_line
-    from ..predictor import Predictor
+    from ..features.predictor import Predictor
 
     predictor = _loaded(run, device)
     if isinstance(predictor, Predictor):
@@ -94,7 +94,7 @@ def _loaded(run: str, device: str) -> Predictor | LayeredPredictor:
     """The predictor; another policy than the run's is said as a note, other code as a warning."""
     import warnings
 
-    from ..predictor import CodeWarning, PolicyWarning, load
+    from ..run.load import CodeWarning, PolicyWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
         for category in (PolicyWarning, CodeWarning):
@@ -108,7 +108,7 @@ def _loaded(run: str, device: str) -> Predictor | LayeredPredictor:
 def _predict_each(
     predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...]
 ) -> tuple[list[tuple[str, Prediction]], list[str]]:
-    from ..dataset import DataError
+    from ..data.items import DataError
 
     opened: list[tuple[str, Any]] = []
     said: list[str] = []

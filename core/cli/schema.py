@@ -12,7 +12,7 @@ def command() -> None:
     """Print the JSON Schema of a pipeline with every installed component, for completion in editors."""
     from ...registry.discovery import default_catalogue
     from ...registry.schema import export_schema
-    from ..pipeline_spec import PipelineSpec
+    from ..spec.pipeline_spec import PipelineSpec
 
     warn_of_broken_plugins()
     print_json(export_schema(PipelineSpec, default_catalogue()))

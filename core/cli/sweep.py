@@ -10,7 +10,7 @@ import click
 from .options import cache_option, read_pipeline, seeds_option, spec_argument
 
 if TYPE_CHECKING:
-    from ..sweep import Point, Sweep
+    from ..studies.sweep import Point, Sweep
 
 
 @click.command(
@@ -51,7 +51,7 @@ def command(
 
 
 def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
-    from ..overrides import parse_set
+    from ..spec.overrides import parse_set
 
     grid = parse_set(options)
     for key, values in grid.items():
@@ -67,7 +67,7 @@ class _Progress:
         self._since = time.monotonic()
 
     def __call__(self, number: int, total: int, point: Point) -> None:
-        from ..sweep_report import point_label
+        from ..studies.sweep_report import point_label
 
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         if point.failure:
@@ -81,7 +81,7 @@ class _Progress:
 
 
 def _print(sweep: Sweep) -> None:
-    from ..sweep_report import NOTE, sweep_notes, sweep_table
+    from ..studies.sweep_report import NOTE, sweep_notes, sweep_table
     from .options import print_table
 
     print_table(*sweep_table(sweep), title=sweep.name)

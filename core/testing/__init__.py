@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .case import Case
-    from .check import Check, ConformanceError, NotApplicable
+    from .check import Check
     from .component_checks import Outcome, UnknownCheck, check_component, checks_for, run_checks
     from .installed_plugin import UnknownPlugin, check_plugin
     from .kinds import KINDS, Kind
+    from .outcome import ConformanceError, NotApplicable
     from .parametrize import parametrize_with_checks
     from .suites import (
         AdapterSuite,
@@ -43,14 +44,14 @@ _HOMES = {
     "Case": "case",
     "Check": "check",
     "ComponentSuite": "suites",
-    "ConformanceError": "check",
+    "ConformanceError": "outcome",
     "DatasetSuite": "suites",
     "EncoderSuite": "suites",
     "ExpertSuite": "suites",
     "GraphSuite": "suites",
     "HeadSuite": "suites",
     "Kind": "kinds",
-    "NotApplicable": "check",
+    "NotApplicable": "outcome",
     "OptimizerSuite": "suites",
     "Outcome": "component_checks",
     "RegularizerSuite": "suites",

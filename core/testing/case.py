@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
-from .check import NotApplicable
+from .outcome import NotApplicable
 
-if TYPE_CHECKING:
-    from .kinds import Kind
+
+class BuiltBy(Protocol):
+    """What a case knows of its kind."""
+
+    @property
+    def module(self) -> str:
+        """Whose ``make`` and ``exercise`` build a component and use it; empty where nothing is known about building."""
 
 
 def catalogue_with(component: Component, catalogue: Catalogue | None = None) -> Catalogue:
@@ -44,7 +49,7 @@ class Case:
     component: Component
     #: The object as a user writes it; it must validate.
     example: Mapping[str, Any]
-    kind: Kind
+    kind: BuiltBy
     catalogue: Catalogue
 
     def validated(self, value: Mapping[str, Any]) -> Spec:
@@ -65,7 +70,7 @@ class Case:
         """A new one, built under torch's global seed; the generator is afterwards as it was."""
         import torch
 
-        from ..assemble import build
+        from ...registry.build import build
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

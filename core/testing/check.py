@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .case import Case
-
-
-class NotApplicable(Exception):
-    """A check that has nothing to say about this component; the message is the reason."""
-
-
-class ConformanceError(AssertionError):
-    """A component does not keep what its kind promises; the message names each check that failed, and how."""
+from .case import Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from ...registry.catalogue import Catalogue
 from ...registry.component import Component
-from ...registry.errors import UserError
-from ...registry.nearest import nearest
+from ...registry.errors import UserError, nearest
 from .case import Case, catalogue_with
-from .check import Check, ConformanceError, NotApplicable
+from .check import Check
 from .kinds import KINDS, SPEC, Kind, kind_of
+from .outcome import ConformanceError, NotApplicable
 from .told import told
 
 Examples = Sequence[Mapping[str, Any]]
@@ -123,7 +123,7 @@ def run_checks(
     """
     expected = known_checks(component, expected_failures)
     for number, case in enumerate(cases(component, examples, catalogue)):
-        for check in case.kind.checks:
+        for check in kind_of(component).checks:
             yield run_check(check, case, number, expected.get(check.name))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..waveform import Waveform
+from ..data.waveform import Waveform
 
 TEXTS = ("a photo of the digit three.", "red", "two small blue squares under a large triangle")
 

@@ -11,11 +11,12 @@ from typing import Any
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ...registry.discovery import GROUP, default_catalogue
-from ...registry.errors import GraftworkError, UserError
-from ...registry.nearest import nearest
+from ...registry.errors import GraftworkError, UserError, nearest
 from .case import Case
-from .check import Check, ConformanceError
+from .check import Check
 from .component_checks import Outcome, cases, known_checks, run_check
+from .kinds import kind_of
+from .outcome import ConformanceError
 
 Examples = Sequence[Mapping[str, Any]] | str
 #: ``kind.type`` to its examples, or to the reason why it cannot be tried here; or to a function that gives either, and
@@ -134,5 +135,5 @@ def planned(plugin: Plugin, components: Sequence[Component], folder: Path, catal
             yield component, None, Outcome(component.name, "example", 0, "failed", str(error)), 0, None
             continue
         for number, case in enumerate(made):
-            for check in case.kind.checks:
+            for check in kind_of(component).checks:
                 yield component, check, case, number, expected.get(check.name)

@@ -13,7 +13,7 @@ from ...registry.spec import Spec
 from .. import roles
 from .check import Check
 
-_HERE = __package__
+_HERE = f"{__package__}.checks"
 
 
 def _checks(module: str, **summaries: str) -> tuple[Check, ...]:
@@ -114,9 +114,9 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "written_captions",
         roles.CaptionerSpec,
-        "written_captions",
+        "captioners",
         *_checks(
-            "written_captions",
+            "captioners",
             answers="one answer for each key, in order, also for none",
             unknown_keys="an item that nobody described has no description",
         ),

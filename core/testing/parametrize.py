@@ -10,8 +10,10 @@ import pytest
 from ...registry.catalogue import Catalogue
 from ...registry.component import Component
 from .case import Case
-from .check import Check, ConformanceError
+from .check import Check
 from .component_checks import Examples, Outcome, cases, known_checks, run_check
+from .kinds import kind_of
+from .outcome import ConformanceError
 
 
 class PytestCheck:
@@ -49,7 +51,7 @@ def pytest_checks(
     for component in components:
         expected = known_checks(component, (expected_failures or {}).get(component.name))
         for number, case in enumerate(cases(component, (examples or {}).get(component.name), catalogue)):
-            for check in case.kind.checks:
+            for check in kind_of(component).checks:
                 yield PytestCheck(check, case, number, expected.get(check.name))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..store_root import store_root
+from ..storage.root import store_root
 
 #: Audit events that change a file or folder; the first argument is its path.
 _CHANGES = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from ...registry.nearest import nearest
-from ..tower_error import TowerError as TowerError
+from ...registry.errors import nearest
+from .errors import TowerError
 
 
 def find_blocks(model: nn.Module, path: str | None = None) -> list[nn.Module]:

@@ -16,7 +16,7 @@ import torch
 from greenlet import GreenletExit, getcurrent, greenlet
 from torch import Tensor, nn
 
-from .blocks import TowerError
+from .errors import TowerError
 from .stop import Stop, hidden_state_of, split_output
 
 #: ``exchange(meeting, states)``: for each tower the update [B, N, d] to add to its state, or ``None`` for none.

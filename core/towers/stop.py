@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from .blocks import TowerError
+from .errors import TowerError
 
 #: ``block``: the whole block. ``attention``, ``feed_forward``: one of its sub-layers.
 Place = Literal["block", "attention", "feed_forward"]

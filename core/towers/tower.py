@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .blocks import TowerError, find_blocks
+from .blocks import find_blocks
+from .errors import TowerError
 from .stop import Place, Placement, Stop, find_stop
 
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ...core.adapter import Adapter
+from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph
-from . import BottleneckSpec
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "gelu": functional.gelu,
-    "tanh": torch.tanh,
-}
+from ...triton_kernels.bottleneck.activations import activate
+from .specs import BottleneckSpec
 
 
 def projections(width: int, bottleneck: int) -> tuple[nn.Linear, nn.Linear]:
@@ -38,9 +29,9 @@ class Bottleneck(Adapter):
         super().__init__()
         self.output_width = width
         self.down, self.up = projections(width, spec.bottleneck)
-        self._activation, self._scale = ACTIVATIONS[spec.activation], spec.scale
+        self._activation, self._scale = spec.activation, spec.scale
 
     def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
         """Adapted vectors [N, width]; ``graph`` is not looked at."""
-        change: Tensor = self.up(self._activation(self.down(x)))
+        change: Tensor = self.up(activate(self._activation, self.down(x)))
         return x + self._scale * change

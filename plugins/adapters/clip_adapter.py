@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...core.adapter import Adapter
+from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph
-from . import CLIPAdapterSpec
+from .specs import CLIPAdapterSpec
 
 
 class CLIPAdapter(Adapter):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ...core.adapter import Adapter
+from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate
-from . import GANetSpec
-from .bottleneck import ACTIVATIONS, projections
+from ...triton_kernels.bottleneck.activations import activate
+from .bottleneck import projections
+from .specs import GANetSpec
 
 
 class GANet(Adapter):
@@ -64,8 +65,8 @@ class _Convolution(nn.Module):
         super().__init__()
         self.neighbours = nn.Linear(spec.bottleneck, spec.bottleneck)
         self.own = nn.Linear(spec.bottleneck, spec.bottleneck, bias=False) if spec.self_message else None
-        self._norm, self._activation = spec.norm, ACTIVATIONS[spec.activation]
+        self._norm, self._activation = spec.norm, spec.activation
 
     def forward(self, hidden: Tensor, graph: SparseGraph) -> Tensor:
         message: Tensor = self.neighbours(propagate(graph, hidden, norm=self._norm))
-        return self._activation(message if self.own is None else message + self.own(hidden))
+        return activate(self._activation, message if self.own is None else message + self.own(hidden))

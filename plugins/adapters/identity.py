@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...core.adapter import Adapter
+from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph
-from . import NoneSpec
+from .specs import NoneSpec
 
 
 class Identity(Adapter):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from ...core.captioner import CaptionerError, PictureKey, WrittenCaptions
-from . import CaptionsFileSpec
+from ...core.roles import CaptionerError, PictureKey, WrittenCaptions
 from .captions_table import KEYS, read_rows
+from .specs import CaptionsFileSpec
 
 
 class CaptionsFile(WrittenCaptions):

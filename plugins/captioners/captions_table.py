@@ -8,10 +8,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ...core.captioner import CaptionerError
-from ...core.json_source import parse_json
-from ...registry.errors import SpecError
-from ...registry.nearest import nearest
+from ...core.roles import CaptionerError
+from ...core.spec.json_source import parse_json
+from ...registry.errors import SpecError, nearest
 
 #: Columns that may say which item is meant.
 KEYS = ("id", "file_name", "sha256")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from . import TransformersCaptionerSpec
+from .specs import TransformersCaptionerSpec
 
 #: What a CPU allocator says when it fails; on an accelerator torch raises ``OutOfMemoryError`` of its own.
 _CPU_SAYS = ("not enough memory", "can't allocate memory")

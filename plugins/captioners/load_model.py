@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from ...core.captioner import CaptionerError
-from ...core.torchvision_ops import declare_missing_torchvision_ops
+from ...core.roles import CaptionerError
 from ..pocket import LLAVA_FOLDER
-from . import TransformersCaptionerSpec, model_files
+from ..torchvision_ops import declare_missing_torchvision_ops
+from . import model_files
+from .specs import TransformersCaptionerSpec
 
 _DTYPES = {"auto": "auto", "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

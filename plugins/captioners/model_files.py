@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...core.files import remembered_sha256
+from ...core.storage.files import remembered_sha256
 from ..pocket import LLAVA_FOLDER
 
 CONFIG = "config.json"

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from ...core.captioner import Captioner, CaptionerError
-from . import TransformersCaptionerSpec, model_files
+from ...core.roles import Captioner, CaptionerError
+from . import model_files
 from .generation import memory_ran_out, new_tokens, settings
 from .load_model import load
+from .specs import TransformersCaptionerSpec
 
 
 class TransformersCaptioner(Captioner):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...core.dataset import DataError, some_of
+from ...core.data.items import DataError, some_of
 from .labelled_files import LabelledFiles, Rows
 
 EXPECTED = '{"train": [["cat/1.jpg", 0, "cat"], ...], "val": [...], "test": [...]}'

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...core.dataset import Dataset, DatasetContent, Item, Media
-from . import DigitsSpec
+from ...core.data.items import DatasetContent, Item, Media
+from ...core.roles import Dataset
+from .specs import DigitsSpec
 from .stratified import stratified_split
 
 SPLIT_ID = "graftwork-digits-1 (50/20/30 by content hash, stratified; writers shared between splits)"

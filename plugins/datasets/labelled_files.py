@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ...core.dataset import DataError, Item, Media, some_of
-from ...core.file_memo import FileMemo
-from ...core.pictures import open_picture
+from ...core.data.file_memo import FileMemo
+from ...core.data.items import DataError, Item, Media, some_of
+from ...core.data.pictures import open_picture
 
 Rows = Sequence[tuple[str, int]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ...core.dataset import DataError, Item, Media
+from ...core.data.items import DataError, Item, Media
 from .stratified import Splits, stratified_split
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from PIL import Image
 
-from ...core.dataset import Dataset, DatasetContent, Item, Media, Target
-from ...core.waveform import Waveform
-from ..pocket import world_events, world_questions, world_retrieval, world_statements
-from ..pocket.sounds import Sound, waveform
-from ..pocket.world import WorldScene
-from ..pocket.world_picture import paint
-from . import PocketWorldSpec
+from ...core.data.items import DatasetContent, Item, Media, Target
+from ...core.data.waveform import Waveform
+from ...core.roles import Dataset
+from ..pocket.world import events, questions, retrieval, statements
+from ..pocket.world.picture import paint
+from ..pocket.world.scene import WorldScene
+from ..pocket.world.sounds import Sound, waveform
+from .specs import PocketWorldSpec
 
 #: Raised when anything that is drawn changes.
 VERSION = 1
@@ -25,9 +26,9 @@ VERSION = 1
 _Parts = tuple[Mapping[str, Media], tuple[Mapping[str, Media], ...], Target]
 
 _CLASSES = {
-    "events": world_events.EVENT_CLASSES,
-    "vqa": world_questions.ANSWERS,
-    "nlvr2": world_statements.TRUTH_NAMES,
+    "events": events.EVENT_CLASSES,
+    "vqa": questions.ANSWERS,
+    "nlvr2": statements.TRUTH_NAMES,
     "retrieval": (),
 }
 _CHANCE = {
@@ -89,13 +90,13 @@ def _pictures(parts: _Parts) -> Iterator[str]:
 
 
 def _draw_events(random: Random) -> list[_Parts]:
-    clip = world_events.draw_clip(random)
+    clip = events.draw_clip(random)
     passes = tuple({"image": picture(part.scene), "audio": sound(part.sound, part.take)} for part in clip)
     return [({}, passes, tuple(part.label for part in clip))]
 
 
 def _draw_vqa(random: Random) -> list[_Parts]:
-    asked = world_questions.draw_asked(random)
+    asked = questions.draw_asked(random)
     return [({"image": picture(asked.scene), "text": Media.of_text(asked.question.text())}, (), asked.scores())]
 
 
@@ -106,7 +107,7 @@ def _draw_nlvr2(random: Random) -> list[_Parts]:
             ({"image": picture(judged.left)}, {"image": picture(judged.right)}),
             judged.truth,
         )
-        for judged in world_statements.draw_judged(random)
+        for judged in statements.draw_judged(random)
     ]
 
 
@@ -117,9 +118,9 @@ _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
 }
 
 
-def _retrieval_items(split: str, seeded: str, size: int, seen: set[world_retrieval.Content]) -> Iterator[Item]:
-    pictures = -(-size // world_retrieval.CAPTIONS)
-    drawn = world_retrieval.draw_captioned(Random(seeded), pictures, seen)
+def _retrieval_items(split: str, seeded: str, size: int, seen: set[retrieval.Content]) -> Iterator[Item]:
+    pictures = -(-size // retrieval.CAPTIONS)
+    drawn = retrieval.draw_captioned(Random(seeded), pictures, seen)
     pairs = ((number, captioned, caption) for number, captioned in enumerate(drawn) for caption in captioned.captions)
     for count, (number, captioned, caption) in enumerate(pairs):
         media = {"image": picture(captioned.scene), "text": Media.of_text(caption.text)}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ...core.dataset import Item
+from ...core.data.items import Item
 
 Splits = dict[str, list[Item]]
 

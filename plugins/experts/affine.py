@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...core.expert import Expert, masked_mean
-from . import AffineSpec
+from ...core.roles import Expert, masked_mean
+from .specs import AffineSpec
 
 
 class Affine(Expert):

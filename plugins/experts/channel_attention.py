@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from ...core.expert import Expert, masked_mean
-from . import ChannelAttentionSpec
+from ...core.roles import Expert, masked_mean
+from .specs import ChannelAttentionSpec
 
 
 class ChannelAttention(Expert):

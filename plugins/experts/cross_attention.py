@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from ...core.expert import Expert
-from . import CrossAttentionSpec
+from ...core.roles import Expert
+from .specs import CrossAttentionSpec
 
 
 class CrossAttention(Expert):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...core.expert import Expert
-from . import IdentitySpec
+from ...core.roles import Expert
+from .specs import IdentitySpec
 
 
 class NoChange(Expert):

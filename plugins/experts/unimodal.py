@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...core.expert import Expert
-from ..adapters.bottleneck import ACTIVATIONS
-from . import UnimodalSpec
+from ...core.roles import Expert
+from ...triton_kernels.bottleneck.activations import activate
+from .specs import UnimodalSpec
 
 
 class Unimodal(Expert):
@@ -14,8 +14,8 @@ class Unimodal(Expert):
 
     def __init__(self, spec: UnimodalSpec, rank: int) -> None:
         super().__init__()
-        self._activation = ACTIVATIONS[spec.activation]
+        self._activation = spec.activation
 
     def forward(self, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None) -> Tensor:
         """[B, N, r]."""
-        return self._activation(x)
+        return activate(self._activation, x)

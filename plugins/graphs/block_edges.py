@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ...core.layout import IMAGE, TEXT
+from ...core.data.layout import IMAGE, TEXT
 from ...triton_kernels import SparseGraph
-from ...triton_kernels.degree_cap import Cap, cap_degree
-from ...triton_kernels.sparse_graph import from_pairs
+from ...triton_kernels.sparse.degree_cap import Cap, cap_degree
+from ...triton_kernels.sparse.sparse_graph import from_pairs
 from .thresholds import BLOCKS
 
 #: Edges of one block by its threshold: among the rows of x, or between x and y.

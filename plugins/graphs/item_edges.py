@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ...core.graph import GraphError
-from ...core.layout import Layout
+from ...core.data.layout import Layout
+from ...core.roles import GraphError
 from ...triton_kernels import SparseGraph
-from ...triton_kernels.sparse_graph import from_pairs
-from . import SimilaritySpec
+from ...triton_kernels.sparse.sparse_graph import from_pairs
 from .block_edges import capped, rounded
+from .specs import SimilaritySpec
 from .thresholds import BLOCKS, AverageDegree, Blocks, Quantile, numbers
 
 #: Cosines that are held at once.

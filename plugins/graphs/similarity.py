@@ -7,13 +7,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from ...core.graph import GraphBuilder, GraphError
-from ...core.layout import Layout
-from ...core.roles import GraphSpec
+from ...core.data.layout import Layout
+from ...core.roles import GraphBuilder, GraphError, GraphSpec
 from ...triton_kernels import SparseGraph, similarity_graph
-from . import SimilaritySpec
 from .block_edges import BlockSearch, edges_across, edges_among
 from .item_edges import edges_within_items, settled_within_items
+from .specs import SimilaritySpec
 from .thresholds import AverageDegree, Blocks, Quantile, is_relative
 
 OneThreshold = float | Quantile | AverageDegree

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ...core.head import ClassPrompts, Head
-from . import CosineSpec
+from ...core.roles import ClassPrompts, Head
+from .specs import CosineSpec
 
 #: CLIP clips its logit scale here (Radford et al. 2021).
 CLIP_MAXIMUM = 100.0

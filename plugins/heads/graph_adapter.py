@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ...core.head import ClassPrompts, Head
-from . import GraphAdapterSpec
+from ...core.roles import ClassPrompts, Head
 from .cosine import zero_shot_scale
+from .specs import GraphAdapterSpec
 
 
 def class_messages(origins: Tensor, nodes: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...core.head import ClassPrompts, Head
-from . import LinearSpec
+from ...core.roles import ClassPrompts, Head
+from .specs import LinearSpec
 
 
 class Linear(Head):

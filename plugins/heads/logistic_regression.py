@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Solver
 from torch import Tensor, nn
 
-from ...core.dataset import DataError
-from ...core.head import ClassPrompts, Head
-from . import LogisticRegressionSpec
+from ...core.data.items import DataError
+from ...core.roles import ClassPrompts, Head
+from .specs import LogisticRegressionSpec
 
 #: Logit of a class that had no labelled item: never predicted, and still a number that results can hold.
 NEVER = -1e4

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
-from ...core.head import ClassPrompts, Head
-from . import CosineSpec, TipAdapterSpec
+from ...core.roles import ClassPrompts, Head
 from .cosine import Cosine
+from .specs import CosineSpec, TipAdapterSpec
 
 
 class TipAdapter(Head):

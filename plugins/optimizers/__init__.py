@@ -1,28 +1,12 @@
-"""Optimizers: torch's own, by name."""
+"""Optimizers.
+
+Specs and declarations are light; implementations are imported on first use.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
-
-from ...core.roles import OptimizerSpec
 from ...registry.component import Component
-
-
-class AdamWSpec(OptimizerSpec):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-
-    type: Literal["adamw"] = "adamw"
-
-
-class SGDSpec(OptimizerSpec):
-    """Stochastic gradient descent with momentum."""
-
-    type: Literal["sgd"] = "sgd"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum."""
-
+from .specs import AdamWSpec, SGDSpec
 
 COMPONENTS = (
     Component("optimizer", "adamw", AdamWSpec, "graftwork.plugins.optimizers.torch_optimizers:adamw", "AdamW"),

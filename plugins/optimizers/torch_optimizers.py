@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from . import AdamWSpec, SGDSpec
+from .specs import AdamWSpec, SGDSpec
 
 
 def adamw(spec: AdamWSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:

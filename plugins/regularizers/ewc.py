@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...core.regularizer import Regularizer, TrainingView
-from ...core.run_folder import RunFolderError, read_tensors
-from . import EWCSpec
+from ...core.roles import Regularizer, TrainingView
+from ...core.storage.run_folder import RunFolderError
+from ...core.storage.tensors import read_tensors
+from .specs import EWCSpec
 
 FILE = "fisher"
 #: Samples whose gradients are held at once.

@@ -1,26 +1,12 @@
-"""Reporters: their specs."""
+"""Reporters.
+
+Specs and declarations are light; implementations are imported on first use.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from ...core.roles import ReporterSpec
 from ...registry.component import Component
-
-
-class ConsoleSpec(ReporterSpec):
-    """Live progress and a closing table in the terminal; plain lines where there is none."""
-
-    type: Literal["console"] = "console"
-    table: bool = True
-    """Whether to print the closing table."""
-
-
-class JsonlSpec(ReporterSpec):
-    """Every event as a line of `events.jsonl` in the run folder."""
-
-    type: Literal["jsonl"] = "jsonl"
-
+from .specs import ConsoleSpec, JsonlSpec
 
 COMPONENTS = (
     Component(

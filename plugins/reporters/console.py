@@ -19,11 +19,11 @@ from ...core.events import (
     StageStarted,
     TrainingFinished,
 )
-from ...core.measured import Kept, Score
-from ...core.reporter import Reporter
+from ...core.roles import Reporter
+from ...core.run.measured import Kept, Score
 from ...registry.errors import one_line
-from . import ConsoleSpec
 from .progress import TRAIN, shown_on
+from .specs import ConsoleSpec
 
 
 class Console(Reporter):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...core.events import Event, StageAdvanced
-from ...core.reporter import Reporter
-from . import JsonlSpec
+from ...core.roles import Reporter
+from .specs import JsonlSpec
 
 FILE = "events.jsonl"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ...core.task import Task
-from . import ClassificationSpec
+from ...core.roles import Task
+from .specs import ClassificationSpec
 
 
 class Classification(Task):

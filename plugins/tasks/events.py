@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
-from ...core.dataset import DataError, Item
-from ...core.task import Task
-from . import EventsSpec
+from ...core.data.items import DataError, Item
+from ...core.roles import Task
+from .specs import EventsSpec
 
 #: Target of a segment without a label, and of the padding of shorter clips.
 UNLABELLED = -1

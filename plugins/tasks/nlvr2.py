@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ...core.dataset import DataError, Item
-from ...core.task import Task
-from . import Nlvr2Spec
+from ...core.data.items import DataError, Item
+from ...core.roles import Task
+from .specs import Nlvr2Spec
 
 #: Hexadecimal digits of a statement's digest that fit into an int64.
 _DIGITS = 15

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from ...core.task import PairTask
-from . import RetrievalSpec
+from ...core.roles import PairTask
+from .specs import RetrievalSpec
 
 #: The k of recall at k.
 RECALLS = (1, 5, 10)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ...core.dataset import DataError, Item
-from ...core.task import Task
-from . import VqaSpec
+from ...core.data.items import DataError, Item
+from ...core.roles import Task
+from .specs import VqaSpec
 
 
 class Vqa(Task):

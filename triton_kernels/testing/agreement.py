@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ..sparse_graph import SparseGraph
+from ..sparse.sparse_graph import SparseGraph
 from .kernel import Inputs, Kernel, each_float, floats
 from .layouts import LAYOUTS, relaid
 from .property import Property

@@ -10,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ..sparse_graph import SparseGraph
+from ..sparse.sparse_graph import SparseGraph
 from .gradients import pulled_back
 from .kernel import Inputs, Kernel, each_float, floats
 from .property import Property

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sparse_graph import SparseGraph
+from ..sparse.sparse_graph import SparseGraph
 from .tolerances import Tolerance, difference
 
 Inputs = Mapping[str, Any]

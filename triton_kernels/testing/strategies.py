@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from .. import reference
-from ..sparse_graph import SparseGraph
+from ..sparse.sparse_graph import SparseGraph
 from .layouts import LAYOUTS, relaid
 
 KINDS = ("integers", "signs", "gaussian", "crowded", "duplicates", "zeros")

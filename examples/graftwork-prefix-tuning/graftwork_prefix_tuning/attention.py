@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from graftwork.core.towers import Tower, TowerError
+from graftwork.core.graft import Tower, TowerError
 
 _QUERIES = ("q_proj", "query", "q", "query_proj")
 _OUTPUTS = ("out_proj", "o_proj", "o")

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftwork.core.tower_adapter import TowerAdapter
-from graftwork.core.towers import Tower, TowerError
+from graftwork.core.graft import Tower, TowerError
+from graftwork.core.roles import TowerAdapter
 from graftwork.core.towers.tower import frozen_parameters
 
-from . import PrefixSpec
-from .attention import Attention, find_attentions
+from . import Attention, PrefixSpec, find_attentions
 
 
 class LearnedPrefix(nn.Module):

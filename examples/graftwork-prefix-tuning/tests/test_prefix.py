@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from graftwork.core.torchvision_ops import declare_missing_torchvision_ops
-from graftwork.core.towers import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
+from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
+from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 from graftwork_prefix_tuning import PrefixSpec
 from graftwork_prefix_tuning.prefix import LearnedPrefix
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ....core.expert import Expert, columns_of, masked_mean
+from ....core.roles import Expert, columns_of, masked_mean
 from .router import Router
 
 

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ....core.expert import Expert
-from ....core.layer_adapter import LayerAdapter, Meeting, Updates, parameter_name
-from ....core.roles import ExpertSpec
-from . import HMMoESpec
+from ....core.roles import Expert, ExpertSpec, LayerAdapter, Meeting, Updates, parameter_name
 from .graft import Graft, Seat
 from .router import Router
+from .spec import HMMoESpec
 
 BuildExpert = Callable[[ExpertSpec, int], Expert]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, one_hot
 
-from . import RouterSpec
+from .spec import RouterSpec
 
 
 class Router(nn.Module):

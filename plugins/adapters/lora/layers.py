@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from ....core.search import MissingExtra
-from ....core.torchvision_ops import declare_missing_torchvision_ops
+from ....registry.errors import MissingExtra
+from ...torchvision_ops import declare_missing_torchvision_ops
 
 
 def import_peft() -> Any:

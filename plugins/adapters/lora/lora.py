@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ....core.layer_adapter import parameter_name
-from ....core.tower_adapter import TowerAdapter
-from ....core.towers import Tower, TowerError
-from ....core.towers.tower import frozen_parameters
-from . import LoraSpec
+from ....core.roles import TowerAdapter, parameter_name
+from ....core.towers.errors import TowerError
+from ....core.towers.tower import Tower, frozen_parameters
 from .layers import adapted_linear, adapted_parameter, import_peft
+from .spec import LoraSpec
 from .targets import PACKED, Target, find_targets
 
 

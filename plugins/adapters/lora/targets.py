@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ....core.towers import Tower, TowerError
-from ....registry.nearest import nearest
+from ....core.towers.errors import TowerError
+from ....core.towers.tower import Tower
+from ....registry.errors import nearest
 
 #: Queries', keys' and values' projection in one parameter, as torch's and open_clip's attention have it.
 PACKED = "in_proj_weight"

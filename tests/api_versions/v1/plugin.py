@@ -58,7 +58,7 @@ def graftwork_doctor():
 def build(spec, width):
     import torch
 
-    from graftwork.core.adapter import Adapter
+    from graftwork.core.roles import Adapter
 
     class Still(Adapter):
         def __init__(self):

@@ -1,0 +1,1 @@
+"""What flows between stages: items, media, tokens, layouts, predictions."""

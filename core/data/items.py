@@ -1,0 +1,90 @@
+"""The items that flow from a data set, and the error of data that cannot be used. Light: no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...registry.errors import UserError
+
+if TYPE_CHECKING:
+    pass
+
+MAX_NAMED = 10
+
+
+class DataError(UserError):
+    """The data cannot be used as it is; the message names the files and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One piece of content, known by what it holds and not yet decoded."""
+
+    #: sha256 (hex) of the content: two items with one digest are encoded once.
+    digest: str
+    #: Where it comes from, for messages.
+    source: str
+    #: Decodes it: a ``PIL.Image.Image`` for images, ``str`` for texts, ``Waveform`` for audio. Raises ``DataError`` if
+    #: it cannot.
+    read: Callable[[], Any]
+
+    @classmethod
+    def of_text(cls, text: str, source: str = "text") -> Media:
+        """A text as media."""
+        return cls(hashlib.sha256(text.encode()).hexdigest(), source, lambda: text)
+
+
+#: Index into ``class_names``; one a pass (segments of a clip); or a score in [0, 1] by class (answers of a question).
+Target = int | tuple[int, ...] | Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One example: its modalities, and its target if it is labelled."""
+
+    #: Unique in its data set, stable between runs.
+    id: str
+    #: ``image``, ``text``, ``audio`` to content.
+    modalities: Mapping[str, Media]
+    #: What the task learns; a plain classification needs an ``int``.
+    target: Target | None = None
+    #: Where an item goes through the model several times: what each pass has of its own, beside ``modalities``, which
+    #: all share (the segments of a clip; the two pictures of one statement).
+    passes: tuple[Mapping[str, Media], ...] = ()
+
+    def views(self) -> tuple[Mapping[str, Media], ...]:
+        """The modalities of each pass; one of them where ``passes`` names none."""
+        return tuple({**self.modalities, **own} for own in self.passes) or (self.modalities,)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetContent:
+    """What a dataset gives: named splits over one list of classes."""
+
+    #: ``train``, ``val``, ``test`` ... to items. ``val`` may be missing.
+    splits: Mapping[str, tuple[Item, ...]]
+    #: Index to the name that prompts use.
+    class_names: tuple[str, ...]
+    #: Says which split this is, for results: two results are comparable only under one split id.
+    split_id: str
+    #: What a reader of the result should know of this data: another size than published, a warning on comparisons.
+    notes: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) over ids, contents, targets and splits."""
+        digest = hashlib.sha256(repr((self.class_names, self.split_id)).encode())
+        for name, items in sorted(self.splits.items()):
+            for item in items:
+                media = [sorted((kind, content.digest) for kind, content in view.items()) for view in item.views()]
+                target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
+                digest.update(repr((name, item.id, target, media)).encode())
+        return digest.hexdigest()
+
+
+def some_of(lines: Sequence[str]) -> str:
+    """Up to ten of them, a line each, and how many more there are."""
+    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
+    return "".join(f"\n  {line}" for line in [*lines[:MAX_NAMED], *more])

@@ -1,0 +1,55 @@
+"""What a trained pipeline says of an item. Light: no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A support item that a prediction heard."""
+
+    id: str
+    #: Its class, or ``None`` for an unlabelled support item.
+    label: str | None
+    #: Cosine of the two node vectors; where items have several nodes, the highest of those with an edge.
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the pipeline says of one item."""
+
+    label: str
+    #: Softmax probability of ``label``, 0 to 1.
+    probability: float
+    #: Every class with its probability, most probable first.
+    probabilities: dict[str, float]
+    #: Nearest first; empty without a graph.
+    neighbours: tuple[Neighbour, ...] = ()
+    #: What the captioner says of the image; ``None`` where none was asked.
+    description: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        probabilities: Tensor,
+        class_names: tuple[str, ...],
+        neighbours: tuple[Neighbour, ...] = (),
+        description: str | None = None,
+    ) -> Prediction:
+        """From probabilities [C]; among equals the first class."""
+        order = probabilities.argsort(descending=True, stable=True).tolist()
+        ranked = {class_names[index]: float(probabilities[index]) for index in order}
+        label = class_names[order[0]]
+        return cls(label, ranked[label], ranked, neighbours, description)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)

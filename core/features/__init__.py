@@ -1,0 +1,1 @@
+"""Adapters on features: everything is encoded once, then trainings run on the vectors."""

@@ -1,0 +1,77 @@
+"""Learning on encoded vectors: the backbone is not run again, so an epoch takes milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from ..graph.nodes import Nodes
+from ..graph.queries import Queries
+from ..roles.regularizer import TrainingView
+from ..roles.task import Task, losses_of, ranked
+from ..training.learner import Learner
+from .model import GraftedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Nodes of which some items have labels to learn from."""
+
+    nodes: Nodes
+    #: int64 [n]: items of ``nodes``.
+    rows: Tensor
+    #: int64 [n]: their classes.
+    targets: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Items to select on or to test on: they met the support set by the pipeline's inductive policy."""
+
+    queries: Queries
+    #: int64 [Q]: their classes.
+    targets: Tensor
+
+
+class FeatureLearner(Learner):
+    """Learns from labelled nodes."""
+
+    def __init__(self, model: GraftedModel, task: Task, labelled: Labelled, selection: HeldOut | None = None) -> None:
+        self.model: GraftedModel = model
+        self.items = len(labelled.rows)
+        self._task, self._labelled, self._selection = task, labelled, selection
+
+    def fit(self) -> None:
+        """See ``GraftedModel.fit_head``."""
+        self.model.fit_head(self._labelled.nodes, self._labelled.rows, self._labelled.targets)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """The task's mean loss."""
+        rows = rows.to(self._labelled.rows.device)
+        logits = self.model(self._labelled.nodes, self._labelled.rows[rows])
+        return losses_of(self._task, logits, self._labelled.targets[rows]).mean()
+
+    def rank(self) -> tuple[float, float] | None:
+        """Of the selection split, in one pass."""
+        if self._selection is None:
+            return None
+        return ranked(self._task, self._selection.queries.logits(self.model), self._selection.targets)
+
+    @torch.no_grad()
+    def final_loss(self) -> float:
+        """Over all labelled items."""
+        return float(self.loss(torch.arange(self.items)))
+
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """All labelled items at once."""
+        return TrainingView(
+            parameters=self.model.trainable(),
+            logits=lambda: self.model(self._labelled.nodes, self._labelled.rows),
+            targets=self._labelled.targets,
+            losses=self._task.losses,
+            previous=previous,
+            generator=generator,
+        )

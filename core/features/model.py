@@ -1,0 +1,101 @@
+"""The trainable whole: fusion where there is one, adapter, read-out, head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ..data.items import DataError
+from ..data.layout import Readout, read_out
+from ..graph.fusion import CrossAttention, TokenPair
+from ..graph.nodes import Nodes
+from ..roles.adapter import Adapter, require_shape, require_width
+from ..roles.head import ClassPrompts, Head, logits_of
+from ..spec.node_kinds import item_width
+from ..spec.pipeline_spec import PipelineSpec
+from ..training.learner import TrainableModel
+
+
+class GraftedModel(TrainableModel):
+    """Logits from nodes; trained are ``adapter.*``, ``head.*`` and ``fusion.*``."""
+
+    head: Head
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        head: Head,
+        fusion: CrossAttention | None = None,
+        readout: Readout = "mean",
+        blend: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.adapter: Adapter = adapter
+        self.head = head
+        self.fusion = fusion
+        self._readout, self._blend = readout, blend
+
+    def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Logits [len(rows), C] of those items of ``nodes``. Without a graph only those items are computed."""
+        logits = logits_of(self.head, self.adapted(nodes, rows))
+        if self._blend == 0:
+            return logits
+        assert nodes.zero_shot is not None, "zero-shot logits are to be blended in"
+        return logits + self._blend * nodes.zero_shot[rows]
+
+    def adapted(self, nodes: Nodes, rows: Tensor | slice) -> Tensor:
+        """What the head is given: one adapted vector [len(rows), width] for each of those items."""
+        if nodes.graph is None:
+            return self.items(nodes.select(rows))
+        return self.items(nodes)[rows]
+
+    def fit_head(self, nodes: Nodes, rows: Tensor, targets: Tensor) -> None:
+        """Show the labelled items to the head as the adapter gives them now, before it is trained: ``Head.fit``."""
+        with torch.no_grad():
+            self.head.fit(self.adapted(nodes, rows), targets)
+
+    def items(self, nodes: Nodes) -> Tensor:
+        """One adapted vector an item, [N, width]."""
+        x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
+        adapted: Tensor = self.adapter(x) if nodes.graph is None else self.adapter(x, nodes.graph)
+        require_shape(self.adapter, adapted, len(x))
+        return adapted if nodes.layout is None else read_out(adapted, nodes.layout, self._readout)
+
+    def fused(self, inputs: Tensor | TokenPair) -> Tensor:
+        """Vectors [N, d] made of tokens; vectors that were made before as they are."""
+        if isinstance(inputs, Tensor):
+            return inputs
+        assert self.fusion is not None, "tokens are to be fused"
+        return self.fusion(inputs)  # type: ignore[no-any-return]
+
+
+def build_model(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    width: int,
+    classes: int,
+    prompts: ClassPrompts | None,
+    text_width: int | None = None,
+) -> GraftedModel:
+    """Adapter and head for nodes of ``width``; initial weights follow torch's global seed.
+
+    ``prompts`` are in the space of what is read out of the nodes. ``text_width``: of the words, where a fusion is
+    trained. Raises ``DataError`` when the head's class vectors and the items' vectors have different widths.
+    """
+    adapter: Adapter = build(catalogue, spec.adapter, width)
+    if spec.task.head is None:
+        raise DataError("the task has no head, and nothing else makes logits; add one")
+    if not spec.task.head.uses_prompts():
+        prompts = None
+    item = item_width(spec.graph, require_width(adapter))
+    if prompts is not None and prompts.vectors.shape[-1] != item:
+        raise DataError(
+            f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "
+            'be compared; take head {"type": "linear"}, or nodes in the space of the text encoder'
+        )
+    head: Head = build(catalogue, spec.task.head, item, classes, prompts)
+    graph = spec.graph
+    fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
+    return GraftedModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)

@@ -1,0 +1,156 @@
+"""The training nodes of a seed with their graph, and splits that met them; the latest are remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...triton_kernels import SparseGraph
+from ..data.shots import sample_shots
+from ..events import Note, Tell
+from ..graph.make_nodes import nodes_of, zero_shot_logits
+from ..graph.nodes import Nodes
+from ..graph.queries import connect, connect_items, inside, meet
+from ..graph.support import Support
+from ..roles.graph import GraphBuilder
+from ..roles.specs import GraphSpec
+from ..spec.pipeline_spec import PipelineSpec
+from ..spec.policies import splits_in_the_graph
+from ..stages.context import Stage
+from .encode_splits import Features
+from .learner import HeldOut
+from .prepare import Encoded
+
+T = TypeVar("T")
+NO_EDGE = (
+    "the support graph has no edges: the adapter hears no neighbour; let the graph join more (of type `similarity`: "
+    "a lower graph.threshold)"
+)
+NO_CROSS_EDGE = (
+    "the graph of image and text nodes has no edge between an image and a text: cosines across lie far below those "
+    'within; give the blocks thresholds of their own, as {"vv": {"average_degree": 8}, "tt": {"average_degree": 8}, '
+    '"vt": {"average_degree": 4}}'
+)
+
+
+class SupportSets:
+    """Builds graphs, measured as stage ``graph``. Trials that differ in adapter or head alone share them."""
+
+    def __init__(
+        self, catalogue: Catalogue, device: torch.device, stage: Stage, remember: int, tell: Tell = lambda event: None
+    ) -> None:
+        self.catalogue, self.device, self.stage, self.tell = catalogue, device, stage, tell
+        self._remember = remember
+        self._memory: dict[str, Any] = {}
+        self._told: list[tuple[GraphSpec | None, str]] = []
+
+    def support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
+        """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
+
+        With policy ``transductive`` the items of the splits to be scored as well, without their labels.
+        """
+        return self._once(_key("support", spec, prepared, seed), lambda: self._support(spec, prepared, seed))
+
+    def met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
+        """A split that met the support set of a seed by the pipeline's inductive policy, ready to be scored."""
+        return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
+
+    def _support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
+        features = self._chosen(spec, prepared, seed)
+        nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
+        with self.stage("graph"):
+            builder = self._builder(spec, spec.graph)
+            settled = _settled(builder, nodes) if builder else None
+            builder = self._builder(spec, settled or spec.graph)
+        splits = {}
+        for name in splits_in_the_graph(spec):
+            extra = prepared.features[name]
+            splits[name] = (len(nodes), len(nodes) + len(extra.ids))
+            nodes, ids = nodes.joined(self._nodes(spec, prepared, extra)), ids + extra.ids
+            targets = torch.cat([targets, torch.full_like(extra.targets, -1)])
+        if builder is not None:
+            with self.stage("graph"):
+                nodes = nodes.with_graph(_graph(builder, nodes, spec))
+            self._note_lacking_edges(spec, nodes)
+        return Support(ids, nodes, targets.to(self.device), settled, splits)
+
+    def _chosen(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Features:
+        """The training items that are nodes; those beyond the few-shot sample without their labels."""
+        features = prepared.features["train"]
+        labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
+        keep_all = spec.adapter.needs_graph and spec.graph is not None and spec.graph.pool == "train"
+        rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
+        chosen = features.select(rows)
+        known = torch.tensor([id_ in labelled for id_ in chosen.ids])
+        return replace(chosen, targets=torch.where(known, chosen.targets, -1))
+
+    def _note_lacking_edges(self, spec: PipelineSpec, nodes: Nodes) -> None:
+        """Once a graph spec, not once a seed."""
+        lacking = lacking_edges(nodes)
+        if lacking and (spec.graph, lacking) not in self._told:
+            self.tell(Note(lacking))
+            self._told.append((spec.graph, lacking))
+
+    def _met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
+        features, support = prepared.features[split], self.support(spec, prepared, seed)
+        with self.stage("graph"):
+            if split in support.splits:
+                queries = inside(support, split)
+            else:
+                builder = self._builder(spec, support.settled or spec.graph)
+                queries = meet(support, self._nodes(spec, prepared, features), builder, spec)
+        return HeldOut(queries, features.targets.to(self.device))
+
+    def _nodes(self, spec: PipelineSpec, prepared: Encoded, features: Features) -> Nodes:
+        nodes = nodes_of(features.vectors, features.tokens, spec.graph)
+        if spec.task.blend > 0:
+            assert prepared.prompts is not None, "a task that blends uses prompts"
+            nodes = replace(nodes, zero_shot=zero_shot_logits(features.vectors, spec.graph, prepared.prompts))
+        return nodes.to(self.device)
+
+    def _builder(self, spec: PipelineSpec, graph: GraphSpec | None) -> GraphBuilder | None:
+        """The graph builder, where the adapter passes messages."""
+        if graph is None or not spec.adapter.needs_graph:
+            return None
+        builder: GraphBuilder = build(self.catalogue, graph)
+        return builder
+
+    def _once(self, key: str, make: Callable[[], T]) -> T:
+        if key not in self._memory:
+            made = make()
+            while len(self._memory) >= self._remember:
+                del self._memory[next(iter(self._memory))]
+            self._memory[key] = made
+        found: T = self._memory[key]
+        return found
+
+
+def lacking_edges(nodes: Nodes) -> str | None:
+    """What to say of a graph without any edge, or without one between image and text."""
+    if nodes.graph is None:
+        return None
+    if nodes.graph.num_edges == 0:
+        return NO_EDGE
+    return NO_CROSS_EDGE if nodes.layout and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0 else None
+
+
+def _settled(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
+    """On training items alone, also where others will be in the graph: tau is never estimated on test."""
+    return builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
+
+
+def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGraph:
+    if nodes.layout is not None and spec.graph is not None and spec.graph.nodes == "tokens":
+        return connect_items(builder, nodes)
+    return connect(builder, nodes)
+
+
+def _key(what: str, spec: PipelineSpec, prepared: Encoded, seed: int) -> str:
+    graph = spec.graph and spec.graph.model_dump(mode="json")
+    return json.dumps([what, graph, spec.adapter.needs_graph, spec.task.blend > 0, prepared.key, seed])

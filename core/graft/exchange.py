@@ -1,0 +1,68 @@
+"""The exchange of one forward: towers' hidden states to streams, the adapter, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..roles.layer_adapter import LayerAdapter, Updates
+from ..towers.tower import Tower
+
+
+class MeetingPlace:
+    """Runs the adapter at every meeting and gathers its losses and usage."""
+
+    def __init__(
+        self,
+        towers: Mapping[str, Tower],
+        adapter: LayerAdapter,
+        inputs: Mapping[str, Mapping[str, Any]],
+        masks: Mapping[str, Tensor | None],
+    ) -> None:
+        self._towers, self._adapter, self._given_masks = towers, adapter, masks
+        self._slices = {name: towers[name].slices(given) for name, given in inputs.items()}
+        self._own_masks = {
+            stream: mask for name, given in inputs.items() for stream, mask in self._masks_of(name, given).items()
+        }
+        self.losses: dict[str, Tensor] = {}
+        self.usage: dict[str, Tensor] = {}
+
+    def exchange(self, meeting: int, states: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+        """Tower to its update, of its state's layout."""
+        streams = {
+            stream: self._towers[name].batch_major(state)[:, part]
+            for name, state in states.items()
+            for stream, part in self._slices[name].items()
+        }
+        masks = {stream: self._mask(stream, state) for stream, state in streams.items()}
+        updates: Updates = self._adapter(meeting, streams, masks)
+        self.losses |= {f"{meeting}.{name}": loss for name, loss in updates.losses.items()}
+        self.usage |= {f"{meeting}.{name}": share for name, share in updates.usage.items()}
+        return {name: self._joined(name, state, updates.states) for name, state in states.items()}
+
+    def _masks_of(self, name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        if masks := self._towers[name].masks:
+            return masks(given)
+        return dict.fromkeys(self._slices[name], given.get("attention_mask"))
+
+    def _mask(self, stream: str, state: Tensor) -> Tensor | None:
+        if stream in self._given_masks:
+            return self._given_masks[stream]
+        mask = self._own_masks.get(stream)
+        return mask.bool() if isinstance(mask, Tensor) and mask.shape == state.shape[:2] else None
+
+    def _joined(self, name: str, state: Tensor, updates: Mapping[str, Tensor]) -> Tensor | None:
+        tower, slices = self._towers[name], self._slices[name]
+        if not any(stream in updates for stream in slices):
+            return None
+        major = tower.batch_major(state)
+        if tower.split is None:
+            return tower.batch_major(updates[name].to(state.dtype))
+        whole = torch.zeros_like(major)
+        for stream, part in slices.items():
+            if stream in updates:
+                whole[:, part] = updates[stream].to(whole.dtype)
+        return tower.batch_major(whole)

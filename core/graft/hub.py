@@ -1,0 +1,80 @@
+"""Adapter folders on the Hugging Face hub: fetched by id, and put there. Three files, safetensors and JSON alone."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...registry.errors import UserError
+from ..storage.run_folder import MANIFEST
+
+TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+#: What an adapter folder consists of; nothing else is fetched, and nothing else is put there.
+FILES = (CONFIG, TENSORS, MANIFEST)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+class HubError(UserError):
+    """The hub does not have it, does not let it, or cannot be reached; the message says which, and what to do."""
+
+
+def fetched(source: str | Path, revision: str | None = None) -> Path:
+    """The folder itself, or for a hub id (OWNER/NAME, where no such folder exists) its snapshot in the hub's cache.
+
+    Downloads what the cache lacks; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
+    """
+    if isinstance(source, Path) or Path(source).expanduser().exists() or not _HUB_ID.fullmatch(source):
+        if revision is not None:
+            raise HubError(f"{source} is a folder and has no revision; it belongs to a hub id (OWNER/NAME)")
+        return Path(source).expanduser()
+    from huggingface_hub import snapshot_download
+
+    missing = " is neither a folder here nor in the hub's cache, and the hub cannot be reached; where it can: "
+    with _explained(source, revision, missing + _command(source, revision)):
+        return Path(snapshot_download(source, revision=revision, allow_patterns=list(FILES)))
+
+
+def upload(folder: Path, repo_id: str, *, private: bool | None, revision: str | None, token: str | None) -> str:
+    """Put an adapter folder into a repository of the hub, made if need be. Returns the commit's address.
+
+    Raises ``HubError``.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    if not _HUB_ID.fullmatch(repo_id):
+        raise HubError(f"`{repo_id}` is no hub id; write OWNER/NAME")
+    if token is None and get_token() is None:
+        raise HubError(f"no token for the hub to write `{repo_id}`: run `hf auth login`, or set HF_TOKEN")
+    api = HfApi(token=token)
+    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; save_pretrained instead"):
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(FILES), revision=revision)
+    return str(done.commit_url)
+
+
+@contextmanager
+def _explained(repo: str, revision: str | None, unreachable: str) -> Iterator[None]:
+    from huggingface_hub import errors
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    http = errors.HTTPError  # type: ignore[attr-defined]  # of whichever library this release of the client uses
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise HubError(f"`{repo}` is gated: accept its terms on https://huggingface.co/{repo}") from error
+    except RepositoryNotFoundError as error:
+        raise HubError(f"the hub has no `{repo}`; check the id, or `hf auth login` if it is private") from error
+    except RevisionNotFoundError as error:
+        raise HubError(f"`{repo}` has no revision `{revision}`") from error
+    except HfHubHTTPError as error:  # refused: the server's own words
+        raise HubError(f"`{repo}`: {error}") from error
+    except (OSError, ValueError, http) as error:  # no network, or told to be offline
+        raise HubError(f"`{repo}`{unreachable}") from error
+
+
+def _command(repo: str, revision: str | None) -> str:
+    return shlex.join(["hf", "download", repo, *FILES, *(["--revision", revision] if revision else [])])

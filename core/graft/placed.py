@@ -1,0 +1,131 @@
+"""A named adapter in its towers: where it sits, and how the towers run with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...registry.discovery import default_catalogue
+from ...registry.spec import Spec
+from ..roles.layer_adapter import LayerAdapter
+from ..roles.tower_adapter import TowerAdapter
+from ..roles.tower_specs import LayerAdapterSpec, Meeting, TowerAdapterSpec
+from ..towers.lockstep import lockstep
+from ..towers.stop import Stop
+from ..towers.tower import Tower, frozen_parameters
+from .exchange import MeetingPlace
+from .meetings import Enterable, meetings_of, sized
+
+#: ``build(spec, meetings)`` of a ``LayerAdapterSpec``, ``build(spec, towers)`` of any other ``TowerAdapterSpec``.
+BuildAdapter = Callable[[TowerAdapterSpec, Sequence[Meeting] | Sequence[Tower]], LayerAdapter | TowerAdapter]
+Inputs = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class GraftedOutput:
+    """What the towers gave, and what the adapter has to say beside."""
+
+    #: Tower to what its forward returned.
+    outputs: Mapping[str, Any]
+    #: ``meeting.stream.name`` to a weighted scalar: add them all to the loss.
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    #: ``meeting.stream`` to the mean share [E] of each expert.
+    usage: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def auxiliary_loss(self) -> Tensor | float:
+        """The sum of ``losses``."""
+        return sum(self.losses.values())
+
+
+class Placed(Protocol):
+    """An adapter that sits in towers."""
+
+    @property
+    def adapter(self) -> LayerAdapter | TowerAdapter:
+        """The trainable module."""
+
+    @property
+    def spec(self) -> TowerAdapterSpec:
+        """Its spec, a budget turned into sizes."""
+
+    @property
+    def meetings(self) -> Sequence[Meeting]:
+        """Where its streams meet; empty for one whose towers do not."""
+
+    def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
+        """The towers on their keyword arguments, with the adapter in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meets:
+    """A layer adapter: towers advance together and meet at its stops."""
+
+    adapter: LayerAdapter
+    spec: LayerAdapterSpec
+    stops: Mapping[str, Sequence[Stop]]
+    meetings: Sequence[Meeting]
+
+    def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
+        """In lock-step; a tower without blocks runs alone."""
+        entered = {name: given for name, given in inputs.items() if name in self.stops}
+        place = MeetingPlace(towers, self.adapter, entered, masks)
+        found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
+        outputs = {name: found[name] if name in found else towers[name].model(**inputs[name]) for name in inputs}
+        return GraftedOutput(outputs, place.losses, place.usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Installs:
+    """A tower adapter: its modules stand in the towers while they run, one tower after the other."""
+
+    adapter: TowerAdapter
+    spec: TowerAdapterSpec
+    meetings: Sequence[Meeting] = ()
+
+    def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
+        """Each tower by itself; masks are the towers' own inputs."""
+        with self.adapter.installed():
+            return GraftedOutput({name: call() for name, call in calls_of(towers, inputs).items()})
+
+
+def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) -> Placed:
+    """Build an adapter where its spec says. Raises ``TowerError`` where it does not fit."""
+    if not isinstance(spec, LayerAdapterSpec):
+        adapter = build(spec, towers)
+        assert isinstance(adapter, TowerAdapter)
+        return Installs(adapter, adapter.spec)
+    entered = [tower for tower in towers if tower.blocks]
+    pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
+    stops = {
+        tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)
+        for index, tower in enumerate(entered)
+    }
+    fitted = sized(spec, meetings, frozen_parameters(towers))
+    made = build(fitted, meetings)
+    assert isinstance(made, LayerAdapter)
+    return Meets(made, fitted, stops, meetings)
+
+
+def calls_of(towers: Mapping[str, Tower], inputs: Inputs) -> dict[str, Callable[[], Any]]:
+    """Tower to a call of its own forward."""
+    return {name: lambda name=name: towers[name].model(**inputs[name]) for name in inputs}  # type: ignore[misc]
+
+
+def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
+    """Builds adapters inside towers, and the components inside them, from a catalogue (default: what is installed)."""
+    found = catalogue or default_catalogue()
+
+    def assemble(spec: Spec, *arguments: Any) -> Any:
+        return build(found, spec, *arguments)
+
+    def make(spec: TowerAdapterSpec, where: Any) -> LayerAdapter | TowerAdapter:
+        more = (assemble,) if isinstance(spec, LayerAdapterSpec) else ()
+        made: LayerAdapter | TowerAdapter = build(found, spec, where, *more)
+        return made
+
+    return make

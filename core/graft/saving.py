@@ -1,0 +1,163 @@
+"""Adapters inside towers, on disk: PEFT's layout, no weight of a frozen model, whole or refused."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...registry.catalogue import Catalogue
+from ...registry.discovery import default_catalogue
+from ...registry.version import __version__
+from ..roles.tower_specs import Meeting, TowerAdapterSpec
+from ..storage.run_folder import RunFolderError, adapter_folder, read_json_file, seal, write_json, writing
+from ..storage.tensors import read_tensors, write_tensors
+from ..towers.errors import TowerError
+from .grafted import GraftedTowers
+from .hub import CONFIG, TENSORS, fetched, upload
+from .placed import builder
+
+
+def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None = None) -> Path:
+    """Save the adapter ``name`` (default: the active one) into ``folder``, which must not exist yet.
+
+    Raises ``TowerError`` if there is no such adapter, ``RunFolderError`` if the folder exists.
+    """
+    chosen, target = name or grafted.active, Path(folder)
+    if chosen is None or chosen not in grafted.adapters:
+        raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
+    if target.exists():
+        raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
+    with writing(target.absolute()) as partial:
+        write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
+        write_json(partial / CONFIG, _config(grafted, chosen))
+        seal(partial)
+    return target
+
+
+def push_to_hub(
+    grafted: GraftedTowers,
+    repo_id: str,
+    name: str | None = None,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+) -> str:
+    """Save the adapter ``name`` (default: the active one) into a repository of the hub; returns the commit's address.
+
+    ``load_adapter(grafted, repo_id)`` gets it back. Raises ``HubError`` without network, token or permission.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        saved = save_pretrained(grafted, Path(folder) / "adapter", name)
+        return upload(saved, repo_id, private=private, revision=revision, token=token)
+
+
+def load_adapter(
+    grafted: GraftedTowers,
+    folder: str | Path,
+    name: str = "default",
+    catalogue: Catalogue | None = None,
+    revision: str | None = None,
+) -> GraftedTowers:
+    """Graft a saved adapter into towers like those it was trained in; it becomes active.
+
+    ``folder`` may be a run of a pipeline, whose head is left behind, or a hub id (OWNER/NAME), ``revision`` then a
+    branch, tag or commit. Raises ``RunFolderError`` for a
+    folder that is incomplete or altered, ``HubError`` for one that cannot be fetched, ``TowerError`` for towers it does
+    not fit; nothing is grafted then.
+    """
+    found = adapter_folder(fetched(folder, revision))
+    about = read_json_file(found / CONFIG).get("graftwork", {})
+    if about.get("level") != "layers" or "spec" not in about:
+        raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
+    catalogue = catalogue or default_catalogue()
+    spec = catalogue.find("adapter", about["spec"]["type"]).spec.model_validate(
+        about["spec"], context={"catalogue": catalogue}
+    )
+    assert isinstance(spec, TowerAdapterSpec)
+    _require_same_towers(grafted, about["towers"], folder)
+    before = grafted.active
+    grafted.add_adapter(name, spec, builder(catalogue))
+    try:
+        if [_meeting(one) for one in grafted.meetings(name)] != about["meetings"]:
+            raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
+        _fill(grafted.adapters[name], _adapter_alone(read_tensors(found / TENSORS), about), folder)
+    except BaseException:
+        grafted.delete_adapter(name)
+        grafted.active = before
+        raise
+    return grafted
+
+
+def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: str | Path) -> None:
+    """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside."""
+    here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (adapter.state_dict(), tensors))
+    differences = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    if differences:
+        name = differences[0]
+        raise TowerError(
+            f"{folder} was trained in other layers: {len(differences)} tensors differ, first `{name}`: "
+            f"{there.get(name, 'none')} there, {here.get(name, 'none')} here"
+        )
+    adapter.load_state_dict(tensors)
+
+
+def _config(grafted: GraftedTowers, name: str) -> dict[str, Any]:
+    return {
+        "peft_type": "GRAFTWORK",
+        "base_model_name_or_path": None,
+        "task_type": None,
+        "inference_mode": True,
+        "graftwork": {"version": __version__, **saved_facts(grafted, name)},
+    }
+
+
+def saved_facts(grafted: GraftedTowers, name: str) -> dict[str, Any]:
+    """What must be known of an adapter to graft it in again: its spec, the towers, where it sits in them."""
+    return {
+        "level": "layers",
+        "spec": grafted.spec(name).model_dump(mode="json"),
+        "towers": _towers(grafted),
+        "meetings": [_meeting(one) for one in grafted.meetings(name)],
+    }
+
+
+def _adapter_alone(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Tensor]:
+    """Of a pipeline's run, the adapter without its head."""
+    if "class_names" not in about:
+        return tensors
+    return {name.removeprefix("adapter."): one for name, one in tensors.items() if name.startswith("adapter.")}
+
+
+def _towers(grafted: GraftedTowers) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "model": type(tower.model).__name__,
+            "blocks": len(tower.blocks),
+            "width": tower.width,
+            "streams": list(tower.streams),
+        }
+        for name, tower in grafted.towers.items()
+    }
+
+
+def _meeting(meeting: Meeting) -> dict[str, Any]:
+    return {"stops": dict(meeting.stops), "widths": dict(meeting.widths)}
+
+
+def _require_same_towers(grafted: GraftedTowers, trained: dict[str, Any], folder: str | Path) -> None:
+    here = _towers(grafted)
+    differences = [
+        f"{name}: {_said(trained.get(name))} there, {_said(here.get(name))} here"
+        for name in sorted(here.keys() | trained.keys())
+        if here.get(name) != trained.get(name)
+    ]
+    if differences:
+        raise TowerError(f"{folder} was trained in other towers:\n  " + "\n  ".join(differences))
+
+
+def _said(tower: dict[str, Any] | None) -> str:
+    return f"{tower['model']} of {tower['blocks']} blocks, width {tower['width']}" if tower else "no such tower"

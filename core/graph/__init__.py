@@ -1,0 +1,1 @@
+"""From vectors to nodes, their graph, and who hears whom."""

@@ -1,0 +1,104 @@
+"""Learning through the towers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from ..data.items import DataError
+from ..roles.head import Head
+from ..roles.regularizer import TrainingView
+from ..roles.task import Task, losses_of, ranked
+from ..training.learner import Learner
+from .model import LayeredModel
+from .passes import Passes
+from .read_outs import ReadOuts, all_logits, batches
+
+
+@dataclass(frozen=True, slots=True)
+class Targeted:
+    """Items with what the task wants of them."""
+
+    passes: Passes
+    #: As ``Task.targets`` makes them: a row an item.
+    targets: Tensor
+
+
+class LayerLearner(Learner):
+    """Learns from labelled items whose passes go through the towers."""
+
+    default_batch: ClassVar[int | None] = 32
+
+    def __init__(
+        self,
+        model: LayeredModel,
+        task: Task,
+        labelled: Targeted,
+        selection: Targeted | None,
+        batch: int,
+        read_outs: Callable[[LayeredModel, Passes], ReadOuts],
+    ) -> None:
+        self.model: LayeredModel = model
+        self.items = len(labelled.passes)
+        self._task, self._labelled, self._selection, self._batch = task, labelled, selection, batch
+        self._read_outs = read_outs
+        self._source = read_outs(model, labelled.passes)
+        self._heard: dict[str, Tensor] = {}
+
+    def fit(self) -> None:
+        """The head sees the read-outs of all labelled items, adapted as they are at the start."""
+        head = self.model.head
+        if head is None or type(head).fit is Head.fit:
+            return
+        with torch.no_grad():
+            parts = [self._heard_by_head(rows) for rows in batches(self.items, self._batch)]
+            head.fit(torch.cat(parts), self._labelled.targets)
+
+    def _heard_by_head(self, rows: Sequence[int]) -> Tensor:
+        heard, counts = self._source.of(rows)
+        return self.model.joined(heard.vectors, counts)
+
+    def loss(self, rows: Tensor) -> Tensor:
+        """The task's mean loss and the adapter's own."""
+        heard, counts = self._source.of(rows.tolist())
+        self._note(heard.usage, len(rows))
+        logits = self.model.logits(heard.vectors, counts)
+        targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
+        return losses_of(self._task, logits, fitting(targets, logits)).mean() + heard.auxiliary
+
+    def usage(self) -> Mapping[str, tuple[float, ...]]:
+        """Shares sum to one where experts are mixed."""
+        found = {name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._heard.items()}
+        self._heard = {}
+        return found
+
+    def _note(self, usage: Mapping[str, Tensor], count: int) -> None:
+        for name, shares in usage.items():
+            self._heard[name] = self._heard.get(name, torch.zeros_like(shares)) + shares * count
+
+    def rank(self) -> tuple[float, float] | None:
+        """Of the selection split, batch by batch."""
+        if self._selection is None:
+            return None
+        source = self._read_outs(self.model, self._selection.passes)
+        logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
+        return ranked(self._task, logits, fitting(self._selection.targets, logits))
+
+    @torch.no_grad()
+    def final_loss(self) -> float:
+        """Over one batch."""
+        return float(self.loss(torch.arange(min(self.items, self._batch))))
+
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """None: a spec with regularizers and towers is refused."""
+        raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
+
+
+def fitting(targets: Tensor, logits: Tensor) -> Tensor:
+    """Targets a pass [N, S] without the passes that no item of these logits [N, S', C] has."""
+    return targets[:, : logits.shape[1]] if logits.ndim == 3 else targets

@@ -1,0 +1,152 @@
+"""The trainable whole around frozen towers: an adapter inside them or on their read-outs, and a head."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ..data.items import DataError
+from ..graft.grafted import GraftedTowers
+from ..graft.placed import builder
+from ..roles.adapter import Adapter
+from ..roles.head import ClassPrompts, Head, logits_of
+from ..spec.pipeline_spec import PipelineSpec
+from ..training.learner import TrainableModel
+from .open_towers import OpenTowers
+from .passes import Inputs
+
+Views = Literal["one", "each", "joined", "pairs"]
+#: The name under which a pipeline's adapter stands among those of the towers.
+NAME = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the towers gave of a batch."""
+
+    #: Tower to its read-outs [V, width], unit rows.
+    vectors: Mapping[str, Tensor]
+    #: What the adapter adds to the loss: a scalar, 0 without one.
+    auxiliary: Tensor | float = 0.0
+    #: ``meeting.stream`` to the mean share [E] of each expert.
+    usage: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class LayeredModel(TrainableModel):
+    """Logits of items that go through towers, which are used, not owned; trained are ``adapter.*`` and ``head.*``."""
+
+    def __init__(
+        self, towers: OpenTowers, grafted: GraftedTowers, adapter: nn.Module, head: Head | None, views: Views
+    ) -> None:
+        super().__init__()
+        self.adapter, self.head = adapter, head
+        #: Whether the adapter sits inside the towers, so that they must run again after each step.
+        self.inside = grafted.active is not None
+        self.towers, self._views = towers, views
+        self._grafted = (grafted,)  # not a submodule: it would bring the towers' device moves and a second name
+
+    @property
+    def grafted(self) -> GraftedTowers:
+        """The towers with the adapter in them."""
+        return self._grafted[0]
+
+    def run(self, inputs: Inputs) -> Heard:
+        """Let the towers run that have inputs."""
+        out = self.grafted(inputs)
+        vectors = {
+            frozen.tower.name: normalize(frozen.read_out(out.outputs[frozen.tower.name], given).float(), dim=-1)
+            for frozen in self.towers.towers
+            if (given := inputs.get(frozen.tower.name)) is not None
+        }
+        return Heard(vectors, out.auxiliary_loss(), out.usage)
+
+    def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
+        """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros
+        after an item's last pass)."""
+        assert self.head is not None, "a task of pairs scores read-outs, not logits"
+        logits = logits_of(self.head, self.joined(vectors, counts))
+        if self._views != "each":
+            return logits
+        return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
+
+    def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
+        """What the head is given: read-outs side by side, [V, width], or of joined passes [N, passes * width]."""
+        joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.towers], dim=-1)
+        joined = joined / math.sqrt(len(vectors))
+        if self._views == "joined":
+            joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
+        return joined if self.inside else self.adapter(joined)
+
+    def similarity(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Image and text read-outs as a task of pairs compares them, adapted where the adapter is on read-outs."""
+        images, texts = (vectors[name] for name in ("image", "text"))
+        if self.inside:
+            return images, texts
+        return normalize(self.adapter(images), dim=-1), normalize(self.adapter(texts), dim=-1)
+
+
+def item_width(towers: OpenTowers, views: Views, passes: int) -> int:
+    """Width of what the head gets of an item, or of a pass where each is predicted."""
+    return towers.width * (passes if views == "joined" else 1)
+
+
+def build_layered(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    towers: OpenTowers,
+    classes: int,
+    passes: int,
+    prompts: ClassPrompts | None,
+) -> LayeredModel:
+    """Adapter and head for those towers; initial weights follow torch's global seed.
+
+    ``passes``: of an item, where they are read out side by side. Raises ``TowerError`` where the adapter does not fit,
+    ``DataError`` where class vectors or pairs have other widths than the read-outs.
+    """
+    views = spec.task.views
+    grafted = GraftedTowers([frozen.tower for frozen in towers.towers])
+    width = item_width(towers, views, passes)
+    if views == "pairs":
+        width = _pair_width(towers)
+    if spec.adapter.level == "layers":
+        grafted.add_adapter(NAME, spec.adapter, builder(catalogue))  # type: ignore[arg-type]
+        adapter: nn.Module = grafted.adapters[NAME]
+    else:
+        on_features: Adapter = build(catalogue, spec.adapter, width)
+        adapter, width = on_features, on_features.output_width
+    head = _head(spec, catalogue, width, classes, prompts) if views != "pairs" else None
+    return LayeredModel(towers, grafted, adapter, head, views).to(towers.towers[0].device)
+
+
+def _head(spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, prompts: ClassPrompts | None) -> Head:
+    if spec.task.head is None:
+        raise DataError(f"task `{spec.task.type}` has no head, and nothing else makes logits; add one")
+    prompts = prompts if spec.task.head.uses_prompts() else None
+    if prompts is not None and prompts.vectors.shape[-1] != width:
+        raise DataError(
+            f"class vectors have width {prompts.vectors.shape[-1]}, read-outs {width}: they cannot be compared; take "
+            'head {"type": "linear"}, or items of one modality in the space of the text encoder'
+        )
+    head: Head = build(catalogue, spec.task.head, width, classes, prompts)
+    return head
+
+
+def _pair_width(towers: OpenTowers) -> int:
+    widths = {frozen.tower.name: frozen.width for frozen in towers.towers}
+    if widths.keys() != {"image", "text"}:
+        raise DataError(
+            "a task of pairs compares the vectors of two towers, one of images and one of texts; the encoder has "
+            f"{', '.join(widths)}"
+        )
+    if len(set(widths.values())) > 1:
+        sizes = f"image vectors of width {widths['image']} and text vectors of width {widths['text']}"
+        raise DataError(f"encoder: {sizes} cannot be compared; take a model with one space for both")
+    return widths["image"]

@@ -1,0 +1,84 @@
+"""The towers that a pipeline runs, and which modalities of its items go through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..data.items import DataError
+from ..events import Note
+from ..roles.encoder import Encoder
+from ..roles.specs import TaskSpec
+from ..stages.context import Surroundings
+from ..stages.encode import EncoderStage
+from ..stages.unreadable import Splits
+from ..towers.frozen_tower import FrozenTower
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTowers:
+    """Loaded, frozen."""
+
+    #: What goes through them, in a fixed order.
+    modalities: tuple[str, ...]
+    #: Each with its streams among ``modalities``.
+    towers: tuple[FrozenTower, ...]
+    #: Modality to the encoder that preprocesses it.
+    encoders: Mapping[str, Encoder]
+
+    @property
+    def width(self) -> int:
+        """Of all read-outs side by side."""
+        return sum(tower.width for tower in self.towers)
+
+
+def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str]) -> OpenTowers:
+    """Load the encoder and take the towers of those modalities.
+
+    Raises ``EncoderError`` where it offers none, ``DataError`` where a single-stream model lacks one of its modalities.
+    """
+    encoders = {modality: encoder_of(modality) for modality in modalities}
+    towers: list[FrozenTower] = []
+    for encoder in dict.fromkeys(encoders.values()):
+        own = [modality for modality in modalities if encoders[modality] is encoder]
+        for offered in encoder.towers():
+            streams = set(offered.tower.streams)
+            if streams <= set(own):
+                towers.append(offered)
+            elif streams & set(own):
+                lacking = ", ".join(sorted(streams - set(own)))
+                raise DataError(
+                    f"encoder: its model reads {' and '.join(offered.tower.streams)} together, and the items have no "
+                    f"{lacking}; take an encoder with a tower for each modality"
+                )
+    return OpenTowers(tuple(modalities), tuple(towers), encoders)
+
+
+def shared_modalities(splits: Splits, stage: EncoderStage, task: TaskSpec, around: Surroundings) -> tuple[str, ...]:
+    """What every pass of every item has and the encoder takes.
+
+    Raises ``DataError`` for an item that lacks what the task needs, or what the other items have.
+    """
+    first = next(item for items in splits.values() for item in items)
+    given = list(dict.fromkeys([*task.needs, *first.views()[0]]))
+    for name, items in splits.items():
+        for item in items:
+            for number, view in enumerate(item.views()):
+                if lacking := [modality for modality in given if modality not in view]:
+                    where = f"pass {number} of item {item.id}" if item.passes else f"item {item.id}"
+                    why = f"task `{task.type}` needs" if lacking[0] in task.needs else "other items have"
+                    raise DataError(
+                        f"{where} of split {name} has no {lacking[0]}, which {why}; add it, or leave the item out"
+                    )
+    can = stage.spec.modalities()
+    used = tuple(modality for modality in given if can is None or modality in can)
+    if unheard := [modality for modality in given if modality not in used]:
+        if needed := [modality for modality in unheard if modality in task.needs]:
+            raise DataError(
+                f"task `{task.type}` needs {needed[0]}, and the encoder has no tower for it; take "
+                f'{{"type": "dual", "{needed[0]}": {{...}}, ...}}'
+            )
+        around.tell(Note(f"the encoder has no tower for {', '.join(unheard)}: it is not used"))
+    if not used:
+        raise DataError(f"the items have {', '.join(given)}, and the encoder has no tower for any of it")
+    return used

@@ -1,0 +1,50 @@
+"""The passes of items through the towers, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..data.items import Item, Media
+from ..towers.frozen_tower import FrozenTower
+from .open_towers import OpenTowers
+from .preprocessed import Reader
+
+#: Tower to the keyword arguments of its forward; ``None``: it does not run.
+Inputs = Mapping[str, Mapping[str, Tensor] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some items, each with its passes."""
+
+    inputs: Inputs
+    #: How many passes each item has; they stand one after another.
+    counts: tuple[int, ...]
+
+
+class Passes:
+    """Items in a fixed order."""
+
+    def __init__(self, items: Sequence[Item], towers: OpenTowers, reader: Reader) -> None:
+        self.items, self.towers = tuple(items), towers
+        self._reader = reader
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Those items with all their passes."""
+        views = [self.items[row].views() for row in rows]
+        flat = [view for one in views for view in one]
+        return Batch({t.tower.name: self.inputs(t, flat) for t in self.towers.towers}, tuple(map(len, views)))
+
+    def inputs(self, tower: FrozenTower, views: Sequence[Mapping[str, Media]]) -> dict[str, Tensor]:
+        """What one tower takes of those passes."""
+        contents = {
+            modality: self._reader.contents(modality, [view[modality] for view in views])
+            for modality in tower.tower.streams
+        }
+        return tower.collate(contents)

@@ -1,0 +1,95 @@
+"""What a run through towers would do. Light: no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...registry.catalogue import Catalogue
+from ..data.items import DatasetContent, Item
+from ..graft.plan import GraftPlan, plan_graft
+from ..roles.specs import PairTaskSpec, TowerShape
+from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.describe import CaptionerStage
+from ..stages.stage_plan import StagePlan, type_of
+
+SILENT = (
+    "the adapter is silent: it reads a partner, and images and texts pass the towers apart, so nothing is trained; "
+    'set "joint": true in the task, or give the adapter something that needs no partner (an expert `unimodal`)'
+)
+
+
+def stages(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    content: DatasetContent,
+    items: list[Item],
+    captioner: CaptionerStage | None,
+) -> list[StagePlan]:
+    """What is to be read, by which towers, with what in them; nothing of it is stored."""
+    heard = modalities_heard(spec, content)
+    towers = towers_heard(spec, heard)
+    contents = {view[kind].digest for item in items for view in item.views() for kind in heard if kind in view}
+    graft = graft_of(spec, towers)
+    plans = [StagePlan("read", f"{', '.join(heard)}: {len(contents):,} contents, not stored")]
+    plans.append(StagePlan("towers", f"{type_of(spec.encoder)}: {towers_in_words(towers, heard)}"))
+    plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
+    return plans + [StagePlan("graft", line) for line in filter(None, [silence(spec)])]
+
+
+def modalities_heard(spec: PipelineSpec, content: DatasetContent) -> tuple[str, ...]:
+    """What goes through the towers: what the items have and the encoder takes."""
+    item = next((item for items in content.splits.values() for item in items), None)
+    given = list(item.views()[0]) if item else []
+    if spec.captioner is not None:
+        given.append("text")
+    can = spec.encoder.modalities()
+    return tuple(one for one in dict.fromkeys([*spec.task.needs, *given]) if can is None or one in can)
+
+
+def towers_heard(spec: PipelineSpec, heard: tuple[str, ...]) -> tuple[TowerShape, ...] | None:
+    """The towers of those modalities; ``None`` where only loading tells."""
+    shapes = spec.encoder.tower_shapes()
+    if shapes is None:
+        return None
+    return tuple(shape for shape in shapes if set(shape.modalities) <= set(heard))
+
+
+def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> GraftPlan | None:
+    """The adapter inside the towers, where its size can be told."""
+    if towers is None or not isinstance(spec.adapter, TowerAdapterSpec):
+        return None
+    counts = [shape.parameters for shape in towers]
+    frozen = spec.encoder.frozen_parameters() if None in counts else sum(count for count in counts if count)
+    return plan_graft(spec.adapter, towers, frozen)
+
+
+def silence(spec: PipelineSpec) -> str | None:
+    """What to say of an adapter that never meets the partner that it needs."""
+    apart = isinstance(spec.task, PairTaskSpec) and not spec.task.joint
+    return SILENT if apart and isinstance(spec.adapter, LayerAdapterSpec) and spec.adapter.needs_partner() else None
+
+
+def trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -> int | None:
+    """Parameters of adapter and head, where they can be told."""
+    towers = towers_heard(spec, modalities_heard(spec, content))
+    if towers is None:
+        return None
+    width = sum(shape.read_out for shape in towers)
+    if spec.task.views == "joined":
+        width *= len(items[0].views())
+    if spec.task.views == "pairs":
+        width = towers[0].read_out if towers else 0
+    graft = graft_of(spec, towers)
+    inside = spec.adapter.level == "layers"
+    adapter = spec.adapter.parameter_count(width) if not inside else graft.parameters if graft else None
+    head = spec.task.head.parameter_count(width, len(content.class_names)) if spec.task.head else 0
+    return None if adapter is None or head is None else adapter + head
+
+
+def towers_in_words(towers: tuple[TowerShape, ...] | None, heard: tuple[str, ...]) -> str:
+    """Each tower with its modalities, depth and width."""
+    if towers is None:
+        return ", ".join(heard)
+    return ", ".join(f"{'+'.join(one.modalities)} ({one.depth} blocks, width {one.width})" for one in towers)

@@ -1,0 +1,43 @@
+"""The adapter role on features: a small trainable module between frozen vectors and the head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from ...triton_kernels import SparseGraph
+from .contract import broken, form
+
+
+class Adapter(nn.Module, ABC):
+    """Built as ``build(spec, width)``; initial weights follow torch's global seed.
+
+    At the start it should be the identity, so that training begins from the frozen model. It is in ``train()`` while it
+    is trained and in ``eval()`` while it is selected on, tested and asked, so that dropout does what it says.
+    """
+
+    #: Width of what ``forward`` returns.
+    output_width: int
+
+    @abstractmethod
+    def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
+        """Adapted vectors [N, output_width] of node vectors [N, width].
+
+        ``graph`` is [N, N] for adapters whose spec sets ``needs_graph``, else ``None``; row i lists whom i hears.
+        """
+
+
+def require_width(adapter: Adapter) -> int:
+    """Its ``output_width``. Raises ``ContractError`` where it sets none."""
+    width = getattr(adapter, "output_width", None)
+    if not isinstance(width, int):
+        raise broken("adapter", adapter, "sets no output_width; set it in __init__")
+    return width
+
+
+def require_shape(adapter: Adapter, given: Tensor, nodes: int) -> None:
+    """Whether it gave a vector of its ``output_width`` for each of the nodes. Raises ``ContractError``."""
+    if not isinstance(given, Tensor) or given.shape != (nodes, adapter.output_width):
+        width = adapter.output_width
+        raise broken("adapter", adapter, f"gave {form(given)} for {nodes} nodes, and its output_width is {width}")

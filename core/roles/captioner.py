@@ -1,0 +1,60 @@
+"""The captioner role: images in, one description each out. Its work is stored by content and never repeated."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...registry.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class CaptionerError(UserError):
+    """Descriptions cannot be had; the message says which model or file is at fault, and what to do."""
+
+
+class Captioner(ABC):
+    """A model that describes. Built as ``build(spec, device)``.
+
+    It sees pictures alone, bare of file name and metadata, so that no label can leak into a description.
+    """
+
+    @abstractmethod
+    def describe(self, images: Sequence[Image]) -> list[str]:
+        """One description for each picture, in order; an empty one where the model says nothing."""
+
+    def weights(self) -> str | None:
+        """Which weights are loaded (a commit, a sha256), where the spec's ``identity`` leaves it open."""
+        return None
+
+    def notes(self) -> list[str]:
+        """What the user should know since the last call: the stage tells it as ``Note`` events."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKey:
+    """What a written description may be found by. It may well spell a label, so no model ever gets one."""
+
+    #: Id of the item.
+    id: str
+    #: sha256 (hex) of the picture's content; of a file, that of its bytes.
+    digest: str
+    #: Where the picture comes from: of a file, its path.
+    source: str
+
+
+class WrittenCaptions(ABC):
+    """Descriptions that somebody wrote beforehand, for specs with ``written = True``. Built as ``build(spec)``.
+
+    The only kind of captioner that learns which picture it is asked about: it looks up and cannot make up. Light: a
+    plan builds it too.
+    """
+
+    @abstractmethod
+    def look_up(self, keys: Sequence[PictureKey]) -> list[str | None]:
+        """The description of each, ``None`` where there is none. Raises ``CaptionerError`` for an unusable file."""

@@ -1,0 +1,30 @@
+"""The dataset role: where items come from. Light: no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..data.items import DatasetContent
+
+if TYPE_CHECKING:
+    from ..data.file_memo import FileMemo
+
+
+class Dataset(ABC):
+    """Built as ``build(spec)``."""
+
+    #: Whether ``load`` may fetch what its spec allows it to; a plan may not.
+    may_download: bool = True
+
+    @cached_property
+    def files(self) -> FileMemo:
+        """Reads files in parallel and remembers what it found; whoever loads the data set gives it a store."""
+        from ..data.file_memo import FileMemo
+
+        return FileMemo()
+
+    @abstractmethod
+    def load(self) -> DatasetContent:
+        """List the items. Cheap: hashes content, decodes nothing. Raises ``DataError``."""

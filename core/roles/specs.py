@@ -1,0 +1,275 @@
+"""The specs of the roles: what every component of a kind shares in JSON. Light: no torch.
+
+A component's own spec subclasses one of these and adds its ``type`` and its fields. What each role *does* is the base
+class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``graph.py``, ``adapter.py``, ``head.py``,
+``task.py``, ``regularizer.py``, ``reporter.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ...registry.slot import Slot
+from ...registry.spec import Items, Spec
+
+Json = Mapping[str, Any]
+NodeKind = Literal["image", "text", "audio", "fused", "pair", "tokens"]
+
+
+class ComponentSpec(Spec):
+    """The object of a component in a spec; what stands under ``type`` says which."""
+
+    type: str
+    """Which component of its kind."""
+
+
+class DatasetSpec(ComponentSpec):
+    """Where items come from."""
+
+    #: Which of `image` and `audio` its items have; without a graph section their vectors are the nodes.
+    gives: ClassVar[tuple[str, ...]] = ("image",)
+
+    shots: Annotated[int, Field(ge=1)] | None = None
+    """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
+    on_error: Literal["fail", "skip", "record"] = "fail"
+    """Pictures and sounds that cannot be decoded: `fail` names them all, `skip` goes on without them, `record` also
+    lists them in the run folder (`unreadable.jsonl`)."""
+    max_errors: Annotated[int, Field(ge=0)] = 100
+    """With `skip` or `record`: more unreadable items than this still fail."""
+
+
+class CaptionerSpec(ComponentSpec):
+    """What describes images in words. It never sees a target."""
+
+    #: Whether descriptions are looked up by an item's key (``WrittenCaptions``) instead of made from its picture.
+    written: ClassVar[bool] = False
+
+    def identity(self) -> Json:
+        """What a description depends on besides the image: part of its cache key."""
+        return self.model_dump(mode="json")
+
+    def pictures_at_once(self) -> int:
+        """How many pictures the stage hands over, and stores the descriptions of, at a time."""
+        return 16
+
+    def missing_files(self) -> str | None:
+        """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TowerShape:
+    """A tower as its configuration tells it, for adapters inside it."""
+
+    #: What it takes: one modality, or several (a single-stream model).
+    modalities: tuple[str, ...]
+    #: Number of blocks; 0 where no adapter can enter, and the tower runs as it is.
+    depth: int
+    #: d of the hidden states; 0 without blocks.
+    width: int
+    #: Width of the vector that is read out.
+    read_out: int
+    #: Parameters of what runs, and of what its files hold beside (a head that goes unused); ``None``: loading tells.
+    parameters: int | None = None
+
+
+class EncoderSpec(ComponentSpec):
+    """The frozen model that turns images and texts into vectors."""
+
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Items a forward pass. Not part of the cache key."""
+    templates: Annotated[Items[str], Field(min_length=1)] = ("a photo of a {}.",)
+    """Prompts for class names; `{}` stands for the name. A class vector is the mean over the templates."""
+
+    @field_validator("templates")
+    @classmethod
+    def _templates_name_the_class(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"template {template!r} has no {{}} for the class name")
+        return templates
+
+    def tower(self, modality: str) -> EncoderSpec:
+        """The encoder whose model encodes that modality. A composed encoder gives a part of itself, others themselves.
+
+        Vectors are stored under the identity of their tower: exchanging one leaves those of the other in place.
+        """
+        return self
+
+    def modalities(self) -> frozenset[str] | None:
+        """What it can encode, if it can be told without loading the model."""
+        return None
+
+    def shares_space(self) -> bool | None:
+        """Whether image and text vectors lie in one space, so that they can be compared; ``None``: not known."""
+        return None
+
+    def takes_together(self) -> bool:
+        """Whether it reads its modalities together, as one sequence: it has no vector of one of them alone."""
+        return False
+
+    def identity(self) -> Json:
+        """What a vector of any modality depends on besides its input: weights, architecture. Cheap; no torch."""
+        return self.model_dump(mode="json", exclude={"batch_size", "templates"})
+
+    def modality_identity(self, modality: str) -> Json:
+        """What the vectors of that modality alone depend on: its preprocessing. Not to be repeated in ``identity``."""
+        return {}
+
+    def missing_files(self) -> str | None:
+        """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
+        return None
+
+    def width(self, modality: str) -> int | None:
+        """Width of the vectors of a modality, if it can be told without loading the model."""
+        return None
+
+    def token_width(self, modality: str) -> int | None:
+        """Width of the tokens of a modality; ``None`` where it has none, or where only loading tells."""
+        return None
+
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """Its towers, for adapters inside them, if they can be told without loading the model."""
+        return None
+
+    def frozen_parameters(self) -> int | None:
+        """Number of frozen parameters, if it can be told without loading the model."""
+        return None
+
+
+class GraphSpec(ComponentSpec):
+    """What the nodes are and which of them are neighbours."""
+
+    #: Whether its builder looks at the ``layout`` of items with several nodes (``pair``, ``tokens``).
+    several_nodes: ClassVar[bool] = False
+
+    nodes: NodeKind = "image"
+    """One node an item: its `image`, `text` or `audio` vector, or image and text `fused`. Several nodes an item: its
+    image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small
+    graph of their own for each item."""
+    fusion: Literal["mean", "concat", "cross_attention"] = "mean"
+    """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
+    `cross_attention` is trained: patches look at the words of the description."""
+    fusion_rank: Annotated[int, Field(ge=1, le=65536)] = 64
+    """With fusion `cross_attention`: the width in which patches and words meet."""
+    readout: Literal["mean", "concat"] = "mean"
+    """How the adapted nodes of an item become one vector: their mean, or (nodes `pair`) image and text side by side."""
+    pool: Literal["labelled", "train"] = "labelled"
+    """Nodes of the support set: `labelled` training items, or all of `train` (unlabelled too; never test items)."""
+
+    @model_validator(mode="after")
+    def _concatenates_pairs_alone(self) -> Self:
+        if self.readout == "concat" and self.nodes != "pair":
+            raise ValueError(f'readout `concat` joins the two nodes of a `pair`; nodes are `{self.nodes}`: take "mean"')
+        return self
+
+    @property
+    def fuses(self) -> bool:
+        """Whether the nodes are made of tokens by a trained fusion."""
+        return self.nodes == "fused" and self.fusion == "cross_attention"
+
+    def parameter_count(self, image_width: int, text_width: int) -> int:
+        """Trainable parameters of the fusion for tokens of these widths: 2(dv + dt) + 2r(dv + dt); 0 without one."""
+        return 2 * (1 + self.fusion_rank) * (image_width + text_width) if self.fuses else 0
+
+
+class AdapterSpec(ComponentSpec):
+    """The trainable graft."""
+
+    #: Whether it works on the encoder's vectors, or on hidden states inside its towers.
+    level: ClassVar[Literal["features", "layers"]] = "features"
+    #: Whether it passes messages over a graph, so that a pipeline without one is an error.
+    needs_graph: ClassVar[bool] = False
+    #: Whether it changes nothing before training; an adapter on features that does sets this to `False`.
+    starts_as_identity: ClassVar[bool] = True
+
+    def parameter_count(self, width: int) -> int | None:
+        """Trainable parameters for vectors of ``width``, if it can be told without building it."""
+        return None
+
+
+class HeadSpec(ComponentSpec):
+    """What turns adapted vectors into class logits."""
+
+    #: Whether it needs a vector for each class name, so that the encoder must have a text tower.
+    needs_prompts: ClassVar[bool] = False
+
+    def uses_prompts(self) -> bool:
+        """Whether *this* head needs class vectors; by default what ``needs_prompts`` says."""
+        return self.needs_prompts
+
+    def parameter_count(self, width: int, classes: int) -> int | None:
+        """Trainable parameters, if they can be told without building it."""
+        return None
+
+
+class TaskSpec(ComponentSpec):
+    """What is learnt and how it is scored."""
+
+    #: Modalities that every item must have; all others that the items have and the encoder takes are used as well.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
+    #: read out side by side (`joined`). `pairs`: every image is scored with every text, logits [images, texts].
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
+    #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
+    level: ClassVar[Literal["features", "layers"]] = "features"
+
+    head: Annotated[HeadSpec, Slot("head")] | None = None
+    """The head on top of the adapter, where the task has one."""
+    blend: Annotated[float, Field(ge=0)] = 0.0
+    """Share of the frozen model's own opinion: logits + blend * its zero-shot logits of the item as it was before the
+    adapter. Needs class prompts; choose it on validation with `search`."""
+
+    def uses_prompts(self) -> bool:
+        """Whether a vector for each class name is needed, by the head or for the blend."""
+        return self.blend > 0 or (self.head is not None and self.head.uses_prompts())
+
+
+class PairTaskSpec(TaskSpec):
+    """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
+
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
+    level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    joint: bool = False
+    """Off: image and text pass the towers apart, a vector each, so that experts which need a partner are silent. On:
+    pairs pass the towers together as well, and the score of a pair is the cosine of its own two read-outs."""
+    rerank: Annotated[int, Field(ge=1)] = 32
+    """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
+    scale: Annotated[float, Field(gt=0)] = 20.0
+    """Factor from cosine to logit, fixed."""
+
+    @field_validator("head")
+    @classmethod
+    def _has_no_head(cls, head: HeadSpec | None) -> None:
+        if head is not None:
+            raise ValueError("this task has no head: images and texts are compared by their cosine; remove `head`")
+
+    @field_validator("blend")
+    @classmethod
+    def _has_no_classes(cls, blend: float) -> float:
+        if blend:
+            raise ValueError("this task has no classes, so there are no zero-shot logits to blend in; remove `blend`")
+        return blend
+
+
+class RegularizerSpec(ComponentSpec):
+    """A penalty on the trainable parameters."""
+
+
+class OptimizerSpec(ComponentSpec):
+    """How parameters are updated."""
+
+    lr: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
+    """Learning rate at the start."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay (`adamw`), or the L2 coefficient (`sgd`)."""
+
+
+class ReporterSpec(ComponentSpec):
+    """Who hears what happens during a run."""

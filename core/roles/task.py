@@ -1,0 +1,104 @@
+"""The task role: loss and metrics."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..data.items import DataError, Item
+from .contract import broken, form
+
+
+class Task(ABC):
+    """Built as ``build(spec)``. A subclass names its ``primary`` figure, which selection maximises."""
+
+    #: The key of ``metrics`` that selects epochs and search values. More must be better: for an error add another
+    #: figure, such as ``1 - ece``, and name that.
+    primary: str
+
+    def targets(self, items: Sequence[Item], classes: int) -> Tensor:
+        """The targets of items as a tensor, one row an item: int64 [N], -1 where unlabelled. Raises ``DataError``."""
+        for item in items:
+            if item.target is not None and not isinstance(item.target, int):
+                raise DataError(f"item {item.id}: the task needs one class an item, and its target is {item.target!r}")
+        return torch.tensor([-1 if item.target is None else item.target for item in items], dtype=torch.int64)
+
+    @abstractmethod
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each item, [N], of logits [N, C] against int64 targets [N] (or as ``targets`` makes them)."""
+
+    @abstractmethod
+    def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
+        """Named figures over all items at once."""
+
+
+class PairTask(Task):
+    """A task over every image with every text (spec: ``PairTaskSpec``).
+
+    Columns of its logits are items, one text each; rows are the images of these items, each once, known by content, in
+    the order in which the items first show them. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
+    ``relevance``; ``losses`` gives one a text, [T].
+    """
+
+    def targets(self, items: Sequence[Item], classes: int) -> Tensor:
+        """The row of each item's image, int64 [T]. Raises ``DataError`` for an item without image or text."""
+        for item in items:
+            for kind in ("image", "text"):
+                if kind not in item.modalities:
+                    raise DataError(f"item {item.id} has no {kind}: a pair task needs an image and a text of each item")
+        rows: dict[str, int] = {}
+        images = [rows.setdefault(item.modalities["image"].digest, len(rows)) for item in items]
+        return torch.tensor(images, dtype=torch.int64)
+
+    def relevance(self, items: Sequence[Item]) -> Tensor:
+        """Which image belongs to which text, bool [I, T]: those that some item shows together, both by content."""
+        rows = self.targets(items, 0)
+        texts: dict[str, list[int]] = {}
+        for column, item in enumerate(items):
+            texts.setdefault(item.modalities["text"].digest, []).append(column)
+        relevant = torch.zeros(int(rows.max()) + 1 if len(rows) else 0, len(items), dtype=torch.bool)
+        for columns in texts.values():
+            relevant[rows[columns][:, None], torch.tensor(columns)] = True
+        return relevant
+
+
+def losses_of(task: Task, logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each item. Raises ``ContractError`` where there is not one an item."""
+    given = task.losses(logits, targets)
+    items = logits.shape[1] if isinstance(task, PairTask) else len(logits)
+    if not isinstance(given, Tensor) or given.ndim == 0 or len(given) != items:
+        raise broken("task", task, f"`losses` gave {form(given)} for {items} items; it gives one an item (no mean)")
+    return given
+
+
+def figures_of(task: Task, logits: Tensor, targets: Tensor) -> dict[str, float]:
+    """Its metrics. Raises ``ContractError`` where its ``primary`` is not among them, or one is no finite number."""
+    given = task.metrics(logits, targets)
+    primary = getattr(task, "primary", None)
+    if not isinstance(given, dict) or primary not in given:
+        names = ", ".join(given) if isinstance(given, dict) else form(given)
+        raise broken("task", task, f"has the `primary` {primary!r}, and `metrics` gave: {names}")
+    found = {name: _number(value) for name, value in given.items()}
+    if bad := [f"{name} {given[name]!r}" for name, value in found.items() if not math.isfinite(value)]:
+        raise broken("task", task, f"`metrics` gave {', '.join(bad)}; each is a finite number")
+    return found
+
+
+def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Primary metric and negative loss; minus infinity where the loss is not finite."""
+    with torch.no_grad():
+        loss = float(losses_of(task, logits, targets).mean())
+    if not math.isfinite(loss):
+        return -math.inf, -math.inf
+    return figures_of(task, logits, targets)[task.primary], -loss
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        return math.nan

@@ -1,0 +1,25 @@
+"""The adapter role inside towers, where towers do not meet: modules of theirs are exchanged while they run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+from torch import nn
+
+from .tower_specs import TowerAdapterSpec
+
+
+class TowerAdapter(nn.Module, ABC):
+    """Built as ``build(spec, towers)``, ``towers`` a sequence of ``Tower``; initial weights follow torch's global seed.
+
+    For specs that are a ``TowerAdapterSpec`` and no ``LayerAdapterSpec``. At the start it changes nothing. Parameters
+    are named by tower first. Its ``forward`` is never called.
+    """
+
+    #: The spec, a budget turned into sizes.
+    spec: TowerAdapterSpec
+
+    @abstractmethod
+    def installed(self) -> AbstractContextManager[None]:
+        """While it lasts, the towers' modules are the adapted ones; before and after they are the frozen ones."""

@@ -1,0 +1,80 @@
+"""Every combination of search values with every seed; what they share is prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...registry.catalogue import Catalogue
+from ...registry.hooks import Hooks
+from ...registry.hookspecs import StageContext
+from ..events import EpochFinished, Tell, TrainingFinished
+from ..features.engine import FeatureEngine
+from ..layers.engine import LayerEngine
+from ..spec.load_spec import spec_from_dict
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.context import Surroundings
+from ..training.engine import Engine
+from ..training.trial import SplitScore, Trial
+from .meter import Meter
+from .search import search_of
+
+
+class Experiment:
+    """Runs the stages of one pipeline, each within the wrappers of ``hooks``; its own meter is one of them."""
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        catalogue: Catalogue,
+        store: Path,
+        device: torch.device,
+        tell: Tell,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.spec, self.catalogue, self.device, self.tell = spec, catalogue, device, tell
+        self.meter = Meter()
+        self._hooks = hooks or Hooks(catalogue.plugins)
+        self._hooks.add(self.meter, "meter")
+        context = StageContext(spec.name, spec.to_json(), str(device))
+        self._around = Surroundings(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
+        self._engines: dict[str, Engine[Any, Any]] = {}
+
+    def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
+        """The engine of a spec's level. A search may try adapters of both."""
+        level = spec.level
+        if level not in self._engines:
+            features = level == "features"
+            self._engines[level] = (
+                FeatureEngine(self._around, len(self.spec.seeds)) if features else LayerEngine(self._around)
+            )
+        return self._engines[level]
+
+    def trials(self) -> Iterator[Trial[Any, Any]]:
+        """Every combination that the search tries, one after another; one trial without a search."""
+        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
+        search = search_of(self.spec)
+        for values in search:
+            spec = spec_from_dict(base, values, self.catalogue)
+            trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
+            yield trial
+            # Asked for the next one: this one is trained with every seed, or broke down.
+            search.tell(trial.selection() if len(trial.outcomes) == len(spec.seeds) else None)
+
+    def train(self, trial: Trial[Any, Any], number: int, seed: int) -> None:
+        """Train one seed of a trial and add the outcome to it."""
+
+        def hear(epoch: int, loss: float, metric: float | None, usage: Mapping[str, tuple[float, ...]]) -> None:
+            self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
+
+        trial.outcomes.append(self.engine(trial.spec).train(trial, seed, hear))
+        trained = trial.outcomes[-1].trained
+        self.tell(TrainingFinished(number, seed, trial.values, trained.epoch, trained.selection, trained.seconds))
+
+    def score(self, trial: Trial[Any, Any], split: str) -> list[SplitScore]:
+        """Metrics of every seed of a trial on a split."""
+        engine = self.engine(trial.spec)
+        return [engine.score(trial, index, split) for index in range(len(trial.outcomes))]

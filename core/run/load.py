@@ -1,0 +1,66 @@
+"""Load a finished run."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from ...registry.catalogue import Catalogue
+from ...registry.discovery import default_catalogue
+from ...registry.errors import SpecError
+from ..features.predictor import Predictor, _assembled
+from ..layers.predictor import LayeredPredictor, load_layered
+from ..spec.load_spec import load_spec
+from ..spec.pipeline_spec import PipelineSpec
+from ..spec.policies import policy_of
+from ..storage.run_folder import RunFolderError, adapter_folder
+from ..training.devices import own_randomness, resolve_device
+from .provenance import changed, not_installed, predicting, recorded
+
+TRANSDUCTIVE = (
+    "was trained with the inductive policy `transductive`: its test items were nodes of the training graph. A new "
+    "image was not, so it is attached to that graph (policy `attach`), and the run's figures do not speak of it"
+)
+OTHER_CODE = "was made with other code than is installed"
+MAY_DIFFER = "predictions may differ from those that its result is of; run its pipeline again, or bring that code back"
+
+
+class CodeWarning(UserWarning):
+    """A component of the run has another version, or its plugin's source was edited since."""
+
+
+class PolicyWarning(UserWarning):
+    """Predictions follow another inductive policy than the run's figures."""
+
+
+def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor | LayeredPredictor:
+    """Load a finished run (its folder, or the ``adapter`` folder alone).
+
+    Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
+    adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
+    run, whose policy no new image can follow, and (``CodeWarning``) of components whose code is not that of the run.
+    """
+    folder = adapter_folder(Path(run))
+    catalogue = catalogue or default_catalogue()
+    spec = _spec_of(run, folder, catalogue)
+    place = resolve_device(device)
+    if found := changed(recorded(folder), predicting(spec, catalogue), catalogue):
+        warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
+    if policy_of(spec) == "transductive":
+        warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
+    with own_randomness(place):  # models draw initial weights before the saved ones take their place
+        if spec.level == "layers":
+            return load_layered(folder, spec, catalogue, place)
+        return _assembled(folder, spec, catalogue, place)
+
+
+def _spec_of(run: str | Path, folder: Path, catalogue: Catalogue) -> PipelineSpec:
+    """The pipeline of a run. Raises ``RunFolderError`` naming the plugins of it that are no longer installed."""
+    try:
+        return load_spec(folder / "pipeline.json", catalogue=catalogue)
+    except SpecError as error:
+        if lacking := not_installed(recorded(folder), catalogue):
+            raise RunFolderError(
+                f"{run} was made with {', '.join(lacking)}, which is not installed here; pip install it\n{error}"
+            ) from error
+        raise

@@ -1,0 +1,87 @@
+"""What a run would do: stages, what is stored, what is missing, parameters. Loads no model and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ...registry.catalogue import Catalogue
+from ..data.items import DataError, Item
+from ..data.shots import sample_shots
+from ..events import Event
+from ..features import plan as features
+from ..layers import plan as layers
+from ..spec.node_kinds import modalities_of, nodes_in_words
+from ..spec.pipeline_spec import PipelineSpec
+from ..spec.policies import policy_in_words
+from ..spec.search_values import trial_count
+from ..stages.describe import CaptionerStage
+from ..stages.list_items import list_items
+from ..stages.stage_plan import Plan, StagePlan, captioner_stage, lacks_its_file, type_of
+
+
+def make_plan(
+    spec: PipelineSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None] = lambda event: None
+) -> Plan:
+    """Plan a run. Reads the data set's listing and the store; downloads nothing. Raises ``DataError``.
+
+    All that it stores is the digests of files that it had to read.
+    """
+    try:
+        content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
+    except DataError as error:
+        raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
+    used = {name: content.splits[name] for name in _splits_used(spec) if name in content.splits}
+    items = [item for split in used.values() for item in split]
+    labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
+    sizes = ", ".join(f"{name} {len(split)}" for name, split in content.splits.items())
+    stages = [
+        StagePlan(
+            "dataset", f"{type_of(spec.dataset)}: {len(content.class_names)} classes; {sizes}; {labelled} labelled"
+        )
+    ]
+    captioner = captioner_stage(spec, catalogue, store)
+    stages += _described(captioner, items)
+    level = layers if spec.level == "layers" else features
+    stages += level.stages(spec, catalogue, store, content, items, captioner)
+    if spec.graph and spec.adapter.needs_graph:
+        nodes = nodes_in_words(spec.graph, spec.dataset)
+        stages.append(StagePlan("graph", f"{type_of(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
+    trials = trial_count(spec)
+    counts = f"{_counted(trials, 'combination')} x {_counted(len(spec.seeds), 'seed')}"
+    counts += f", {_counted(spec.trainer.epochs, 'epoch')}"
+    stages.append(StagePlan("train", f"{type_of(spec.adapter)}: {counts}"))
+    select = f"selected on {spec.evaluation.select_on}" if spec.evaluation.select_on != "none" else "no selection"
+    policy = f", {spec.evaluation.inductive} ({policy_in_words(spec)})" if spec.level == "features" else ""
+    stages.append(StagePlan("evaluate", f"on {spec.evaluation.test_on}, {select}{policy}"))
+    return Plan(
+        spec.name,
+        tuple(stages),
+        trials * len(spec.seeds),
+        level.trainable(spec, content, items),
+        spec.encoder.frozen_parameters(),
+        missing_files(spec),
+    )
+
+
+def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
+    """What the models of a pipeline lack on this machine. Looks at files alone."""
+    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
+    reasons = [captioner.missing_files() if captioner else None, spec.encoder.missing_files()]
+    return tuple(reason for reason in reasons if reason)
+
+
+def _splits_used(spec: PipelineSpec) -> list[str]:
+    return list(dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on]))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _described(captioner: CaptionerStage | None, items: list[Item]) -> list[StagePlan]:
+    if captioner is None:
+        return []
+    total = len({item.modalities["image"].digest for item in items})
+    missing = total if lacks_its_file(captioner) else len(captioner.missing(items))
+    return [StagePlan("describe", captioner.type, total, total - missing)]

@@ -1,0 +1,125 @@
+"""Run a pipeline from spec to run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...registry.hooks import Hooks
+from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
+from ..spec.pipeline_spec import PipelineSpec
+from ..spec.search_values import trial_count
+from ..storage.files import sweep_partials
+from ..storage.run_folder import new_run_folder, write_json, write_lines, writing
+from ..training.devices import own_randomness, resolve_device
+from ..training.loop import TrainingError
+from ..training.trial import Trial
+from .experiment import Experiment
+from .lock import lock_of
+from .measured import notes_of
+from .reporters import Reporters
+from .result import result_of, saved_index
+from .save_adapter import save_adapter
+
+if TYPE_CHECKING:
+    from ..features.predictor import Predictor
+    from ..layers.predictor import LayeredPredictor
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run."""
+
+    #: Where it stands on disk.
+    folder: Path
+    #: What ``result.json`` holds.
+    result: dict[str, Any]
+    #: Where its components are looked up.
+    catalogue: Catalogue = field(repr=False)
+
+    def load(self, device: str = "auto") -> Predictor | LayeredPredictor:
+        """The trained pipeline, ready to predict."""
+        from .load import load
+
+        return load(self.folder, device=device, catalogue=self.catalogue)
+
+
+def run_pipeline(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    out: Path | None = None,
+    prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
+) -> Run:
+    """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
+
+    Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
+    device = resolve_device(spec.device)
+    folder = new_run_folder(spec.name, out)
+    if store.exists():
+        sweep_partials(store)
+    with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
+        reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
+        try:
+            hooks = Hooks(catalogue.plugins)
+            hooks.add(reporters, "reporters")
+            tell = _teller(hooks)
+            experiment = Experiment(spec, catalogue, store, device, tell, hooks)
+            trainings = trial_count(spec) * len(spec.seeds)
+            tell(RunStarted(spec.name, str(folder), trainings))
+            best, tried = _best_trial(experiment, prepared)
+            result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
+            save_adapter(partial / "adapter", experiment, best, saved_index(best), result)
+            write_json(partial / "lock.json", lock_of(experiment, best, store))
+            write_json(partial / "result.json", result)
+            if best.spec.dataset.on_error == "record":
+                write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
+            for name, usage in experiment.meter.stages.items():
+                tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
+            for line in notes_of(result):
+                tell(Note(line))
+            tell(RunFinished(str(folder), result))
+        finally:
+            reporters.close()
+    return Run(folder, result, catalogue)
+
+
+def _teller(hooks: Hooks) -> Tell:
+    """Tells everyone; a plugin that fails to listen becomes a note to the others."""
+
+    def tell(event: Event) -> None:
+        for failure in hooks.run_event(event):
+            tell(Note(failure))
+
+    return tell
+
+
+def _best_trial(
+    experiment: Experiment, prepared: Callable[[Trial[Any, Any]], None]
+) -> tuple[Trial[Any, Any], list[dict[str, Any]]]:
+    """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
+    best: Trial[Any, Any] | None = None
+    tried: list[dict[str, Any]] = []
+    number = 0
+    for trial in experiment.trials():
+        prepared(trial)
+        try:
+            for seed in trial.spec.seeds:
+                number += 1
+                experiment.train(trial, number, seed)
+        except TrainingError as error:
+            if not experiment.spec.search:
+                raise
+            experiment.tell(Note(f"{trial.values} is out: {error}"))
+            tried.append({"values": trial.values, "selection": None, "failure": str(error)})
+            continue
+        tried.append({"values": trial.values, "selection": trial.selection()})
+        if best is None or trial.selection() > best.selection():
+            best = trial
+    if best is None:
+        raise TrainingError("every combination of search values failed; lower trainer.optimizer.lr")
+    return best, tried

@@ -1,0 +1,1 @@
+"""What `graftwork plugin new` writes."""

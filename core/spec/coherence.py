@@ -1,0 +1,115 @@
+"""What must agree between sections of a spec, checked after each section is valid by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...registry.errors import Problem
+from .node_kinds import modalities_of
+from .pipeline_spec import PipelineSpec, SearchRange
+from .search_values import trial_count
+
+#: A search that tries all of its combinations has at most so many.
+MAX_COMBINATIONS = 10_000
+
+
+def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
+    """Every contradiction between sections."""
+    adapter = getattr(spec.adapter, "type", "")
+    if spec.adapter.needs_graph and spec.graph is None:
+        yield Problem(
+            f"adapter `{adapter}` passes messages over a graph, and the pipeline has none",
+            ("adapter", "type"),
+            hint='add "graph": {"type": "similarity", "threshold": 0.8}, or take adapter `bottleneck`',
+        )
+    if spec.level == "layers":
+        yield from _between_towers(spec)
+    else:
+        yield from _incomparable(spec)
+        yield from _unconnectable(spec)
+    for key in spec.search:
+        if key.split(".")[0] in ("search", "trials", "evaluation", "seed"):
+            yield Problem(
+                f"a search cannot try values of `{key}`", ("search", key), "it says how results are found and measured"
+            )
+        if key.endswith(("+", "-")):
+            yield Problem("a search sets values; it neither appends nor removes", ("search", key))
+        if isinstance(spec.search[key], SearchRange) and spec.trials is None:
+            yield Problem("a range needs a number of trials", ("search", key), 'add "trials": 30, or list the values')
+    if spec.trials is None and trial_count(spec) > MAX_COMBINATIONS:
+        hint = 'add "trials": 30, and Optuna proposes that many'
+        yield Problem(f"more than {MAX_COMBINATIONS} combinations to try", ("search",), hint)
+    if spec.trials is not None and not spec.search:
+        yield Problem("there is nothing to search", ("trials",), "name values under `search`, or leave `trials` out")
+    if spec.search and spec.evaluation.select_on == "none":
+        yield Problem('a search needs a split to choose on, and "select_on" is "none"', ("search",))
+    if spec.evaluation.test_on == "train" or spec.evaluation.test_on == spec.evaluation.select_on:
+        yield Problem(
+            f"the numbers would come from `{spec.evaluation.test_on}`, which trains or selects",
+            ("evaluation", "test_on"),
+            hint="name a split that neither trains nor selects",
+        )
+    if len(set(spec.seeds)) != len(spec.seeds):
+        yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
+    """What stands for vectors that are encoded once has no place where the towers run."""
+    inside = spec.adapter.level == "layers"
+    why = f"adapter `{spec.adapter.type}` sits inside towers" if inside else f"task `{spec.task.type}` runs towers"
+    if spec.graph is not None:
+        yield Problem(f"{why}, where no graph is built", ("graph",), "remove it")
+    if spec.regularizers:
+        yield Problem(f"{why}, and regularizers look at trainings on features", ("regularizers",), "remove them")
+    if spec.task.blend > 0:
+        yield Problem(f"{why}, and zero-shot logits are blended in on features alone", ("task", "blend"), "remove it")
+
+
+def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
+    """Vectors that the encoder cannot give, or that would be compared although they lie in different spaces."""
+    head, graph = spec.task.head, spec.graph
+    if spec.encoder.takes_together():
+        reason = "a single-stream model reads image and text together: it has no vector of one of them"
+        hint = "take an adapter inside its tower (`hmmoe`), or a model with a tower for each modality"
+        yield Problem(f"{reason}, and adapter `{getattr(spec.adapter, 'type', '')}` needs one", ("encoder",), hint)
+        return
+    compares = f"head `{getattr(head, 'type', '')}`" if head and head.uses_prompts() else "the blend"
+    uses_prompts = spec.task.uses_prompts()
+    nodes, can = modalities_of(spec.graph, spec.dataset), spec.encoder.modalities()
+    needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
+    if uses_prompts:
+        needed.setdefault("text", f"{compares} compares with class prompts")
+    lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
+    for kind, why in lacking.items():
+        hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
+        if kind in nodes and "audio" in (can or ()):
+            hint = 'for sounds set "nodes": "audio" in `graph`'
+        yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
+    if lacking or spec.encoder.shares_space() is not False:
+        return
+    several = dict.fromkeys([*nodes, *(["text"] if uses_prompts else [])])
+    apart = f"the encoder's {' and '.join(several)} vectors lie in different spaces, whatever their widths"
+    if uses_prompts and nodes != ("text",):
+        hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
+        where = ("task", "blend") if compares == "the blend" else ("task", "head")
+        yield Problem(f"{apart}: {' and '.join(nodes)} nodes cannot be compared with prompts", where, hint)
+    if graph is not None and graph.nodes in ("pair", "tokens"):
+        hint = '"nodes": "fused" with "fusion": "concat" or "cross_attention" need no common space'
+        yield Problem(f"{apart}: an edge between an image and a text would mean nothing", ("graph", "nodes"), hint)
+    if graph is not None and graph.nodes == "fused" and graph.fusion == "mean":
+        yield Problem(f"{apart}: they have no mean", ("graph",), 'set "fusion": "concat"')
+
+
+def _unconnectable(spec: PipelineSpec) -> Iterator[Problem]:
+    """Image and text nodes that no edge can join, or that the graph does not know how to join."""
+    if spec.graph is None or spec.graph.nodes not in ("pair", "tokens"):
+        return
+    if not spec.graph.several_nodes and spec.adapter.needs_graph:
+        reason = f"graph `{spec.graph.type}` connects one node an item, and nodes are `{spec.graph.nodes}`"
+        yield Problem(reason, ("graph", "nodes"), "take graph `similarity`, or one node an item")
+    width_of = spec.encoder.width if spec.graph.nodes == "pair" else spec.encoder.token_width
+    image, text = width_of("image"), width_of("text")
+    if image is not None and text is not None and image != text:
+        hint = '"nodes": "fused" with "fusion": "concat" or "cross_attention" take any widths'
+        reason = f"nodes `{spec.graph.nodes}` need one width, and images have {image}, texts {text}"
+        yield Problem(reason, ("graph", "nodes"), hint)

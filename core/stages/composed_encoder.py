@@ -1,0 +1,98 @@
+"""Several frozen models as one encoder: each modality goes to the tower that its spec names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ..roles.encoder import Encoder, EncoderFacts
+from ..roles.specs import EncoderSpec
+from ..spec.node_kinds import ordered
+from ..storage.run_folder import RunFolderError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..towers.frozen_tower import FrozenTower
+
+
+class Composed(Encoder):
+    """An encoder made of the encoders of its modalities, each asked for when it is first needed."""
+
+    def __init__(self, spec: EncoderSpec, tower: Callable[[str], Encoder]) -> None:
+        self._spec, self._tower = spec, tower
+
+    def tower(self, modality: str) -> Encoder:
+        """The encoder of one modality."""
+        return self._tower(modality)
+
+    def facts(self) -> EncoderFacts:
+        """Of all towers together: a fingerprint of their fingerprints, and the sum of their parameters."""
+        towers = {id(tower): tower for tower in map(self.tower, self._modalities())}
+        facts = [tower.facts() for tower in towers.values()]
+        if len(facts) == 1:
+            return facts[0]
+        fingerprint = hashlib.sha256("".join(one.weights for one in facts).encode()).hexdigest()
+        return EncoderFacts(fingerprint, sum(one.parameters for one in facts), None)
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """As the tower does."""
+        return self.tower(modality).preprocess(modality, content)
+
+    def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """Vectors of the modality's tower."""
+        return self.tower(modality).encode(modality, batch)
+
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Tokens of the modality's tower."""
+        return self.tower(modality).encode_tokens(modality, batch)
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """Those of its modalities, in the order image, text, audio; one that takes several of them once."""
+        parts = {modality: self.tower(modality) for modality in self._modalities()}
+        offered = {id(part): part.towers() for part in parts.values()}
+        found = [one for modality, part in parts.items() for one in offered[id(part)] if modality in one.tower.streams]
+        return tuple({id(one): one for one in found}.values())
+
+    def _modalities(self) -> Sequence[str]:
+        return ordered(self._spec.modalities() or ("image", "text"))
+
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """As the text tower says."""
+        return self.tower("text").truncated(texts)
+
+
+def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
+    """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""
+    built: list[tuple[EncoderSpec, Encoder]] = []
+
+    @cache
+    def tower(modality: str) -> Encoder:
+        wanted = spec.tower(modality)
+        found = next((encoder for one, encoder in built if one == wanted), None)
+        if found is None:
+            found = build(catalogue, wanted, device)
+            built.append((wanted, found))
+        return found
+
+    return Composed(spec, tower)
+
+
+def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Raises ``RunFolderError`` where the frozen model's weights are not those that the adapter was trained on."""
+    for modality in modalities:
+        found, trained_on = encoder.tower(modality).facts().weights, facts["encoder_weights"][modality]
+        if found != trained_on:
+            raise RunFolderError(
+                f"the frozen model is not the one that {folder} was trained on: its weights have changed "
+                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
+            )

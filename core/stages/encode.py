@@ -1,0 +1,102 @@
+"""The encoder stage: media in, vectors or tokens out, each content encoded once by the tower of its modality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...registry.catalogue import Catalogue
+from ..data.items import Media
+from ..events import Event, Tell
+from ..roles.encoder import Encoder, EncoderFacts
+from ..roles.specs import EncoderSpec
+from ..storage.store import Vectors
+from .stored_encoder import TOKENS, VECTORS, EncoderTower
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..data.tokens import Tokens
+
+
+def _quiet(event: Event) -> None:
+    """Hear nothing."""
+
+
+class EncoderStage:
+    """Encodes with one encoder spec. Its models are loaded only when something of theirs is not stored yet."""
+
+    def __init__(
+        self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
+    ) -> None:
+        self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
+        self._towers: list[EncoderTower] = []
+        self._used: dict[str, EncoderTower] = {}
+
+    def tower(self, modality: str) -> EncoderTower:
+        """What encodes that modality; modalities of one model share one."""
+        spec = self.spec.tower(modality)
+        found = next((tower for tower in self._towers if tower.spec == spec), None)
+        if found is None:
+            found = EncoderTower(spec, self._catalogue, self._store, self._device)
+            self._towers.append(found)
+        return found
+
+    def used(self) -> dict[str, EncoderTower]:
+        """The towers of the modalities that this stage has given vectors or tokens of."""
+        return dict(self._used)
+
+    def facts(self, modality: str) -> EncoderFacts:
+        """What is known of the weights of a modality's tower; loads it where nothing is stored."""
+        return self.tower(modality).facts()
+
+    def open(self, modality: str) -> Encoder:
+        """The loaded model of a modality, to run it oneself."""
+        self._used[modality] = self.tower(modality)
+        return self.tower(modality).encoder
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model, or the models as one; loaded, if they were not."""
+        from .composed_encoder import Composed
+
+        loaded = {modality: self.tower(modality).encoder for modality in self.spec.modalities() or ("image", "text")}
+        return Composed(self.spec, loaded.__getitem__)
+
+    def missing(self, modality: str, media: Iterable[Media]) -> list[Media]:
+        """Those whose vector is not stored, each content once. Loads nothing."""
+        return self.tower(modality).missing(VECTORS, modality, media)
+
+    def missing_tokens(self, modality: str, media: Iterable[Media]) -> list[Media]:
+        """Those whose tokens are not stored, each content once. Loads nothing."""
+        return self.tower(modality).missing(TOKENS, modality, media)
+
+    def encode(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Vectors:
+        """Vectors float32 [N, d] of ``media``, from the store or freshly encoded (and stored).
+
+        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
+        """
+        rows = self.tower(modality).rows(VECTORS, modality, media, tell)
+        self._used[modality] = self.tower(modality)
+        return np.stack(rows)
+
+    def truncated(self, media: Sequence[Media]) -> set[str]:
+        """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
+        return self.tower("text").truncated(media)
+
+    def encode_tokens(self, modality: str, media: Sequence[Media], tell: Tell = _quiet) -> Tokens:
+        """Tokens of ``media``, from the store or freshly encoded (and stored); see ``Encoder.encode_tokens``.
+
+        Raises ``EncoderError`` for an encoder without tokens, and ``DataError`` as ``encode`` does.
+        """
+        import torch
+
+        from ..data.tokens import Tokens
+
+        rows = self.tower(modality).rows(TOKENS, modality, media, tell)
+        self._used[modality] = self.tower(modality)
+        offsets = torch.tensor([0, *map(len, rows)]).cumsum(0)
+        return Tokens(torch.from_numpy(np.concatenate(rows)), offsets)

@@ -1,0 +1,208 @@
+"""One frozen model and what it has encoded: each content once, stored under the model's identity."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ..data.items import DataError, Media
+from ..events import StageAdvanced, StageStarted, Tell
+from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, vectors_of
+from ..roles.specs import EncoderSpec
+from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
+from .prefetch import READERS, prefetched
+from .unreadable import Unreadable
+
+if TYPE_CHECKING:
+    import torch
+
+#: An interrupted run loses at most this many seconds of encoding, and usually nothing; and so many bytes wait at most.
+FLUSH_SECONDS, FLUSH_BYTES = 20.0, 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is kept of a content: one vector, or one a token."""
+
+    name: str
+    shelf: type[ArrayShelf]
+    encode: Callable[[Encoder, str, Sequence[Any]], list[Array]]
+
+
+VECTORS = Form("", VectorShelf, vectors_of)
+TOKENS = Form(" tokens", TokenShelf, tokens_of)
+
+
+class EncoderTower:
+    """Encodes with one model. It is loaded only when something is not stored yet."""
+
+    def __init__(
+        self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
+    ) -> None:
+        self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
+        self.namespace = self._named()
+        self._encoder: Encoder | None = None
+        self._given: EncoderFacts | None = None  # of the weights whose vectors this tower has given out
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._encoder is not None
+
+    def facts(self) -> EncoderFacts:
+        """What is known of the weights: as noted beside the stored vectors, else from the loaded model."""
+        return self.known_facts() or self.encoder.facts()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
+        if self._encoder is None:
+            encoder: Encoder = build(self._catalogue, self.spec, self._device())
+            facts = encoder.facts()
+            self.namespace = self._named()  # loading may have fetched files that are known by their content
+            noted = self._noted_facts()
+            if noted is None or noted.weights != facts.weights:
+                self.namespace.note(asdict(facts))
+            if self._given is not None and self._given.weights != facts.weights:
+                raise EncoderError(
+                    "encoder: the weights behind this spec are not those that the stored vectors come from "
+                    f"(sha256 {facts.weights[:12]}, was {self._given.weights[:12]}); run again to encode all with them"
+                )
+            self._encoder = encoder
+        return self._encoder
+
+    def missing(self, form: Form, modality: str, media: Iterable[Media]) -> list[Media]:
+        """Those whose content is not stored in that form, each content once. Loads nothing."""
+        shelf = self._shelf(form, modality)
+        stored = shelf.digests() if shelf else set()
+        contents: dict[str, Media] = {}
+        for one in media:
+            contents.setdefault(one.digest, one)
+        return [one for digest, one in contents.items() if digest not in stored]
+
+    def rows(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> list[Array]:
+        """A float32 array for each of ``media``, from the store or freshly encoded (and stored).
+
+        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
+        """
+        missing = self.missing(form, modality, media)
+        total = len({one.digest for one in media})
+        tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
+        if missing:
+            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
+            missing = self.missing(form, modality, media)
+            broken = self._encode(form, modality, missing, total - len(missing), tell)
+            if broken:
+                raise Unreadable(broken, media)
+        shelf, self._given = self._shelf(form, modality), self.facts()
+        assert shelf is not None
+        return shelf.take([one.digest for one in media])
+
+    def truncated(self, media: Sequence[Media]) -> set[str]:
+        """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
+        shelf = self._truncated_shelf()
+        return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
+
+    def _truncated_shelf(self) -> TextShelf | None:
+        facts = self.known_facts()
+        return TextShelf(self.namespace, f"{facts.weights[:16]}/truncated") if facts else None
+
+    def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
+        shelf = self._truncated_shelf()
+        which = self.encoder.truncated(texts)
+        if shelf is None or not any(which):
+            return
+        shelf.add(list(itertools.compress(digests, which)), itertools.compress(texts, which))
+
+    def _named(self) -> Namespace:
+        component = self._catalogue.component_of(self.spec)
+        identity = {"component": component.name, "implementation": component.implementation, **self.spec.identity()}
+        return Namespace(self._store, "features", identity)
+
+    def _shelf(self, form: Form, modality: str) -> ArrayShelf | None:
+        facts, own = self.known_facts(), self.spec.modality_identity(modality)
+        name = f"{modality}-{identity_key(own)}" if own else modality
+        folder = f"{name}{form.name.replace(' ', '-')}"
+        return form.shelf(self.namespace, f"{facts.weights[:16]}/{folder}") if facts else None
+
+    def known_facts(self) -> EncoderFacts | None:
+        """Of the loaded model, else of the vectors given out, else as noted: another process may note others."""
+        return self._encoder.facts() if self._encoder else self._given or self._noted_facts()
+
+    def _noted_facts(self) -> EncoderFacts | None:
+        about = self.namespace.about() or {}
+        if not isinstance(about.get("weights"), str) or not about.keys() >= {"parameters", "logit_scale"}:
+            return None
+        return EncoderFacts(about["weights"], about["parameters"], about["logit_scale"], about.get("revision"))
+
+    def _encode(self, form: Form, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
+        """Encode and store; digest to reason of what cannot be read."""
+        encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
+        assert shelf is not None
+        unstored, broken = _Unstored(shelf), dict[str, str]()
+        readers = 0 if modality == "text" else READERS  # a text is read already
+        ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=readers)
+        try:
+            with closing(ready):
+                for start in range(0, len(missing), size):
+                    batch = missing[start : start + size]
+                    digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
+                    if contents:
+                        if modality == "text":
+                            self._note_truncated(digests, contents)
+                        unstored.add(digests, form.encode(encoder, modality, contents))
+                    tell(StageAdvanced(f"encode {modality}{form.name}", done + start + len(batch)))
+        finally:
+            unstored.flush()
+        return broken
+
+
+class _Unstored:
+    """What is encoded and waits to be written with others: a shard holds many items."""
+
+    def __init__(self, shelf: ArrayShelf) -> None:
+        self._shelf = shelf
+        self._digests: list[str] = []
+        self._rows: list[Array] = []
+        self._bytes, self._since = 0, time.monotonic()
+
+    def add(self, digests: Sequence[str], rows: Sequence[Array]) -> None:
+        """Take an array a digest; write them all when it is time."""
+        self._digests += digests
+        self._rows += rows
+        self._bytes += sum(row.nbytes for row in rows)
+        if self._bytes > FLUSH_BYTES or time.monotonic() - self._since > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._digests:
+            self._shelf.add(self._digests, self._rows)
+        self._digests, self._rows = [], []
+        self._bytes, self._since = 0, time.monotonic()
+
+
+def _read(encoder: Encoder, modality: str, media: Media) -> object:
+    try:
+        return encoder.preprocess(modality, media.read())
+    except DataError as error:
+        return error if media.source in str(error) else DataError(f"{media.source}: {error}")
+
+
+def _readable(pairs: Iterable[tuple[Media, object]], broken: dict[str, str]) -> tuple[list[str], list[object]]:
+    digests, contents = [], []
+    for media, content in pairs:
+        if isinstance(content, DataError):
+            broken[media.digest] = str(content)
+        else:
+            digests.append(media.digest)
+            contents.append(content)
+    return digests, contents

@@ -1,0 +1,1 @@
+"""What stands on disk, whole or not at all."""

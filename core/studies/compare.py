@@ -1,0 +1,131 @@
+"""Compare: runs and pipelines beside each other, with every condition that they do not share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...registry.catalogue import Catalogue
+from ...registry.errors import GraftworkError
+from ..run.measured import Measured, measured
+from ..run.provenance import changed, measuring, recorded_by_run
+from ..spec.load_spec import load_spec
+from ..spec.pipeline_spec import PipelineSpec
+from ..storage.run_folder import RunFolderError, read_json_file
+from .conditions import Difference, conditions, differences, shared
+from .run_cache import RunOnce
+from .settings import differing_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of a comparison."""
+
+    name: str
+    #: Of its spec file or run folder: what tells two runs of one name apart.
+    stem: str
+    folder: Path
+    #: What ``result.json`` holds.
+    result: Mapping[str, Any]
+    measured: Measured
+    #: The resolved spec, the values that its search chose in it; empty where the folder has none.
+    pipeline: Mapping[str, Any]
+    #: The components, in words, whose code was another when the run was made.
+    changed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs in the order in which they were named."""
+
+    entries: tuple[Entry, ...]
+    #: Pipelines that could not be run: name to reason.
+    failures: Mapping[str, GraftworkError]
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Every condition that the runs do not share; none is as it should be."""
+        return differences([(entry.name, entry.result) for entry in self.entries])
+
+    @property
+    def settings(self) -> list[Difference]:
+        """The settings in which the specs differ, by dotted path; not what the search of each one chose."""
+        known = [entry for entry in self.entries if entry.pipeline]
+        return differing_settings(
+            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result["chosen"] for entry in known}
+        )
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """The conditions that they do share."""
+        return shared([entry.result for entry in self.entries])
+
+
+Hear = Callable[[str, "Entry | GraftworkError", bool], None]
+
+
+def compare(
+    given: Sequence[str | Path],
+    overrides: Mapping[str, Any],
+    catalogue: Catalogue,
+    store: Path,
+    out: Path,
+    hear: Hear = lambda name, outcome, found: None,
+) -> Comparison:
+    """Read the run folders among ``given`` and run the specs, with ``overrides``, into ``out/runs``.
+
+    A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
+    and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
+    does not stop the others.
+    """
+    opened = [(Path(one).stem, _open(Path(one), overrides, catalogue)) for one in given]
+    once = RunOnce(catalogue, store, out / "runs")
+    entries: list[Entry] = []
+    failures: dict[str, GraftworkError] = {}
+    for stem, one in opened:
+        if isinstance(one, Entry):
+            entries.append(one)
+            continue
+        try:
+            done = once(one)
+        except GraftworkError as error:
+            failures[one.name] = error
+            hear(one.name, error, False)
+        else:
+            entries.append(_entry(one.name, stem, done.folder, done.result))
+            hear(one.name, entries[-1], done.found)
+    return Comparison(tuple(_distinct(entries)), failures)
+
+
+def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Entry | PipelineSpec:
+    if path.is_dir():
+        if not (path / "result.json").is_file():
+            raise RunFolderError(f"{path} holds no finished run: result.json is missing")
+        result = read_json_file(path / "result.json")
+        entry = _entry(str(result.get("name", path.name)), path.name, path, result)
+        return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
+    return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
+
+
+def _entry(name: str, stem: str, folder: Path, result: dict[str, Any]) -> Entry:
+    try:
+        conditions(result)
+        spec = folder / "adapter" / "pipeline.json"
+        return Entry(name, stem, folder, result, measured(result), read_json_file(spec) if spec.is_file() else {})
+    except RunFolderError as error:
+        raise RunFolderError(f"{folder / 'result.json'}: {error}") from None
+
+
+def _distinct(entries: Sequence[Entry]) -> list[Entry]:
+    """Names told apart by their files where two are the same, and by number where those are the same too."""
+    names = Counter(entry.name for entry in entries)
+    named = [replace(one, name=f"{one.name} ({one.stem})") if names[one.name] > 1 else one for one in entries]
+    seen: Counter[str] = Counter()
+    for index, one in enumerate(named):
+        seen[one.name] += 1
+        if seen[one.name] > 1:
+            named[index] = replace(one, name=f"{one.name} #{seen[one.name]}")
+    return named

@@ -1,0 +1,97 @@
+"""A run that is done once: found by all that its numbers depend on, or run and kept under that name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...registry.spec import Spec
+from ...registry.version import __version__
+from ..roles.dataset import Dataset
+from ..run.run import run_pipeline
+from ..spec.components_in import components_in
+from ..spec.node_kinds import modalities_of
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.encode import EncoderStage
+from ..storage.files import sha256_of
+from ..storage.run_folder import MANIFEST, adapter_folder, read_json_file
+from ..storage.store import identity_key
+from ..training.devices import own_randomness, resolve_device
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished run."""
+
+    folder: Path
+    #: What ``result.json`` holds.
+    result: dict[str, Any]
+    #: Whether it was found rather than run.
+    found: bool
+
+
+class RunOnce:
+    """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again."""
+
+    def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
+        self.catalogue, self.store, self.parent = catalogue, store, parent
+        self._known: dict[str, str] = {}
+
+    def __call__(self, spec: PipelineSpec) -> Done:
+        """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time."""
+        folder = self.parent / self.key(spec)
+        if (folder / "result.json").is_file():
+            return Done(folder, read_json_file(folder / "result.json"), True)
+        run = run_pipeline(spec, self.catalogue, self.store, folder)
+        return Done(run.folder, run.result, False)
+
+    def key(self, spec: PipelineSpec) -> str:
+        """Of spec, versions of Graftwork and of each component, data, encoder weights and the run it starts from.
+
+        The weights are those noted beside the stored vectors; only where none are stored the model is loaded.
+        """
+        elsewhere = {"name", "reporters"}  # they say where results go, not what they are
+        start = spec.trainer.start_from
+        identity = {
+            "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
+            "graftwork": __version__,
+            "components": {
+                one.name: one.implementation
+                for one in sorted(components_in(spec, self.catalogue), key=lambda one: one.name)
+            },
+            "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
+            "weights": {
+                modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
+                for modality in _modalities(spec)
+            },
+            "start": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
+        }
+        return identity_key(identity)
+
+    def _once(self, section: Spec, find: Callable[[], str]) -> str:
+        key = f"{type(section).__name__} {section.model_dump_json()}"
+        if key not in self._known:
+            self._known[key] = find()
+        return self._known[key]
+
+    def _fingerprint(self, spec: PipelineSpec) -> str:
+        dataset: Dataset = build(self.catalogue, spec.dataset)
+        return dataset.load().fingerprint()
+
+    def _weights(self, spec: PipelineSpec, modality: str) -> str:
+        device = resolve_device(spec.device)
+        with own_randomness(device):
+            return EncoderStage(spec.encoder, self.catalogue, self.store, lambda: device).facts(modality).weights
+
+
+def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
+    """What the encoder is asked for: the nodes' modalities, and texts for prompts; all where its towers run."""
+    if spec.level == "layers":
+        return tuple(sorted(spec.encoder.modalities() or ("image", "text")))
+    return tuple(
+        dict.fromkeys([*modalities_of(spec.graph, spec.dataset), *(["text"] if spec.task.uses_prompts() else [])])
+    )

@@ -1,0 +1,125 @@
+"""A sweep as table (Markdown, CSV, JSON). Light: no torch, no matplotlib."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..storage.files import write_whole
+from ..storage.run_folder import write_json
+from .conditions import differences, shared
+from .sweep import Point, Sweep
+from .tables import csv_table, label, markdown_table, values_in_words
+
+NOTE = (
+    "Every point is reported, validation and test; the mark is where validation is best. "
+    "The test column has chosen nothing: quote the marked point's, not the highest."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSweep:
+    """A finished sweep and the files that tell of it."""
+
+    sweep: Sweep
+    written: tuple[Path, ...]
+
+
+def write_sweep(sweep: Sweep, out: Path) -> list[Path]:
+    """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and, where a point finished, the chart as PNG and SVG."""
+    from .plots import save_figure, sweep_figure
+
+    write_json(out / "sweep.json", sweep_json(sweep, out))
+    write_whole(out / "sweep.csv", csv_table(list(_flat(sweep))).encode())
+    write_whole(out / "sweep.md", sweep_markdown(sweep).encode())
+    written = [out / "sweep.json", out / "sweep.csv", out / "sweep.md"]
+    if any(point.measured for point in sweep.points):
+        written += save_figure(sweep_figure(sweep), out / "sweep")
+    return written
+
+
+def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
+    """Everything as plain JSON; folders relative to ``out``."""
+    results = [point.done.result for point in sweep.points if point.done]
+    return {
+        "name": sweep.name,
+        "note": NOTE,
+        "grid": {key: list(values) for key, values in sweep.grid.items()},
+        "conditions": shared(results),
+        "differences": [one.to_json() for one in _differences(sweep)],
+        "points": [
+            {
+                "values": dict(point.values),
+                "chosen_on_validation": point is sweep.chosen,
+                **(asdict(point.measured) if point.measured else {}),
+                "searched": point.done.result["chosen"] if point.done else None,
+                "folder": point.done.folder.relative_to(out.absolute()).as_posix() if point.done else None,
+                "failure": str(point.failure) if point.failure else None,
+            }
+            for point in sweep.points
+        ],
+    }
+
+
+def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells, a row a point."""
+    metric = next((point.measured.metric for point in sweep.points if point.measured), "metric")
+    figures = [f"val {metric}", f"test {metric}", "edges", "trainable", "seconds", "epochs kept", "best on val"]
+    headers = [*sweep.grid, *figures]
+    rows = []
+    for point in sweep.points:
+        values = [label(value) for value in point.values.values()]
+        if point.measured is None:
+            rows.append([*values, "failed", "failed", "", "", "", "", ""])
+            continue
+        found = point.measured
+        edges = "–" if found.edges is None else f"{found.edges:,.0f}"
+        mark = "✔" if point is sweep.chosen else ""
+        cost = [edges, f"{found.trainable:,}", f"{found.seconds:.2f}", str(found.epochs_kept or "–")]
+        rows.append([*values, str(found.val or "–"), str(found.test), *cost, mark])
+    return headers, rows
+
+
+def sweep_notes(sweep: Sweep) -> list[str]:
+    """What makes the figures of a point say less than they seem to, a line each."""
+    return [f"{point_label(one)}: {line}" for one in sweep.points if one.measured for line in one.measured.notes]
+
+
+def sweep_markdown(sweep: Sweep) -> str:
+    """The table with its conditions, differences and failures."""
+    results = [point.done.result for point in sweep.points if point.done]
+    lines = [f"# {sweep.name}: {', '.join(sweep.grid)}\n", markdown_table(*sweep_table(sweep)), NOTE, ""]
+    lines += [f"- {line}" for line in sweep_notes(sweep)]
+    lines += [f"- {condition}: {value}" for condition, value in shared(results).items()]
+    lines += [f"- not the same at every point: {one}" for one in _differences(sweep)]
+    lines += [f"- failed at {point_label(point)}: {point.failure}" for point in sweep.failures]
+    return "\n".join(lines) + "\n"
+
+
+def point_label(point: Point) -> str:
+    """``graph.threshold 0.8, adapter.bottleneck 16``."""
+    return values_in_words(point.values)
+
+
+def _differences(sweep: Sweep) -> list[Any]:
+    return differences([(point_label(point), point.done.result) for point in sweep.points if point.done])
+
+
+def _flat(sweep: Sweep) -> Iterator[dict[str, Any]]:
+    for point in sweep.points:
+        row: dict[str, Any] = {
+            key: json.dumps(value) if isinstance(value, (dict, list)) else value for key, value in point.values.items()
+        }
+        row["chosen_on_validation"] = point is sweep.chosen
+        if found := point.measured:
+            row["metric"] = found.metric
+            for split, score in (("val", found.val), ("test", found.test)):
+                row[f"{split}_mean"], row[f"{split}_std"] = (score.mean, score.std) if score else (None, None)
+            row |= {"nodes": found.nodes, "edges": found.edges, "trainable": found.trainable, "fitted": found.fitted}
+            row |= {"seconds": found.seconds, "peak_memory_mb": found.peak_memory_mb}
+            row["epochs_kept"] = str(found.epochs_kept) if found.epochs_kept else None
+        row["failure"] = str(point.failure) if point.failure else None
+        yield row

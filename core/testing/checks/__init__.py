@@ -1,0 +1,1 @@
+"""What is promised of each kind of component, a module a kind."""

@@ -1,0 +1,45 @@
+"""An engine trains and scores adapters of one level: on features, or inside the towers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from torch import Tensor
+
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.context import Surroundings
+from .loop import Hear
+from .trial import P, R, SplitScore, Trial
+
+
+class Engine(ABC, Generic[P, R]):
+    """Built once a run; what trials share is prepared once."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+
+    @abstractmethod
+    def prepare(self, spec: PipelineSpec) -> P:
+        """Everything before training; the same object for specs that agree on all that matters here."""
+
+    @abstractmethod
+    def train(self, trial: Trial[P, R], seed: int, hear: Hear) -> R:
+        """Train one seed."""
+
+    @abstractmethod
+    def score(self, trial: Trial[P, R], index: int, split: str) -> SplitScore:
+        """Metrics of seed number ``index`` on a split; changes nothing."""
+
+    @abstractmethod
+    def conditions(self, trial: Trial[P, R], scores: Sequence[SplitScore]) -> dict[str, Any]:
+        """Keys of ``result.json`` from a trial and its scores, one a seed: ``inductive``, ``nodes``, ``graph`` ..."""
+
+    @abstractmethod
+    def tensors(self, trial: Trial[P, R], index: int) -> dict[str, dict[str, Tensor]]:
+        """What is saved beside ``adapter_model.safetensors``, by file stem."""
+
+    @abstractmethod
+    def facts(self, trial: Trial[P, R], index: int) -> dict[str, Any]:
+        """What ``adapter_config.json`` must say for the adapter to be loaded again."""

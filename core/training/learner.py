@@ -1,0 +1,58 @@
+"""What one training trains, at whatever level its adapter works: the training loop knows no more of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Generator, Tensor, nn
+
+from ..roles.head import Head
+from ..roles.regularizer import TrainingView
+
+
+class TrainableModel(nn.Module):
+    """A model whose state dict, ``adapter.*``, ``head.*`` and what else is trained, is what a run saves."""
+
+    #: ``None`` where the task needs none.
+    head: Head | None
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Trainable parameters by name."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+
+class Learner(ABC):
+    """A model with the labelled items that it learns from and the split that it is selected on."""
+
+    #: Labelled items a step where ``trainer.batch_size`` names no number; ``None``: all of them.
+    default_batch: ClassVar[int | None] = None
+    model: TrainableModel
+    #: Number of labelled items.
+    items: int
+
+    @abstractmethod
+    def fit(self) -> None:
+        """Show the labelled items to the head, before training: ``Head.fit``."""
+
+    @abstractmethod
+    def loss(self, rows: Tensor) -> Tensor:
+        """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included."""
+
+    @abstractmethod
+    def rank(self) -> tuple[float, float] | None:
+        """Primary metric and negative loss on the selection split; higher is better. ``None`` without such a split."""
+
+    def usage(self) -> Mapping[str, tuple[float, ...]]:
+        """Where experts are mixed: ``meeting.stream`` to their mean shares since this was asked last."""
+        return {}
+
+    @abstractmethod
+    def final_loss(self) -> float:
+        """The loss over labelled items at the current parameters, to see that the last step left them whole."""
+
+    @abstractmethod
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """What regularizers may look at."""

@@ -1,0 +1,164 @@
+"""One training: one spec, one seed, whatever the level of the adapter."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
+
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...registry.errors import UserError
+from ..roles.regularizer import Regularizer
+from ..spec.pipeline_spec import PipelineSpec
+from ..storage.run_folder import adapter_folder
+from .learner import Learner, TrainableModel
+
+
+class TrainingError(UserError):
+    """Training broke down; the message says when and what to change."""
+
+
+@dataclass(slots=True)
+class Trained:
+    """The outcome of one training."""
+
+    #: With the kept parameters in place.
+    model: TrainableModel
+    #: Epoch that was kept, from 1; 0 is the start.
+    epoch: int
+    #: Primary metric on the selection split at that epoch; ``None`` without one.
+    selection: float | None
+    seconds: float
+    #: Regularizer files: stem to tensors.
+    files: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Best:
+    """The parameters worth keeping: highest metric, then lowest loss, on the selection split."""
+
+    rank: tuple[float, float] = (-math.inf, -math.inf)
+    epoch: int = 0
+    state: dict[str, Tensor] | None = None
+
+    def offer(self, model: TrainableModel, epoch: int, rank: tuple[float, float]) -> None:
+        if rank > self.rank:
+            self.rank, self.epoch, self.state = rank, epoch, copy.deepcopy(model.state_dict())
+
+
+#: ``hear(epoch, loss, metric, usage)``.
+Hear = Callable[[int, float, float | None, Mapping[str, tuple[float, ...]]], None]
+
+
+def train(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    learner: Learner,
+    seed: int,
+    hear: Hear = lambda epoch, loss, metric, usage: None,
+) -> Trained:
+    """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
+
+    ``hear`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
+    """
+    start = time.perf_counter()
+    model = learner.model.eval()
+    learner.fit()
+    parameters = model.trainable()
+    regularizers: list[Regularizer] = [build(catalogue, one) for one in spec.regularizers] if parameters else []
+    previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
+    view = learner.view(previous, torch.Generator().manual_seed(seed)) if regularizers else None
+    for regularizer in regularizers:
+        assert view is not None
+        regularizer.start(view)
+    best = _Best()
+    if (rank := learner.rank()) is not None:
+        best.offer(model, 0, rank)
+    last = spec.trainer.epochs if parameters else 0
+    loop = _Loop(spec, catalogue, learner, seed) if last else None
+    for epoch in range(1, last + 1):
+        assert loop is not None
+        loss = loop.epoch(regularizers)
+        _require_finite(loss, epoch)
+        if (rank := learner.rank()) is not None:
+            best.offer(model, epoch, rank)
+        hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None, learner.usage())
+    trained = _keep(spec, learner, best, last)
+    if last:  # the last step may have ruined what the last loss still looked well on
+        _require_finite(learner.final_loss(), trained.epoch)
+        _require_finite(trained.selection or 0.0, trained.epoch)
+    trained.seconds = time.perf_counter() - start
+    for regularizer in regularizers:
+        assert view is not None
+        trained.files |= regularizer.finish(view)
+    return trained
+
+
+def _require_finite(value: float, epoch: int) -> None:
+    if not math.isfinite(value):
+        cause = "lower trainer.optimizer.lr" + (
+            ", unless what adapter or head gives is not finite from the start" if epoch == 1 else ""
+        )
+        raise TrainingError(f"the loss is no longer finite in epoch {epoch}; {cause}")
+
+
+class _Loop:
+    """Optimizer, learning rate and batch order of one training."""
+
+    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, learner: Learner, seed: int) -> None:
+        self.learner, self._trainer = learner, spec.trainer
+        self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
+        self.parameters = learner.model.trainable()
+        self.optimizer: Optimizer = build(catalogue, spec.trainer.optimizer, list(self.parameters.values()))
+        self.scheduler: LRScheduler = LambdaLR(self.optimizer, lambda step: 1.0)
+        batches = math.ceil(learner.items / self.size)
+        if spec.trainer.schedule == "cosine":
+            steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
+            self.scheduler = CosineAnnealingLR(self.optimizer, steps)
+        self._order = torch.Generator().manual_seed(seed)
+
+    def epoch(self, regularizers: Sequence[Regularizer]) -> float:
+        """One pass over the labelled items; returns the mean loss, penalties included."""
+        self.learner.model.train()
+        total, count = 0.0, self.learner.items
+        order = torch.randperm(count, generator=self._order) if self.size < count else torch.arange(count)
+        batches = torch.split(order, self.size)
+        for start in range(0, len(batches), self._trainer.accumulate):
+            step = batches[start : start + self._trainer.accumulate]
+            items = sum(map(len, step))
+            self.optimizer.zero_grad(set_to_none=True)
+            for batch in step:
+                with self._precision():
+                    loss = self.learner.loss(batch)
+                for regularizer in regularizers:
+                    loss = loss + regularizer.penalty(self.parameters)
+                (loss * (len(batch) / items)).backward()  # type: ignore[no-untyped-call]
+                total += float(loss.detach()) * len(batch) / count
+            self.optimizer.step()
+            self.scheduler.step()
+        self.learner.model.eval()
+        return total
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self._trainer.precision == "fp32":
+            return nullcontext()
+        device = next(iter(self.parameters.values())).device.type
+        return torch.autocast(device, torch.bfloat16)
+
+
+def _keep(spec: PipelineSpec, learner: Learner, best: _Best, last: int) -> Trained:
+    if spec.trainer.keep == "last" or best.state is None:
+        rank = learner.rank()
+        return Trained(learner.model, last, rank and rank[0], 0.0)
+    learner.model.load_state_dict(best.state)
+    return Trained(learner.model, best.epoch, best.rank[0], 0.0)

@@ -1,0 +1,56 @@
+"""One combination of search values and what its trainings gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.prepare import Prepared
+from .loop import Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the training with one seed gave; a level adds what its own predictions refer to."""
+
+    trained: Trained
+    #: Ids of the labelled items.
+    labelled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitScore:
+    """What one seed's model says of a split."""
+
+    #: The task's metrics by name.
+    figures: Mapping[str, float]
+    #: Where experts are mixed: ``meeting.stream`` to their mean shares [E] on the split; ``None`` where
+    #: none are counted.
+    usage: Mapping[str, list[float]] | None = None
+
+
+P = TypeVar("P", bound=Prepared)
+R = TypeVar("R", bound=Outcome)
+
+
+@dataclass(slots=True)
+class Trial(Generic[P, R]):
+    """One combination of search values, trained with every seed."""
+
+    values: dict[str, Any]
+    spec: PipelineSpec
+    prepared: P
+    #: One a seed, in their order.
+    outcomes: list[R] = field(default_factory=list)
+
+    @property
+    def trained(self) -> list[Trained]:
+        """The training of each seed."""
+        return [one.trained for one in self.outcomes]
+
+    def selection(self) -> float:
+        """Mean over the seeds of the primary metric on the selection split; 0 without one."""
+        scores = [one.selection or 0.0 for one in self.trained]
+        return sum(scores) / len(scores)

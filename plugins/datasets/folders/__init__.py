@@ -1,0 +1,1 @@
+"""Folders of your own pictures and sounds."""

@@ -1,0 +1,1 @@
+"""Items of any task, a JSON object a line."""

@@ -1,0 +1,130 @@
+"""One line of a ``json_lines`` file: what it may say, checked as far as the line alone can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....core.data.items import DataError
+from ....registry.errors import nearest
+from .answers import soft_scores
+from .json_object import AN_OBJECT, json_object
+
+#: Modalities whose value is a file below the root; a text stands in the line itself.
+FILES = ("image", "audio")
+MODALITIES = ("image", "text", "audio")
+FIELDS = ("id", *MODALITIES, "passes", "label", "answers")
+
+#: Modality to a path as written, or to the text itself.
+View = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item as written."""
+
+    #: ``file:line``, for messages.
+    place: str
+    id: str
+    #: What all passes share, and what each has of its own.
+    shared: View
+    passes: tuple[View, ...]
+    #: A class name, one a pass (``None``: unlabelled), or ``None`` where the line says nothing.
+    label: str | tuple[str | None, ...] | None
+    #: Answer to soft score, in (0, 1]; ``None`` where the line says nothing.
+    answers: Mapping[str, float] | None
+
+    def views(self) -> tuple[View, ...]:
+        """What each pass shows."""
+        return tuple({**self.shared, **own} for own in self.passes) or (self.shared,)
+
+
+def read_lines(file: Path) -> Iterator[Line]:
+    """The items of a file, one at a time. Raises ``DataError`` naming file, line, what is wrong and what to write."""
+    try:
+        with open(file, "rb") as lines:
+            for number, content in enumerate(lines, start=1):
+                if content.strip():
+                    yield _line(f"{file}:{number}", number, content)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def _line(place: str, number: int, content: bytes) -> Line:
+    fields = json_object(place, content)
+    for name in fields:
+        if name not in FIELDS:
+            near = nearest(name, FIELDS)
+            hint = f"did you mean `{near}`?" if near else f"known: {', '.join(FIELDS)}"
+            raise DataError(f"{place}: unknown field `{name}`; {hint}")
+    shared, passes = _view(place, fields), _passes(place, fields.get("passes"))
+    if repeated := next((kind for own in passes for kind in own if kind in shared), None):
+        raise DataError(f"{place}: `{repeated}` stands beside `passes` and inside them; write it in one of the two")
+    if not shared and not passes:
+        raise DataError(f"{place}: shows nothing; give it {', '.join(MODALITIES)} or passes, as {AN_OBJECT}")
+    label, answers = _label(place, fields.get("label"), len(passes)), fields.get("answers")
+    if label is not None and answers is not None:
+        raise DataError(f"{place}: has both `label` and `answers`; an item has one or the other")
+    scores = None if answers is None else soft_scores(place, answers)
+    return Line(place, _id(place, fields.get("id"), number), shared, passes, label, scores)
+
+
+def _id(place: str, id_: Any, number: int) -> str:
+    if isinstance(id_, int) and not isinstance(id_, bool):
+        return str(id_)
+    if id_ is not None and not (isinstance(id_, str) and id_):
+        raise DataError(
+            f"{place}: `id` must be a string or a whole number, not {id_!r:.80}; without it, the line counts"
+        )
+    return id_ or str(number)
+
+
+def _view(place: str, fields: Mapping[str, Any]) -> View:
+    view = {kind: fields[kind] for kind in MODALITIES if fields.get(kind) is not None}
+    for kind, value in view.items():
+        if not isinstance(value, str):
+            what = "a path below the root" if kind in FILES else "a string"
+            raise DataError(f"{place}: `{kind}` must be {what}, not {value!r:.80}")
+        if kind in FILES:
+            _require_inside(place, kind, value)
+    return view
+
+
+def _require_inside(place: str, kind: str, path: str) -> None:
+    if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise DataError(f"{place}: `{kind}` is {path!r:.200}, and must be a path below the root, as pics/a.png")
+
+
+def _passes(place: str, passes: Any) -> tuple[View, ...]:
+    if passes is None:
+        return ()
+    if not isinstance(passes, list) or not passes or not all(isinstance(own, dict) and own for own in passes):
+        raise DataError(f'{place}: `passes` must be a list of objects, as [{{"image": "l.png"}}, {{"image": "r.png"}}]')
+    for own in passes:
+        if stray := [name for name in own if name not in MODALITIES]:
+            raise DataError(
+                f"{place}: a pass holds {', '.join(MODALITIES)}, not `{stray[0]}`; write it beside `passes`"
+            )
+        if empty := [name for name, value in own.items() if value is None]:
+            raise DataError(f"{place}: `{empty[0]}` of a pass is null; leave it out, or name what it shows")
+    return tuple(_view(place, own) for own in passes)
+
+
+def _label(place: str, label: Any, passes: int) -> str | tuple[str | None, ...] | None:
+    if not isinstance(label, list):
+        return None if label is None else _name(place, label)
+    if len(label) != passes:
+        raise DataError(f"{place}: `label` lists {len(label)} classes for {passes} passes; give each pass one, or null")
+    names = tuple(None if one is None else _name(place, one) for one in label)
+    return names if any(name is not None for name in names) else None
+
+
+def _name(place: str, label: Any) -> str:
+    """True and false are the names of two classes, as a statement's label."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    if not isinstance(label, str) or not label:
+        raise DataError(f'{place}: a label is the name of a class, as "cat", or true or false, not {label!r:.80}')
+    return label

@@ -1,0 +1,1 @@
+"""Records of other libraries: datasets, WebDataset shards."""

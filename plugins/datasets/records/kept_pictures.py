@@ -1,0 +1,36 @@
+"""Pictures that come by once, in a stream, kept in the store under the sha256 of their bytes.
+
+<store>/pictures/<first two digits>/<sha256>
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from ....core.data.items import DataError, Media
+from ....core.data.pictures import decode
+from ....core.storage.files import write_whole
+
+
+def keep(store: Path, content: bytes, source: str) -> Media:
+    """Write the encoded picture, unless it is there, and give it as media. Raises ``StorageError``."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = store / "pictures" / digest[:2] / digest
+    if not path.is_file() or path.stat().st_size != len(content):
+        write_whole(path, content, durable=False)
+    return Media(digest, source, partial(_read, path, digest, source))
+
+
+def _read(path: Path, digest: str, source: str) -> Image.Image:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{source}: kept as {path}, which cannot be read: {error.strerror or error}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        path.unlink(missing_ok=True)
+        raise DataError(f"{source}: kept as {path}, which was damaged and is now removed; run again to stream it anew")
+    return decode(content, source)

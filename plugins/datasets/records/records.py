@@ -1,0 +1,98 @@
+"""From labelled records, as Hugging Face data sets and WebDataset shards hold them, to items with class indices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
+from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
+from ..specs import RecordsSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One picture as found."""
+
+    #: Unique in its split.
+    id: str
+    picture: Media
+    #: A class index, a class name, or ``None`` where the data says nothing.
+    label: int | str | None
+    text: str | None = None
+
+
+def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
+    """The class names of the spec, from the list or the file. Raises ``DataError``."""
+    if spec.class_names_file is None:
+        return spec.class_names
+    path = Path(spec.class_names_file)
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"dataset.class_names_file: {path}: cannot be read: {error}") from None
+    names = tuple(line.strip() for line in lines)
+    names = names[:-1] if names[-1] == "" else names
+    twice = [name or "(an empty line)" for name, count in Counter(names).items() if count > 1 or not name]
+    if not names:
+        raise DataError(f"dataset.class_names_file: {path} names no class")
+    if twice:
+        raise DataError(f"dataset.class_names_file: {path}: every line is one class; more than once:{some_of(twice)}")
+    return names
+
+
+def content_of(
+    splits: Mapping[str, Sequence[Record]],
+    names: tuple[str, ...] | None,
+    spec: RecordsSpec,
+    where: str,
+    notes: Iterable[str] = (),
+) -> DatasetContent:
+    """Records as a data set; ``where`` names the data in messages and in the split id.
+
+    Without ``names`` the labels must be names, and are sorted. Raises ``DataError`` naming up to ten records that have
+    no label outside ``train``, or one that is no class.
+    """
+    if names is None:
+        names = _names_in([record for records in splits.values() for record in records], where)
+    index = {name: number for number, name in enumerate(names)}
+    wrong: list[str] = []
+    given = {split: list(_items(split, records, index, wrong)) for split, records in splits.items()}
+    if wrong:
+        raise DataError(
+            f"{where}: {len(wrong)} records have no label of the {len(names)} classes "
+            f"(0..{len(names) - 1}, or a name; none only in train):{some_of(wrong)}"
+        )
+    fractions = {"val": spec.val_fraction, "test": spec.test_fraction}
+    made = with_missing_splits(given, fractions, where)
+    require_classes_everywhere(made, names, where)
+    split_id = f"{spec.type} {where}, {how_cut(given, fractions)}"
+    return DatasetContent({name: tuple(items) for name, items in made.items() if items}, names, split_id, tuple(notes))
+
+
+def _names_in(records: Sequence[Record], where: str) -> tuple[str, ...]:
+    labels = {record.label for record in records if record.label is not None}
+    numbers = [label for label in labels if isinstance(label, int)]
+    if numbers or not labels:
+        found = f"numbers ({min(numbers)}..{max(numbers)})" if numbers else "missing everywhere"
+        raise DataError(
+            f"{where}: its labels are {found}: name the classes with dataset.class_names or class_names_file"
+        )
+    return tuple(sorted(map(str, labels)))
+
+
+def _items(split: str, records: Iterable[Record], index: Mapping[str, int], wrong: list[str]) -> Iterator[Item]:
+    for record in records:
+        target = index.get(record.label) if isinstance(record.label, str) else record.label
+        unlabelled = record.label is None or record.label == -1  # -1: the datasets library's word for it
+        if unlabelled and split == "train":
+            target = None
+        elif unlabelled or target is None or not 0 <= target < len(index):
+            wrong.append(f"{split}/{record.id}: {record.label!r}")
+            continue
+        modalities = {"image": record.picture}
+        if record.text is not None:
+            modalities["text"] = Media.of_text(record.text, f"text of {record.picture.source}")
+        yield Item(f"{split}/{record.id}", modalities, target)

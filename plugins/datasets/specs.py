@@ -1,0 +1,234 @@
+"""The specs of the data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ...core.roles import DatasetSpec
+from ...registry.spec import Items, LocalPath
+
+
+class DigitsSpec(DatasetSpec):
+    """scikit-learn's 1,797 real handwritten digits, 8x8 grey.
+
+    A fixed stratified split: half train, a fifth val, the rest test.
+    """
+
+    type: Literal["digits"] = "digits"
+    class_names: Annotated[Items[str], Field(min_length=10, max_length=10)] = tuple("0123456789")
+    """The ten names that prompts use, digit 0 first."""
+
+
+class ImageFolderSpec(DatasetSpec):
+    """Your own pictures: `ROOT/CLASS/*.png`, `ROOT/{train,val,test}/CLASS/*.png`, or a `metadata.jsonl` with a line a
+    picture: `{"file_name": "a.png", "label": "cat"}`, and optionally `"split"` and `"text"`.
+
+    Where only one split is given, it is divided by content hash, stratified. With a split file as CoOp's, pictures may
+    lie in any tree below `root`.
+    """
+
+    type: Literal["image_folder"] = "image_folder"
+    root: LocalPath
+    """The folder."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+    exclude: Items[str] = ()
+    """Class folders that are left out, `BACKGROUND_Google` for example."""
+    class_names: Mapping[str, str] = {}
+    """Folder (or label) to the name that prompts use, where it is another: `{"Faces": "face"}`."""
+    split_file: LocalPath | None = None
+    """A CoOp split file (`split_zhou_*.json`) that says which pictures below `root` are in which split and class."""
+
+    @model_validator(mode="after")
+    def _one_list_of_classes(self) -> ImageFolderSpec:
+        if self.split_file and self.exclude:
+            raise ValueError("a split file says which pictures there are; `exclude` leaves out class folders")
+        return self
+
+
+class AudioFolderSpec(DatasetSpec):
+    """Your own sounds: `ROOT/CLASS/*.wav` or `ROOT/{train,val,test}/CLASS/*.wav`; FLAC, OGG and MP3 as well.
+
+    Where only one split is given, it is divided by content hash, stratified. Several channels are mixed to one, and the
+    encoder resamples to its own rate. Needs the extra `graftwork[audio]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("audio",)
+
+    type: Literal["audio_folder"] = "audio_folder"
+    root: LocalPath
+    """The folder."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+    exclude: Items[str] = ()
+    """Class folders that are left out."""
+    class_names: Mapping[str, str] = {}
+    """Folder to the name that prompts use, where it is another: `{"dog_bark": "dog barking"}`."""
+
+
+class PublishedSpec(DatasetSpec):
+    """What published picture sets share."""
+
+    root: LocalPath
+    """The folder that holds the data set's folder, or that folder itself; torchvision's layout and CoOp's are known."""
+    split: Literal["official", "coop"] = "official"
+    """The official split, or that of CoOp's split file. Results on the two are not comparable."""
+    split_file: LocalPath | None = None
+    """CoOp's split file, where it is not in the data set's folder under its own name."""
+    download: bool = False
+    """Whether a run may fetch what is missing (torchvision's download; a plan fetches nothing)."""
+
+    @model_validator(mode="after")
+    def _split_file_is_used(self) -> PublishedSpec:
+        if self.split_file and self.split != "coop":
+            raise ValueError('`split_file` is read with "split": "coop" alone')
+        return self
+
+
+class CarvedSpec(PublishedSpec):
+    """Published picture sets whose official split has no validation pictures."""
+
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class of the official training split that becomes `val`, by content hash. 0: no `val`."""
+
+
+class OxfordPetsSpec(CarvedSpec):
+    """Oxford-IIIT Pets: 37 breeds, 7,349 pictures. Official: 3,680 train, 3,669 test; CoOp's: 2,944/736/3,669."""
+
+    type: Literal["oxford_pets"] = "oxford_pets"
+
+
+class Flowers102Spec(PublishedSpec):
+    """Oxford Flowers 102, 8,189 pictures. Official train/val/test: 1,020/1,020/6,149; CoOp's: 4,093/1,633/2,463."""
+
+    type: Literal["flowers102"] = "flowers102"
+
+
+class Food101Spec(CarvedSpec):
+    """Food-101, 101,000 pictures. Official: 75,750 train, 25,250 test; CoOp's train/val/test: 50,500/20,200/30,300."""
+
+    type: Literal["food101"] = "food101"
+
+
+class RecordsSpec(DatasetSpec):
+    """What data sets of labelled records share."""
+
+    class_names: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The names that prompts use, class 0 first; needed where labels are numbers and the data does not name them."""
+    class_names_file: LocalPath | None = None
+    """The same as a text file, a name a line."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+
+    @model_validator(mode="after")
+    def _names_once(self) -> RecordsSpec:
+        if self.class_names and self.class_names_file:
+            raise ValueError("give `class_names` or `class_names_file`, not both")
+        return self
+
+
+class HuggingFaceSpec(RecordsSpec):
+    """A data set of the `datasets` library: from the Hub, from `save_to_disk`, or local parquet or image folders.
+
+    Needs the extra `graftwork[data]`. Code of the data set is never run.
+    """
+
+    type: Literal["huggingface"] = "huggingface"
+    path: Annotated[str, Field(min_length=1)]
+    """`org/name` on the Hub, or a folder or parquet file on this machine."""
+    config: str | None = None
+    """Which configuration, where the data set has several."""
+    revision: str | None = None
+    """Commit, tag or branch on the Hub; a commit makes the run repeatable."""
+    splits: Mapping[Literal["train", "val", "test"], str] | None = None
+    """Our splits to its own, `{"train": "train", "test": "validation"}`. Default: those of the usual names."""
+    image: str = "image"
+    """Column of the pictures."""
+    label: str = "label"
+    """Column of the classes: numbers or names. -1 or null in `train`: unlabelled."""
+    text: str | None = None
+    """Column of the words about each picture."""
+    max_items: Annotated[int, Field(ge=1)] | None = None
+    """The first so many rows of each split. Default: all; 10,000 when streaming."""
+    streaming: bool = False
+    """Read over the network without the library's copy on disk: each picture is kept once in Graftwork's own store."""
+
+
+class WebDatasetSpec(RecordsSpec):
+    """WebDataset shards: plain tar files of `KEY.jpg` beside `KEY.cls`, `KEY.json` or `KEY.txt`.
+
+    Needs the extra `graftwork[data]`. Pictures are read from their place in the shard when they are needed.
+    """
+
+    type: Literal["webdataset"] = "webdataset"
+    shards: Annotated[
+        Mapping[Literal["train", "val", "test"], LocalPath],
+        Field(min_length=1, examples=[{"train": "pets/train-{000000..000009}.tar"}]),
+    ]
+    """Split to shards, `{"train": "pets/train-{000000..000009}.tar"}`."""
+    image: Annotated[Items[str], Field(min_length=1)] = ("jpg", "jpeg", "png", "webp")
+    """Suffixes of pictures."""
+    label: str = "cls"
+    """Suffix of the file with the class (a number or a name), or a field of a JSON file: `json.label`."""
+    text: str | None = None
+    """The same for the words about a picture: `txt`, `json.caption`."""
+
+
+class PocketWorldSpec(DatasetSpec):
+    """Graftwork's own world of shapes that sound, drawn as it is read: four tasks whose labels need both modalities.
+
+    `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
+    `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
+    """
+
+    type: Literal["pocket_world"] = "pocket_world"
+    task: Literal["events", "vqa", "nlvr2", "retrieval"]
+    """What is asked."""
+    train: Annotated[int, Field(ge=1)] = 2000
+    """Items to train on."""
+    val: Annotated[int, Field(ge=0)] = 400
+    """Items to select on. 0: no `val`."""
+    test: Annotated[int, Field(ge=1)] = 1000
+    """Items to report on."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another seed, another world."""
+
+
+class JsonLinesSpec(DatasetSpec):
+    """Items of any task, a JSON object a line: pictures, texts and sounds, several passes an item, labels or answers.
+
+    `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
+    """
+
+    type: Literal["json_lines"] = "json_lines"
+    root: LocalPath
+    """The folder that the paths in lines, and the names of files, count from."""
+    splits: Annotated[Mapping[Literal["train", "val", "test"], str], Field(min_length=1)] | None = None
+    """Split to its file. Default: those of `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    classes: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
+    vocabulary: Annotated[int, Field(ge=1)] = 3129
+    """With answers: so many of the most frequent ones of train are the classes, or all where there are fewer."""
+
+    @field_validator("splits")
+    @classmethod
+    def _has_train(cls, splits: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        if splits is not None and "train" not in splits:
+            raise ValueError("`train` is missing: it says which classes there are")
+        return splits
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_once(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes and len(set(classes)) < len(classes):
+            raise ValueError("a class stands here twice")
+        return classes

@@ -1,0 +1,1 @@
+"""The open_clip encoder."""

@@ -1,0 +1,145 @@
+"""The open_clip encoder: any architecture, tag, checkpoint or folder, frozen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ....core.roles import Encoder, EncoderError, EncoderFacts
+from ....core.towers.frozen_tower import FrozenTower
+from ....registry.errors import nearest
+from ...checkpoints.fingerprint import fingerprint
+from ...torchvision_ops import declare_missing_torchvision_ops
+from . import files
+from .spec import OpenClipSpec
+from .tokens import image_tokens, text_tokens
+from .towers import frozen_towers
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def import_open_clip() -> Any:
+    """open_clip, importable beside any torchvision."""
+    declare_missing_torchvision_ops()
+    import open_clip
+
+    return open_clip
+
+
+class OpenClip(Encoder):
+    """A frozen CLIP. Raises ``EncoderError`` when weights are missing or do not fit the architecture."""
+
+    def __init__(self, spec: OpenClipSpec, device: torch.device) -> None:
+        self._device, self._name = device, spec.model
+        self._dtype = _DTYPES[spec.precision]
+        self._library = import_open_clip()
+        try:
+            self._model, self._preprocess, self._tokenize = self._load(spec)
+        except EncoderError:
+            raise
+        except Exception as error:  # assertions, safetensors' and pickle's own errors: it cannot be loaded
+            reason = spec.missing_files() or _first_lines(error)
+            raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {reason}") from error
+        self._model.eval().requires_grad_(False)
+        self._facts: EncoderFacts | None = None
+        self._tokenized: tuple[tuple[str, ...], Tensor] | None = None
+
+    def facts(self) -> EncoderFacts:
+        """Fingerprint over all weights; hashed once."""
+        if self._facts is None:
+            count = sum(parameter.numel() for parameter in self._model.parameters())
+            weights = fingerprint(self._model.state_dict())
+            self._facts = EncoderFacts(weights, count, float(self._model.logit_scale.exp()))
+        return self._facts
+
+    @torch.no_grad()
+    def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """Unit vectors float32 [B, embed_dim] of pictures or texts, on the CPU."""
+        inputs = self._inputs(modality, batch)
+        vectors = self._model.encode_image(inputs) if modality == "image" else self._model.encode_text(inputs)
+        return normalize(vectors.float(), dim=-1).cpu()
+
+    @torch.no_grad()
+    def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+        """Tokens float32 [T_i, embed_dim] in the joint space, on the CPU; see ``open_clip_tokens``."""
+        inputs = self._inputs(modality, batch)
+        image = modality == "image"
+        tokens = image_tokens(self._model.visual, inputs) if image else text_tokens(self._model, inputs)
+        return [one.float().cpu() for one in tokens]
+
+    def preprocess(self, modality: str, content: Any) -> Any:
+        """A picture as resized, normalised pixels [3, side, side]; texts are tokenized a batch at a time."""
+        return self._preprocess(content) if modality == "image" and not isinstance(content, Tensor) else content
+
+    def towers(self) -> Sequence[FrozenTower]:
+        """Of images and of texts; a ResNet runs as it is, beside a text tower that adapters can enter."""
+        width = int(self.encode("text", [""]).shape[1])
+        return frozen_towers(self._name, self._model, width, self._inputs)
+
+    def _inputs(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        if modality == "image":
+            pixels = torch.stack([self.preprocess(modality, picture) for picture in batch])
+            return pixels.to(self._device, self._dtype)
+        if modality == "text":
+            return self._tokens(batch).to(self._device)
+        raise EncoderError(f"encoder: open_clip has no {modality} tower")
+
+    def truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Whether a text still has a token, and not padding as the empty text, in the place after the window."""
+        tokens, padding = self._tokens(texts), self._tokenize([""])[0, -1]
+        full = tokens[:, -1] != padding  # only these can be too long
+        if bool(full.any()):
+            wide = self._tokenize(list(itertools.compress(texts, full.tolist())), context_length=tokens.shape[1] + 1)
+            full[full.clone()] = wide[:, -1] != padding
+        return full.tolist()
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        """int64 [B, window]; the latest batch is remembered, since it is counted first and encoded then."""
+        if self._tokenized is None or self._tokenized[0] != tuple(texts):
+            self._tokenized = tuple(texts), self._tokenize(list(texts))
+        return self._tokenized[1]
+
+    def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[..., Tensor]]:
+        folder = files.folder_of(spec.model)
+        if folder is not None and files.weights_file(spec.model, None) is None:
+            raise EncoderError(f"encoder: {folder} holds none of {', '.join(files.WEIGHT_FILES)}")
+        name = f"{files.LOCAL}{folder}" if folder else spec.model
+        if spec.pretrained is not None:
+            _require_tag(self._library, spec.model, spec.pretrained)
+        if spec.checkpoint is not None and not Path(spec.checkpoint).is_file():
+            raise EncoderError(f"encoder.checkpoint: {spec.checkpoint} does not exist")
+        model, _, preprocess = self._library.create_model_and_transforms(
+            name,
+            pretrained=spec.pretrained or spec.checkpoint,
+            precision={"fp32": "fp32", "fp16": "pure_fp16", "bf16": "pure_bf16"}[spec.precision],
+            device=self._device,
+            force_image_size=spec.image_size,
+            weights_only=True,
+        )
+        return model, preprocess, self._tokenizer(name, folder, model)
+
+    def _tokenizer(self, name: str, folder: Path | None, model: Any) -> Callable[..., Tensor]:
+        vocabulary = folder / files.VOCABULARY_FILE if folder else None
+        if vocabulary is not None and vocabulary.is_file():
+            length = model.context_length
+            return self._library.SimpleTokenizer(bpe_path=str(vocabulary), context_length=length)  # type: ignore[no-any-return]
+        return self._library.get_tokenizer(name)  # type: ignore[no-any-return]
+
+
+def _require_tag(library: Any, model: str, tag: str) -> None:
+    tags = library.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        near = nearest(tag, tags)
+        hint = f"did you mean `{near}`?" if near else f"known: {', '.join(tags) or 'none'}"
+        raise EncoderError(f"encoder.pretrained: open_clip has no weights `{tag}` for {model}; {hint}")
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3])[:600] or type(error).__name__

@@ -1,0 +1,212 @@
+"""What the files of a transformers or sentence-transformers folder tell, without importing either, or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from ....core.roles import TowerShape
+from ....core.storage.files import remembered_sha256
+from .sentence_modules import modules_of, read_json, sentence_modules, transformer_folder
+
+Kind = Literal["joint", "image", "text", "audio", "single"]
+#: Two towers trained into one space, by `model_type`.
+JOINT = {
+    "clip": ("image", "text"),
+    "metaclip_2": ("image", "text"),
+    "siglip": ("image", "text"),
+    "siglip2": ("image", "text"),
+    "clap": ("text", "audio"),
+}
+#: One tower that reads two modalities as one sequence.
+SINGLE_STREAM = {"vilt": ("image", "text")}
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+#: What configurations call the width of the hidden states.
+WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
+#: Models that run one block many times.
+_SHARED_BLOCKS = ("albert",)
+#: Any of these is a vocabulary; what else shapes the ids of a text.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+TEXT_FILES = (
+    *VOCABULARIES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "sentence_bert_config.json",
+)
+
+
+def config(root: Path) -> dict[str, Any] | None:
+    """The transformer's ``config.json``."""
+    found = read_json(transformer_folder(root) / "config.json")
+    return found if isinstance(found, dict) else None
+
+
+def kind(config: dict[str, Any]) -> Kind | None:
+    """What a model is made of, told by its configuration; ``None`` for what is no encoder."""
+    if config.get("model_type") in SINGLE_STREAM:
+        return "single"
+    if {"vision_config", "text_config", "audio_config"} & config.keys():
+        return "joint" if config.get("model_type") in JOINT else None
+    if config.get("is_encoder_decoder"):
+        return None
+    if takes_waveforms(config) or "num_mel_bins" in config:
+        return "audio"
+    if "vocab_size" in config and not {"image_size", "patch_size"} <= config.keys():  # BEiT's is of picture tokens
+        return "text"
+    return "image" if {"image_size", "num_channels", "patch_size"} & config.keys() else None
+
+
+def takes_waveforms(config: dict[str, Any]) -> bool:
+    """Whether samples go in, as in wav2vec 2.0 and its like; else a spectrogram."""
+    return {"num_feat_extract_layers", "conv_stride"} <= config.keys()
+
+
+def modalities(config: dict[str, Any]) -> tuple[str, ...]:
+    """The modalities of a model, in the order of its towers; none for what is no encoder."""
+    what, name = kind(config), str(config.get("model_type"))
+    if what == "joint" or what == "single":
+        return JOINT.get(name) or SINGLE_STREAM[name]
+    return () if what is None else (what,)
+
+
+def weights(root: Path) -> list[Path]:
+    """The transformer's files of weights, there or not; none where only pickles or nothing are at hand."""
+    folder = transformer_folder(root)
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = read_json(folder / INDEX)
+    shards = index.get("weight_map", {}) if isinstance(index, dict) else {}
+    return sorted({folder / str(name) for name in shards.values()})
+
+
+def all_weights(root: Path) -> list[Path]:
+    """The same, and those of the dense layers behind it."""
+    declared = sentence_modules(root)
+    return [*weights(root), *(folder / WEIGHTS for folder in (declared.dense if declared else ()))]
+
+
+def lacking(root: Path) -> str | None:
+    """What a model folder lacks, in words; ``None`` if it is whole."""
+    folder = transformer_folder(root)
+    if not (folder / "config.json").is_file():
+        return f"{folder} has no config.json: it is no transformers model"
+    found = weights(root)
+    if not found:
+        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        also = f"; {', '.join(pickles[:3])} may run code when it is opened and is not read" if pickles else ""
+        return f"{folder} holds neither {WEIGHTS} nor {INDEX}{also}"
+    absent = [str(path.relative_to(root)) for path in all_weights(root) if not path.is_file()]
+    what = modalities(config(root) or {})
+    if what != ("text",) and not _holds_one(folder, PREPROCESSOR_FILES):
+        absent.append(" or ".join(PREPROCESSOR_FILES))
+    if "text" in what and not _holds_one(folder, VOCABULARIES):
+        absent.append(f"a vocabulary ({', '.join(VOCABULARIES)})")  # transformers would go on with an empty one
+    return f"{root} lacks {', '.join(absent[:5])}" if absent else None
+
+
+def _holds_one(folder: Path, names: Iterable[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
+
+
+def content(root: Path) -> dict[str, str]:
+    """Name to sha256 of everything that shapes vectors of any modality: configuration, weights, pooling, dense."""
+    declared = [root / "modules.json", *(path / "config.json" for _, path in modules_of(root))]
+    files = [transformer_folder(root) / "config.json", *all_weights(root), *declared]
+    return dict(_digests(root, files))
+
+
+def preprocessing(root: Path, modality: str) -> dict[str, str]:
+    """Name to sha256 of what makes pixels of a picture, features of a sound, or token ids of a text."""
+    folder = transformer_folder(root)
+    names = TEXT_FILES if modality == "text" else PREPROCESSOR_FILES
+    return dict(_digests(root, [folder / name for name in names]))
+
+
+def _digests(root: Path, files: list[Path]) -> Iterator[tuple[str, str]]:
+    return ((str(path.relative_to(root)), remembered_sha256(path)) for path in files if path.is_file())
+
+
+def width(root: Path, modality: str, projected: bool, said: dict[str, Any] | None = None) -> int | None:
+    """Width of the vectors of a modality; ``projected``: in the joint space of a model that has one.
+
+    ``said``: a configuration with every default filled in, instead of what the file says.
+    """
+    said = config(root) or {} if said is None else said
+    if kind(said) == "text" and (declared := sentence_modules(root)) is not None:
+        if declared.dense:
+            return _integer(read_json(declared.dense[-1] / "config.json"), "out_features")
+        hidden = token_width(said, modality, projected)
+        return hidden * len(declared.pooling) if hidden else None
+    return token_width(said, modality, projected)
+
+
+def token_width(said: dict[str, Any], modality: str, projected: bool) -> int | None:
+    """Width of the tokens of a modality, by a configuration."""
+    tower = tower_config(said, modality)
+    if tower is said:
+        sizes = said.get("hidden_sizes")
+        last = sizes[-1] if isinstance(sizes, list) and sizes else None
+        return last if isinstance(last, int) else _integer(said, *WIDTHS)
+    if projected and str(said.get("model_type")).startswith("siglip"):
+        return _integer(tower, *(["projection_size"] if modality == "text" else []), "hidden_size")
+    return _integer(said, "projection_dim") if projected else _integer(tower, "hidden_size")
+
+
+def tower_config(said: dict[str, Any], modality: str) -> dict[str, Any]:
+    """The part of a configuration that a modality's tower is made by; all of it in a model of one tower."""
+    part = said.get({"image": "vision_config"}.get(modality, f"{modality}_config"))
+    return part if isinstance(part, dict) else said
+
+
+def tower_shapes(root: Path, projected: bool, said: dict[str, Any] | None = None) -> tuple[TowerShape, ...] | None:
+    """The towers of a model as its configuration tells them; ``None`` where it leaves something to defaults.
+
+    ``said``: as in ``width``. A tower that no adapter can enter has depth and width 0.
+    """
+    said = config(root) or {} if said is None else said
+    found = modalities(said)
+    shapes = [_tower_shape(root, said, (modality,), projected) for modality in found]
+    if kind(said) == "single":
+        shapes = [_tower_shape(root, said, tuple(reversed(found)), projected)]  # text tokens come first
+    whole = tuple(shape for shape in shapes if shape is not None)
+    return whole if whole and len(whole) == len(shapes) else None
+
+
+def _tower_shape(root: Path, said: dict[str, Any], modalities: tuple[str, ...], projected: bool) -> TowerShape | None:
+    blocks = _blocks(tower_config(said, modalities[0]))
+    read_out = width(root, modalities[0], projected, said)
+    return None if blocks is None or read_out is None else TowerShape(modalities, *blocks, read_out)
+
+
+def _blocks(tower: dict[str, Any]) -> tuple[int, int] | None:
+    """Depth and width of the blocks that adapters can enter; (0, 0): none."""
+    stages = tower.get("depths")
+    if "hidden_sizes" in tower or tower.get("model_type") in _SHARED_BLOCKS:
+        return 0, 0
+    if isinstance(stages, list) and stages:  # a Swin: the longest stage, where the width stays
+        first = _integer(tower, "patch_embeds_hidden_size", "embed_dim")
+        longest = max(range(len(stages)), key=lambda stage: stages[stage])
+        if max(stages) <= max(len(stages), 1):
+            return 0, 0
+        return None if first is None else (stages[longest], first * 2**longest)
+    depth, size = _integer(tower, "num_hidden_layers", "n_layers", "n_layer", "num_layers"), _integer(tower, *WIDTHS)
+    if depth is None or size is None:
+        return None
+    return (depth, size) if depth > 1 else (0, 0)
+
+
+def _integer(said: Any, *keys: str) -> int | None:
+    found = (said.get(key) for key in keys) if isinstance(said, dict) else ()
+    return next((value for value in found if isinstance(value, int)), None)

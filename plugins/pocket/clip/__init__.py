@@ -1,0 +1,1 @@
+"""How the pocket CLIP is trained, beside its weights."""

@@ -1,0 +1,1 @@
+"""How the pocket LLaVA is trained, beside its weights."""

@@ -1,0 +1,1 @@
+"""The pictures that the pocket CLIP and the pocket LLaVA are trained on."""

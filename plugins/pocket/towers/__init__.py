@@ -1,0 +1,1 @@
+"""How the pocket towers (AST, scene CLIP, ViLT) are trained, beside their weights."""

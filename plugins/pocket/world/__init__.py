@@ -1,0 +1,1 @@
+"""The pocket world: shapes that sound, and its four tasks."""

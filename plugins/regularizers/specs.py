@@ -1,0 +1,29 @@
+"""The specs of the regularizers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...core.roles import RegularizerSpec
+
+
+class EWCSpec(RegularizerSpec):
+    """Elastic weight consolidation (Kirkpatrick et al. 2017): parameters that mattered are held near an anchor.
+
+    It earns its keep over a sequence of tasks: anchor `previous`, with `trainer.start_from` naming the run before.
+    """
+
+    type: Literal["ewc"] = "ewc"
+    strength: Annotated[float, Field(ge=0)]
+    """lambda: the penalty is lambda / 2 * sum F (theta - anchor)²."""
+    anchor: Literal["init", "previous"]
+    """Where parameters are held: at their `init`ial values, or at those of the `previous` run (`trainer.start_from`),
+    with the Fisher information saved there."""
+    labels: Literal["empirical", "sampled"] = "empirical"
+    """Labels of the gradients in F: the true ones (empirical Fisher), or sampled from the model (Fisher)."""
+    decay: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """gamma: how much of the previous run's F is added to this run's when it is saved (online EWC; 0: nothing)."""
+    normalize: bool = False
+    """Divide F by its mean, so that `strength` means the same for every model."""

@@ -1,0 +1,21 @@
+"""The specs of the reporters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.roles import ReporterSpec
+
+
+class ConsoleSpec(ReporterSpec):
+    """Live progress and a closing table in the terminal; plain lines where there is none."""
+
+    type: Literal["console"] = "console"
+    table: bool = True
+    """Whether to print the closing table."""
+
+
+class JsonlSpec(ReporterSpec):
+    """Every event as a line of `events.jsonl` in the run folder."""
+
+    type: Literal["jsonl"] = "jsonl"

@@ -1,0 +1,63 @@
+"""The specs of the tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ...core.roles import HeadSpec, PairTaskSpec, TaskSpec
+from ...registry.slot import Slot
+
+
+class ClassificationSpec(TaskSpec):
+    """One class an item: cross-entropy, accuracy."""
+
+    type: Literal["classification"] = "classification"
+    head: Annotated[HeadSpec, Slot("head", "cosine")] = Field(
+        default_factory=lambda: {"type": "cosine"},
+        validate_default=True,
+    )
+    """The head that makes class logits."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target that is spread over all classes."""
+
+
+class ReadOutTaskSpec(TaskSpec):
+    """What the tasks share that have a head on the read-outs of the towers."""
+
+    level: ClassVar[Literal["features", "layers"]] = "layers"
+
+    head: Annotated[HeadSpec, Slot("head", "linear")] = Field(
+        default_factory=lambda: {"type": "linear"},
+        validate_default=True,
+    )
+    """The head that makes class logits of the read-outs."""
+
+
+class VqaSpec(ReadOutTaskSpec):
+    """Visual question answering over a vocabulary of answers, each with a soft score."""
+
+    type: Literal["vqa"] = "vqa"
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+
+
+class Nlvr2Spec(ReadOutTaskSpec):
+    """Is a statement true of two pictures? An item's two passes are the pictures, its text the statement."""
+
+    type: Literal["nlvr2"] = "nlvr2"
+    needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
+
+
+class EventsSpec(ReadOutTaskSpec):
+    """One class for each segment of a clip: audio-visual event classification."""
+
+    type: Literal["events"] = "events"
+    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
+
+
+class RetrievalSpec(PairTaskSpec):
+    """Find the image of a text and the texts of an image, by the cosine of their read-outs."""
+
+    type: Literal["retrieval"] = "retrieval"

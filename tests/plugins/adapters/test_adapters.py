@@ -1,0 +1,288 @@
+"""Feature adapters: identity at the start, the equations they document, and parameters that all train."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, normalize
+
+from graftwork.core.features.model import GraftedModel
+from graftwork.core.graph.nodes import Nodes
+from graftwork.core.roles import Adapter, ClassPrompts
+from graftwork.plugins.adapters import BottleneckSpec, GANetSpec, NoneSpec
+from graftwork.plugins.adapters.bottleneck import Bottleneck
+from graftwork.plugins.adapters.ga_net import GANet
+from graftwork.plugins.adapters.identity import Identity
+from graftwork.plugins.heads import CosineSpec, LinearSpec
+from graftwork.plugins.heads.cosine import Cosine
+from graftwork.plugins.heads.linear import Linear
+from graftwork.triton_kernels import SparseGraph, attach
+
+from ...support.strategies import dense_adjacency, sparse_graphs
+
+PHI = {"relu": torch.relu, "gelu": gelu, "tanh": torch.tanh}
+seeds = st.integers(0, 2**20)
+activations = st.sampled_from(("relu", "gelu", "tanh"))
+
+
+@st.composite
+def ga_net_specs(draw: st.DrawFn, min_bottleneck: int = 1, max_layers: int = 3) -> GANetSpec:
+    return GANetSpec(
+        bottleneck=draw(st.integers(min_bottleneck, min_bottleneck + 6)),
+        layers=draw(st.integers(1, max_layers)),
+        norm=draw(st.sampled_from(("sym", "row"))),
+        self_message=draw(st.booleans()),
+        activation=draw(activations),
+        scale=draw(st.sampled_from((0.3, 1.0, 2.0))),
+    )
+
+
+@st.composite
+def bottleneck_specs(draw: st.DrawFn, min_bottleneck: int = 1) -> BottleneckSpec:
+    bottleneck = draw(st.integers(min_bottleneck, min_bottleneck + 6))
+    return BottleneckSpec(bottleneck=bottleneck, activation=draw(activations), scale=draw(st.sampled_from((0.3, 2.0))))
+
+
+def adapter_specs(min_bottleneck: int = 1) -> st.SearchStrategy[Any]:
+    return ga_net_specs(min_bottleneck) | bottleneck_specs(min_bottleneck) | st.just(NoneSpec())
+
+
+@st.composite
+def attached_graphs(draw: st.DrawFn) -> SparseGraph:
+    """A support graph with queries attached: square, not symmetric."""
+    support = draw(sparse_graphs(min_nodes=1, max_nodes=6))
+    return attach(support, draw(sparse_graphs(max_nodes=4, square=False, num_cols=support.num_nodes)))
+
+
+any_graphs = sparse_graphs(min_nodes=1) | attached_graphs()
+
+
+def build(spec: Any, width: int, seed: int = 0) -> Adapter:
+    torch.manual_seed(seed)
+    kinds: dict[type, Any] = {GANetSpec: GANet, BottleneckSpec: Bottleneck, NoneSpec: Identity}
+    adapter: Adapter = kinds[type(spec)](spec, width)
+    return adapter
+
+
+def trained_long_ago(module: Adapter, seed: int = 1) -> Adapter:
+    """The module in float64 with every parameter somewhere else, so that nothing hides behind a zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return module.double()
+
+
+def vectors(rows: int, width: int = 5, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return normalize(torch.randn(rows, width, dtype=dtype, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def dense_ga_net(adapter: GANet, spec: GANetSpec, x: Tensor, graph: SparseGraph) -> Tensor:
+    """The docstring of ``GANet`` by hand, over a dense matrix."""
+    weights = dict(adapter.named_parameters())
+    adjacency = dense_adjacency(graph)
+    loops = torch.where(adjacency.diagonal() == 0, 1.0, 0.0)
+    adjacency = adjacency + torch.diag(loops)
+    degree = adjacency.sum(1)
+    if spec.norm == "row":
+        normalised = adjacency / degree[:, None]
+    else:
+        normalised = adjacency / (degree[:, None] * degree[None, :]).sqrt()
+    h = x @ weights["down.weight"].T + weights["down.bias"]
+    for layer in range(spec.layers):
+        near = f"convolutions.{layer}.neighbours"
+        message = normalised @ h @ weights[f"{near}.weight"].T + weights[f"{near}.bias"]
+        if spec.self_message:
+            message = message + h @ weights[f"convolutions.{layer}.own.weight"].T
+        h = PHI[spec.activation](message)
+    return x + spec.scale * (h @ weights["up.weight"].T + weights["up.bias"])
+
+
+@given(adapter_specs(), any_graphs, seeds)
+def test_an_untrained_adapter_is_the_identity(spec: Any, graph: SparseGraph, seed: int) -> None:
+    """Whatever the settings, training begins from the frozen vectors, to the bit."""
+    x = vectors(graph.num_nodes, dtype=torch.float32)
+    out = build(spec, 5, seed)(x, graph)
+    assert torch.equal(out, x)
+
+
+@given(adapter_specs(min_bottleneck=16), seeds)
+def test_every_parameter_has_a_gradient_after_one_step(spec: Any, seed: int) -> None:
+    """The up-projection learns at once, and everything before it from the second step on."""
+    adapter, x = build(spec, 12, seed), vectors(30, 12, seed, torch.float32)
+    graph = ring(30)
+    readout = vectors(12, 3, seed + 1, torch.float32)
+    targets = torch.arange(30) % 3
+    moved: set[str] = set()
+    for _ in range(2):
+        adapter.zero_grad()
+        loss = cross_entropy(adapter(x, graph) @ readout, targets)
+        if not list(adapter.parameters()):
+            return
+        loss.backward()
+        moved |= {name for name, one in adapter.named_parameters() if one.grad is not None and one.grad.any()}
+        torch.optim.SGD(adapter.parameters(), lr=1.0).step()
+    assert moved == {name for name, _ in adapter.named_parameters()}
+
+
+def ring(nodes: int) -> SparseGraph:
+    there = torch.arange(nodes)
+    back = (there + 1) % nodes
+    return SparseGraph.from_edge_index(
+        torch.stack((torch.cat((there, back)), torch.cat((back, there)))), num_rows=nodes
+    )
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_the_papers_plain_form_has_2dr_r2_2r_d_parameters(d: int, r: int) -> None:
+    """One layer without a self-message: 2dr + r² + 2r + d."""
+    spec = GANetSpec(bottleneck=r, layers=1, self_message=False)
+    assert spec.parameter_count(d) == 2 * d * r + r * r + 2 * r + d
+    assert sum(one.numel() for one in build(spec, d).parameters()) == 2 * d * r + r * r + 2 * r + d
+
+
+def test_d_512_and_r_64_are_70272_parameters() -> None:
+    """The number that the design names."""
+    assert GANetSpec(bottleneck=64, self_message=False).parameter_count(512) == 70_272
+
+
+@given(adapter_specs(), st.integers(1, 30))
+def test_parameter_count_is_that_of_the_built_module(spec: Any, width: int) -> None:
+    """``plan`` tells the number without building; it must be the same number."""
+    assert spec.parameter_count(width) == sum(one.numel() for one in build(spec, width).parameters())
+
+
+@given(ga_net_specs(), any_graphs, seeds)
+def test_ga_net_is_its_equation(spec: GANetSpec, graph: SparseGraph, seed: int) -> None:
+    """Equal to the documented equation over a dense matrix, attached graphs included."""
+    adapter = trained_long_ago(build(spec, 5), seed)
+    x = vectors(graph.num_nodes, seed=seed)
+    assert isinstance(adapter, GANet)
+    torch.testing.assert_close(adapter(x, graph), dense_ga_net(adapter, spec, x, graph), atol=1e-9, rtol=1e-9)
+
+
+@given(bottleneck_specs(), seeds)
+def test_bottleneck_is_its_equation(spec: BottleneckSpec, seed: int) -> None:
+    """Z = M + a (phi(M Wd + bd) Wu + bu)."""
+    adapter, x = trained_long_ago(build(spec, 5), seed), vectors(6, seed=seed)
+    w = dict(adapter.named_parameters())
+    hidden = PHI[spec.activation](x @ w["down.weight"].T + w["down.bias"])
+    expected = x + spec.scale * (hidden @ w["up.weight"].T + w["up.bias"])
+    torch.testing.assert_close(adapter(x), expected, atol=1e-12, rtol=1e-12)
+
+
+@given(bottleneck_specs(), st.sampled_from(("sym", "row")), seeds)
+def test_bottleneck_is_ga_net_without_its_graph(spec: BottleneckSpec, norm: Any, seed: int) -> None:
+    """A GA-Net whose convolution is the identity, on nodes without edges, is the bottleneck of the same weights."""
+    r = spec.bottleneck
+    graph_spec = GANetSpec(bottleneck=r, norm=norm, self_message=False, activation=spec.activation, scale=spec.scale)
+    bottleneck, ga_net = trained_long_ago(build(spec, 5), seed), build(graph_spec, 5).double()
+    convolution = {
+        "convolutions.0.neighbours.weight": torch.eye(r, dtype=torch.float64),
+        "convolutions.0.neighbours.bias": torch.zeros(r, dtype=torch.float64),
+    }
+    ga_net.load_state_dict(bottleneck.state_dict() | convolution)
+    x = vectors(7, seed=seed)
+    torch.testing.assert_close(ga_net(x, edgeless(7)), bottleneck(x), atol=1e-12, rtol=1e-12)
+
+
+def edgeless(nodes: int) -> SparseGraph:
+    return SparseGraph.from_edge_index(torch.empty(2, 0, dtype=torch.int64), num_rows=nodes)
+
+
+@given(ga_net_specs(), any_graphs, seeds)
+def test_renumbering_the_nodes_renumbers_the_outputs(spec: GANetSpec, graph: SparseGraph, seed: int) -> None:
+    """Permutation equivariance: the order of nodes carries no meaning."""
+    adapter, x = trained_long_ago(build(spec, 5), seed), vectors(graph.num_nodes, seed=seed)
+    order = torch.randperm(graph.num_nodes, generator=torch.Generator().manual_seed(seed))
+    place = order.argsort()
+    renumbered = SparseGraph.from_edge_index(place[graph.edge_index], graph.weight, num_rows=graph.num_nodes)
+    torch.testing.assert_close(adapter(x[order], renumbered), adapter(x, graph)[order], atol=1e-9, rtol=1e-9)
+
+
+@given(ga_net_specs(max_layers=1), sparse_graphs(min_nodes=1), seeds)
+def test_a_lone_node_becomes_a_plain_bottleneck(spec: GANetSpec, graph: SparseGraph, seed: int) -> None:
+    """Without neighbours Â is 1: whatever else is in the graph, the two weights of a layer add up to one."""
+    nodes = graph.num_nodes
+    with_lone = SparseGraph.from_edge_index(graph.edge_index, graph.weight, num_rows=nodes + 1)
+    adapter, x = trained_long_ago(build(spec, 5), seed), vectors(nodes + 1, seed=seed)
+    w = dict(adapter.named_parameters())
+    both = w["convolutions.0.neighbours.weight"]
+    if spec.self_message:
+        both = both + w["convolutions.0.own.weight"]
+    down = x[nodes] @ w["down.weight"].T + w["down.bias"]
+    hidden = PHI[spec.activation](down @ both.T + w["convolutions.0.neighbours.bias"])
+    expected = x[nodes] + spec.scale * (hidden @ w["up.weight"].T + w["up.bias"])
+    torch.testing.assert_close(adapter(x, with_lone)[nodes], expected, atol=1e-9, rtol=1e-9)
+
+
+@given(adapter_specs(), seeds)
+def test_state_dicts_survive_safetensors_to_the_bit(spec: Any, seed: int) -> None:
+    """Saved and loaded into a module of another seed: the same outputs, bit for bit."""
+    graph, x = ring(9), vectors(9, dtype=torch.float32)
+    first = trained_long_ago(build(spec, 5), seed).float()
+    second = build(spec, 5, seed + 1)
+    second.load_state_dict(load(save(first.state_dict())))
+    assert torch.equal(first(x, graph), second(x, graph))
+
+
+@given(adapter_specs(), st.integers(1, 30), st.integers(1, 30))
+def test_one_adapter_fits_any_number_of_nodes(spec: Any, some: int, others: int) -> None:
+    """No parameter's shape depends on N: the same module takes graphs of any size."""
+    adapter = trained_long_ago(build(spec, 5))
+    for nodes in (some, others):
+        assert adapter(vectors(nodes), edgeless(nodes)).shape == (nodes, adapter.output_width)
+
+
+def test_ga_net_asks_for_its_graph() -> None:
+    """Without a graph there are no messages to pass, and it says so."""
+    with pytest.raises(ValueError, match="give it a graph"):
+        build(GANetSpec(), 5)(vectors(2))
+
+
+ADAPTERS = {
+    "ga_net": GANetSpec(bottleneck=16),
+    "ga_net plain, two layers": GANetSpec(bottleneck=16, layers=2, norm="sym", self_message=False, activation="tanh"),
+    "bottleneck": BottleneckSpec(bottleneck=16),
+    "none": NoneSpec(),
+}
+HEADS: dict[str, Any] = {
+    "cosine": CosineSpec(),
+    "cosine with a trained scale": CosineSpec(train_scale=True),
+    "linear": LinearSpec(),
+    "linear from prompts": LinearSpec(init="prompts"),
+}
+
+
+def grafted(adapter_spec: Any, head_spec: Any, classes: int = 3, width: int = 12) -> GraftedModel:
+    prompts = ClassPrompts(vectors(classes, width, 5, torch.float32), 20.0)
+    head: nn.Module = {CosineSpec: Cosine, LinearSpec: Linear}[type(head_spec)](head_spec, width, classes, prompts)
+    return GraftedModel(build(adapter_spec, width), head)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_every_adapter_trains_with_every_head(adapter: str, head: str) -> None:
+    """After two optimizer steps no trainable tensor lacks a gradient, and thirty steps lower the loss."""
+    model = grafted(ADAPTERS[adapter], HEADS[head])
+    if not model.trainable():
+        assert (adapter, head) == ("none", "cosine")
+        return
+    x, targets = vectors(30, 12, dtype=torch.float32), torch.arange(30) % 3
+    nodes = Nodes(x, ring(30) if adapter.startswith("ga_net") else None)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0)
+    losses, without_gradient = [], set(model.trainable())
+    for step in range(31):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(nodes), targets)
+        loss.backward()
+        losses.append(loss.item())
+        if step <= 2:
+            without_gradient -= {n for n, one in model.trainable().items() if one.grad is not None and one.grad.any()}
+        optimizer.step()
+    assert not without_gradient
+    assert losses[-1] < losses[0] - 1e-3

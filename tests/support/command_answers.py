@@ -1,0 +1,44 @@
+"""What every command answers, in one process: exit code, standard output and error."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unittest import mock
+
+from graftwork.core.cli import main
+from graftwork.core.cli.plugins import mount as plugin_commands
+from graftwork.registry import discovery
+
+Answers = dict[str, dict[str, Any]]
+
+
+def forget_plugins() -> None:
+    """As a new process: plugins are found and loaded again."""
+    for cached in (discovery._plugins_of, discovery._catalogue_of, plugin_commands._mounted):
+        cached.cache_clear()
+
+
+def answers(commands: Mapping[str, Sequence[str]]) -> Answers:
+    """The answer to each, as the console script gives it."""
+    return {name: answer(arguments) for name, arguments in commands.items()}
+
+
+def answer(arguments: Sequence[str]) -> dict[str, Any]:
+    """Of one command. The switches that it writes into the environment are gone afterwards."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ),
+        mock.patch.object(sys, "argv", ["graftwork", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    return {"code": code, "out": out.getvalue(), "err": err.getvalue()}

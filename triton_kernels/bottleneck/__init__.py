@@ -1,0 +1,1 @@
+"""The fused bottleneck of a graph adapter."""

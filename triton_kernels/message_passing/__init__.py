@@ -1,0 +1,1 @@
+"""Messages over a sparse graph: products, normalisation, the operator."""

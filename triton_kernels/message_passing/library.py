@@ -1,0 +1,143 @@
+"""The two primitives as torch.library operators, by device: `graftwork::spmm` and `graftwork::sddmm`.
+
+Every derivative of message passing is one of the two on another structure, so the operators have no autograd formula of
+their own to get wrong: `spmm.py` has them, for eager mode and `torch.func`, and `message_pass` below for
+`torch.compile`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..device import runs_triton
+from .sddmm import pair_products
+
+
+@torch.library.custom_op("graftwork::spmm", mutates_args=())
+def _spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
+    if runs_triton(h):
+        from .triton_propagate import spmm as triton_spmm
+
+        return triton_spmm(rowptr, col, value, h)
+    if h.shape[1] == 0:  # which embedding_bag refuses on more than one thread
+        return h.new_empty(rowptr.shape[0] - 1, 0)
+    # embedding_bag is a fused CPU SpMM
+    return functional.embedding_bag(col, h, rowptr, mode="sum", per_sample_weights=value, include_last_offset=True)
+
+
+@_spmm.register_fake
+def _(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
+    return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
+
+
+@torch.library.custom_op("graftwork::sddmm", mutates_args=())
+def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    if runs_triton(a):
+        from .triton_propagate import sddmm as triton_sddmm
+
+        return triton_sddmm(row, col, a, b)
+    return pair_products(a, b, row, col)
+
+
+@_sddmm.register_fake
+def _(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return a.new_empty(col.shape[0])
+
+
+def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
+    """[N, r]: out_i = sum_e value_e h[col_e] over row i's edges.
+
+    Args:
+        rowptr: int32 or int64 [N + 1].
+        col: the same integers [E].
+        value: h's dtype [E], or None for ones.
+        h: float32 or float64 [M, r], contiguous.
+    """
+    return cast(Tensor, _spmm(rowptr, col, value, h))
+
+
+def sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """[E]: a[row_e] · b[col_e]; a [N, r] and b [M, r] float32 or float64."""
+    return cast(Tensor, _sddmm(row, col, a, b))
+
+
+@torch.library.custom_op("graftwork::weighted_pass", mutates_args=())
+def _weighted_pass(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back_rowptr: Tensor, back_col: Tensor,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return spmm(rowptr, col, value, h)
+
+
+@_weighted_pass.register_fake
+def _(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back_rowptr: Tensor, back_col: Tensor,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
+
+
+def _remember_weighted(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, *saved = inputs
+    ctx.save_for_backward(*saved)
+
+
+def _weighted_pass_back(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    col, row, value, order, back_rowptr, back_col, h = ctx.saved_tensors
+    gradient = gradient.contiguous()
+    gradient_value = sddmm(row, col, gradient, h) if ctx.needs_input_grad[3] else None
+    gradient_h = spmm(back_rowptr, back_col, value[order], gradient) if ctx.needs_input_grad[7] else None
+    return None, None, None, gradient_value, None, None, None, gradient_h
+
+
+_weighted_pass.register_autograd(_weighted_pass_back, setup_context=_remember_weighted)
+
+
+def weighted_pass(
+    rowptr: Tensor, col: Tensor, row: Tensor, value: Tensor, order: Tensor, back: tuple[Tensor, Tensor], h: Tensor
+) -> Tensor:
+    """`spmm(rowptr, col, value, h)`, once differentiable with respect to value and h: what `torch.compile` traces.
+
+    `row` is the row of each edge, `back` the transpose's row pointers and columns, `order` its permutation.
+    """
+    return cast(Tensor, _weighted_pass(rowptr, col, row, value, order, *back, h))
+
+
+@torch.library.custom_op("graftwork::message_pass", mutates_args=())
+def _message_pass(
+    rowptr: Tensor, col: Tensor, value: Tensor | None, back_rowptr: Tensor, back_col: Tensor, back_value: Tensor | None,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return spmm(rowptr, col, value, h)
+
+
+@_message_pass.register_fake
+def _(
+    rowptr: Tensor, col: Tensor, value: Tensor | None, back_rowptr: Tensor, back_col: Tensor, back_value: Tensor | None,
+    h: Tensor,
+) -> Tensor:  # fmt: skip
+    return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:6])
+
+
+def _message_pass_back(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    rowptr, col, value, *back = ctx.saved_tensors
+    return None, None, None, None, None, None, _message_pass(*back, rowptr, col, value, gradient.contiguous())
+
+
+_message_pass.register_autograd(_message_pass_back, setup_context=_remember)
+
+
+def message_pass(
+    forward: tuple[Tensor, Tensor, Tensor | None], backward: tuple[Tensor, Tensor, Tensor | None], h: Tensor
+) -> Tensor:
+    """`spmm(*forward, h)`, whose gradient with respect to h is `spmm(*backward, gradient)`: what `torch.compile`
+    traces."""
+    return cast(Tensor, _message_pass(*forward, *backward, h))

@@ -1,0 +1,1 @@
+"""The similarity graph: pairs whose cosine reaches a threshold."""

@@ -1,0 +1,1 @@
+"""The graph as compressed rows, and what is done to its structure."""
