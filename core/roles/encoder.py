@@ -11,9 +11,9 @@ from ...registry.errors import UserError
 from .contract import broken, form
 
 if TYPE_CHECKING:
-    from ..storage.store import Array
     from torch import Tensor
 
+    from ..storage.store import Array
     from ..towers.frozen_tower import FrozenTower
 
 

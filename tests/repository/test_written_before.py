@@ -22,8 +22,9 @@ from graftwork.core.cli import cli
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 
-TESTS = next(folder for folder in Path(__file__).resolve().parents if folder.name == "tests")
-OLD = TESTS / "fixtures" / "before_house"
+from ..support.paths import ROOT
+
+OLD = ROOT / "tests" / "fixtures" / "before_house"
 PICTURES = OLD / "pictures"
 EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text("utf-8"))
 RUNS = ("features", "layers")
