@@ -11,7 +11,7 @@ from .options import format_option, print_json
 if TYPE_CHECKING:
     from ..data.prediction import Prediction
     from ..features.predictor import Predictor
-    from ..layers.predictor import LayeredPredictor
+    from ..layers.predictor import LayerPredictor
 
 
 @click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
@@ -78,10 +78,10 @@ def _on_features(
 
 
 def _through_towers(
-    predictor: LayeredPredictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
+    predictor: LayerPredictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
 ) -> list[tuple[str, Prediction]]:
     """What each item is called and its prediction; an item of several predictions has a line for each."""
-    together = predictor.passes if predictor.spec.task.views == "joined" else 1
+    together = predictor.passes if predictor.spec.task.passes_are == "joined" else 1
     grouped = [images[start : start + together] for start in range(0, len(images), together)]
     pictures = list(images) if together == 1 else grouped
     names = [" ".join(group) for group in grouped] or list(sounds) or list(texts)
@@ -90,7 +90,7 @@ def _through_towers(
     return [(name, each) for name, one in zip(names, flat, strict=True) for each in one]
 
 
-def _loaded(run: str, device: str) -> Predictor | LayeredPredictor:
+def _loaded(run: str, device: str) -> Predictor | LayerPredictor:
     """The predictor; another policy than the run's is said as a note, other code as a warning."""
     import warnings
 

@@ -20,7 +20,7 @@ from ..storage.store import Namespace, TextShelf
 from .items import DataError, some_of
 
 #: A file that changed this recently may change again without another time stamp (FAT's tick is 2 s): not remembered.
-SETTLED_NS = 2_000_000_000
+STABLE_NS = 2_000_000_000
 FLUSH_SECONDS = 20.0
 #: Files between two ticks of progress; files that a thread takes at a time (a task costs as much as a small file).
 _CHUNK, _SLICE = 256, 16
@@ -93,11 +93,11 @@ class FileMemo:
         """Store and forget ``fresh``. A store that takes nothing costs time in the next run, not this one."""
         if memory is None:
             return
-        settled = {keys[path]: finding for path, finding in fresh.items() if _settled(root, path, keys[path])}
+        stable = {keys[path]: finding for path, finding in fresh.items() if _is_stable(root, path, keys[path])}
         fresh.clear()
-        if settled:
+        if stable:
             try:
-                memory.add(settled)
+                memory.add(stable)
             except StorageError as error:
                 self.tell(Note(f"files will be read again in the next run: {error}"))
 
@@ -128,10 +128,10 @@ def _key(root: Path, path: Path, broken: dict[Path, str]) -> str | None:
     return f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
-def _settled(root: Path, path: Path, key: str) -> bool:
+def _is_stable(root: Path, path: Path, key: str) -> bool:
     """Whether the file is still what it was before it was read, and not so young that it may have changed unseen."""
     *_, modified, changed = key.rsplit(" ", 2)
-    return _key(root, path, {}) == key and time.time_ns() - max(int(modified), int(changed)) >= SETTLED_NS
+    return _key(root, path, {}) == key and time.time_ns() - max(int(modified), int(changed)) >= STABLE_NS
 
 
 def _sha256(path: Path) -> str:

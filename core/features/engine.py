@@ -18,15 +18,15 @@ from ..roles.task import Task, figures_of
 from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import FeatureLearner, Labelled
-from .model import GraftedModel, build_model
-from .prepare import Encoded, Preparation
+from .model import FeatureModel, build_model
+from .prepare import FeatureInputs, Preparation
 from .support_sets import SupportSets, lacking_edges
 
 
@@ -34,29 +34,29 @@ from .support_sets import SupportSets, lacking_edges
 class FeatureOutcome(Outcome):
     """With the support set that predictions refer to."""
 
-    model: GraftedModel
+    model: FeatureModel
     support: Support
 
 
-class FeatureEngine(Engine[Encoded, FeatureOutcome]):
+class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
     """Trains on vectors and graphs."""
 
-    def __init__(self, around: Surroundings, seeds: int) -> None:
-        super().__init__(around)
-        self.preparation = Preparation(around)
+    def __init__(self, context: RunContext, seeds: int) -> None:
+        super().__init__(context)
+        self.preparation = Preparation(context)
         # A support set and a split to select on for each seed: the trials that share them come one after another.
         self.support_sets = SupportSets(
-            around.catalogue, around.device, around.stage, remember=2 * seeds, tell=around.tell
+            context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
         )
 
-    def prepare(self, spec: PipelineSpec) -> Encoded:
+    def prepare(self, spec: PipelineSpec) -> FeatureInputs:
         """The data set, encoded."""
         return self.preparation.of(spec)
 
-    def train(self, trial: Trial[Encoded, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
+    def train(self, trial: Trial[FeatureInputs, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
         """On the labelled nodes of the seed's support set."""
         spec, prepared = trial.spec, trial.prepared
-        task: Task = build(self.around.catalogue, spec.task)
+        task: Task = build(self.context.catalogue, spec.task)
         support = self.support_sets.support(spec, prepared, seed)
         select_on = spec.evaluation.select_on
         selection = self.support_sets.met(spec, prepared, seed, select_on) if select_on != "none" else None
@@ -64,27 +64,27 @@ class FeatureEngine(Engine[Encoded, FeatureOutcome]):
         rows = (support.targets >= 0).nonzero().squeeze(1)
         labelled = Labelled(support.nodes, rows, support.targets[rows])
         scale = selection.queries.numbers if selection else labelled.nodes.x.numel()
-        with self.around.stage("train"), own_randomness(self.around.device), fitting_threads(scale):
+        with self.context.stage("train"), own_randomness(self.context.device), fitting_threads(scale):
             torch.manual_seed(seed)
             classes = len(prepared.content.class_names)
             widths = support.nodes.width, support.nodes.text_width
-            model = build_model(spec, self.around.catalogue, widths[0], classes, prompts, widths[1])
-            model = model.to(self.around.device)
+            model = build_model(spec, self.context.catalogue, widths[0], classes, prompts, widths[1])
+            model = model.to(self.context.device)
             if spec.trainer.start_from:
                 start_from(model, Path(spec.trainer.start_from))
             learner = FeatureLearner(model, task, labelled, selection)
-            trained = train(spec, self.around.catalogue, learner, seed, hear)
+            trained = train(spec, self.context.catalogue, learner, seed, hear)
         return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support)
 
-    def score(self, trial: Trial[Encoded, FeatureOutcome], index: int, split: str) -> SplitScore:
+    def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""
-        task: Task = build(self.around.catalogue, trial.spec.task)
+        task: Task = build(self.context.catalogue, trial.spec.task)
         model = trial.outcomes[index].model
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
-        with self.around.stage("evaluate"):
+        with self.context.stage("evaluate"):
             return SplitScore(figures_of(task, held_out.queries.logits(model), held_out.targets))
 
-    def conditions(self, trial: Trial[Encoded, FeatureOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
+    def conditions(self, trial: Trial[FeatureInputs, FeatureOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
         """The graph, and how new items meet it."""
         spec = trial.spec
         return {
@@ -95,12 +95,12 @@ class FeatureEngine(Engine[Encoded, FeatureOutcome]):
             "graph": _graph_facts([one.support for one in trial.outcomes]),
         }
 
-    def tensors(self, trial: Trial[Encoded, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
+    def tensors(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
         """The support set."""
         outcome = trial.outcomes[index]
         return {"support": support_tensors(trial.spec, outcome.support, trial.prepared.prompts, outcome.model)}
 
-    def facts(self, trial: Trial[Encoded, FeatureOutcome], index: int) -> dict[str, Any]:
+    def facts(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, Any]:
         """Of the support set."""
         support = trial.outcomes[index].support
         return {
@@ -108,7 +108,7 @@ class FeatureEngine(Engine[Encoded, FeatureOutcome]):
             "support_ids": list(support.ids),
             "node_width": support.nodes.width,
             "text_width": support.nodes.text_width,
-            "graph": support.settled.model_dump(mode="json") if support.settled else None,
+            "graph": support.resolved.model_dump(mode="json") if support.resolved else None,
         }
 
 
@@ -121,8 +121,8 @@ def _graph_facts(supports: list[Support]) -> dict[str, Any] | None:
         "support_nodes": [len(support.x) for support in supports],
         "support_edges": [graph.num_edges for support in supports if (graph := support.graph)],
     }
-    if any(support.settled for support in supports):
-        facts["settled"] = [support.settled and support.settled.model_dump(mode="json") for support in supports]
+    if any(support.resolved for support in supports):
+        facts["settled"] = [support.resolved and support.resolved.model_dump(mode="json") for support in supports]
     if any(layouts):
         facts["edges_by_block"] = [one.nodes.layout.edges_by_block(one.graph) for one in supports]  # type: ignore[union-attr, arg-type]
     if lacking := next(filter(None, (lacking_edges(support.nodes) for support in supports)), None):

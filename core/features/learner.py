@@ -13,7 +13,7 @@ from ..graph.queries import Queries
 from ..roles.regularizer import TrainingView
 from ..roles.task import Task, losses_of, ranked
 from ..training.learner import Learner
-from .model import GraftedModel
+from .model import FeatureModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class HeldOut:
 class FeatureLearner(Learner):
     """Learns from labelled nodes."""
 
-    def __init__(self, model: GraftedModel, task: Task, labelled: Labelled, selection: HeldOut | None = None) -> None:
-        self.model: GraftedModel = model
+    def __init__(self, model: FeatureModel, task: Task, labelled: Labelled, selection: HeldOut | None = None) -> None:
+        self.model: FeatureModel = model
         self.items = len(labelled.rows)
         self._task, self._labelled, self._selection = task, labelled, selection
 
     def fit(self) -> None:
-        """See ``GraftedModel.fit_head``."""
+        """See ``FeatureModel.fit_head``."""
         self.model.fit_head(self._labelled.nodes, self._labelled.rows, self._labelled.targets)
 
     def loss(self, rows: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..training.learner import TrainableModel
 
 
-class GraftedModel(TrainableModel):
+class FeatureModel(TrainableModel):
     """Logits from nodes; trained are ``adapter.*``, ``head.*`` and ``fusion.*``."""
 
     head: Head
@@ -78,7 +78,7 @@ def build_model(
     classes: int,
     prompts: ClassPrompts | None,
     text_width: int | None = None,
-) -> GraftedModel:
+) -> FeatureModel:
     """Adapter and head for nodes of ``width``; initial weights follow torch's global seed.
 
     ``prompts`` are in the space of what is read out of the nodes. ``text_width``: of the words, where a fusion is
@@ -98,4 +98,4 @@ def build_model(
     head: Head = build(catalogue, spec.task.head, item, classes, prompts)
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
-    return GraftedModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)
+    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)

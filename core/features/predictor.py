@@ -22,7 +22,7 @@ from ..data.waveform import Waveform
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
-from ..graph.queries import Queries, meet
+from ..graph.queries import Queries, attach_queries
 from ..graph.saved_support import class_prompts_in, nodes_in
 from ..graph.support import Support
 from ..roles.captioner import Captioner, PictureKey, WrittenCaptions
@@ -35,7 +35,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.run_folder import read_json_file
 from ..storage.tensors import read_tensors
-from .model import GraftedModel, build_model
+from .model import FeatureModel, build_model
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Predictor:
         self,
         spec: PipelineSpec,
         class_names: tuple[str, ...],
-        model: GraftedModel,
+        model: FeatureModel,
         support: Support,
         builder: GraphBuilder | None,
         encoder: Encoder,
@@ -74,7 +74,7 @@ class Predictor:
         described = self._described(images, opened) if texts is None else None
         nodes = self._nodes(opened, described if texts is None else texts)
         queries = self._met(nodes)
-        neighbours = neighbours_of(self._support, nodes, queries.heard, self.class_names)
+        neighbours = neighbours_of(self._support, nodes, queries.sources, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
         said: Sequence[str | None] = described or [None] * len(opened)
         return [
@@ -98,7 +98,7 @@ class Predictor:
         return open_sound(content) if self.of_sounds else open_picture(content)
 
     def _met(self, nodes: Nodes) -> Queries:
-        return meet(self._support, nodes, self._builder, self.spec)
+        return attach_queries(self._support, nodes, self._builder, self.spec)
 
     def _answered(self, queries: Queries) -> Tensor:
         return queries.logits(self._model).float().cpu()
@@ -155,9 +155,9 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    settled = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
+    resolved = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
     support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
-    builder = build(catalogue, settled.graph) if settled.graph and spec.adapter.needs_graph else None
+    builder = build(catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
     needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph, spec.dataset)
     arguments = () if spec.captioner and spec.captioner.written else (place,)
     captioner = build(catalogue, spec.captioner, *arguments) if spec.captioner and needs_captioner else None

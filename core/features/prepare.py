@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..spec.node_kinds import modalities_of, token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..stages.text_facts import text_facts
@@ -15,7 +15,7 @@ from .encode_splits import Features, encode_splits
 
 
 @dataclass(frozen=True)
-class Encoded(Prepared):
+class FeatureInputs(Prepared):
     """A data set, encoded."""
 
     #: The splits that the pipeline uses.
@@ -25,11 +25,11 @@ class Encoded(Prepared):
 class Preparation:
     """Runs the stages up to the vectors, measuring each."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self.around = around
-        self._done: dict[str, Encoded] = {}
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self._done: dict[str, FeatureInputs] = {}
 
-    def of(self, spec: PipelineSpec) -> Encoded:
+    def of(self, spec: PipelineSpec) -> FeatureInputs:
         """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
         made_of = (vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph))
         key = preparation_key(spec, made_of)
@@ -37,23 +37,23 @@ class Preparation:
             self._done[key] = self._prepare(spec, key)
         return self._done[key]
 
-    def _prepare(self, spec: PipelineSpec, key: str) -> Encoded:
-        content, used, left_out = listed(spec, self.around)
+    def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
+        content, used, left_out = listed(spec, self.context)
         vectors_of, tokens_of = vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph)
-        encoder = EncoderStage(spec.encoder, self.around.catalogue, self.around.store, lambda: self.around.device)
+        encoder = EncoderStage(spec.encoder, self.context.catalogue, self.context.store, lambda: self.context.device)
         reads = "text" in modalities_of(spec.graph, spec.dataset)
-        captioner = captioner_of(spec, self.around) if reads else None
+        captioner = captioner_of(spec, self.context) if reads else None
         if captioner is not None:
-            used = described(captioner, encoder, used, left_out, self.around)
-        with self.around.stage("encode"):
+            used = described(captioner, encoder, used, left_out, self.context)
+        with self.context.stage("encode"):
             features, used = left_out.tolerate(
-                lambda splits: encode_splits(encoder, splits, vectors_of, self.around.tell, tokens_of), used
+                lambda splits: encode_splits(encoder, splits, vectors_of, self.context.tell, tokens_of), used
             )
-            prompts = prompts_of(spec, encoder, content, self.around)
-        content = readable(content, left_out, spec, self.around)
+            prompts = prompts_of(spec, encoder, content, self.context)
+        content = readable(content, left_out, spec, self.context)
         texts = (
-            text_facts(used, captioner, encoder, self.around.tell)
+            text_facts(used, captioner, encoder, self.context.tell)
             if "text" in modalities_of(spec.graph, spec.dataset)
             else None
         )
-        return Encoded(content, used, prompts, encoder, key, texts, tuple(left_out.items), features)
+        return FeatureInputs(content, used, prompts, encoder, key, texts, tuple(left_out.items), features)

@@ -16,7 +16,7 @@ from ..data.shots import sample_shots
 from ..events import Note, Tell
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.nodes import Nodes
-from ..graph.queries import connect, connect_items, inside, meet
+from ..graph.queries import attach_queries, connect, connect_items, inside
 from ..graph.support import Support
 from ..roles.graph import GraphBuilder
 from ..roles.specs import GraphSpec
@@ -25,7 +25,7 @@ from ..spec.policies import splits_in_the_graph
 from ..stages.context import Stage
 from .encode_splits import Features
 from .learner import HeldOut
-from .prepare import Encoded
+from .prepare import FeatureInputs
 
 T = TypeVar("T")
 NO_EDGE = (
@@ -50,24 +50,24 @@ class SupportSets:
         self._memory: dict[str, Any] = {}
         self._told: list[tuple[GraphSpec | None, str]] = []
 
-    def support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
+    def support(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Support:
         """The labelled items of a seed's few-shot sample; with pool ``train`` the unlabelled training items too.
 
         With policy ``transductive`` the items of the splits to be scored as well, without their labels.
         """
         return self._once(_key("support", spec, prepared, seed), lambda: self._support(spec, prepared, seed))
 
-    def met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
+    def met(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, split: str) -> HeldOut:
         """A split that met the support set of a seed by the pipeline's inductive policy, ready to be scored."""
         return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
 
-    def _support(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Support:
+    def _support(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Support:
         features = self._chosen(spec, prepared, seed)
         nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
         with self.stage("graph"):
             builder = self._builder(spec, spec.graph)
-            settled = _settled(builder, nodes) if builder else None
-            builder = self._builder(spec, settled or spec.graph)
+            resolved = _resolved(builder, nodes) if builder else None
+            builder = self._builder(spec, resolved or spec.graph)
         splits = {}
         for name in splits_in_the_graph(spec):
             extra = prepared.features[name]
@@ -78,9 +78,9 @@ class SupportSets:
             with self.stage("graph"):
                 nodes = nodes.with_graph(_graph(builder, nodes, spec))
             self._note_lacking_edges(spec, nodes)
-        return Support(ids, nodes, targets.to(self.device), settled, splits)
+        return Support(ids, nodes, targets.to(self.device), resolved, splits)
 
-    def _chosen(self, spec: PipelineSpec, prepared: Encoded, seed: int) -> Features:
+    def _chosen(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Features:
         """The training items that are nodes; those beyond the few-shot sample without their labels."""
         features = prepared.features["train"]
         labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
@@ -97,17 +97,17 @@ class SupportSets:
             self.tell(Note(lacking))
             self._told.append((spec.graph, lacking))
 
-    def _met(self, spec: PipelineSpec, prepared: Encoded, seed: int, split: str) -> HeldOut:
+    def _met(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
         with self.stage("graph"):
             if split in support.splits:
                 queries = inside(support, split)
             else:
-                builder = self._builder(spec, support.settled or spec.graph)
-                queries = meet(support, self._nodes(spec, prepared, features), builder, spec)
+                builder = self._builder(spec, support.resolved or spec.graph)
+                queries = attach_queries(support, self._nodes(spec, prepared, features), builder, spec)
         return HeldOut(queries, features.targets.to(self.device))
 
-    def _nodes(self, spec: PipelineSpec, prepared: Encoded, features: Features) -> Nodes:
+    def _nodes(self, spec: PipelineSpec, prepared: FeatureInputs, features: Features) -> Nodes:
         nodes = nodes_of(features.vectors, features.tokens, spec.graph)
         if spec.task.blend > 0:
             assert prepared.prompts is not None, "a task that blends uses prompts"
@@ -140,7 +140,7 @@ def lacking_edges(nodes: Nodes) -> str | None:
     return NO_CROSS_EDGE if nodes.layout and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0 else None
 
 
-def _settled(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
+def _resolved(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
     """On training items alone, also where others will be in the graph: tau is never estimated on test."""
     return builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
 
@@ -151,6 +151,6 @@ def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGra
     return connect(builder, nodes)
 
 
-def _key(what: str, spec: PipelineSpec, prepared: Encoded, seed: int) -> str:
+def _key(what: str, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> str:
     graph = spec.graph and spec.graph.model_dump(mode="json")
     return json.dumps([what, graph, spec.adapter.needs_graph, spec.task.blend > 0, prepared.key, seed])

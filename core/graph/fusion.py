@@ -79,7 +79,7 @@ class CrossAttention(nn.Module):
         scores = asked @ read.mT / math.sqrt(self.query.out_features)
         looked = scores.masked_fill(~is_word[:, None], torch.finfo(scores.dtype).min).softmax(dim=-1)
         looked = looked * is_word[:, None]  # without any word the softmax is uniform over padding
-        heard = looked @ read * self.norm_text.weight + looked.sum(dim=-1, keepdim=True) * self.norm_text.bias
-        changed = patches + self.out(self.value(heard))
+        attended = looked @ read * self.norm_text.weight + looked.sum(dim=-1, keepdim=True) * self.norm_text.bias
+        changed = patches + self.out(self.value(attended))
         total = (changed * is_patch[..., None]).sum(dim=1)
         return normalize(total / is_patch.sum(dim=1, keepdim=True).clamp(min=1), dim=-1)

@@ -14,13 +14,13 @@ from .support import Support
 
 
 def neighbours_of(
-    support: Support, queries: Nodes, heard: SparseGraph | None, class_names: Sequence[str]
+    support: Support, queries: Nodes, sources: SparseGraph | None, class_names: Sequence[str]
 ) -> list[tuple[Neighbour, ...]]:
-    """For each query item the support items that its nodes hear, nearest first; none where ``heard`` is ``None``."""
+    """For each query item the support items that its nodes hear, nearest first; none where ``sources`` is ``None``."""
     found: list[dict[int, float]] = [{} for _ in range(len(queries))]
-    for node in range(len(queries.x)) if heard is not None else ():
-        assert heard is not None
-        senders = heard.col[heard.rowptr[node] : heard.rowptr[node + 1]]
+    for node in range(len(queries.x)) if sources is not None else ():
+        assert sources is not None
+        senders = sources.col[sources.rowptr[node] : sources.rowptr[node + 1]]
         cosines = torch.cosine_similarity(support.x[senders], queries.x[node][None])
         of_item = found[_item(queries, node)]
         for sender, cosine in zip(_items(support.nodes, senders).tolist(), cosines.tolist(), strict=True):
@@ -28,10 +28,10 @@ def neighbours_of(
     return [_sorted(support, one, class_names) for one in found]
 
 
-def _sorted(support: Support, heard: dict[int, float], class_names: Sequence[str]) -> tuple[Neighbour, ...]:
-    targets = {item: int(support.targets[item]) for item in heard}
+def _sorted(support: Support, sources: dict[int, float], class_names: Sequence[str]) -> tuple[Neighbour, ...]:
+    targets = {item: int(support.targets[item]) for item in sources}
     labels = {item: class_names[target] if target >= 0 else None for item, target in targets.items()}
-    near = [Neighbour(support.ids[item], labels[item], round(cosine, 6)) for item, cosine in heard.items()]
+    near = [Neighbour(support.ids[item], labels[item], round(cosine, 6)) for item, cosine in sources.items()]
     return tuple(sorted(near, key=lambda one: (-one.similarity, one.id)))
 
 

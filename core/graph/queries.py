@@ -43,7 +43,7 @@ class Queries:
     #: Numbers in the node matrix of one part.
     numbers: int
     #: [Qn, S]: the support nodes that each query node hears; ``None`` where messages do not come from a support.
-    heard: SparseGraph | None = None
+    sources: SparseGraph | None = None
     #: What the trained fusion makes the support of, in the ``inputs`` of every part.
     shared: tuple[Tensor | TokenPair, ...] = ()
 
@@ -59,7 +59,7 @@ def _with_fused(nodes: Nodes, fused: dict[int, Tensor]) -> Nodes:
     return replace(nodes, inputs=tuple(fused.get(id(one), one) for one in nodes.inputs)) if fused else nodes
 
 
-def meet(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
+def attach_queries(support: Support, queries: Nodes, builder: GraphBuilder | None, spec: PipelineSpec) -> Queries:
     """Queries by the policy of a pipeline.
 
     Of a ``transductive`` support the items that are nodes themselves are asked by ``inside``: others attach to it.
@@ -86,11 +86,11 @@ def attached(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries
 
     The support's rows, and so its degrees, are what they were in training: a query depends on no other. Ours.
     """
-    heard = _heard(support, queries, builder)
-    graph = stacked(_graph(support), heard, _within(queries, builder))
+    sources = _sources(support, queries, builder)
+    graph = stacked(_graph(support), sources, _within(queries, builder))
     nodes = support.nodes.joined(queries, graph=graph)
     rows = slice(len(support.nodes), None)
-    return Queries(lambda: [(nodes, rows)], nodes.x.numel(), heard, support.nodes.inputs)
+    return Queries(lambda: [(nodes, rows)], nodes.x.numel(), sources, support.nodes.inputs)
 
 
 def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
@@ -98,16 +98,16 @@ def rewire(support: Support, queries: Nodes, builder: GraphBuilder) -> Queries:
 
     A query depends on no other, at the price of a copy of the support's graph for each. Ours.
     """
-    heard, within, size = _heard(support, queries, builder), _within(queries, builder), support.x.numel()
+    sources, within, size = _sources(support, queries, builder), _within(queries, builder), support.x.numel()
     together = max(1, PART // max(1, size))
 
     def parts() -> Iterator[Part]:
         for start in range(0, len(queries), together):
             items = range(start, min(start + together, len(queries)))
-            yield _rewired(support, queries, items, heard, within)
+            yield _rewired(support, queries, items, sources, within)
 
     kept = _kept(parts, len(queries) * size)
-    return Queries(kept, min(together, len(queries)) * size, heard, support.nodes.inputs)
+    return Queries(kept, min(together, len(queries)) * size, sources, support.nodes.inputs)
 
 
 def _kept(parts: Callable[[], Iterator[Part]], numbers: int) -> Callable[[], Iterable[Part]]:
@@ -118,14 +118,14 @@ def _kept(parts: Callable[[], Iterator[Part]], numbers: int) -> Callable[[], Ite
     return lambda: made
 
 
-def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph, within: SparseGraph | None) -> Part:
+def _rewired(support: Support, queries: Nodes, items: range, sources: SparseGraph, within: SparseGraph | None) -> Part:
     """A copy of the support for each query, side by side: no message passes from copy to copy."""
     nodes, graphs = [], []
     for item in items:
         start, stop = _span(queries, item, item + 1)
         inner = None if within is None else rows_of(within, start, stop, start, stop)
-        edges = rows_of(heard, start, stop, 0, heard.num_cols)
-        graphs.append(stacked(_graph(support), edges, inner, heard_back=True))
+        edges = rows_of(sources, start, stop, 0, sources.num_cols)
+        graphs.append(stacked(_graph(support), edges, inner, both_ways=True))
         nodes += [support.nodes, queries.select(slice(item, item + 1))]
     one = len(support.nodes) + 1
     rows = torch.arange(one - 1, one * len(items), one, device=queries.x.device)
@@ -134,20 +134,20 @@ def _rewired(support: Support, queries: Nodes, items: range, heard: SparseGraph,
 
 def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: int) -> Queries:
     """``size`` queries at a time hear the support and each other; the support hears none of them. Ours."""
-    heard = _heard(support, queries, builder)
+    sources = _sources(support, queries, builder)
     batches = [queries.select(slice(start, start + size)) for start in range(0, len(queries), size)]
     among = [connect(builder, batch) for batch in batches]
 
     def parts() -> Iterator[Part]:
         first = 0
         for batch, inner in zip(batches, among, strict=True):
-            rows = rows_of(heard, *_span(queries, first, first + len(batch)), 0, heard.num_cols)
+            rows = rows_of(sources, *_span(queries, first, first + len(batch)), 0, sources.num_cols)
             graph = stacked(_graph(support), rows, inner)
             yield support.nodes.joined(batch, graph=graph), slice(len(support.nodes), None)
             first += len(batch)
 
     numbers = support.x.numel() + batches[0].x.numel() if batches else 0
-    return Queries(_kept(parts, numbers * len(batches)), numbers, heard, support.nodes.inputs)
+    return Queries(_kept(parts, numbers * len(batches)), numbers, sources, support.nodes.inputs)
 
 
 def inside(support: Support, split: str) -> Queries:
@@ -174,7 +174,7 @@ def _graph(support: Support) -> SparseGraph:
     return support.graph
 
 
-def _heard(support: Support, queries: Nodes, builder: GraphBuilder) -> SparseGraph:
+def _sources(support: Support, queries: Nodes, builder: GraphBuilder) -> SparseGraph:
     layouts = () if queries.layout is None else (queries.layout, support.nodes.layout)
     found = builder.connect_queries(queries.x, support.x, *layouts)
     return require_graph(builder, "connect_queries", found, len(queries.x), len(support.x))

@@ -12,23 +12,23 @@ from ...triton_kernels.sparse.sparse_graph import from_pairs
 
 
 def stacked(
-    support: SparseGraph, heard: SparseGraph, inner: SparseGraph | None, heard_back: bool = False
+    support: SparseGraph, sources: SparseGraph, inner: SparseGraph | None, both_ways: bool = False
 ) -> SparseGraph:
     """One graph [S + Q, S + Q]: the support's [S, S], what queries hear of it [Q, S], edges among queries [Q, Q].
 
-    With ``heard_back`` the support hears the queries that hear it, too.
+    With ``both_ways`` the support hears the queries that hear it, too.
     """
-    if inner is None and not heard_back:
-        return attach(support, heard)
+    if inner is None and not both_ways:
+        return attach(support, sources)
     first = support.num_nodes
-    blocks = [(support, 0, 0), (heard, first, 0)] + ([(inner, first, first)] if inner is not None else [])
+    blocks = [(support, 0, 0), (sources, first, 0)] + ([(inner, first, first)] if inner is not None else [])
     row = [graph.row + down for graph, down, _ in blocks]
     col = [graph.col + right for graph, _, right in blocks]
     weight = [graph.edge_weight for graph, _, _ in blocks]
-    if heard_back:
-        row, col, weight = [*row, heard.col], [*col, heard.row + first], [*weight, heard.edge_weight]
+    if both_ways:
+        row, col, weight = [*row, sources.col], [*col, sources.row + first], [*weight, sources.edge_weight]
     binary = all(graph.weight is None for graph, _, _ in blocks)
-    size = first + heard.num_rows
+    size = first + sources.num_rows
     return from_pairs(torch.cat(row), torch.cat(col), None if binary else torch.cat(weight), size, size)
 
 

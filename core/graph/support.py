@@ -23,7 +23,7 @@ class Support:
     #: int64 [items]; -1 for an unlabelled one.
     targets: Tensor
     #: What the graph's relative settings came to; ``None`` where there are none.
-    settled: GraphSpec | None = None
+    resolved: GraphSpec | None = None
     #: With policy ``transductive``: split to its first item and the one after its last.
     splits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import AdapterSpec, PairTaskSpec
 from ..roles.task import PairTask, Task, figures_of
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..training.devices import own_randomness
@@ -27,12 +27,12 @@ from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import LayerLearner, Targeted, fitting
-from .model import LayeredModel, build_layered
+from .model import LayerModel, build_layer_model
 from .open_towers import OpenTowers, open_towers, shared_modalities
 from .pair_learner import PairLearner
 from .pairs import Pairs
 from .passes import Passes
-from .plan import silence
+from .plan import unheard_partner_warning
 from .preprocessed import Reader
 from .read_outs import ReadOuts, all_logits
 
@@ -40,7 +40,7 @@ Items = Sequence[Item]
 
 
 @dataclass(frozen=True)
-class Opened(Prepared):
+class LayerInputs(Prepared):
     """A data set, read, with the towers that its items go through."""
 
     towers: OpenTowers
@@ -51,41 +51,41 @@ class Opened(Prepared):
 class LayerOutcome(Outcome):
     """With the towers' model."""
 
-    model: LayeredModel
+    model: LayerModel
 
 
-class LayerEngine(Engine[Opened, LayerOutcome]):
+class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     """Trains through the towers. Where nothing inside them is trained, they run once an item."""
 
-    def __init__(self, around: Surroundings) -> None:
-        super().__init__(around)
-        self._prepared: dict[str, Opened] = {}
+    def __init__(self, context: RunContext) -> None:
+        super().__init__(context)
+        self._prepared: dict[str, LayerInputs] = {}
         self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
 
-    def prepare(self, spec: PipelineSpec) -> Opened:
+    def prepare(self, spec: PipelineSpec) -> LayerInputs:
         """The items read and preprocessed, the towers loaded."""
         key = preparation_key(spec, [spec.task.type, spec.task.needs])
         if key not in self._prepared:
             self._prepared[key] = self._prepare(spec, key)
         return self._prepared[key]
 
-    def _prepare(self, spec: PipelineSpec, key: str) -> Opened:
-        around = self.around
-        content, used, left_out = listed(spec, around)
-        encoder = EncoderStage(spec.encoder, around.catalogue, around.store, lambda: around.device)
-        captioner = captioner_of(spec, around)
+    def _prepare(self, spec: PipelineSpec, key: str) -> LayerInputs:
+        context = self.context
+        content, used, left_out = listed(spec, context)
+        encoder = EncoderStage(spec.encoder, context.catalogue, context.store, lambda: context.device)
+        captioner = captioner_of(spec, context)
         if captioner is not None:
-            used = described(captioner, encoder, used, left_out, around)
-        modalities = shared_modalities(used, encoder, spec.task, around)
-        with around.stage("read"):
+            used = described(captioner, encoder, used, left_out, context)
+        modalities = shared_modalities(used, encoder, spec.task, context)
+        with context.stage("read"):
             towers = open_towers(encoder.open, modalities)
             reader = Reader(towers.encoders)
-            _, used = left_out.tolerate(lambda splits: reader.read_all(splits, around.tell), used)
-        prompts = prompts_of(spec, encoder, content, around)
-        content = readable(content, left_out, spec, around)
-        return Opened(content, used, prompts, encoder, key, None, tuple(left_out.items), towers, reader)
+            _, used = left_out.tolerate(lambda splits: reader.read_all(splits, context.tell), used)
+        prompts = prompts_of(spec, encoder, content, context)
+        content = readable(content, left_out, spec, context)
+        return LayerInputs(content, used, prompts, encoder, key, None, tuple(left_out.items), towers, reader)
 
-    def train(self, trial: Trial[Opened, LayerOutcome], seed: int, hear: Hear) -> LayerOutcome:
+    def train(self, trial: Trial[LayerInputs, LayerOutcome], seed: int, hear: Hear) -> LayerOutcome:
         """On the labelled items of the seed's sample."""
         spec, prepared = trial.spec, trial.prepared
         items = sample_shots(prepared.splits["train"], spec.dataset.shots, seed)
@@ -93,19 +93,19 @@ class LayerEngine(Engine[Opened, LayerOutcome]):
             raise DataError("no item of split train is labelled")
         select_on = spec.evaluation.select_on
         selecting = prepared.splits[select_on] if select_on != "none" else None
-        with self.around.stage("train"), own_randomness(self.around.device):
+        with self.context.stage("train"), own_randomness(self.context.device):
             torch.manual_seed(seed)
             model = self.model(spec, prepared, len(items[0].views()))
             if spec.trainer.start_from:
                 start_from(model, Path(spec.trainer.start_from))
             learner = self._learner(spec, prepared, model, items, selecting)
-            trained = train(spec, self.around.catalogue, learner, seed, hear)
+            trained = train(spec, self.context.catalogue, learner, seed, hear)
         return LayerOutcome(trained, tuple(item.id for item in items), model)
 
     def _learner(
-        self, spec: PipelineSpec, prepared: Opened, model: LayeredModel, items: Items, selecting: Items | None
+        self, spec: PipelineSpec, prepared: LayerInputs, model: LayerModel, items: Items, selecting: Items | None
     ) -> LayerLearner:
-        task: Task = build(self.around.catalogue, spec.task)
+        task: Task = build(self.context.catalogue, spec.task)
         size = spec.encoder.batch_size
         if isinstance(task, PairTask):
             pairs = self._pairs(spec, prepared, task, items)
@@ -115,21 +115,21 @@ class LayerEngine(Engine[Opened, LayerOutcome]):
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
 
-    def _pairs(self, spec: PipelineSpec, prepared: Opened, task: PairTask, items: Items) -> Pairs:
+    def _pairs(self, spec: PipelineSpec, prepared: LayerInputs, task: PairTask, items: Items) -> Pairs:
         assert isinstance(spec.task, PairTaskSpec)
         return Pairs(spec.task, task, Passes(items, prepared.towers, prepared.reader))
 
-    def model(self, spec: PipelineSpec, prepared: Opened, passes: int) -> LayeredModel:
+    def model(self, spec: PipelineSpec, prepared: LayerInputs, passes: int) -> LayerModel:
         """A fresh model for a spec."""
         classes = len(prepared.content.class_names)
-        return build_layered(spec, self.around.catalogue, prepared.towers, classes, passes, prepared.prompts)
+        return build_layer_model(spec, self.context.catalogue, prepared.towers, classes, passes, prepared.prompts)
 
-    def score(self, trial: Trial[Opened, LayerOutcome], index: int, split: str) -> SplitScore:
+    def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""
         spec, prepared, model = trial.spec, trial.prepared, trial.outcomes[index].model
-        task: Task = build(self.around.catalogue, spec.task)
+        task: Task = build(self.context.catalogue, spec.task)
         items, size = prepared.splits[split], spec.encoder.batch_size
-        with self.around.stage("evaluate"):
+        with self.context.stage("evaluate"):
             if isinstance(task, PairTask):
                 scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
                 return SplitScore(figures_of(task, scored.scores, scored.relevant))
@@ -139,14 +139,14 @@ class LayerEngine(Engine[Opened, LayerOutcome]):
             figures = figures_of(task, said.logits, fitting(held_out.targets, said.logits))
             return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()})
 
-    def _targeted(self, prepared: Opened, task: Task, items: Items) -> Targeted:
-        targets = task.targets(items, len(prepared.content.class_names)).to(self.around.device)
+    def _targeted(self, prepared: LayerInputs, task: Task, items: Items) -> Targeted:
+        targets = task.targets(items, len(prepared.content.class_names)).to(self.context.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 
-    def _read_outs(self, spec: PipelineSpec, prepared: Opened) -> Any:
+    def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Any:
         """Read-outs of a model: those of frozen towers are the same for every trial and seed."""
 
-        def of(model: LayeredModel, passes: Passes) -> ReadOuts:
+        def of(model: LayerModel, passes: Passes) -> ReadOuts:
             if model.inside:
                 return ReadOuts(model, passes, spec.encoder.batch_size)
             key = (prepared.key, tuple(item.id for item in passes.items))
@@ -156,29 +156,29 @@ class LayerEngine(Engine[Opened, LayerOutcome]):
 
         return of
 
-    def conditions(self, trial: Trial[Opened, LayerOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
+    def conditions(self, trial: Trial[LayerInputs, LayerOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
         """The towers, and how large the adapter is beside them."""
         usage = [dict(one.usage) for one in scores if one.usage is not None]
         facts = adapter_facts(trial.outcomes[0].model, trial.spec.adapter) | {"usage": usage}
-        if silent := silence(trial.spec):
+        if silent := unheard_partner_warning(trial.spec):
             facts["warning"] = silent
         return {
             "inductive": "attach",
             "inductive_note": "no graph: every item stands alone",
-            "nodes": "towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.towers),
+            "nodes": "towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.frozen),
             "pool": "none: no graph",
             "graph": None,
             "adapter": facts,
         }
 
-    def tensors(self, trial: Trial[Opened, LayerOutcome], index: int) -> dict[str, dict[str, Tensor]]:
+    def tensors(self, trial: Trial[LayerInputs, LayerOutcome], index: int) -> dict[str, dict[str, Tensor]]:
         """The class vectors, where the head compares with them."""
         spec, prompts = trial.spec, trial.prepared.prompts
         if prompts is None or spec.task.head is None or not spec.task.head.uses_prompts():
             return {}
         return {"support": {"class_vectors": prompts.vectors}}
 
-    def facts(self, trial: Trial[Opened, LayerOutcome], index: int) -> dict[str, Any]:
+    def facts(self, trial: Trial[LayerInputs, LayerOutcome], index: int) -> dict[str, Any]:
         """The towers and where in them the adapter sits."""
         prepared, grafted = trial.prepared, trial.outcomes[index].model.grafted
         return {
@@ -189,18 +189,18 @@ class LayerEngine(Engine[Opened, LayerOutcome]):
         }
 
 
-def adapter_facts(model: LayeredModel, spec: AdapterSpec) -> dict[str, Any]:
+def adapter_facts(model: LayerModel, spec: AdapterSpec) -> dict[str, Any]:
     """Parameters, their share of those of the towers that run, the spec with a budget turned into sizes, and what the
     experts of each stream are called."""
     frozen = model.grafted.frozen_parameters()
     parameters = sum(parameter.numel() for parameter in model.adapter.parameters())
-    settled = model.grafted.spec(model.grafted.active) if model.grafted.active else spec
-    streams = [stream for one in model.towers.towers for stream in one.tower.streams]
+    resolved = model.grafted.spec(model.grafted.active) if model.grafted.active else spec
+    streams = [stream for one in model.towers.frozen for stream in one.tower.streams]
     mixes = isinstance(model.adapter, LayerAdapter)
     return {
         "type": spec.type,
         "parameters": parameters,
         "share_of_frozen": parameters / frozen,
-        "spec": settled.model_dump(mode="json"),
+        "spec": resolved.model_dump(mode="json"),
         "experts": {stream: list(model.adapter.experts(stream)) for stream in streams} if mixes else {},  # type: ignore[operator]
     }

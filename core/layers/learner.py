@@ -15,7 +15,7 @@ from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 from ..roles.task import Task, losses_of, ranked
 from ..training.learner import Learner
-from .model import LayeredModel
+from .model import LayerModel
 from .passes import Passes
 from .read_outs import ReadOuts, all_logits, batches
 
@@ -36,19 +36,19 @@ class LayerLearner(Learner):
 
     def __init__(
         self,
-        model: LayeredModel,
+        model: LayerModel,
         task: Task,
         labelled: Targeted,
         selection: Targeted | None,
         batch: int,
-        read_outs: Callable[[LayeredModel, Passes], ReadOuts],
+        read_outs: Callable[[LayerModel, Passes], ReadOuts],
     ) -> None:
-        self.model: LayeredModel = model
+        self.model: LayerModel = model
         self.items = len(labelled.passes)
         self._task, self._labelled, self._selection, self._batch = task, labelled, selection, batch
         self._read_outs = read_outs
         self._source = read_outs(model, labelled.passes)
-        self._heard: dict[str, Tensor] = {}
+        self._usage_sums: dict[str, Tensor] = {}
 
     def fit(self) -> None:
         """The head sees the read-outs of all labelled items, adapted as they are at the start."""
@@ -56,30 +56,32 @@ class LayerLearner(Learner):
         if head is None or type(head).fit is Head.fit:
             return
         with torch.no_grad():
-            parts = [self._heard_by_head(rows) for rows in batches(self.items, self._batch)]
+            parts = [self._head_inputs(rows) for rows in batches(self.items, self._batch)]
             head.fit(torch.cat(parts), self._labelled.targets)
 
-    def _heard_by_head(self, rows: Sequence[int]) -> Tensor:
-        heard, counts = self._source.of(rows)
-        return self.model.joined(heard.vectors, counts)
+    def _head_inputs(self, rows: Sequence[int]) -> Tensor:
+        read_out, counts = self._source.of(rows)
+        return self.model.joined(read_out.vectors, counts)
 
     def loss(self, rows: Tensor) -> Tensor:
         """The task's mean loss and the adapter's own."""
-        heard, counts = self._source.of(rows.tolist())
-        self._note(heard.usage, len(rows))
-        logits = self.model.logits(heard.vectors, counts)
+        read_out, counts = self._source.of(rows.tolist())
+        self._note(read_out.usage, len(rows))
+        logits = self.model.logits(read_out.vectors, counts)
         targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
-        return losses_of(self._task, logits, fitting(targets, logits)).mean() + heard.auxiliary
+        return losses_of(self._task, logits, fitting(targets, logits)).mean() + read_out.auxiliary
 
     def usage(self) -> Mapping[str, tuple[float, ...]]:
         """Shares sum to one where experts are mixed."""
-        found = {name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._heard.items()}
-        self._heard = {}
+        found = {
+            name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._usage_sums.items()
+        }
+        self._usage_sums = {}
         return found
 
     def _note(self, usage: Mapping[str, Tensor], count: int) -> None:
         for name, shares in usage.items():
-            self._heard[name] = self._heard.get(name, torch.zeros_like(shares)) + shares * count
+            self._usage_sums[name] = self._usage_sums.get(name, torch.zeros_like(shares)) + shares * count
 
     def rank(self) -> tuple[float, float] | None:
         """Of the selection split, batch by batch."""

@@ -23,13 +23,13 @@ from ..training.learner import TrainableModel
 from .open_towers import OpenTowers
 from .passes import Inputs
 
-Views = Literal["one", "each", "joined", "pairs"]
+PassesAre = Literal["one", "each", "joined", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReadOut:
     """What the towers gave of a batch."""
 
     #: Tower to its read-outs [V, width], unit rows.
@@ -40,17 +40,17 @@ class Heard:
     usage: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class LayeredModel(TrainableModel):
+class LayerModel(TrainableModel):
     """Logits of items that go through towers, which are used, not owned; trained are ``adapter.*`` and ``head.*``."""
 
     def __init__(
-        self, towers: OpenTowers, grafted: GraftedTowers, adapter: nn.Module, head: Head | None, views: Views
+        self, towers: OpenTowers, grafted: GraftedTowers, adapter: nn.Module, head: Head | None, passes_are: PassesAre
     ) -> None:
         super().__init__()
         self.adapter, self.head = adapter, head
         #: Whether the adapter sits inside the towers, so that they must run again after each step.
         self.inside = grafted.active is not None
-        self.towers, self._views = towers, views
+        self.towers, self._passes_are = towers, passes_are
         self._grafted = (grafted,)  # not a submodule: it would bring the towers' device moves and a second name
 
     @property
@@ -58,30 +58,30 @@ class LayeredModel(TrainableModel):
         """The towers with the adapter in them."""
         return self._grafted[0]
 
-    def run(self, inputs: Inputs) -> Heard:
+    def run(self, inputs: Inputs) -> ReadOut:
         """Let the towers run that have inputs."""
         out = self.grafted(inputs)
         vectors = {
             frozen.tower.name: normalize(frozen.read_out(out.outputs[frozen.tower.name], given).float(), dim=-1)
-            for frozen in self.towers.towers
+            for frozen in self.towers.frozen
             if (given := inputs.get(frozen.tower.name)) is not None
         }
-        return Heard(vectors, out.auxiliary_loss(), out.usage)
+        return ReadOut(vectors, out.auxiliary_loss(), out.usage)
 
     def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros
         after an item's last pass)."""
         assert self.head is not None, "a task of pairs scores read-outs, not logits"
         logits = logits_of(self.head, self.joined(vectors, counts))
-        if self._views != "each":
+        if self._passes_are != "each":
             return logits
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
 
     def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """What the head is given: read-outs side by side, [V, width], or of joined passes [N, passes * width]."""
-        joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.towers], dim=-1)
+        joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.frozen], dim=-1)
         joined = joined / math.sqrt(len(vectors))
-        if self._views == "joined":
+        if self._passes_are == "joined":
             joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
         return joined if self.inside else self.adapter(joined)
 
@@ -93,28 +93,28 @@ class LayeredModel(TrainableModel):
         return normalize(self.adapter(images), dim=-1), normalize(self.adapter(texts), dim=-1)
 
 
-def item_width(towers: OpenTowers, views: Views, passes: int) -> int:
+def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:
     """Width of what the head gets of an item, or of a pass where each is predicted."""
-    return towers.width * (passes if views == "joined" else 1)
+    return towers.width * (passes if passes_are == "joined" else 1)
 
 
-def build_layered(
+def build_layer_model(
     spec: PipelineSpec,
     catalogue: Catalogue,
     towers: OpenTowers,
     classes: int,
     passes: int,
     prompts: ClassPrompts | None,
-) -> LayeredModel:
+) -> LayerModel:
     """Adapter and head for those towers; initial weights follow torch's global seed.
 
     ``passes``: of an item, where they are read out side by side. Raises ``TowerError`` where the adapter does not fit,
     ``DataError`` where class vectors or pairs have other widths than the read-outs.
     """
-    views = spec.task.views
-    grafted = GraftedTowers([frozen.tower for frozen in towers.towers])
-    width = item_width(towers, views, passes)
-    if views == "pairs":
+    passes_are = spec.task.passes_are
+    grafted = GraftedTowers([frozen.tower for frozen in towers.frozen])
+    width = item_width(towers, passes_are, passes)
+    if passes_are == "pairs":
         width = _pair_width(towers)
     if spec.adapter.level == "layers":
         grafted.add_adapter(NAME, spec.adapter, builder(catalogue))  # type: ignore[arg-type]
@@ -122,8 +122,8 @@ def build_layered(
     else:
         on_features: Adapter = build(catalogue, spec.adapter, width)
         adapter, width = on_features, on_features.output_width
-    head = _head(spec, catalogue, width, classes, prompts) if views != "pairs" else None
-    return LayeredModel(towers, grafted, adapter, head, views).to(towers.towers[0].device)
+    head = _head(spec, catalogue, width, classes, prompts) if passes_are != "pairs" else None
+    return LayerModel(towers, grafted, adapter, head, passes_are).to(towers.frozen[0].device)
 
 
 def _head(spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, prompts: ClassPrompts | None) -> Head:
@@ -140,7 +140,7 @@ def _head(spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, pr
 
 
 def _pair_width(towers: OpenTowers) -> int:
-    widths = {frozen.tower.name: frozen.width for frozen in towers.towers}
+    widths = {frozen.tower.name: frozen.width for frozen in towers.frozen}
     if widths.keys() != {"image", "text"}:
         raise DataError(
             "a task of pairs compares the vectors of two towers, one of images and one of texts; the encoder has "

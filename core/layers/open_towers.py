@@ -9,7 +9,7 @@ from ..data.items import DataError
 from ..events import Note
 from ..roles.encoder import Encoder
 from ..roles.specs import TaskSpec
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..stages.unreadable import Splits
 from ..towers.frozen_tower import FrozenTower
@@ -22,14 +22,14 @@ class OpenTowers:
     #: What goes through them, in a fixed order.
     modalities: tuple[str, ...]
     #: Each with its streams among ``modalities``.
-    towers: tuple[FrozenTower, ...]
+    frozen: tuple[FrozenTower, ...]
     #: Modality to the encoder that preprocesses it.
     encoders: Mapping[str, Encoder]
 
     @property
     def width(self) -> int:
         """Of all read-outs side by side."""
-        return sum(tower.width for tower in self.towers)
+        return sum(tower.width for tower in self.frozen)
 
 
 def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str]) -> OpenTowers:
@@ -54,7 +54,7 @@ def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str])
     return OpenTowers(tuple(modalities), tuple(towers), encoders)
 
 
-def shared_modalities(splits: Splits, stage: EncoderStage, task: TaskSpec, around: Surroundings) -> tuple[str, ...]:
+def shared_modalities(splits: Splits, stage: EncoderStage, task: TaskSpec, context: RunContext) -> tuple[str, ...]:
     """What every pass of every item has and the encoder takes.
 
     Raises ``DataError`` for an item that lacks what the task needs, or what the other items have.
@@ -78,7 +78,7 @@ def shared_modalities(splits: Splits, stage: EncoderStage, task: TaskSpec, aroun
                 f"task `{task.type}` needs {needed[0]}, and the encoder has no tower for it; take "
                 f'{{"type": "dual", "{needed[0]}": {{...}}, ...}}'
             )
-        around.tell(Note(f"the encoder has no tower for {', '.join(unheard)}: it is not used"))
+        context.tell(Note(f"the encoder has no tower for {', '.join(unheard)}: it is not used"))
     if not used:
         raise DataError(f"the items have {', '.join(given)}, and the encoder has no tower for any of it")
     return used

@@ -7,20 +7,18 @@ from torch import Tensor
 
 from ..roles.task import PairTask, losses_of, ranked
 from .learner import LayerLearner
-from .model import LayeredModel
+from .model import LayerModel
 from .pairs import Pairs
 
 
 class PairLearner(LayerLearner):
     """Learns which texts belong to which images."""
 
-    def __init__(
-        self, model: LayeredModel, task: PairTask, labelled: Pairs, selection: Pairs | None, batch: int
-    ) -> None:
+    def __init__(self, model: LayerModel, task: PairTask, labelled: Pairs, selection: Pairs | None, batch: int) -> None:
         self.model = model
         self.items = len(labelled.passes)
         self._task, self._batch = task, batch
-        self._pairs, self._held_out, self._heard = labelled, selection, {}
+        self._pairs, self._held_out, self._usage_sums = labelled, selection, {}
 
     def fit(self) -> None:
         """There is no head."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask
-from .model import LayeredModel
+from .model import LayerModel
 from .passes import Inputs, Passes
 
 #: Image-text pairs that go through the towers at once when nothing is trained.
@@ -34,15 +34,15 @@ class Pairs:
     def __init__(self, spec: PairTaskSpec, task: PairTask, passes: Passes) -> None:
         self.spec, self._task, self.passes = spec, task, passes
 
-    def apart(self, model: LayeredModel, rows: Sequence[int]) -> Scored:
+    def apart(self, model: LayerModel, rows: Sequence[int]) -> Scored:
         """Each image and each text alone: an expert that needs a partner is silent."""
         firsts, relevant = self._images_of(rows)
         images, texts = self._alone("image", firsts), self._alone("text", rows)
-        heard = [model.run({"image": images, "text": None}), model.run({"image": None, "text": texts})]
-        vectors = model.similarity({"image": heard[0].vectors["image"], "text": heard[1].vectors["text"]})
-        return Scored(self.spec.scale * vectors[0] @ vectors[1].T, relevant, heard[0].auxiliary + heard[1].auxiliary)
+        out = [model.run({"image": images, "text": None}), model.run({"image": None, "text": texts})]
+        vectors = model.similarity({"image": out[0].vectors["image"], "text": out[1].vectors["text"]})
+        return Scored(self.spec.scale * vectors[0] @ vectors[1].T, relevant, out[0].auxiliary + out[1].auxiliary)
 
-    def together(self, model: LayeredModel, rows: Sequence[int]) -> Scored:
+    def together(self, model: LayerModel, rows: Sequence[int]) -> Scored:
         """Every pair of these rows at once: the score is the cosine of the two read-outs of that very pair."""
         firsts, relevant = self._images_of(rows)
         inputs = {"image": self._alone("image", firsts), "text": self._alone("text", rows)}
@@ -51,7 +51,7 @@ class Pairs:
         return Scored(scores.view(relevant.shape), relevant, auxiliary)
 
     @torch.no_grad()
-    def all_scores(self, model: LayeredModel, batch: int) -> Scored:
+    def all_scores(self, model: LayerModel, batch: int) -> Scored:
         """Of all items. ``joint``: the ``rerank`` best of each image and each text apart are scored as pairs, and stand
         before all others."""
         rows = range(len(self.passes))
@@ -73,15 +73,15 @@ class Pairs:
             ranked[part[:, 0], part[:, 1]] = self._joint(model, inputs, torch.stack([image_of, text_of], dim=-1))[0]
         return Scored(ranked, relevant)
 
-    def _joint(self, model: LayeredModel, inputs: Inputs, which: Tensor) -> tuple[Tensor, Tensor | float]:
+    def _joint(self, model: LayerModel, inputs: Inputs, which: Tensor) -> tuple[Tensor, Tensor | float]:
         """Scores of pairs of (row of the images, row of the texts), int64 [P, 2]."""
         chosen = {
             name: {key: value[which[:, column]] for key, value in (inputs[name] or {}).items()}
             for column, name in enumerate(("image", "text"))
         }
-        heard = model.run(chosen)
-        images, texts = model.similarity(heard.vectors)
-        return self.spec.scale * (images * texts).sum(dim=-1), heard.auxiliary
+        outputs = model.run(chosen)
+        images, texts = model.similarity(outputs.vectors)
+        return self.spec.scale * (images * texts).sum(dim=-1), outputs.auxiliary
 
     def _images_of(self, rows: Sequence[int]) -> tuple[list[int], Tensor]:
         """A row for each image among these, and which of them are whose: bool [I, T]."""
@@ -89,14 +89,14 @@ class Pairs:
         firsts: dict[int, int] = {}
         for row, image in zip(rows, self._task.targets(items, 0).tolist(), strict=True):
             firsts.setdefault(image, row)
-        device = self.passes.towers.towers[0].device
+        device = self.passes.towers.frozen[0].device
         return list(firsts.values()), self._task.relevance(items).to(device)
 
     def _alone(self, modality: str, rows: Sequence[int]) -> dict[str, Tensor]:
-        tower = next(one for one in self.passes.towers.towers if one.tower.name == modality)
+        tower = next(one for one in self.passes.towers.frozen if one.tower.name == modality)
         return self.passes.inputs(tower, [self.passes.items[row].views()[0] for row in rows])
 
-    def _all_alone(self, model: LayeredModel, modality: str, rows: Sequence[int], batch: int) -> Tensor:
+    def _all_alone(self, model: LayerModel, modality: str, rows: Sequence[int], batch: int) -> Tensor:
         other = "text" if modality == "image" else "image"
         parts: Iterator[Tensor] = (
             model.run({modality: self._alone(modality, rows[start : start + batch]), other: None}).vectors[modality]

@@ -39,7 +39,7 @@ class Passes:
         """Those items with all their passes."""
         views = [self.items[row].views() for row in rows]
         flat = [view for one in views for view in one]
-        return Batch({t.tower.name: self.inputs(t, flat) for t in self.towers.towers}, tuple(map(len, views)))
+        return Batch({t.tower.name: self.inputs(t, flat) for t in self.towers.frozen}, tuple(map(len, views)))
 
     def inputs(self, tower: FrozenTower, views: Sequence[Mapping[str, Media]]) -> dict[str, Tensor]:
         """What one tower takes of those passes."""

@@ -13,7 +13,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..stages.describe import CaptionerStage
 from ..stages.stage_plan import StagePlan, type_of
 
-SILENT = (
+UNHEARD_PARTNER = (
     "the adapter is silent: it reads a partner, and images and texts pass the towers apart, so nothing is trained; "
     'set "joint": true in the task, or give the adapter something that needs no partner (an expert `unimodal`)'
 )
@@ -28,17 +28,17 @@ def stages(
     captioner: CaptionerStage | None,
 ) -> list[StagePlan]:
     """What is to be read, by which towers, with what in them; nothing of it is stored."""
-    heard = modalities_heard(spec, content)
-    towers = towers_heard(spec, heard)
-    contents = {view[kind].digest for item in items for view in item.views() for kind in heard if kind in view}
+    modalities = tower_modalities(spec, content)
+    towers = used_towers(spec, modalities)
+    contents = {view[kind].digest for item in items for view in item.views() for kind in modalities if kind in view}
     graft = graft_of(spec, towers)
-    plans = [StagePlan("read", f"{', '.join(heard)}: {len(contents):,} contents, not stored")]
-    plans.append(StagePlan("towers", f"{type_of(spec.encoder)}: {towers_in_words(towers, heard)}"))
+    plans = [StagePlan("read", f"{', '.join(modalities)}: {len(contents):,} contents, not stored")]
+    plans.append(StagePlan("towers", f"{type_of(spec.encoder)}: {towers_in_words(towers, modalities)}"))
     plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
-    return plans + [StagePlan("graft", line) for line in filter(None, [silence(spec)])]
+    return plans + [StagePlan("graft", line) for line in filter(None, [unheard_partner_warning(spec)])]
 
 
-def modalities_heard(spec: PipelineSpec, content: DatasetContent) -> tuple[str, ...]:
+def tower_modalities(spec: PipelineSpec, content: DatasetContent) -> tuple[str, ...]:
     """What goes through the towers: what the items have and the encoder takes."""
     item = next((item for items in content.splits.values() for item in items), None)
     given = list(item.views()[0]) if item else []
@@ -48,12 +48,12 @@ def modalities_heard(spec: PipelineSpec, content: DatasetContent) -> tuple[str, 
     return tuple(one for one in dict.fromkeys([*spec.task.needs, *given]) if can is None or one in can)
 
 
-def towers_heard(spec: PipelineSpec, heard: tuple[str, ...]) -> tuple[TowerShape, ...] | None:
+def used_towers(spec: PipelineSpec, modalities: tuple[str, ...]) -> tuple[TowerShape, ...] | None:
     """The towers of those modalities; ``None`` where only loading tells."""
     shapes = spec.encoder.tower_shapes()
     if shapes is None:
         return None
-    return tuple(shape for shape in shapes if set(shape.modalities) <= set(heard))
+    return tuple(shape for shape in shapes if set(shape.modalities) <= set(modalities))
 
 
 def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> GraftPlan | None:
@@ -65,21 +65,25 @@ def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> Graft
     return plan_graft(spec.adapter, towers, frozen)
 
 
-def silence(spec: PipelineSpec) -> str | None:
+def unheard_partner_warning(spec: PipelineSpec) -> str | None:
     """What to say of an adapter that never meets the partner that it needs."""
     apart = isinstance(spec.task, PairTaskSpec) and not spec.task.joint
-    return SILENT if apart and isinstance(spec.adapter, LayerAdapterSpec) and spec.adapter.needs_partner() else None
+    return (
+        UNHEARD_PARTNER
+        if apart and isinstance(spec.adapter, LayerAdapterSpec) and spec.adapter.needs_partner()
+        else None
+    )
 
 
 def trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) -> int | None:
     """Parameters of adapter and head, where they can be told."""
-    towers = towers_heard(spec, modalities_heard(spec, content))
+    towers = used_towers(spec, tower_modalities(spec, content))
     if towers is None:
         return None
     width = sum(shape.read_out for shape in towers)
-    if spec.task.views == "joined":
+    if spec.task.passes_are == "joined":
         width *= len(items[0].views())
-    if spec.task.views == "pairs":
+    if spec.task.passes_are == "pairs":
         width = towers[0].read_out if towers else 0
     graft = graft_of(spec, towers)
     inside = spec.adapter.level == "layers"
@@ -88,8 +92,8 @@ def trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) ->
     return None if adapter is None or head is None else adapter + head
 
 
-def towers_in_words(towers: tuple[TowerShape, ...] | None, heard: tuple[str, ...]) -> str:
+def towers_in_words(towers: tuple[TowerShape, ...] | None, modalities: tuple[str, ...]) -> str:
     """Each tower with its modalities, depth and width."""
     if towers is None:
-        return ", ".join(heard)
+        return ", ".join(modalities)
     return ", ".join(f"{'+'.join(one.modalities)} ({one.depth} blocks, width {one.width})" for one in towers)

@@ -20,7 +20,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.run_folder import read_json_file
 from ..storage.tensors import read_tensors
-from .model import LayeredModel, build_layered
+from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
 from .passes import Passes
 from .preprocessed import Reader
@@ -31,10 +31,10 @@ Contents = Sequence[Any]
 WORDS = {"image": "images", "text": "texts", "audio": "sounds"}
 
 
-class LayeredPredictor:
+class LayerPredictor:
     """A trained pipeline; made by ``load``."""
 
-    def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayeredModel, passes: int) -> None:
+    def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayerModel, passes: int) -> None:
         self.spec, self.class_names, self.passes = spec, class_names, passes
         self._model = model
 
@@ -79,8 +79,8 @@ class LayeredPredictor:
         items = self._items({"image": images, "text": texts, "audio": sounds})
         passes = Passes(items, self._model.towers, self._reader())
         source = ReadOuts(self._model, passes, self.spec.encoder.batch_size)
-        heard, _ = source.of(range(len(items)))
-        return {name: vectors.float().cpu() for name, vectors in heard.vectors.items()}
+        read_out, _ = source.of(range(len(items)))
+        return {name: vectors.float().cpu() for name, vectors in read_out.vectors.items()}
 
     @torch.no_grad()
     def similarity(self, images: Contents, texts: Contents) -> Tensor:
@@ -89,7 +89,7 @@ class LayeredPredictor:
         for modality, contents in (("image", images), ("text", texts)):
             items = self._items({modality: contents}, (modality,))
             passes = Passes(items, self._model.towers, self._reader())
-            tower = next(one for one in self._model.towers.towers if one.tower.name == modality)
+            tower = next(one for one in self._model.towers.frozen if one.tower.name == modality)
             inputs = passes.inputs(tower, [item.modalities for item in items])
             vectors |= self._model.run({modality: inputs}).vectors
         one, other = self._model.similarity(vectors)
@@ -120,9 +120,9 @@ class LayeredPredictor:
         if len(lengths) > 1:
             raise DataError(f"item {name}: its modalities have {' and '.join(map(str, sorted(lengths)))} passes")
         passes = lengths.pop() if lengths else 0
-        if self.spec.task.views == "joined" and passes != self.passes:
+        if self.spec.task.passes_are == "joined" and passes != self.passes:
             raise DataError(f"item {name} has {passes or 1} passes, and this pipeline reads {self.passes} together")
-        if self.spec.task.views in ("one", "pairs") and passes:
+        if self.spec.task.passes_are in ("one", "pairs") and passes:
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         views = tuple({kind: _media(kind, value[n]) for kind, value in several.items()} for n in range(passes))
         return Item(name, shared, None, views)
@@ -140,7 +140,7 @@ def _media(modality: str, content: Any) -> Media:
     return Media(hashlib.sha256(str(id(content)).encode()).hexdigest(), modality, lambda: opened)
 
 
-def load_layered(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayeredPredictor:
+def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayerPredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     encoder = build_encoder(catalogue, spec.encoder, place)
@@ -149,6 +149,6 @@ def load_layered(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: 
     stored = folder / "support.safetensors"
     prompts = class_prompts_in(read_tensors(stored), "class_vectors", facts) if stored.exists() else None
     class_names = tuple(facts["class_names"])
-    model = build_layered(spec, catalogue, towers, len(class_names), facts["passes"], prompts)
+    model = build_layer_model(spec, catalogue, towers, len(class_names), facts["passes"], prompts)
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    return LayeredPredictor(spec, class_names, model.eval(), facts["passes"])
+    return LayerPredictor(spec, class_names, model.eval(), facts["passes"])

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .model import Heard, LayeredModel
+from .model import LayerModel, ReadOut
 from .passes import Passes
 
 
 class ReadOuts:
     """What towers give of items: asked anew each time, or once where nothing inside them is trained."""
 
-    def __init__(self, model: LayeredModel, passes: Passes, batch: int) -> None:
+    def __init__(self, model: LayerModel, passes: Passes, batch: int) -> None:
         self._model, self._passes = model, passes
         self._counts = tuple(len(item.views()) for item in passes.items)
         self._stored: Mapping[str, Tensor] | None = None
@@ -25,13 +25,13 @@ class ReadOuts:
             self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         self._starts = torch.tensor([0, *self._counts]).cumsum(0)
 
-    def of(self, rows: Sequence[int]) -> tuple[Heard, tuple[int, ...]]:
+    def of(self, rows: Sequence[int]) -> tuple[ReadOut, tuple[int, ...]]:
         """Of all passes of those items, and how many each has."""
         counts = tuple(self._counts[row] for row in rows)
         if self._stored is None:
             return self._model.run(self._passes.batch(rows).inputs), counts
         which = torch.cat([torch.arange(int(self._starts[row]), int(self._starts[row + 1])) for row in rows])
-        return Heard({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
+        return ReadOut({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Answers:
 
 
 @torch.no_grad()
-def all_logits(model: LayeredModel, source: ReadOuts, count: int, batch: int) -> Answers:
+def all_logits(model: LayerModel, source: ReadOuts, count: int, batch: int) -> Answers:
     """Logits of items 0 to ``count``, without gradients."""
     parts, usage = [], dict[str, Tensor]()
     for rows in batches(count, batch):
-        heard, counts = source.of(rows)
-        parts.append(model.logits(heard.vectors, counts))
-        for name, shares in heard.usage.items():
+        read_out, counts = source.of(rows)
+        parts.append(model.logits(read_out.vectors, counts))
+        for name, shares in read_out.usage.items():
             usage[name] = usage.get(name, torch.zeros_like(shares)) + shares * (len(rows) / count)
     if parts[0].ndim == 3:  # passes: as many as the longest item has
         width = max(part.shape[1] for part in parts)

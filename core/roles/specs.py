@@ -214,7 +214,7 @@ class TaskSpec(ComponentSpec):
     needs: ClassVar[tuple[str, ...]] = ()
     #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
     #: read out side by side (`joined`). `pairs`: every image is scored with every text, logits [images, texts].
-    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
+    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
     #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
     level: ClassVar[Literal["features", "layers"]] = "features"
 
@@ -223,6 +223,13 @@ class TaskSpec(ComponentSpec):
     blend: Annotated[float, Field(ge=0)] = 0.0
     """Share of the frozen model's own opinion: logits + blend * its zero-shot logits of the item as it was before the
     adapter. Needs class prompts; choose it on validation with `search`."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
+        """A task of before says what its passes are under another name. Raises ``TypeError``."""
+        super().__pydantic_init_subclass__(**keywords)
+        if "views" in vars(cls):
+            raise TypeError(f"{cls.__name__}.views is called `passes_are` now")
 
     def uses_prompts(self) -> bool:
         """Whether a vector for each class name is needed, by the head or for the blend."""
@@ -233,7 +240,7 @@ class PairTaskSpec(TaskSpec):
     """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
 
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
+    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
     level: ClassVar[Literal["features", "layers"]] = "layers"
 
     joint: bool = False

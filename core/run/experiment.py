@@ -16,7 +16,7 @@ from ..features.engine import FeatureEngine
 from ..layers.engine import LayerEngine
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from ..training.engine import Engine
 from ..training.trial import SplitScore, Trial
 from .meter import Meter
@@ -40,7 +40,7 @@ class Experiment:
         self._hooks = hooks or Hooks(catalogue.plugins)
         self._hooks.add(self.meter, "meter")
         context = StageContext(spec.name, spec.to_json(), str(device))
-        self._around = Surroundings(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
+        self._context = RunContext(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -49,7 +49,7 @@ class Experiment:
         if level not in self._engines:
             features = level == "features"
             self._engines[level] = (
-                FeatureEngine(self._around, len(self.spec.seeds)) if features else LayerEngine(self._around)
+                FeatureEngine(self._context, len(self.spec.seeds)) if features else LayerEngine(self._context)
             )
         return self._engines[level]
 

@@ -9,7 +9,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import SpecError
 from ..features.predictor import Predictor, _assembled
-from ..layers.predictor import LayeredPredictor, load_layered
+from ..layers.predictor import LayerPredictor, load_layer_predictor
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
@@ -33,7 +33,7 @@ class PolicyWarning(UserWarning):
     """Predictions follow another inductive policy than the run's figures."""
 
 
-def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor | LayeredPredictor:
+def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor | LayerPredictor:
     """Load a finished run (its folder, or the ``adapter`` folder alone).
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
@@ -50,7 +50,7 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         if spec.level == "layers":
-            return load_layered(folder, spec, catalogue, place)
+            return load_layer_predictor(folder, spec, catalogue, place)
         return _assembled(folder, spec, catalogue, place)
 
 

@@ -27,7 +27,7 @@ from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
     from ..features.predictor import Predictor
-    from ..layers.predictor import LayeredPredictor
+    from ..layers.predictor import LayerPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Run:
     #: Where its components are looked up.
     catalogue: Catalogue = field(repr=False)
 
-    def load(self, device: str = "auto") -> Predictor | LayeredPredictor:
+    def load(self, device: str = "auto") -> Predictor | LayerPredictor:
         """The trained pipeline, ready to predict."""
         from .load import load
 

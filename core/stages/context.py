@@ -16,7 +16,7 @@ Stage = Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RunContext:
     """Of one run."""
 
     catalogue: Catalogue

@@ -14,7 +14,7 @@ from ..events import Event, Tell
 from ..roles.encoder import Encoder, EncoderFacts
 from ..roles.specs import EncoderSpec
 from ..storage.store import Vectors
-from .stored_encoder import TOKENS, VECTORS, EncoderTower
+from .stored_encoder import TOKENS, VECTORS, StoredEncoder
 
 if TYPE_CHECKING:
     import torch
@@ -33,19 +33,19 @@ class EncoderStage:
         self, spec: EncoderSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
     ) -> None:
         self.spec, self._catalogue, self._store, self._device = spec, catalogue, store, device
-        self._towers: list[EncoderTower] = []
-        self._used: dict[str, EncoderTower] = {}
+        self._towers: list[StoredEncoder] = []
+        self._used: dict[str, StoredEncoder] = {}
 
-    def tower(self, modality: str) -> EncoderTower:
+    def tower(self, modality: str) -> StoredEncoder:
         """What encodes that modality; modalities of one model share one."""
         spec = self.spec.tower(modality)
         found = next((tower for tower in self._towers if tower.spec == spec), None)
         if found is None:
-            found = EncoderTower(spec, self._catalogue, self._store, self._device)
+            found = StoredEncoder(spec, self._catalogue, self._store, self._device)
             self._towers.append(found)
         return found
 
-    def used(self) -> dict[str, EncoderTower]:
+    def used(self) -> dict[str, StoredEncoder]:
         """The towers of the modalities that this stage has given vectors or tokens of."""
         return dict(self._used)
 

@@ -11,7 +11,7 @@ from ..data.items import DataError, DatasetContent
 from ..events import Note
 from ..roles.head import ClassPrompts
 from ..spec.pipeline_spec import PipelineSpec
-from .context import Surroundings
+from .context import RunContext
 from .describe import CaptionerStage
 from .encode import EncoderStage
 from .list_items import list_items
@@ -43,50 +43,50 @@ def preparation_key(spec: PipelineSpec, made_of: object) -> str:
     return json.dumps([*(one and one.model_dump(mode="json") for one in sections), made_of, spec.task.uses_prompts()])
 
 
-def listed(spec: PipelineSpec, around: Surroundings) -> tuple[DatasetContent, Splits, LeftOut]:
+def listed(spec: PipelineSpec, context: RunContext) -> tuple[DatasetContent, Splits, LeftOut]:
     """The data set, the splits that the pipeline uses, and who keeps account of items that cannot be read."""
-    with around.stage("dataset"):
-        content = list_items(spec.dataset, around.catalogue, around.store, around.tell)
+    with context.stage("dataset"):
+        content = list_items(spec.dataset, context.catalogue, context.store, context.tell)
         _require_splits(content, spec)
     wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
     used: Splits = {name: content.splits[name] for name in wanted if name in content.splits}
-    return content, used, LeftOut(spec.dataset, around.tell)
+    return content, used, LeftOut(spec.dataset, context.tell)
 
 
-def captioner_of(spec: PipelineSpec, around: Surroundings) -> CaptionerStage | None:
+def captioner_of(spec: PipelineSpec, context: RunContext) -> CaptionerStage | None:
     """The captioner, where there is one."""
     if spec.captioner is None:
         return None
-    return CaptionerStage(spec.captioner, around.catalogue, around.store, lambda: around.device)
+    return CaptionerStage(spec.captioner, context.catalogue, context.store, lambda: context.device)
 
 
 def described(
-    captioner: CaptionerStage, encoder: EncoderStage, splits: Splits, left_out: LeftOut, around: Surroundings
+    captioner: CaptionerStage, encoder: EncoderStage, splits: Splits, left_out: LeftOut, context: RunContext
 ) -> Splits:
     """The items with descriptions as their texts."""
-    with around.stage("describe"):
+    with context.stage("describe"):
         items = [item for split in splits.values() for item in split]
         if encoder.spec.missing_files() and captioner.missing(items):
             _ = encoder.encoder  # one that is not on this machine: now, and not after hours of describing
-        found, _ = left_out.tolerate(lambda some: captioner.describe(some, around.tell), splits)
+        found, _ = left_out.tolerate(lambda some: captioner.describe(some, context.tell), splits)
     return found
 
 
 def prompts_of(
-    spec: PipelineSpec, encoder: EncoderStage, content: DatasetContent, around: Surroundings
+    spec: PipelineSpec, encoder: EncoderStage, content: DatasetContent, context: RunContext
 ) -> ClassPrompts | None:
     """Class vectors, where the task uses them."""
-    return encode_prompts(encoder, content.class_names, around.tell) if spec.task.uses_prompts() else None
+    return encode_prompts(encoder, content.class_names, context.tell) if spec.task.uses_prompts() else None
 
 
-def readable(content: DatasetContent, left_out: LeftOut, spec: PipelineSpec, around: Surroundings) -> DatasetContent:
+def readable(content: DatasetContent, left_out: LeftOut, spec: PipelineSpec, context: RunContext) -> DatasetContent:
     """The data set without what cannot be read; tells of classes that have fewer items than asked for."""
     content = _without(content, left_out.items)
     if shots := spec.dataset.shots:
         counts = Counter(item.target for item in content.splits["train"] if isinstance(item.target, int))
         short = [name for index, name in enumerate(content.class_names) if counts[index] < shots]
         if short:
-            around.tell(Note(f"fewer than {shots} training items, all are used: {', '.join(short[:10])}"))
+            context.tell(Note(f"fewer than {shots} training items, all are used: {', '.join(short[:10])}"))
     return content
 
 

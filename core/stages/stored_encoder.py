@@ -41,7 +41,7 @@ VECTORS = Form("", VectorShelf, vectors_of)
 TOKENS = Form(" tokens", TokenShelf, tokens_of)
 
 
-class EncoderTower:
+class StoredEncoder:
     """Encodes with one model. It is loaded only when something is not stored yet."""
 
     def __init__(

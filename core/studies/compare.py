@@ -16,7 +16,7 @@ from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.run_folder import RunFolderError, read_json_file
 from .conditions import Difference, conditions, differences, shared
-from .run_cache import RunOnce
+from .run_cache import RunCache
 from .settings import differing_settings
 
 
@@ -82,7 +82,7 @@ def compare(
     does not stop the others.
     """
     opened = [(Path(one).stem, _open(Path(one), overrides, catalogue)) for one in given]
-    once = RunOnce(catalogue, store, out / "runs")
+    once = RunCache(catalogue, store, out / "runs")
     entries: list[Entry] = []
     failures: dict[str, GraftworkError] = {}
     for stem, one in opened:

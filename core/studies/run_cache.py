@@ -34,7 +34,7 @@ class Done:
     found: bool
 
 
-class RunOnce:
+class RunCache:
     """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again."""
 
     def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:

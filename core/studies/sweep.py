@@ -17,7 +17,7 @@ from ...registry.errors import GraftworkError, Problem, SpecError
 from ..run.measured import Measured, measured
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
-from .run_cache import Done, RunOnce
+from .run_cache import Done, RunCache
 
 Grid = Mapping[str, Sequence[Any]]
 #: Paths that say how a sweep itself is run or measured.
@@ -124,7 +124,7 @@ def sweep(
     """
     chosen = grid_of(spec, grid)
     planned = points_of(spec, chosen, seeds, catalogue)
-    once = RunOnce(catalogue, store, out / "points")
+    once = RunCache(catalogue, store, out / "points")
     points = []
     for number, (values, pipeline) in enumerate(planned, start=1):
         points.append(_point(values, pipeline, once))
@@ -132,7 +132,7 @@ def sweep(
     return Sweep(spec.name, chosen, tuple(points))
 
 
-def _point(values: Mapping[str, Any], spec: PipelineSpec, once: RunOnce) -> Point:
+def _point(values: Mapping[str, Any], spec: PipelineSpec, once: RunCache) -> Point:
     try:
         done = once(spec)
         return Point(values, done, measured(done.result))

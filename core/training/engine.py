@@ -9,7 +9,7 @@ from typing import Any, Generic
 from torch import Tensor
 
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.context import Surroundings
+from ..stages.context import RunContext
 from .loop import Hear
 from .trial import P, R, SplitScore, Trial
 
@@ -17,8 +17,8 @@ from .trial import P, R, SplitScore, Trial
 class Engine(ABC, Generic[P, R]):
     """Built once a run; what trials share is prepared once."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self.around = around
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
 
     @abstractmethod
     def prepare(self, spec: PipelineSpec) -> P:

@@ -39,7 +39,7 @@ def edges_within_items(x: Tensor, layout: Layout, spec: SimilaritySpec) -> Spars
     return graph if spec.max_degree is None else capped(graph, x, x, spec.max_degree, spec.cap)
 
 
-def settled_within_items(
+def resolved_within_items(
     x: Tensor, layout: Layout, threshold: float | Quantile | AverageDegree | Blocks
 ) -> float | Blocks:
     """The thresholds as numbers: of all pairs of nodes within one item, over all items."""

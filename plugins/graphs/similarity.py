@@ -11,7 +11,7 @@ from ...core.data.layout import Layout
 from ...core.roles import GraphBuilder, GraphError, GraphSpec
 from ...triton_kernels import SparseGraph, similarity_graph
 from .block_edges import BlockSearch, edges_across, edges_among
-from .item_edges import edges_within_items, settled_within_items
+from .item_edges import edges_within_items, resolved_within_items
 from .specs import SimilaritySpec
 from .thresholds import AverageDegree, Blocks, Quantile, is_relative
 
@@ -55,14 +55,14 @@ class Similarity(GraphBuilder):
         if not is_relative(threshold):
             return None
         if self.spec.nodes == "tokens" and layout is not None:
-            settled = settled_within_items(nodes, layout, threshold)
+            resolved = resolved_within_items(nodes, layout, threshold)
         elif isinstance(threshold, Blocks) and layout is not None:
             image, text = (nodes[layout.kinds == kind] for kind in (0, 1))
             pairs = {"vv": (image, None), "tt": (text, None), "vt": (image, text)}
-            settled = Blocks(**{name: self._tau(*pairs[name], one) for name, one in threshold.each().items()})
+            resolved = Blocks(**{name: self._tau(*pairs[name], one) for name, one in threshold.each().items()})
         else:
-            settled = self._tau(nodes, None, threshold)
-        return self.spec.model_copy(update={"threshold": settled})
+            resolved = self._tau(nodes, None, threshold)
+        return self.spec.model_copy(update={"threshold": resolved})
 
     def _tau(self, x: Tensor, y: Tensor | None, threshold: OneThreshold | Blocks) -> float:
         if isinstance(threshold, float | int):

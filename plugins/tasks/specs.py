@@ -47,14 +47,14 @@ class Nlvr2Spec(ReadOutTaskSpec):
 
     type: Literal["nlvr2"] = "nlvr2"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
+    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
 
 
 class EventsSpec(ReadOutTaskSpec):
     """One class for each segment of a clip: audio-visual event classification."""
 
     type: Literal["events"] = "events"
-    views: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
+    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
 
 
 class RetrievalSpec(PairTaskSpec):

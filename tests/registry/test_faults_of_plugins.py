@@ -18,7 +18,7 @@ from graftwork import Pipeline, load
 from graftwork.core.run.load import CodeWarning
 from graftwork.core.run.lock import LockError
 from graftwork.core.storage.run_folder import seal
-from graftwork.core.studies.run_cache import RunOnce
+from graftwork.core.studies.run_cache import RunCache
 from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.source import source_digest
 
@@ -127,7 +127,7 @@ def test_an_edit_is_another_implementation(package: str, edit: Edit) -> None:
 def test_a_result_of_before_an_edit_is_not_found_again(spec: Path, edit: Edit, tmp_path: Path) -> None:
     """What `sweep` and `compare` look up is named by the source, too."""
     pipeline = Pipeline.from_file(spec)
-    keys = RunOnce(pipeline.catalogue, tmp_path / "store", tmp_path)
+    keys = RunCache(pipeline.catalogue, tmp_path / "store", tmp_path)
     before = keys.key(pipeline.spec)
     assert keys.key(pipeline.spec) == before
     edit("x + self.shift", "x + 5 * self.shift")

@@ -33,7 +33,8 @@ class Mutation:
 
 CPU = {
     "> for >= at the threshold": Mutation(
-        "similarity.tile_search", "return cosine >= threshold", "return cosine > threshold", "similarity_graph", "values"
+        "similarity.tile_search",
+        "return cosine >= threshold", "return cosine > threshold", "similarity_graph", "values"
     ),
     "the pairs of a tile that lie under the diagonal": Mutation(
         "similarity.tile_search", "upper = row < col", "upper = row <= col", "similarity_graph", "values"
@@ -71,28 +72,34 @@ CPU = {
         "similarity.edge_cosines", "gradient[structure.order], u)", "gradient, u)", "similarity_graph", "gradients"
     ),
     "no tangent: the normalisation's Jacobian left out": Mutation(
-        "similarity.edge_cosines", "tangent = gradient - unit", "tangent = gradient - 0 * unit", "similarity_graph", "gradients"
+        "similarity.edge_cosines",
+        "tangent = gradient - unit", "tangent = gradient - 0 * unit", "similarity_graph", "gradients"
     ),
     "NaN let through": Mutation(
-        "similarity.vectors", "bad = sums.isnan().nonzero()", "bad = sums[:0].nonzero()", "similarity_graph", "non_finite"
+        "similarity.vectors",
+        "bad = sums.isnan().nonzero()", "bad = sums[:0].nonzero()", "similarity_graph", "non_finite"
     ),
     "a worker's threads left as they were set": Mutation(
-        "similarity.workers", "torch.set_num_threads(threads)", "torch.set_num_threads(threads + 1)", "similarity_graph",
+        "similarity.workers",
+        "torch.set_num_threads(threads)", "torch.set_num_threads(threads + 1)", "similarity_graph",
         "settings_kept",
     ),
     "a forward CSR for the backward pass of a graph that is not symmetric": Mutation(
-        "message_passing.normalise", "transposed = transposed and not (graph.symmetric and norm != \"row\")", "transposed = False",
+        "message_passing.normalise",
+        "transposed = transposed and not (graph.symmetric and norm != \"row\")", "transposed = False",
         "propagate", "gradients",
     ),
     "norm='row' taken for symmetric": Mutation(
-        "message_passing.normalise", "not (graph.symmetric and norm != \"row\")", "not graph.symmetric", "propagate", "gradients"
+        "message_passing.normalise",
+        "not (graph.symmetric and norm != \"row\")", "not graph.symmetric", "propagate", "gradients"
     ),
     "a degree's derivative left out": Mutation(
         "message_passing.normalise", "degree = spmm(structure, wide, ", "degree = spmm(structure, wide.detach(), ",
         "propagate_learned", "gradients",
     ),
     "a division by a degree of zero": Mutation(
-        "message_passing.normalise", "return torch.where(x == 0, 0.0, 1 / x.where(x != 0, 1))", "return 1 / x", "propagate", "values"
+        "message_passing.normalise",
+        "return torch.where(x == 0, 0.0, 1 / x.where(x != 0, 1))", "return 1 / x", "propagate", "values"
     ),
     "a state written over in place": Mutation(
         "message_passing.propagate", "return library.spmm(*fixed, h.contiguous())",
@@ -114,11 +121,13 @@ TRITON = {
         "hit = (product >= bound) & (i < n)[:, None]", "similarity_graph", "values",
     ),
     "a symmetric graph's diagonal": Mutation(
-        "similarity.triton_similarity", "hit = hit & (i[:, None] < j[None, :])", "hit = hit & (i[:, None] <= j[None, :])",
+        "similarity.triton_similarity",
+        "hit = hit & (i[:, None] < j[None, :])", "hit = hit & (i[:, None] <= j[None, :])",
         "similarity_graph", "values",
     ),
     "> for >= at the threshold": Mutation(
-        "similarity.triton_similarity", "keep = cosine >= threshold", "keep = cosine > threshold", "similarity_graph", "values"
+        "similarity.triton_similarity",
+        "keep = cosine >= threshold", "keep = cosine > threshold", "similarity_graph", "values"
     ),
     "no slack for float16's rounding": Mutation(
         "similarity.triton_similarity", "return 2.0**-10 +", "return -(2.0**-10) +", "similarity_graph", "values"
@@ -135,7 +144,8 @@ TRITON = {
         "segment, end = tl.load(first + row), tl.load(first + row + 1) - 1", "propagate_heavy", "values",
     ),
     "a row of exactly the limit counted as heavy": Mutation(
-        "message_passing.triton_propagate", "if end - start <= LIMIT:", "if end - start < LIMIT:", "propagate_heavy", "values"
+        "message_passing.triton_propagate",
+        "if end - start <= LIMIT:", "if end - start < LIMIT:", "propagate_heavy", "values"
     ),
     "the fused adapter's residual": Mutation(
         "bottleneck.triton_bottleneck", "tl.load(x + at, mask=mask, other=0) + scale * change", "scale * change",

@@ -67,7 +67,7 @@ def _one_hot(targets: Tensor, classes: int) -> Tensor:
     return 8.0 * torch.nn.functional.one_hot(targets, classes).float() - 4.0
 
 
-#: `views` of the spec to the forms of items that such a task may take.
+#: `passes_are` of the spec to the forms of items that such a task may take.
 _FORMS: dict[str, tuple[Callable[[], tuple[list[Item], Tensor, int]], ...]] = {
     "one": (_one_class, _scores),
     "each": (_segments,),
@@ -79,7 +79,7 @@ _FORMS: dict[str, tuple[Callable[[], tuple[list[Item], Tensor, int]], ...]] = {
 def examples(case: Case, task: Task) -> tuple[list[Item], Tensor, Tensor]:
     """Items, the task's targets of them, and logits that are right. Raises ``AssertionError`` if it takes none."""
     refused: list[str] = []
-    for form in _FORMS[case.spec.views]:
+    for form in _FORMS[case.spec.passes_are]:
         items, right, classes = form()
         try:
             targets = task.targets(items, classes)
@@ -90,7 +90,9 @@ def examples(case: Case, task: Task) -> tuple[list[Item], Tensor, Tensor]:
             relevant = task.relevance(items)
             return items, relevant, 8.0 * relevant.float() - 4.0
         return items, targets, right
-    raise AssertionError(f"it takes none of the items that a task with views `{case.spec.views}` gets: {refused}")
+    raise AssertionError(
+        f"it takes none of the items that a task whose passes are `{case.spec.passes_are}` gets: {refused}"
+    )
 
 
 def _unsure(right: Tensor) -> Tensor:

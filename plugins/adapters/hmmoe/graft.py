@@ -71,8 +71,8 @@ class Graft(nn.Module):
         x = self.norm(_blanked(states[target], mask))
         there = {name: _present(states[name], masks.get(name)) for name in self._partners if name in states}
         ys = {name: self.partner_norms[name](_blanked(states[name], masks.get(name))) for name in there}
-        heard = self._heard(x, there)
-        shares, losses = self._shares(x, mask, ys, there, masks, heard)
+        present = self._present(x, there)
+        shares, losses = self._shares(x, mask, ys, there, masks, present)
         low = x[..., :0] if self.down is None else self.down(x)
         lows = {name: self.partner_downs[name](y) for name, y in ys.items() if name in self.partner_downs}
         columns = [
@@ -80,7 +80,7 @@ class Graft(nn.Module):
             for index, seat in enumerate(self._seats)
         ]
         mixed = torch.cat([column.expand(len(x), x.shape[1], -1) for column in columns], dim=-1)
-        anyone = heard.any(dim=-1)[:, None, None]
+        anyone = present.any(dim=-1)[:, None, None]
         update = self._scale * self.up(mixed.to(x.dtype)) * anyone
         return Mixture(update, losses, _mean_share(shares, mask).detach())
 
@@ -103,7 +103,7 @@ class Graft(nn.Module):
             y_mask = y_mask | ~there[seat.partner][:, None]
         return columns_of(seat.expert, x, lows[seat.partner][..., seat.y], mask, y_mask, seat.out)
 
-    def _heard(self, x: Tensor, there: Mapping[str, Tensor]) -> Tensor:
+    def _present(self, x: Tensor, there: Mapping[str, Tensor]) -> Tensor:
         """[B, E]: whether each expert has what it needs."""
         always, never = x.new_ones(len(x), dtype=torch.bool), x.new_zeros(len(x), dtype=torch.bool)
         columns = [always if seat.partner is None else there.get(seat.partner, never) for seat in self._seats]
@@ -116,22 +116,22 @@ class Graft(nn.Module):
         ys: Mapping[str, Tensor],
         there: Mapping[str, Tensor],
         masks: Mapping[str, Tensor | None],
-        heard: Tensor,
+        present: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Shares [B, 1 or N, E] and auxiliary losses."""
         if self.router is None:
-            return (heard / heard.sum(dim=-1, keepdim=True).clamp(min=1))[:, None].to(x.dtype), {}
+            return (present / present.sum(dim=-1, keepdim=True).clamp(min=1))[:, None].to(x.dtype), {}
         means = [self._partner_mean(name, x, ys, there, masks) for name in self._partners]
         by_token = self.router.spec.level == "token"
         own = x if by_token else masked_mean(x, mask)[:, None]
         around = torch.cat(means, dim=-1)[:, None].expand(-1, own.shape[1], -1) if means else own[..., :0]
-        shares, logits = self.router(torch.cat([own, around], dim=-1), heard[:, None].expand(-1, own.shape[1], -1))
-        counted = heard.any(dim=-1)[:, None].expand(-1, own.shape[1])
+        shares, logits = self.router(torch.cat([own, around], dim=-1), present[:, None].expand(-1, own.shape[1], -1))
+        counted = present.any(dim=-1)[:, None].expand(-1, own.shape[1])
         if by_token and mask is not None:
             counted = counted & mask
         if not counted.any():
             return shares, {}
-        can = heard[:, None].expand_as(shares)[counted]
+        can = present[:, None].expand_as(shares)[counted]
         return shares, self.router.losses(shares[counted], logits[counted], can)
 
     def _partner_mean(

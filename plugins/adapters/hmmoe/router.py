@@ -20,8 +20,8 @@ class Router(nn.Module):
         nn.init.normal_(self.second.weight, std=0.1 / spec.hidden**0.5)
         nn.init.zeros_(self.second.bias)
 
-    def forward(self, summary: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
-        """Shares [..., E] and logits [..., E] of summaries [..., width]; ``heard`` bool [..., E] says who can be.
+    def forward(self, summary: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Shares [..., E] and logits [..., E] of summaries [..., width]; ``present`` bool [..., E] says who can be.
 
         Where nobody can, all shares are zero.
         """
@@ -29,18 +29,20 @@ class Router(nn.Module):
         if self.training and self.spec.noise:
             logits = logits + self.spec.noise * torch.randn_like(logits)
         open_ = (
-            heard if self.spec.top_k is None else heard & _largest(logits.masked_fill(~heard, -torch.inf), self.spec)
+            present
+            if self.spec.top_k is None
+            else present & _largest(logits.masked_fill(~present, -torch.inf), self.spec)
         )
         shares = (logits / self.spec.temperature).masked_fill(~open_, -torch.inf).softmax(dim=-1)
         return shares.masked_fill(~open_, 0.0), logits
 
-    def losses(self, shares: Tensor, logits: Tensor, heard: Tensor) -> dict[str, Tensor]:
+    def losses(self, shares: Tensor, logits: Tensor, present: Tensor) -> dict[str, Tensor]:
         """Weighted auxiliary losses over [M, E] shares: of the samples, or of the tokens that are there."""
         spec, found = self.spec, {}
         if spec.balance:
-            found["balance"] = spec.balance * _balance(shares, logits.masked_fill(~heard, -torch.inf), spec)
+            found["balance"] = spec.balance * _balance(shares, logits.masked_fill(~present, -torch.inf), spec)
         if spec.z:
-            found["z"] = spec.z * logits.masked_fill(~heard, -torch.inf).logsumexp(dim=-1).square().mean()
+            found["z"] = spec.z * logits.masked_fill(~present, -torch.inf).logsumexp(dim=-1).square().mean()
         return found
 
 

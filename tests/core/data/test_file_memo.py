@@ -21,7 +21,7 @@ from ...support.miniature_sets import jpeg, write
 
 
 @pytest.fixture
-def settled(monkeypatch):
+def resolved(monkeypatch):
     """Files count as settled as soon as they are written: a test cannot wait for two seconds each time."""
     monkeypatch.setattr(file_memo, "SETTLED_NS", 0)
 

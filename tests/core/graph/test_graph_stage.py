@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from graftwork.core.data.shots import sample_shots
 from graftwork.core.events import Event
-from graftwork.core.features.model import GraftedModel
+from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
-from graftwork.core.graph.queries import Queries, attached, meet
+from graftwork.core.graph.queries import Queries, attach_queries, attached
 from graftwork.core.graph.support import Support
 from graftwork.core.roles import GraphError
 from graftwork.core.run.experiment import Experiment, Trial
@@ -36,11 +36,11 @@ def unit(rows: int, seed: int) -> Tensor:
     return normalize(torch.randn(rows, WIDTH, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
-def model_of(norm: Any, self_message: bool, layers: int, seed: int) -> GraftedModel:
+def model_of(norm: Any, self_message: bool, layers: int, seed: int) -> FeatureModel:
     """A trained GA-Net with a linear head: no tensor of it is zero."""
     torch.manual_seed(seed)
     spec = GANetSpec(bottleneck=4, norm=norm, self_message=self_message, layers=layers)
-    model = GraftedModel(GANet(spec, WIDTH), Linear(LinearSpec(scale=1.0), WIDTH, CLASSES, None))
+    model = FeatureModel(GANet(spec, WIDTH), Linear(LinearSpec(scale=1.0), WIDTH, CLASSES, None))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape) / 2)
@@ -77,26 +77,26 @@ def row_of(graph: SparseGraph, row: int) -> list[int]:
 @settings(max_examples=60)
 @given(models, builders, st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**20), st.data())
 def test_a_query_does_not_depend_on_what_else_is_asked(
-    model: GraftedModel, builder: Similarity, rows: int, queries: int, seed: int, data: st.DataObject
+    model: FeatureModel, builder: Similarity, rows: int, queries: int, seed: int, data: st.DataObject
 ) -> None:
     """Alone, in a batch and in any order: the same neighbours, and logits equal to 1e-5."""
     support, x = support_of(builder, rows, seed), unit(queries, seed + 1)
     batch = attached(support, Nodes(x), builder)
-    logits, heard = batch.logits(model), neighbours(batch)
+    logits, sources = batch.logits(model), neighbours(batch)
     order = data.draw(st.permutations(range(queries)))
     shuffled = attached(support, Nodes(x[order]), builder)
     torch.testing.assert_close(shuffled.logits(model), logits[order], atol=1e-5, rtol=1e-5)
-    assert neighbours(shuffled) == [heard[index] for index in order]
+    assert neighbours(shuffled) == [sources[index] for index in order]
     for index in range(queries):
         alone = attached(support, Nodes(x[index : index + 1]), builder)
         torch.testing.assert_close(alone.logits(model)[0], logits[index], atol=1e-5, rtol=1e-5)
-        assert neighbours(alone) == [heard[index]]
+        assert neighbours(alone) == [sources[index]]
 
 
 @settings(max_examples=60)
 @given(models, builders, st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**20))
 def test_queries_do_not_change_the_support(
-    model: GraftedModel, builder: Similarity, rows: int, queries: int, seed: int
+    model: FeatureModel, builder: Similarity, rows: int, queries: int, seed: int
 ) -> None:
     """Nobody hears a query: the support's outputs with queries attached are those of training."""
     support = support_of(builder, rows, seed)
@@ -110,15 +110,15 @@ def test_queries_do_not_change_the_support(
 def test_a_support_item_asked_again_hears_itself(builder: Similarity, rows: int, seed: int) -> None:
     """A query is a new node: the support item of the same vector is its nearest neighbour."""
     support = support_of(builder, rows, seed)
-    for row, heard in enumerate(neighbours(attached(support, Nodes(support.x), builder))):
-        assert row in heard
+    for row, sources in enumerate(neighbours(attached(support, Nodes(support.x), builder))):
+        assert row in sources
 
 
 def test_without_a_graph_queries_stand_alone() -> None:
     """Adapters without messages get the queries and nothing else."""
     x = unit(3, 0)
     support = Support(("a",), Nodes(unit(1, 1)), torch.tensor([0]))
-    ((nodes, rows),) = meet(support, Nodes(x), None, pipeline(adapter={"type": "bottleneck"}).spec).parts()
+    ((nodes, rows),) = attach_queries(support, Nodes(x), None, pipeline(adapter={"type": "bottleneck"}).spec).parts()
     assert nodes.graph is None
     assert torch.equal(nodes.x[rows], x)
 
@@ -147,9 +147,9 @@ class Stage:
     """The graph stage of a pipeline on few digits."""
 
     def __init__(self, store: Path, **overrides: Any) -> None:
-        self.heard: list[Event] = []
+        self.sources: list[Event] = []
         spec = pipeline(**overrides).spec
-        self.experiment = Experiment(spec, catalogue(), store, resolve_device("cpu"), self.heard.append)
+        self.experiment = Experiment(spec, catalogue(), store, resolve_device("cpu"), self.sources.append)
         self.trial: Trial = next(self.experiment.trials())
         self.splits = self.trial.prepared.content.splits
 

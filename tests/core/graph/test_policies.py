@@ -16,7 +16,7 @@ from torch.nn.functional import gelu, linear, normalize
 from graftwork import load
 from graftwork.core.cli import main
 from graftwork.core.data.layout import Layout
-from graftwork.core.features.model import GraftedModel
+from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.graph.queries import attached, in_batches, rewire
 from graftwork.core.graph.support import Support
@@ -38,12 +38,12 @@ def unit(rows: int, seed: int) -> Tensor:
     return normalize(torch.randn(rows, WIDTH, generator=torch.Generator().manual_seed(seed)), dim=-1)
 
 
-def model_of(norm: Any, self_message: bool, layers: int, readout: Any, seed: int) -> GraftedModel:
+def model_of(norm: Any, self_message: bool, layers: int, readout: Any, seed: int) -> FeatureModel:
     """GA-Net with a linear head, no tensor of it zero."""
     torch.manual_seed(seed)
     adapter = GANet(GANetSpec(bottleneck=4, norm=norm, self_message=self_message, layers=layers), WIDTH)
     head = Linear(LinearSpec(scale=1.0), WIDTH * (2 if readout == "concat" else 1), CLASSES, None)
-    model = GraftedModel(adapter, head, readout=readout)
+    model = FeatureModel(adapter, head, readout=readout)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape) / 2)
@@ -53,7 +53,7 @@ def model_of(norm: Any, self_message: bool, layers: int, readout: Any, seed: int
 class Dense:
     """The same model and policies by definition: full matrices, no sparse code."""
 
-    def __init__(self, model: GraftedModel, spec: SimilaritySpec, adapter: GANetSpec, readout: str) -> None:
+    def __init__(self, model: FeatureModel, spec: SimilaritySpec, adapter: GANetSpec, readout: str) -> None:
         self.state, self.spec, self.adapter, self.readout = model.state_dict(), spec, adapter, readout
 
     def edges(self, x: Tensor, y: Tensor) -> Tensor:
@@ -93,12 +93,12 @@ def without_loops(adjacency: Tensor) -> Tensor:
 
 def joined(x: Tensor, q: Tensor, dense: Dense, each: int, policy: str) -> Tensor:
     """[[S, S->Q], [Q->S, Q]] by the policy, of queries that are computed together."""
-    support, heard, among = without_loops(dense.edges(x, x)), dense.edges(q, x), without_loops(dense.edges(q, q))
+    support, sources, among = without_loops(dense.edges(x, x)), dense.edges(q, x), without_loops(dense.edges(q, q))
     if policy == "attach":
         own = torch.arange(len(q)) // each
         among = among * (own[:, None] == own[None])
-    back = heard.T if policy == "rewire" else torch.zeros(len(x), len(q))
-    return torch.cat([torch.cat([support, back], 1), torch.cat([heard, among], 1)])
+    back = sources.T if policy == "rewire" else torch.zeros(len(x), len(q))
+    return torch.cat([torch.cat([support, back], 1), torch.cat([sources, among], 1)])
 
 
 @settings(max_examples=50)

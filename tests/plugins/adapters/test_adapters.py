@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, normalize
 
-from graftwork.core.features.model import GraftedModel
+from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.roles import Adapter, ClassPrompts
 from graftwork.plugins.adapters import BottleneckSpec, GANetSpec, NoneSpec
@@ -258,10 +258,10 @@ HEADS: dict[str, Any] = {
 }
 
 
-def grafted(adapter_spec: Any, head_spec: Any, classes: int = 3, width: int = 12) -> GraftedModel:
+def grafted(adapter_spec: Any, head_spec: Any, classes: int = 3, width: int = 12) -> FeatureModel:
     prompts = ClassPrompts(vectors(classes, width, 5, torch.float32), 20.0)
     head: nn.Module = {CosineSpec: Cosine, LinearSpec: Linear}[type(head_spec)](head_spec, width, classes, prompts)
-    return GraftedModel(build(adapter_spec, width), head)  # type: ignore[arg-type]
+    return FeatureModel(build(adapter_spec, width), head)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -134,10 +134,10 @@ def test_an_average_degree_is_settled_on_the_support(items: int, degree: float, 
     """The settled number gives k neighbours on average, and building by it is building by the degree."""
     builder = Similarity(SimilaritySpec(threshold={"average_degree": degree}, weight="binary"))  # type: ignore[arg-type]
     x = unit(items, seed)
-    settled = builder.settle(x)
-    assert isinstance(settled, SimilaritySpec)
-    assert isinstance(settled.threshold, float)
-    edges = Similarity(settled).connect(x).num_edges
+    resolved = builder.settle(x)
+    assert isinstance(resolved, SimilaritySpec)
+    assert isinstance(resolved.threshold, float)
+    edges = Similarity(resolved).connect(x).num_edges
     wanted = min(round(degree * items), items * (items - 1))
     assert wanted <= edges <= wanted + 1  # edges come in twos
 
@@ -149,11 +149,11 @@ def test_each_block_is_settled_by_its_own_pairs(nodes: Any) -> None:
     builder = Similarity(SimilaritySpec(nodes=nodes, threshold=threshold, weight="binary"))  # type: ignore[arg-type]
     layout = Layout.pairs(12, torch.device("cpu")) if nodes == "pair" else ragged([(4, 3)] * 5)
     x = unit(len(layout.kinds), 7)
-    settled = builder.settle(x, layout)
-    assert isinstance(settled, SimilaritySpec)
-    found = json.loads(settled.model_dump_json())["threshold"]
+    resolved = builder.settle(x, layout)
+    assert isinstance(resolved, SimilaritySpec)
+    found = json.loads(resolved.model_dump_json())["threshold"]
     assert found["tt"] == 0.25
-    final = Similarity(settled)
+    final = Similarity(resolved)
     graph = final.connect(x, layout) if nodes == "pair" else final.connect_items(x, layout)
     edges, images = layout.edges_by_block(graph), int((layout.kinds == 0).sum())
     pairs = blocks(layout, layout) == 1

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from graftwork import Pipeline
 from graftwork.core.data.items import DataError
-from graftwork.core.features.model import GraftedModel
+from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.roles import ClassPrompts, Head
 from graftwork.core.storage.run_folder import RunFolderError
@@ -279,7 +279,7 @@ def test_the_head_is_fitted_on_adapted_vectors_before_training() -> None:
     spec = TipAdapterSpec()
     for adapter, same in ((Identity(NoneSpec(), WIDTH), True), (CLIPAdapter(CLIPAdapterSpec(), WIDTH), False)):
         head = TipAdapter(spec, WIDTH, CLASSES, prompts())
-        GraftedModel(adapter, head).fit_head(Nodes(x, None), torch.tensor([4, 2]), targets[[4, 2]])
+        FeatureModel(adapter, head).fit_head(Nodes(x, None), torch.tensor([4, 2]), targets[[4, 2]])
         torch.testing.assert_close(head.keys, normalize(adapter(x[[4, 2]]), dim=-1))
         assert torch.allclose(head.keys, normalize(x[[4, 2]], dim=-1)) == same
         assert head.labels.tolist() == [0, 2]
@@ -291,7 +291,7 @@ def test_a_head_without_a_fit_is_left_alone() -> None:
     from graftwork.plugins.heads import LinearSpec
     from graftwork.plugins.heads.linear import Linear
 
-    model = GraftedModel(Bottleneck(BottleneckSpec(bottleneck=2), WIDTH), Linear(LinearSpec(), WIDTH, CLASSES, None))
+    model = FeatureModel(Bottleneck(BottleneckSpec(bottleneck=2), WIDTH), Linear(LinearSpec(), WIDTH, CLASSES, None))
     before = {name: one.clone() for name, one in model.state_dict().items()}
     x, targets = labelled()
     model.fit_head(Nodes(x, None), torch.arange(len(x)), targets)

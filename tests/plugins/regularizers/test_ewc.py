@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from graftwork.core.features.model import GraftedModel
+from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.roles import TrainingView
 from graftwork.core.run.run import Run
@@ -57,7 +57,7 @@ class Case:
         x = normalize(gaussian(items, WIDTH, seed=seed), dim=-1)
         self.graph = similarity_graph(x, 0.2) if graph else edgeless(items)
         adapter, head = GANet(GANetSpec(bottleneck=4), WIDTH), Linear(LinearSpec(), WIDTH, CLASSES, None)
-        self.model = GraftedModel(adapter, head).double()
+        self.model = FeatureModel(adapter, head).double()
         self.nodes = Nodes(x, self.graph)
         self.targets = torch.arange(items) % CLASSES
         with torch.no_grad():
