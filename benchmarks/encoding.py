@@ -95,7 +95,7 @@ def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
 
     probe = EncoderStage(spec, default_catalogue(), Path(tempfile.gettempdir()), lambda: torch.device("cpu"))
 
-    encoder = build(default_catalogue(), probe.spec.tower(modality), torch.device("cpu"))
+    encoder = build(Encoder, default_catalogue(), probe.spec.tower(modality), torch.device("cpu"))
     facts = encoder.facts()
     candidates = {
         "bare": lambda: bare(encoder, modality, media, spec.batch_size),

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from .catalogue import Catalogue
 from .errors import GraftworkError, nearest
 from .loading import said
 from .spec import Spec
 
+R = TypeVar("R")
+
 
 class BuildError(GraftworkError):
     """A component's implementation cannot be imported."""
 
 
-def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) -> Any:
+def build(role: type[R], catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) -> R:
     """Import and call what the spec's component names.
 
-    Raises ``BuildError`` where its module cannot be imported, or what it names cannot be called with this.
+    Raises ``BuildError`` where its module cannot be imported, where what it names cannot be called with this, or where
+    it gives something else than the ``role`` that was asked for.
     """
     component = catalogue.component_of(spec)
     owner = catalogue.owner(component)
@@ -36,7 +39,7 @@ def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) ->
         raise BuildError(f"{what}: there is no `{attribute}`; {hint}")
     builder = getattr(found, attribute)
     try:
-        return builder(spec, *arguments, **keywords)
+        made = builder(spec, *arguments, **keywords)
     except TypeError as error:
         if error.__traceback__ and error.__traceback__.tb_next:
             raise
@@ -45,3 +48,9 @@ def build(catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) ->
             f"{component.kind} `{component.type}` of {owner} cannot be made by {component.build}: {error}; "
             f"`graftwork plugins check {owner.distribution}` tries it by itself"
         ) from error
+    if not isinstance(made, role):
+        raise BuildError(
+            f"{component.kind} `{component.type}` of {owner} is a {type(made).__name__} as {component.build} makes it, "
+            f"and no {role.__name__}, as its kind asks"
+        )
+    return made

@@ -56,7 +56,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
     def train(self, trial: Trial[FeatureInputs, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
         """On the labelled nodes of the seed's support set."""
         spec, prepared = trial.spec, trial.prepared
-        task: Task = build(self.context.catalogue, spec.task)
+        task = build(Task, self.context.catalogue, spec.task)
         support = self.support_sets.support(spec, prepared, seed)
         select_on = spec.evaluation.select_on
         selection = self.support_sets.met(spec, prepared, seed, select_on) if select_on != "none" else None
@@ -78,7 +78,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""
-        task: Task = build(self.context.catalogue, trial.spec.task)
+        task = build(Task, self.context.catalogue, trial.spec.task)
         model = trial.outcomes[index].model
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
         with self.context.stage("evaluate"):

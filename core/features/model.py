@@ -84,7 +84,7 @@ def build_model(
     ``prompts`` are in the space of what is read out of the nodes. ``text_width``: of the words, where a fusion is
     trained. Raises ``DataError`` when the head's class vectors and the items' vectors have different widths.
     """
-    adapter: Adapter = build(catalogue, spec.adapter, width)
+    adapter = build(Adapter, catalogue, spec.adapter, width)
     if spec.task.head is None:
         raise DataError("the task has no head, and nothing else makes logits; add one")
     if not spec.task.head.uses_prompts():
@@ -95,7 +95,7 @@ def build_model(
             f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "
             'be compared; take head {"type": "linear"}, or nodes in the space of the text encoder'
         )
-    head: Head = build(catalogue, spec.task.head, item, classes, prompts)
+    head = build(Head, catalogue, spec.task.head, item, classes, prompts)
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
     return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)

@@ -157,10 +157,9 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
     resolved = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
     support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
-    builder = build(catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
-    needs_captioner = spec.captioner is not None and "text" in modalities_of(spec.graph, spec.dataset)
-    arguments = () if spec.captioner and spec.captioner.written else (place,)
-    captioner = build(catalogue, spec.captioner, *arguments) if spec.captioner and needs_captioner else None
+    builder = build(GraphBuilder, catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
+    needs_captioner = "text" in modalities_of(spec.graph, spec.dataset)
+    captioner = _captioner(spec, catalogue, place) if needs_captioner else None
     return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 
 
@@ -181,3 +180,11 @@ def _written(captions: WrittenCaptions, images: Sequence[Any]) -> list[str]:
 
 def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _captioner(spec: PipelineSpec, catalogue: Catalogue, device: torch.device) -> Captioner | WrittenCaptions | None:
+    if spec.captioner is None:
+        return None
+    if spec.captioner.written:
+        return build(WrittenCaptions, catalogue, spec.captioner)
+    return build(Captioner, catalogue, spec.captioner, device)

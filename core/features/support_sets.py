@@ -118,8 +118,7 @@ class SupportSets:
         """The graph builder, where the adapter passes messages."""
         if graph is None or not spec.adapter.needs_graph:
             return None
-        builder: GraphBuilder = build(self.catalogue, graph)
-        return builder
+        return build(GraphBuilder, self.catalogue, graph)
 
     def _once(self, key: str, make: Callable[[], T]) -> T:
         if key not in self._memory:

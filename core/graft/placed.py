@@ -121,11 +121,11 @@ def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
     found = catalogue or default_catalogue()
 
     def assemble(spec: Spec, *arguments: Any) -> Any:
-        return build(found, spec, *arguments)
+        return build(object, found, spec, *arguments)
 
     def make(spec: TowerAdapterSpec, where: Any) -> LayerAdapter | TowerAdapter:
-        more = (assemble,) if isinstance(spec, LayerAdapterSpec) else ()
-        made: LayerAdapter | TowerAdapter = build(found, spec, where, *more)
-        return made
+        if isinstance(spec, LayerAdapterSpec):
+            return build(LayerAdapter, found, spec, where, assemble)
+        return build(TowerAdapter, found, spec, where)
 
     return make

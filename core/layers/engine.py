@@ -105,7 +105,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def _learner(
         self, spec: PipelineSpec, prepared: LayerInputs, model: LayerModel, items: Items, selecting: Items | None
     ) -> LayerLearner:
-        task: Task = build(self.context.catalogue, spec.task)
+        task = build(Task, self.context.catalogue, spec.task)
         size = spec.encoder.batch_size
         if isinstance(task, PairTask):
             pairs = self._pairs(spec, prepared, task, items)
@@ -127,7 +127,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""
         spec, prepared, model = trial.spec, trial.prepared, trial.outcomes[index].model
-        task: Task = build(self.context.catalogue, spec.task)
+        task = build(Task, self.context.catalogue, spec.task)
         items, size = prepared.splits[split], spec.encoder.batch_size
         with self.context.stage("evaluate"):
             if isinstance(task, PairTask):

@@ -120,7 +120,7 @@ def build_layer_model(
         grafted.add_adapter(NAME, spec.adapter, builder(catalogue))  # type: ignore[arg-type]
         adapter: nn.Module = grafted.adapters[NAME]
     else:
-        on_features: Adapter = build(catalogue, spec.adapter, width)
+        on_features = build(Adapter, catalogue, spec.adapter, width)
         adapter, width = on_features, on_features.output_width
     head = _head(spec, catalogue, width, classes, prompts) if passes_are != "pairs" else None
     return LayerModel(towers, grafted, adapter, head, passes_are).to(towers.frozen[0].device)
@@ -135,8 +135,7 @@ def _head(spec: PipelineSpec, catalogue: Catalogue, width: int, classes: int, pr
             f"class vectors have width {prompts.vectors.shape[-1]}, read-outs {width}: they cannot be compared; take "
             'head {"type": "linear"}, or items of one modality in the space of the text encoder'
         )
-    head: Head = build(catalogue, spec.task.head, width, classes, prompts)
-    return head
+    return build(Head, catalogue, spec.task.head, width, classes, prompts)
 
 
 def _pair_width(towers: OpenTowers) -> int:

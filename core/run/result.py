@@ -14,6 +14,7 @@ from ...registry.build import build
 from ...registry.version import __version__
 from ..data.shots import sample_fingerprint
 from ..roles.head import Head
+from ..roles.task import Task
 from ..spec.search_values import lists_of
 from ..stages.prepare import Prepared
 from ..training.trial import SplitScore, Trial
@@ -46,7 +47,7 @@ def result_of(
     return {
         "name": spec.name,
         "graftwork": __version__,
-        "metric": build(experiment.catalogue, spec.task).primary,
+        "metric": build(Task, experiment.catalogue, spec.task).primary,
         "test_on": spec.evaluation.test_on,
         "test": summarise([one.figures for one in scores]),
         "select_on": spec.evaluation.select_on,

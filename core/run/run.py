@@ -11,6 +11,7 @@ from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.hooks import Hooks
 from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
+from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
 from ..storage.files import sweep_partials
@@ -63,7 +64,7 @@ def run_pipeline(
     if store.exists():
         sweep_partials(store)
     with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
-        reporters = Reporters([build(catalogue, one, partial) for one in spec.reporters], partial)
+        reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
         try:
             hooks = Hooks(catalogue.plugins)
             hooks.add(reporters, "reporters")

@@ -80,7 +80,7 @@ def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device)
         wanted = spec.tower(modality)
         found = next((encoder for one, encoder in built if one == wanted), None)
         if found is None:
-            found = build(catalogue, wanted, device)
+            found = build(Encoder, catalogue, wanted, device)
             built.append((wanted, found))
         return found
 

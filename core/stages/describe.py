@@ -41,7 +41,7 @@ class CaptionerStage:
     def captioner(self) -> Captioner:
         """The model, built when first asked for."""
         if self._captioner is None:
-            captioner: Captioner = build(self._catalogue, self.spec, self._device())
+            captioner = build(Captioner, self._catalogue, self.spec, self._device())
             if self._namespace.about() is None or self._noted_weights() != captioner.weights():
                 self._namespace.note({"weights": captioner.weights()})
             self._captioner = captioner
@@ -57,8 +57,7 @@ class CaptionerStage:
         """The written descriptions, for a spec that only looks them up."""
         if not self.spec.written:
             return None
-        found: WrittenCaptions = build(self._catalogue, self.spec)
-        return found
+        return build(WrittenCaptions, self._catalogue, self.spec)
 
     def missing(self, items: Sequence[Item]) -> list[Media]:
         """Pictures without a description, each content once."""

@@ -18,7 +18,7 @@ def list_items(
     spec: DatasetSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None], may_download: bool = True
 ) -> DatasetContent:
     """What the data set holds. Raises ``DataError``."""
-    dataset: Dataset = build(catalogue, spec)
+    dataset = build(Dataset, catalogue, spec)
     dataset.files = FileMemo(store, tell)
     dataset.may_download = may_download
     content = dataset.load()

@@ -65,7 +65,7 @@ class StoredEncoder:
     def encoder(self) -> Encoder:
         """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
         if self._encoder is None:
-            encoder: Encoder = build(self._catalogue, self.spec, self._device())
+            encoder = build(Encoder, self._catalogue, self.spec, self._device())
             facts = encoder.facts()
             self.namespace = self._named()  # loading may have fetched files that are known by their content
             noted = self._noted_facts()

@@ -79,8 +79,7 @@ class RunCache:
         return self._known[key]
 
     def _fingerprint(self, spec: PipelineSpec) -> str:
-        dataset: Dataset = build(self.catalogue, spec.dataset)
-        return dataset.load().fingerprint()
+        return build(Dataset, self.catalogue, spec.dataset).load().fingerprint()
 
     def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)

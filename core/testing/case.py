@@ -74,7 +74,7 @@ class Case:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return build(self.catalogue, self.spec, *arguments, **keywords)
+            return build(object, self.catalogue, self.spec, *arguments, **keywords)
 
     @cached_property
     def made(self) -> Any:

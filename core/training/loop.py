@@ -75,7 +75,7 @@ def train(
     model = learner.model.eval()
     learner.fit()
     parameters = model.trainable()
-    regularizers: list[Regularizer] = [build(catalogue, one) for one in spec.regularizers] if parameters else []
+    regularizers = [build(Regularizer, catalogue, one) for one in spec.regularizers] if parameters else []
     previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
     view = learner.view(previous, torch.Generator().manual_seed(seed)) if regularizers else None
     for regularizer in regularizers:
@@ -119,7 +119,7 @@ class _Loop:
         self.learner, self._trainer = learner, spec.trainer
         self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
         self.parameters = learner.model.trainable()
-        self.optimizer: Optimizer = build(catalogue, spec.trainer.optimizer, list(self.parameters.values()))
+        self.optimizer = build(Optimizer, catalogue, spec.trainer.optimizer, list(self.parameters.values()))
         self.scheduler: LRScheduler = LambdaLR(self.optimizer, lambda step: 1.0)
         batches = math.ceil(learner.items / self.size)
         if spec.trainer.schedule == "cosine":

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ....registry.build import build
 from ....triton_kernels import SparseGraph
 from ...data.layout import Layout
 from ...roles.graph import GraphBuilder
@@ -46,8 +47,7 @@ def _settled(case: Case, support: Tensor, layout: Layout | None = None) -> Graph
     spec = make(case).settle(support, layout)
     if spec is None:
         return make(case)
-    built: GraphBuilder = case.component.load()(spec)
-    return built
+    return build(GraphBuilder, case.catalogue, spec)
 
 
 def exercise(case: Case) -> Any:
@@ -114,7 +114,7 @@ def settled(case: Case) -> None:
     if spec is None:
         raise NotApplicable("its spec holds nothing relative")
     assert type(spec) is type(case.spec), f"a {type(case.spec).__name__} settles to a {type(spec).__name__}"
-    again = case.component.load()(spec).settle(support, layout)
+    again = build(GraphBuilder, case.catalogue, spec).settle(support, layout)
     assert again is None, f"what was settled settles again: {again!r}"
 
 

@@ -41,8 +41,8 @@ def make(case: Case, seed: int = 0) -> LayerAdapter:
     spec = sized(case.spec, meetings, FROZEN)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        assemble = lambda one, *arguments: build(case.catalogue, one, *arguments)  # noqa: E731
-        made = build(case.catalogue, spec, meetings, assemble)
+        assemble = lambda one, *arguments: build(object, case.catalogue, one, *arguments)  # noqa: E731
+        made = build(LayerAdapter, case.catalogue, spec, meetings, assemble)
     assert isinstance(made, LayerAdapter), f"build gives a {type(made).__name__}, not a LayerAdapter"
     return made
 

@@ -21,9 +21,9 @@ from ...support.miniature_sets import jpeg, write
 
 
 @pytest.fixture
-def resolved(monkeypatch):
-    """Files count as settled as soon as they are written: a test cannot wait for two seconds each time."""
-    monkeypatch.setattr(file_memo, "SETTLED_NS", 0)
+def stable(monkeypatch):
+    """Files count as stable as soon as they are written: a test cannot wait for two seconds each time."""
+    monkeypatch.setattr(file_memo, "STABLE_NS", 0)
 
 
 def folder_of(root: Path, count: int = 5) -> list[Path]:
@@ -55,7 +55,7 @@ def test_digests_are_those_of_the_contents_in_order(tmp_path):
     assert FileMemo().sha256(tmp_path / "data", [*paths, paths[0]]) == digests([*paths, paths[0]])
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_second_run_reads_no_file_again(tmp_path):
     """What one run found, the next one knows; another folder's files are its own."""
     find = Counting()
@@ -67,14 +67,14 @@ def test_a_second_run_reads_no_file_again(tmp_path):
     assert len(find.asked) == 10
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_another_finding_on_the_same_files_is_not_mixed_up_with_the_first(tmp_path):
     """Findings have names."""
     paths, memo = folder_of(tmp_path / "data"), FileMemo(tmp_path / "store")
     assert memo.of("text", tmp_path / "data", paths, Path.read_text) != memo.sha256(tmp_path / "data", paths)
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_changed_file_is_read_again_even_with_its_old_size_and_time(tmp_path):
     """Tools can set the time of modification back; they cannot set back that of the change of status."""
     paths, find = folder_of(tmp_path / "data"), Counting()
@@ -94,7 +94,7 @@ def test_a_file_written_a_moment_ago_is_not_remembered(tmp_path):
     assert len(find.asked) == 10
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(tmp_path):
     """What was found may be of the old content or the new one."""
     paths = folder_of(tmp_path / "data", 1)
@@ -109,7 +109,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(tmp_path):
     assert memo.of("text", tmp_path / "data", paths, find) == ["longer content 0"]
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_unusable_files_are_all_named_and_the_others_are_remembered(tmp_path):
     """One error for all, up to ten by name; the next run reads those alone."""
     paths, find = folder_of(tmp_path / "data", 20), Counting()
@@ -129,7 +129,7 @@ def test_unusable_files_are_all_named_and_the_others_are_remembered(tmp_path):
     assert len(find.asked) == 19 + 12
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_an_interrupted_run_keeps_what_it_found(tmp_path):
     """Ctrl-C at file 300 of 600: the next run starts where this one was."""
     paths = folder_of(tmp_path / "data", 600)
@@ -146,7 +146,7 @@ def test_an_interrupted_run_keeps_what_it_found(tmp_path):
     assert 300 <= len(find.asked) <= 600 - 256
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_runs_may_share_a_store(tmp_path):
     """Eight at once, all right, and all of it remembered."""
     paths = folder_of(tmp_path / "data", 50)
@@ -158,7 +158,7 @@ def test_runs_may_share_a_store(tmp_path):
     assert find.asked == []
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_damaged_memory_is_no_memory(tmp_path):
     """Files are read again rather than mistaken."""
     paths, find = folder_of(tmp_path / "data"), Counting()
@@ -169,7 +169,7 @@ def test_a_damaged_memory_is_no_memory(tmp_path):
     assert len(find.asked) == 10
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_store_that_takes_nothing_costs_a_note(tmp_path):
     """The findings are there all the same."""
     heard: list[Event] = []
@@ -180,7 +180,7 @@ def test_a_store_that_takes_nothing_costs_a_note(tmp_path):
     assert note.message.startswith("files will be read again in the next run: cannot write ")
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_a_plan_says_what_it_reads_and_remembers_it_for_the_run(tmp_path):
     """On standard error, so that JSON on standard output stays JSON; the second plan reads nothing."""
     for name in ("cat", "dog"):
@@ -197,7 +197,7 @@ def test_a_plan_says_what_it_reads_and_remembers_it_for_the_run(tmp_path):
     assert [one.stderr for one in said] == ["read files (sha256): 20 of 20\n", ""]
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("stable")
 def test_progress_counts_files_and_those_remembered(tmp_path):
     """Nothing is told when nothing is read."""
     paths, heard = folder_of(tmp_path / "data", 300), []

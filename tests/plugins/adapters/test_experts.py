@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graftwork.core.roles import Meeting
+from graftwork.core.roles import Expert, Meeting
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.hmmoe.hmmoe import HMMoE, make_graft
 from graftwork.registry.build import build
@@ -31,7 +31,7 @@ def spec_of(*experts: dict, **fields: object) -> HMMoESpec:
 
 
 def build_expert(spec, rank):
-    return build(default_catalogue(), spec, rank)
+    return build(Expert, default_catalogue(), spec, rank)
 
 
 def graft_of(spec: HMMoESpec, widths=WIDTHS, trained: bool = True):

@@ -182,7 +182,7 @@ def test_progress_of_a_stream_is_told(tmp_path, parquet):
 
 def test_a_second_run_hashes_no_table_again(tmp_path, parquet, monkeypatch):
     """What the Arrow files of the library's cache hold is remembered as long as they stay as they are."""
-    monkeypatch.setattr(file_memo, "SETTLED_NS", 0)
+    monkeypatch.setattr(file_memo, "STABLE_NS", 0)
     first, heard = loaded(parquet, tmp_path / "store"), []
     again = loaded(parquet, tmp_path / "store", heard.append)
     assert (again.fingerprint(), heard) == (first.fingerprint(), [])
@@ -487,7 +487,7 @@ def test_names_cannot_come_from_two_places():
 
 def test_a_second_run_reads_no_shard_again(shards, tmp_path, monkeypatch):
     """The index of a shard, with its labels, is remembered as long as the shard stays as it is."""
-    monkeypatch.setattr(file_memo, "SETTLED_NS", 0)
+    monkeypatch.setattr(file_memo, "STABLE_NS", 0)
     first, heard = wds(shards, tmp_path / "store", shards=of(shards, train=BOTH)), []
     monkeypatch.setattr(tarfile, "open", None)
     again = wds(shards, tmp_path / "store", heard.append, shards=of(shards, train=BOTH))
