@@ -38,7 +38,11 @@ class EncoderFacts:
 
 
 class Encoder(ABC):
-    """Built as ``build(spec, device)``; ``device`` is a ``torch.device``."""
+    """Built as ``build(spec, device)``; ``device`` is a ``torch.device``.
+
+    A composed one, whose spec's ``tower`` gives parts of it, is built as ``build(spec, device, assemble)``:
+    ``assemble(part, device)`` builds a part. ``graftwork.core.stages.composed_encoder:compose`` does that for any.
+    """
 
     @abstractmethod
     def facts(self) -> EncoderFacts:

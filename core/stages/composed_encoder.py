@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
@@ -23,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..towers.frozen_tower import FrozenTower
+
+#: ``assemble(spec, device)`` builds a component that stands in another's spec.
+Assemble = Callable[[EncoderSpec, "torch.device"], Encoder]
 
 
 class Composed(Encoder):
@@ -73,6 +73,11 @@ class Composed(Encoder):
 
 def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
     """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""
+    return compose(spec, device, partial(build, Encoder, catalogue))
+
+
+def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Composed:
+    """The same with ``assemble(part, device)`` in place of a catalogue: what a composed encoder's component names."""
     built: list[tuple[EncoderSpec, Encoder]] = []
 
     @cache
@@ -80,7 +85,7 @@ def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device)
         wanted = spec.tower(modality)
         found = next((encoder for one, encoder in built if one == wanted), None)
         if found is None:
-            found = build(Encoder, catalogue, wanted, device)
+            found = assemble(wanted, device)
             built.append((wanted, found))
         return found
 

@@ -4,60 +4,62 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...core.roles import CaptionerError
-from ..pocket import LLAVA_FOLDER
-from ..torchvision_ops import declare_missing_torchvision_ops
+from ..checkpoints.fetch import NotFetched, fetch
+from ..checkpoints.folder import CONFIG
+from ..checkpoints.loading import DTYPES, first_lines, quiet_transformers, transformers
+from ..checkpoints.locate import folder_of, is_path
 from . import model_files
 from .specs import TransformersCaptionerSpec
 
-_DTYPES = {"auto": "auto", "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-
-def _transformers() -> Any:
-    """transformers, importable beside any torchvision; half of it is not typed, so none of it is here."""
-    declare_missing_torchvision_ops()
-    return import_module("transformers")
-
-
-def load(spec: TransformersCaptionerSpec, device: torch.device) -> tuple[Any, Any]:
-    """The frozen model and its processor. Raises ``CaptionerError``."""
-    reason = spec.missing_files()
-    if reason and (spec.local_files_only or not model_files.is_hub_id(spec.model)):
+def complete_folder(spec: TransformersCaptionerSpec) -> Path:
+    """The folder of the model, fetched from the hub where it is not whole. Raises ``CaptionerError``."""
+    reason, folder = spec.missing_files(), folder_of(spec.model, spec.revision)
+    if folder is not None and reason is None:
+        return folder
+    if spec.local_files_only or is_path(spec.model):
         raise CaptionerError(f"captioner.model: {reason}")
+    try:
+        folder = fetch(spec.model, spec.revision, model_files.CONTENT, model_files.how(spec.model, spec.revision))
+    except NotFetched as error:
+        raise CaptionerError(f"captioner.{error.field}: {error}") from error
+    if reason := spec.missing_files():  # the hub has no more of it: pickles alone
+        raise CaptionerError(f"captioner.model: {reason}")
+    return folder
+
+
+def load(spec: TransformersCaptionerSpec, folder: Path, device: torch.device) -> tuple[Any, Any]:
+    """The frozen model of a folder and its processor. Raises ``CaptionerError``."""
     if spec.device_map is not None and find_spec("accelerate") is None:
         raise CaptionerError("captioner.device_map needs the package accelerate: pip install accelerate, or remove it")
-    with _explained(spec), _quiet():
-        return _model_and_processor(spec, device)
+    with _explained(spec), quiet_transformers():
+        return _model_and_processor(spec, folder, device)
 
 
-def _model_and_processor(spec: TransformersCaptionerSpec, device: torch.device) -> tuple[Any, Any]:
-    library = _transformers()
-    place = LLAVA_FOLDER if spec.model == "pocket" else spec.model
-    common: dict[str, Any] = {
-        "revision": spec.revision or "main",
-        "local_files_only": spec.local_files_only or not model_files.is_hub_id(spec.model),
-        "trust_remote_code": False,
-    }
-    config = library.AutoConfig.from_pretrained(place, **common)
+def _model_and_processor(spec: TransformersCaptionerSpec, folder: Path, device: torch.device) -> tuple[Any, Any]:
+    library = transformers()
+    local = {"local_files_only": True, "trust_remote_code": False}
+    config = library.AutoConfig.from_pretrained(folder, **local)
     _require_image_text(spec, config)
-    processor = library.AutoProcessor.from_pretrained(place, **common)
+    processor = library.AutoProcessor.from_pretrained(folder, **local)
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
         raise CaptionerError(f"captioner.model: {spec.model} has no processor for pictures and text together")
     model, found = library.AutoModelForImageTextToText.from_pretrained(
-        place,
+        folder,
         config=config,
         use_safetensors=True,
-        dtype=_DTYPES[spec.dtype],
+        dtype="auto" if spec.dtype == "auto" else DTYPES[spec.dtype],
         device_map=spec.device_map,
         ignore_mismatched_sizes=True,  # they come back in `found`, and are refused below in words
         output_loading_info=True,
-        **common,
+        **local,
     )
     _require_fitting_weights(spec, found)
     if not getattr(config, "is_encoder_decoder", False):
@@ -68,7 +70,7 @@ def _model_and_processor(spec: TransformersCaptionerSpec, device: torch.device) 
 
 
 def _require_image_text(spec: TransformersCaptionerSpec, config: Any) -> None:
-    if type(config) not in _transformers().MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+    if type(config) not in transformers().MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise CaptionerError(
             f"captioner.model: {spec.model} is a `{config.model_type}`, which is no image-text-to-text model; take one "
             "that answers about pictures in words (LLaVA, Qwen-VL, SmolVLM, BLIP-2 ...)"
@@ -81,7 +83,7 @@ def _require_fitting_weights(spec: TransformersCaptionerSpec, found: Mapping[str
     wrong += [f"{name} is absent" for name in sorted(found["missing_keys"])]
     if wrong:
         raise CaptionerError(
-            f"captioner.model: the weights of {spec.model} do not fit its {model_files.CONFIG}: "
+            f"captioner.model: the weights of {spec.model} do not fit its {CONFIG}: "
             f"{'; '.join(wrong[:3])}{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}"
         )
 
@@ -94,32 +96,9 @@ def _explained(spec: TransformersCaptionerSpec) -> Iterator[None]:
     except CaptionerError:
         raise
     except ImportError as error:
-        raise CaptionerError(f"captioner.model: {spec.model} needs a package more: {_first_lines(error)}") from error
+        raise CaptionerError(f"captioner.model: {spec.model} needs a package more: {first_lines(error)}") from error
     except Exception as error:  # OSError, ValueError, KeyError, safetensors' and the hub's own: it cannot be loaded
-        reason = spec.missing_files()  # asked again: some files may have come meanwhile
+        reason = f"cannot be loaded: {first_lines(error)}"
         if "trust_remote_code" in str(error) or "custom code" in str(error):
-            reason = (
-                f"{spec.model} brings code of its own, which is never run; take a model that transformers itself knows"
-            )
-        reason = reason or f"{spec.model} cannot be loaded: {_first_lines(error)}"
-        raise CaptionerError(f"captioner.model: {reason}") from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers draws bars over ours and prints reports that we say in a sentence; afterwards it may again."""
-    logging = _transformers().utils.logging
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _first_lines(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:600] or type(error).__name__
+            reason = "brings code of its own, which is never run; take a model that transformers itself knows"
+        raise CaptionerError(f"captioner.model: {spec.model} {reason}") from error

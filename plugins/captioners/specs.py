@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from ...core.roles import CaptionerSpec
 from ...core.storage.files import remembered_sha256
 from ...registry.spec import LocalPath
+from ..checkpoints.locate import is_path, named
 from ..checkpoints.versions import library_versions
 from . import model_files
 
@@ -51,14 +52,17 @@ class TransformersCaptionerSpec(CaptionerSpec):
     @field_validator("model")
     @classmethod
     def _folder_or_hub_id(cls, model: str) -> str:
-        return model_files.resolved(model)
+        place = named(model)
+        if not is_path(place) and "/" not in place:  # no such model of the hub lacks an owner: a slip of the pen
+            raise ValueError(f"`{model}` is neither `pocket`, nor a folder here, nor a hub id `OWNER/NAME`")
+        return place
 
     @model_validator(mode="after")
     def _fields_that_have_no_effect(self) -> Self:
         drawn = [name for name in ("temperature", "top_p") if getattr(self, name) is not None]
         if drawn and not self.do_sample:
             raise ValueError(f'{" and ".join(drawn)} only matter with "do_sample": true')
-        if self.revision is not None and not model_files.is_hub_id(self.model):
+        if self.revision is not None and is_path(self.model):
             raise ValueError(f"`revision` is for hub models; {self.model} is on this machine as it is")
         return self
 

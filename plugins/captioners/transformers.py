@@ -10,9 +10,9 @@ import torch
 from PIL.Image import Image
 
 from ...core.roles import Captioner, CaptionerError
-from . import model_files
+from ..checkpoints.locate import commit_of, is_path
 from .generation import memory_ran_out, new_tokens, settings
-from .load_model import load
+from .load_model import complete_folder, load
 from .specs import TransformersCaptionerSpec
 
 
@@ -21,7 +21,9 @@ class TransformersCaptioner(Captioner):
 
     def __init__(self, spec: TransformersCaptionerSpec, device: torch.device) -> None:
         self._spec = spec
-        self._model, self._processor = load(spec, device)
+        folder = complete_folder(spec)
+        self._commit = None if is_path(spec.model) else commit_of(folder)
+        self._model, self._processor = load(spec, folder, device)
         for module in self._model.modules():  # BLIP-2 generates with that of its language model, others with their own
             if getattr(module, "generation_config", None) is not None:
                 module.generation_config = settings(spec, module.generation_config)
@@ -35,7 +37,7 @@ class TransformersCaptioner(Captioner):
 
     def weights(self) -> str | None:
         """The commit of a hub model; ``None`` for local files, which the spec's identity knows by content."""
-        return model_files.commit(self._spec.model, self._spec.revision)
+        return self._commit
 
     def notes(self) -> list[str]:
         """Whether the batch was halved."""

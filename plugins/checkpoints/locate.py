@@ -1,4 +1,4 @@
-"""Where a model of the hub, or of a path, lies on this machine. Light: no torch, no transformers."""
+"""Where a model lies on this machine: one that ships, of a path, or of the hub. Light: no torch, no transformers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import re
 from pathlib import Path
 
 from ...registry.errors import nearest
-from ..pocket import TRANSFORMERS_FOLDERS
+from ..pocket import LLAVA_FOLDER, TRANSFORMERS_FOLDERS
 
-#: What a model that ships with Graftwork begins with: `pocket:ast`.
-POCKET = "pocket:"
+#: What a model that ships with Graftwork is called, or begins with: `pocket` (the LLaVA), `pocket:ast`.
+POCKET = "pocket"
 #: A folder with one of these is a model.
 MARKERS = ("config.json", "modules.json")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 
 
 def named(model: str) -> str:
-    """A path made absolute, or a hub id or pocket name as it stands. Raises ``ValueError`` for what can be neither."""
-    if model.startswith(POCKET):
-        known = sorted(TRANSFORMERS_FOLDERS)
-        if (name := model.removeprefix(POCKET)) not in known:
-            near = nearest(name, known)
-            hint = f"did you mean `{POCKET}{near}`?" if near else f"there are: {', '.join(known)}"
-            raise ValueError(f"no pocket model is called `{name}`; {hint}")
+    """A path made absolute, so that a saved pipeline works from anywhere; a hub id or pocket name as it stands.
+
+    Raises ``ValueError`` for what can be none of these.
+    """
+    if ships(model):
+        _require_pocket_model(model)
         return model
     if is_path(model) or os.path.isdir(model):
         return os.path.abspath(os.path.expanduser(model))
@@ -34,22 +33,37 @@ def named(model: str) -> str:
     return model
 
 
+def _require_pocket_model(model: str) -> None:
+    known, name = sorted(TRANSFORMERS_FOLDERS), model.removeprefix(f"{POCKET}:")
+    if model != POCKET and name not in known:
+        near = nearest(name, known)
+        hint = f"did you mean `{POCKET}:{near}`?" if near else f"there are: {', '.join(known)}"
+        raise ValueError(f"no pocket model is called `{name}`; {hint}")
+
+
+def ships(model: str) -> bool:
+    """Whether ``model`` is named as one that ships with Graftwork."""
+    return model == POCKET or model.startswith(f"{POCKET}:")
+
+
 def is_path(model: str) -> bool:
-    """Whether ``model`` is a folder of this machine rather than a hub id."""
-    return model.startswith(("/", "./", "../", "~", POCKET)) or model in (".", "..") or os.path.isabs(model)
+    """Whether ``model`` is on this machine as it is, rather than a hub id."""
+    return ships(model) or model.startswith(("/", "./", "../", "~")) or model in (".", "..") or os.path.isabs(model)
 
 
 def folder_of(model: str, revision: str | None) -> Path | None:
     """The folder of a path, or of what the hub's cache holds of a revision; ``None`` if there is none."""
-    if model.startswith(POCKET):
-        shipped = TRANSFORMERS_FOLDERS[model.removeprefix(POCKET)]
-        return shipped if shipped.is_dir() else None
     if is_path(model):
-        return Path(model) if Path(model).is_dir() else None
+        folder = _shipped(model) if ships(model) else Path(model)
+        return folder if folder.is_dir() else None
     from huggingface_hub import try_to_load_from_cache
 
     found = (try_to_load_from_cache(model, marker, revision=revision) for marker in MARKERS)
     return next((Path(file).parent for file in found if isinstance(file, str)), None)
+
+
+def _shipped(model: str) -> Path:
+    return LLAVA_FOLDER if model == POCKET else TRANSFORMERS_FOLDERS[model.removeprefix(f"{POCKET}:")]
 
 
 def commit_of(folder: Path) -> str | None:

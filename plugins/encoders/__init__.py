@@ -6,7 +6,7 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import Component
-from .dual.spec import DualSpec
+from .dual import DualSpec
 from .open_clip.spec import OpenClipSpec
 from .transformers.spec import TransformersSpec
 
@@ -29,7 +29,7 @@ COMPONENTS = (
         "encoder",
         "dual",
         DualSpec,
-        "graftwork.plugins.encoders.dual.encoder:dual",
+        "graftwork.core.stages.composed_encoder:compose",
         "one encoder a modality: images, texts, sounds",
     ),
 )

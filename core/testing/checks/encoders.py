@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ....registry.build import build
 from ...roles.encoder import Encoder, EncoderError, EncoderFacts
 from ..case import Case
 from ..contents import contents
@@ -23,7 +25,9 @@ def make(case: Case) -> Encoder:
     """On the CPU."""
     if missing := case.spec.missing_files():
         raise NotApplicable(f"its files are not here: {missing}")
-    built = case.build(torch.device("cpu"))
+    composed = any(case.spec.tower(one) is not case.spec for one in MODALITIES)
+    assemble = (partial(build, Encoder, case.catalogue),) if composed else ()
+    built = case.build(torch.device("cpu"), *assemble)
     assert isinstance(built, Encoder), f"build gives a {type(built).__name__}, not an Encoder"
     return built
 

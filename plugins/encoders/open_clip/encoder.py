@@ -15,13 +15,12 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
 from ....registry.errors import nearest
 from ...checkpoints.fingerprint import fingerprint
+from ...checkpoints.loading import DTYPES, first_lines
 from ...torchvision_ops import declare_missing_torchvision_ops
 from . import files
 from .spec import OpenClipSpec
 from .tokens import image_tokens, text_tokens
 from .towers import frozen_towers
-
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def import_open_clip() -> Any:
@@ -37,14 +36,14 @@ class OpenClip(Encoder):
 
     def __init__(self, spec: OpenClipSpec, device: torch.device) -> None:
         self._device, self._name = device, spec.model
-        self._dtype = _DTYPES[spec.precision]
+        self._dtype = DTYPES[spec.precision]
         self._library = import_open_clip()
         try:
             self._model, self._preprocess, self._tokenize = self._load(spec)
         except EncoderError:
             raise
         except Exception as error:  # assertions, safetensors' and pickle's own errors: it cannot be loaded
-            reason = spec.missing_files() or _first_lines(error)
+            reason = spec.missing_files() or first_lines(error)
             raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {reason}") from error
         self._model.eval().requires_grad_(False)
         self._facts: EncoderFacts | None = None
@@ -138,8 +137,3 @@ def _require_tag(library: Any, model: str, tag: str) -> None:
         near = nearest(tag, tags)
         hint = f"did you mean `{near}`?" if near else f"known: {', '.join(tags) or 'none'}"
         raise EncoderError(f"encoder.pretrained: open_clip has no weights `{tag}` for {model}; {hint}")
-
-
-def _first_lines(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])[:600] or type(error).__name__

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...checkpoints.fetch import how_to_get
 from . import files
 
 #: What open_clip looks for in a hub repository, the first that is there.
@@ -45,10 +46,8 @@ def _absent_from_hub(what: str, repository: str, names: tuple[str, ...]) -> str 
     looked_for = {alternative for name in names for alternative in (name, f"{name.rpartition('.')[0]}.safetensors")}
     if any(isinstance(try_to_load_from_cache(repository, name), str) for name in looked_for):
         return None
-    return (
-        f"{what}: not on this machine; where there is a network, `hf download {repository} {names[0]}` gets it (size "
-        f"and licence are not known here: see https://huggingface.co/{repository}), or name a file under `checkpoint`"
-    )
+    how = how_to_get(f"hf download {repository} {names[0]}", repository)
+    return f"{what}: not on this machine; {how}, or name a file under `checkpoint`"
 
 
 @cache

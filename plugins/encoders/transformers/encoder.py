@@ -13,10 +13,10 @@ from torch.nn.functional import normalize
 
 from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
-from ...checkpoints import locate as hub
-from ...checkpoints.fetch import fetch
+from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
-from ...torchvision_ops import declare_missing_torchvision_ops
+from ...checkpoints.loading import DTYPES, first_lines, quiet_transformers
+from ...checkpoints.locate import commit_of, folder_of, is_path
 from . import files
 from .audio import AudioSide
 from .image import ImageSide
@@ -26,8 +26,6 @@ from .single_stream import SingleStream, together
 from .spec import TransformersSpec
 from .text import TextSide
 from .towers import frozen_towers
-
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Transformers(Encoder):
@@ -50,12 +48,12 @@ class Transformers(Encoder):
         self._projects = self._kind == "joint" and spec.pooling in ("auto", "projection")
         if self._kind is None:
             raise EncoderError(f"encoder.model: {root} is a `{config.get('model_type')}` model, and no encoder")
-        with _refusals(spec.model):
-            self._model = _load(root, _DTYPES[spec.precision]).to(device)
+        with _explained(spec.model), quiet_transformers():
+            self._model = _load(root, DTYPES[spec.precision]).to(device)
             self._single = SingleStream(self._model, root, spec.pooling) if self._kind == "single" else None
             self._sides = {} if self._single else self._loaded_sides(root)
         self._root = root
-        self._revision = hub.commit_of(root)
+        self._revision = commit_of(root)
         self._facts: EncoderFacts | None = None
 
     def _loaded_sides(self, root: Path) -> dict[str, Side]:
@@ -146,9 +144,13 @@ class Transformers(Encoder):
 
 def _complete_folder(spec: TransformersSpec) -> Path:
     """The folder of the model, fetched from the hub where it is not whole."""
-    root = hub.folder_of(spec.model, spec.revision)
-    if not hub.is_path(spec.model) and (root is None or files.lacking(root)):
-        root = fetch(spec.model, spec.revision)
+    root = folder_of(spec.model, spec.revision)
+    if not is_path(spec.model) and (root is None or files.lacking(root)):
+        how = f"where it can: {command(spec.model, spec.revision, PATTERNS)}"
+        try:
+            root = fetch(spec.model, spec.revision, PATTERNS, how)
+        except NotFetched as error:
+            raise EncoderError(f"encoder.{error.field}: {error}") from error
     if root is None:
         raise EncoderError(f"encoder.model: {spec.model} does not exist")
     if lack := files.lacking(root):
@@ -178,23 +180,11 @@ def _load(root: Path, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def _refusals(model: str) -> Iterator[None]:
-    """Whatever transformers and its file formats raise while loading, as an ``EncoderError``; its progress bars off."""
-    declare_missing_torchvision_ops()
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+def _explained(model: str) -> Iterator[None]:
+    """Whatever transformers and its file formats raise while loading, as an ``EncoderError``."""
     try:
         yield
     except EncoderError:
         raise
     except Exception as error:  # assertions, safetensors' own errors, missing packages: it cannot be loaded
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = " ".join(lines[:3])[:600] or type(error).__name__
-        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {reason}") from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {first_lines(error)}") from error

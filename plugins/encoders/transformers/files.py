@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from ....core.roles import TowerShape
 from ....core.storage.files import remembered_sha256
-from .sentence_modules import modules_of, read_json, sentence_modules, transformer_folder
+from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, weight_files
+from .sentence_modules import modules_of, sentence_modules, transformer_folder
 
 Kind = Literal["joint", "image", "text", "audio", "single"]
 #: Two towers trained into one space, by `model_type`.
@@ -21,8 +22,6 @@ JOINT = {
 }
 #: One tower that reads two modalities as one sequence.
 SINGLE_STREAM = {"vilt": ("image", "text")}
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 #: What configurations call the width of the hidden states.
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
@@ -49,7 +48,7 @@ TEXT_FILES = (
 
 def config(root: Path) -> dict[str, Any] | None:
     """The transformer's ``config.json``."""
-    found = read_json(transformer_folder(root) / "config.json")
+    found = read_json(transformer_folder(root) / CONFIG)
     return found if isinstance(found, dict) else None
 
 
@@ -83,12 +82,7 @@ def modalities(config: dict[str, Any]) -> tuple[str, ...]:
 
 def weights(root: Path) -> list[Path]:
     """The transformer's files of weights, there or not; none where only pickles or nothing are at hand."""
-    folder = transformer_folder(root)
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    index = read_json(folder / INDEX)
-    shards = index.get("weight_map", {}) if isinstance(index, dict) else {}
-    return sorted({folder / str(name) for name in shards.values()})
+    return weight_files(transformer_folder(root))
 
 
 def all_weights(root: Path) -> list[Path]:
@@ -100,11 +94,11 @@ def all_weights(root: Path) -> list[Path]:
 def lacking(root: Path) -> str | None:
     """What a model folder lacks, in words; ``None`` if it is whole."""
     folder = transformer_folder(root)
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         return f"{folder} has no config.json: it is no transformers model"
     found = weights(root)
     if not found:
-        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        pickles = pickles_in(folder)
         also = f"; {', '.join(pickles[:3])} may run code when it is opened and is not read" if pickles else ""
         return f"{folder} holds neither {WEIGHTS} nor {INDEX}{also}"
     absent = [str(path.relative_to(root)) for path in all_weights(root) if not path.is_file()]
@@ -122,8 +116,8 @@ def _holds_one(folder: Path, names: Iterable[str]) -> bool:
 
 def content(root: Path) -> dict[str, str]:
     """Name to sha256 of everything that shapes vectors of any modality: configuration, weights, pooling, dense."""
-    declared = [root / "modules.json", *(path / "config.json" for _, path in modules_of(root))]
-    files = [transformer_folder(root) / "config.json", *all_weights(root), *declared]
+    declared = [root / "modules.json", *(path / CONFIG for _, path in modules_of(root))]
+    files = [transformer_folder(root) / CONFIG, *all_weights(root), *declared]
     return dict(_digests(root, files))
 
 
@@ -146,7 +140,7 @@ def width(root: Path, modality: str, projected: bool, said: dict[str, Any] | Non
     said = config(root) or {} if said is None else said
     if kind(said) == "text" and (declared := sentence_modules(root)) is not None:
         if declared.dense:
-            return _integer(read_json(declared.dense[-1] / "config.json"), "out_features")
+            return _integer(read_json(declared.dense[-1] / CONFIG), "out_features")
         hidden = token_width(said, modality, projected)
         return hidden * len(declared.pooling) if hidden else None
     return token_width(said, modality, projected)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ...checkpoints.folder import read_json
 
 _POOLING_KEYS = {
     "pooling_mode_cls_token": "cls",
@@ -27,14 +27,6 @@ class SentenceModules:
     dense: tuple[Path, ...]
     #: Modules of other kinds.
     others: tuple[str, ...]
-
-
-def read_json(file: Path) -> Any:
-    """The value in a JSON file; ``None`` where there is none, or none that can be read."""
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def modules_of(root: Path) -> list[tuple[str, Path]]:

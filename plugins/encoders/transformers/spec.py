@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ....core.roles import EncoderSpec, TowerShape
-from ...checkpoints import locate as hub
-from ...checkpoints.fetch import command
+from ...checkpoints.fetch import PATTERNS, command
+from ...checkpoints.locate import folder_of, is_path, named, ships
 from ...checkpoints.parameters import count_parameters
 from ...checkpoints.versions import library_versions
 from . import files
@@ -48,11 +48,11 @@ class TransformersSpec(EncoderSpec):
     @field_validator("model")
     @classmethod
     def _model_is_named(cls, model: str) -> str:
-        return hub.named(model)
+        return named(model)
 
     @model_validator(mode="after")
     def _fits_the_model(self) -> Self:
-        if self.revision is not None and hub.is_path(self.model):
+        if self.revision is not None and is_path(self.model):
             raise ValueError("a folder has no `revision`; it belongs to a hub id")
         config = files.config(root) if (root := self._root()) else None
         if config is None:
@@ -70,7 +70,7 @@ class TransformersSpec(EncoderSpec):
         return self
 
     def _root(self) -> Path | None:
-        return hub.folder_of(self.model, self.revision)
+        return folder_of(self.model, self.revision)
 
     def _config(self) -> dict[str, Any] | None:
         return files.config(root) if (root := self._root()) else None
@@ -157,10 +157,10 @@ class TransformersSpec(EncoderSpec):
         lack = files.lacking(root) if root else None
         if root is not None and lack is None:
             return None
-        if hub.is_path(self.model):
-            again = "; reinstall graftwork" if self.model.startswith(hub.POCKET) else ""
+        if is_path(self.model):
+            again = "; reinstall graftwork" if ships(self.model) else ""
             return lack or f"{self.model} does not exist{again}"
-        return f"`{self.model}` is not on this machine; fetch it: {command(self.model, self.revision)}"
+        return f"`{self.model}` is not on this machine; fetch it: {command(self.model, self.revision, PATTERNS)}"
 
 
 def _takes_sizes(config: Mapping[str, Any]) -> bool:

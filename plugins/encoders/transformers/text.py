@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ....core.roles import EncoderError
-from . import files
-from .sentence_modules import read_json, sentence_modules, transformer_folder
+from ...checkpoints.folder import WEIGHTS, read_json
+from .sentence_modules import sentence_modules, transformer_folder
 from .side import Hidden, Inputs, Side, masked_mean
 
 #: Tokenizers without a limit of their own say one of this size or more.
@@ -129,4 +129,4 @@ def _dense_layers(folders: Sequence[Path]) -> nn.Sequential:
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
-    return {key: value.float() for key, value in load_file(folder / files.WEIGHTS).items()}
+    return {key: value.float() for key, value in load_file(folder / WEIGHTS).items()}

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from graftwork.core.roles import CaptionerError
 from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.captioners.transformers import TransformersCaptioner
+from graftwork.plugins.encoders import TransformersSpec
 
 from ...support.tiny_vlms import FAMILIES, save_blip
 
@@ -265,6 +266,16 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     """By its whole path."""
     with pytest.raises(CaptionerError, match=f"{tmp_path}/nowhere does not exist"):
         build(tmp_path / "nowhere")
+
+
+def test_the_same_words_name_the_same_model_as_for_encoders() -> None:
+    """`pocket` is the LLaVA and `pocket:ast` the AST wherever they stand; what cannot be done with one is said."""
+    with pytest.raises(CaptionerError, match="`audio-spectrogram-transformer`, which is no image-text-to-text model"):
+        build("pocket:ast")
+    with pytest.raises(ValidationError, match="`sene_clip`; did you mean `pocket:scene_clip`"):
+        spec_of("pocket:sene_clip")
+    with pytest.raises(ValidationError, match="`pocket` is a `llava` model, which encodes nothing here"):
+        TransformersSpec(model="pocket")
 
 
 @pytest.mark.parametrize(

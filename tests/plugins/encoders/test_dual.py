@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from PIL import Image
 
 from graftwork import Pipeline, SpecError
 from graftwork.core.data.items import Media
+from graftwork.core.roles import Encoder
 from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.core.stages.composed_encoder import build_encoder
 from graftwork.core.stages.encode import EncoderStage
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.encoders import DualSpec, OpenClipSpec, TransformersSpec
-from graftwork.plugins.encoders.dual.encoder import dual
 from graftwork.plugins.encoders.open_clip.encoder import OpenClip
 from graftwork.plugins.encoders.transformers.encoder import Transformers
+from graftwork.registry.build import BuildError, build
 from graftwork.registry.discovery import default_catalogue
 
 from ...support.small_pipeline import catalogue, pipeline
@@ -107,12 +109,23 @@ def test_one_model_as_both_towers_is_loaded_once_and_joint(tmp_path: Path, folde
 def test_built_directly_it_is_one_encoder(folders) -> None:
     """As any component is built; its facts are those of both."""
     spec = DualSpec(**both(of(folders["dinov2"]), of(folders["bert"])))
-    one = dual(spec, CPU)
+    one = build_encoder(default_catalogue(), spec, CPU)
     picture = pictures(1)[0].read()
     assert one.encode("image", [one.preprocess("image", picture)]).shape == (1, 32)
     assert one.facts().parameters == spec.frozen_parameters()
     assert one.facts().weights not in {one.tower(kind).facts().weights for kind in ("image", "text")}
     assert one.truncated(["a photo " * 30, "a"]) == [True, False]
+
+
+def test_its_parts_come_from_the_catalogue_of_whoever_builds_it(folders) -> None:
+    """A part that is not installed, known to the run's catalogue alone."""
+    known = catalogue()
+    parts = both({"type": "pixels"}, of(folders["bert"]))
+    spec = DualSpec.model_validate(parts, context={"catalogue": known})
+    one = build(Encoder, known, spec, CPU, partial(build, Encoder, known))
+    assert one.encode("image", [pictures(1)[0].read()]).shape == (1, 64)
+    with pytest.raises(BuildError, match=r"encoder `dual` of graftwork .* cannot be made"):
+        build(Encoder, known, spec, CPU)
 
 
 # -- validation --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The spec of the `dual` encoder: each modality by a model of its own."""
+"""The `dual` encoder: each modality by a model of its own, composed as any spec with parts is. Light: no torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from ....core.roles import EncoderSpec, TowerShape
-from ....registry.slot import Slot
+from ...core.roles import EncoderSpec, TowerShape
+from ...registry.slot import Slot
 
 #: What the outer encoder says for its parts, and what each part says for itself.
 _OUTER, _INNER = "templates", "batch_size"

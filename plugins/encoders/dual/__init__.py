@@ -1,1 +1,0 @@
-"""One encoder a modality."""
