@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .registry.version import __version__
-
 if TYPE_CHECKING:
     from .core.pipeline import Pipeline
     from .core.run.load import load
     from .registry.errors import GraftworkError, SpecError
+    from .registry.version import __version__
 
 __all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
 
@@ -25,6 +24,7 @@ _HOMES = {
     "load": ".core.run.load",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
+    "__version__": ".registry.version",
 }
 
 

@@ -13,7 +13,8 @@ from graftwork.core.graft import Tower, TowerError
 from graftwork.core.roles import TowerAdapter
 from graftwork.core.towers.tower import frozen_parameters
 
-from . import Attention, PrefixSpec, find_attentions
+from . import PrefixSpec
+from .attention import Attention, find_attentions
 
 
 class LearnedPrefix(nn.Module):
