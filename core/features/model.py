@@ -11,7 +11,7 @@ from ..data.items import DataError
 from ..data.layout import Readout, read_out
 from ..graph.fusion import CrossAttention, TokenPair
 from ..graph.nodes import Nodes
-from ..roles.adapter import Adapter, require_shape, require_width
+from ..roles.adapter import Adapter, adapted_of, width_of
 from ..roles.head import ClassPrompts, Head, logits_of
 from ..spec.node_kinds import item_width
 from ..spec.pipeline_spec import PipelineSpec
@@ -59,8 +59,7 @@ class FeatureModel(TrainableModel):
     def items(self, nodes: Nodes) -> Tensor:
         """One adapted vector an item, [N, width]."""
         x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
-        adapted: Tensor = self.adapter(x) if nodes.graph is None else self.adapter(x, nodes.graph)
-        require_shape(self.adapter, adapted, len(x))
+        adapted = adapted_of(self.adapter, x, nodes.graph)
         return adapted if nodes.layout is None else read_out(adapted, nodes.layout, self._readout)
 
     def fused(self, inputs: Tensor | TokenPair) -> Tensor:
@@ -89,7 +88,7 @@ def build_model(
         raise DataError("the task has no head, and nothing else makes logits; add one")
     if not spec.task.head.uses_prompts():
         prompts = None
-    item = item_width(spec.graph, require_width(adapter))
+    item = item_width(spec.graph, width_of(adapter))
     if prompts is not None and prompts.vectors.shape[-1] != item:
         raise DataError(
             f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "

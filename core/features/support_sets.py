@@ -16,9 +16,9 @@ from ..data.shots import sample_shots
 from ..events import Note, Tell
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.nodes import Nodes
-from ..graph.queries import attach_queries, connect, connect_items, inside
+from ..graph.queries import attach_queries, inside
 from ..graph.support import Support
-from ..roles.graph import GraphBuilder
+from ..roles.graph import GraphBuilder, graph_of, item_graph_of, settled_of
 from ..roles.specs import GraphSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import splits_in_the_graph
@@ -66,7 +66,8 @@ class SupportSets:
         nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
         with self.stage("graph"):
             builder = self._builder(spec, spec.graph)
-            resolved = _resolved(builder, nodes) if builder else None
+            # On training items alone, also where others will be in the graph: tau is never estimated on test.
+            resolved = settled_of(builder, nodes.x, nodes.layout) if builder else None
             builder = self._builder(spec, resolved or spec.graph)
         splits = {}
         for name in splits_in_the_graph(spec):
@@ -139,15 +140,10 @@ def lacking_edges(nodes: Nodes) -> str | None:
     return NO_CROSS_EDGE if nodes.layout and nodes.layout.edges_by_block(nodes.graph)["vt"] == 0 else None
 
 
-def _resolved(builder: GraphBuilder, nodes: Nodes) -> GraphSpec | None:
-    """On training items alone, also where others will be in the graph: tau is never estimated on test."""
-    return builder.settle(nodes.x) if nodes.layout is None else builder.settle(nodes.x, nodes.layout)
-
-
 def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGraph:
     if nodes.layout is not None and spec.graph is not None and spec.graph.nodes == "tokens":
-        return connect_items(builder, nodes)
-    return connect(builder, nodes)
+        return item_graph_of(builder, nodes.x, nodes.layout)
+    return graph_of(builder, nodes.x, nodes.layout)
 
 
 def _key(what: str, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> str:

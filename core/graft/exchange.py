@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..roles.layer_adapter import LayerAdapter, Updates
+from ..roles.layer_adapter import LayerAdapter, updates_of
 from ..towers.tower import Tower
 
 
@@ -38,7 +38,7 @@ class MeetingPlace:
             for stream, part in self._slices[name].items()
         }
         masks = {stream: self._mask(stream, state) for stream, state in streams.items()}
-        updates: Updates = self._adapter(meeting, streams, masks)
+        updates = updates_of(self._adapter, meeting, streams, masks)
         self.losses |= {f"{meeting}.{name}": loss for name, loss in updates.losses.items()}
         self.usage |= {f"{meeting}.{name}": share for name, share in updates.usage.items()}
         return {name: self._joined(name, state, updates.states) for name, state in states.items()}

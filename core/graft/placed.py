@@ -13,7 +13,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
 from ..roles.layer_adapter import LayerAdapter
-from ..roles.tower_adapter import TowerAdapter
+from ..roles.tower_adapter import TowerAdapter, installed_of, spec_of
 from ..roles.tower_specs import LayerAdapterSpec, Meeting, TowerAdapterSpec
 from ..towers.lockstep import lockstep
 from ..towers.stop import Stop
@@ -89,7 +89,7 @@ class Installs:
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""
-        with self.adapter.installed():
+        with installed_of(self.adapter):
             return GraftedOutput({name: call() for name, call in calls_of(towers, inputs).items()})
 
 
@@ -98,7 +98,7 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
     if not isinstance(spec, LayerAdapterSpec):
         adapter = build(spec, towers)
         assert isinstance(adapter, TowerAdapter)
-        return Installs(adapter, adapter.spec)
+        return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
     pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
     stops = {

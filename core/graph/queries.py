@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...triton_kernels import SparseGraph
-from ..roles.graph import GraphBuilder, require_graph
+from ..roles.graph import GraphBuilder, graph_of, item_graph_of, query_graph_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
 from .fusion import TokenPair
@@ -68,8 +68,7 @@ def attach_queries(support: Support, queries: Nodes, builder: GraphBuilder | Non
     if builder is None or graph_spec is None:
         return _one_part(queries)
     if graph_spec.nodes == "tokens":
-        assert queries.layout is not None
-        return _one_part(queries.with_graph(connect_items(builder, queries)))
+        return _one_part(queries.with_graph(_within(queries, builder)))
     if policy_of(spec) == "batch":
         return in_batches(support, queries, builder, spec.evaluation.inductive_batch)
     if policy_of(spec) == "rewire":
@@ -136,7 +135,7 @@ def in_batches(support: Support, queries: Nodes, builder: GraphBuilder, size: in
     """``size`` queries at a time hear the support and each other; the support hears none of them. Ours."""
     sources = _sources(support, queries, builder)
     batches = [queries.select(slice(start, start + size)) for start in range(0, len(queries), size)]
-    among = [connect(builder, batch) for batch in batches]
+    among = [graph_of(builder, batch.x, batch.layout) for batch in batches]
 
     def parts() -> Iterator[Part]:
         first = 0
@@ -156,33 +155,18 @@ def inside(support: Support, split: str) -> Queries:
     return Queries(lambda: [(support.nodes, rows)], support.x.numel())
 
 
-def connect(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
-    """Neighbours among those nodes; a builder for one node an item is not asked about layouts."""
-    found = builder.connect(nodes.x) if nodes.layout is None else builder.connect(nodes.x, nodes.layout)
-    return require_graph(builder, "connect", found, len(nodes.x), len(nodes.x))
-
-
-def connect_items(builder: GraphBuilder, nodes: Nodes) -> SparseGraph:
-    """Neighbours within each item of several nodes."""
-    assert nodes.layout is not None
-    found = builder.connect_items(nodes.x, nodes.layout)
-    return require_graph(builder, "connect_items", found, len(nodes.x), len(nodes.x))
-
-
 def _graph(support: Support) -> SparseGraph:
     assert support.graph is not None
     return support.graph
 
 
 def _sources(support: Support, queries: Nodes, builder: GraphBuilder) -> SparseGraph:
-    layouts = () if queries.layout is None else (queries.layout, support.nodes.layout)
-    found = builder.connect_queries(queries.x, support.x, *layouts)
-    return require_graph(builder, "connect_queries", found, len(queries.x), len(support.x))
+    return query_graph_of(builder, queries.x, support.x, queries.layout, support.nodes.layout)
 
 
 def _within(queries: Nodes, builder: GraphBuilder) -> SparseGraph | None:
     """Edges between an item's own nodes."""
-    return None if queries.layout is None else connect_items(builder, queries)
+    return None if queries.layout is None else item_graph_of(builder, queries.x, queries.layout)
 
 
 def _span(nodes: Nodes, first: int, last: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import AdapterSpec, PairTaskSpec
-from ..roles.task import PairTask, Task, figures_of
+from ..roles.task import PairTask, Task, figures_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
@@ -140,7 +140,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()})
 
     def _targeted(self, prepared: LayerInputs, task: Task, items: Items) -> Targeted:
-        targets = task.targets(items, len(prepared.content.class_names)).to(self.context.device)
+        targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 
     def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Any:

@@ -28,7 +28,7 @@ class Adapter(nn.Module, ABC):
         """
 
 
-def require_width(adapter: Adapter) -> int:
+def width_of(adapter: Adapter) -> int:
     """Its ``output_width``. Raises ``ContractError`` where it sets none."""
     width = getattr(adapter, "output_width", None)
     if not isinstance(width, int):
@@ -36,8 +36,10 @@ def require_width(adapter: Adapter) -> int:
     return width
 
 
-def require_shape(adapter: Adapter, given: Tensor, nodes: int) -> None:
-    """Whether it gave a vector of its ``output_width`` for each of the nodes. Raises ``ContractError``."""
-    if not isinstance(given, Tensor) or given.shape != (nodes, adapter.output_width):
+def adapted_of(adapter: Adapter, x: Tensor, graph: SparseGraph | None) -> Tensor:
+    """Vectors [N, output_width] of nodes [N, width]. Raises ``ContractError`` for another shape."""
+    given = adapter(x) if graph is None else adapter(x, graph)
+    if not isinstance(given, Tensor) or given.shape != (len(x), adapter.output_width):
         width = adapter.output_width
-        raise broken("adapter", adapter, f"gave {form(given)} for {nodes} nodes, and its output_width is {width}")
+        raise broken("adapter", adapter, f"gave {form(given)} for {len(x)} nodes, and its output_width is {width}")
+    return given

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...registry.errors import UserError
+from .contract import broken, form
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,3 +59,27 @@ class WrittenCaptions(ABC):
     @abstractmethod
     def look_up(self, keys: Sequence[PictureKey]) -> list[str | None]:
         """The description of each, ``None`` where there is none. Raises ``CaptionerError`` for an unusable file."""
+
+
+def texts_of(captioner: Captioner, pictures: Sequence[Image]) -> list[str]:
+    """A description of each picture. Raises ``ContractError`` where that is not one string each."""
+    given = captioner.describe(pictures)
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise broken("captioner", captioner, f"gave {_kinds(given)}; `describe` gives a list of str")
+    if len(given) != len(pictures):
+        raise broken("captioner", captioner, f"gave {len(given)} descriptions for {len(pictures)} pictures")
+    return given
+
+
+def written_texts_of(captions: WrittenCaptions, keys: Sequence[PictureKey]) -> list[str | None]:
+    """What is written of each picture. Raises ``ContractError`` where that is not a string or ``None`` each."""
+    given = captions.look_up(keys)
+    if not isinstance(given, list) or not all(text is None or isinstance(text, str) for text in given):
+        raise broken("captions", captions, f"gave {_kinds(given)}; `look_up` gives a list of str or None")
+    if len(given) != len(keys):
+        raise broken("captions", captions, f"gave {len(given)} descriptions for {len(keys)} pictures")
+    return given
+
+
+def _kinds(given: object) -> str:
+    return ", ".join(sorted({form(text) for text in given})) if isinstance(given, list) else form(given)

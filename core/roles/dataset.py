@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..data.items import DatasetContent
+from .contract import broken, form
 
 if TYPE_CHECKING:
     from ..data.file_memo import FileMemo
@@ -28,3 +29,11 @@ class Dataset(ABC):
     @abstractmethod
     def load(self) -> DatasetContent:
         """List the items. Cheap: hashes content, decodes nothing. Raises ``DataError``."""
+
+
+def content_of(dataset: Dataset) -> DatasetContent:
+    """What it lists. Raises ``ContractError`` where that is no ``DatasetContent``."""
+    given = dataset.load()
+    if not isinstance(given, DatasetContent):
+        raise broken("dataset", dataset, f"gave {form(given)}; `load` gives a DatasetContent")
+    return given

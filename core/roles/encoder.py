@@ -107,6 +107,15 @@ def tokens_of(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Arr
     return [_array(encoder, one, modality) for one in given]
 
 
+def truncated_of(encoder: Encoder, texts: Sequence[str]) -> list[bool]:
+    """Which texts it cuts. Raises ``ContractError`` where it does not say so of each."""
+    given = encoder.truncated(texts)
+    if not isinstance(given, list) or len(given) != len(texts):
+        count = len(given) if isinstance(given, list) else form(given)
+        raise broken("encoder", encoder, f"gave {count} for {len(texts)} texts; `truncated` gives a list, a bool each")
+    return given
+
+
 def _dimensions(given: object) -> int | None:
     """``None`` of what is no tensor."""
     import torch

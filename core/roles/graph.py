@@ -46,8 +46,40 @@ class GraphBuilder(ABC):
         return None
 
 
-def require_graph(builder: GraphBuilder, method: str, given: object, rows: int, cols: int) -> SparseGraph:
-    """What a method of the builder gave. Raises ``ContractError`` where it is no graph [rows, cols]."""
+def graph_of(builder: GraphBuilder, nodes: Tensor, layout: Layout | None) -> SparseGraph:
+    """Neighbours among the nodes [S, d]. Raises ``ContractError`` where that is no graph [S, S]."""
+    given = builder.connect(nodes, *_layouts(layout))
+    return _graph(builder, "connect", given, len(nodes), len(nodes))
+
+
+def item_graph_of(builder: GraphBuilder, nodes: Tensor, layout: Layout) -> SparseGraph:
+    """Neighbours within each item. Raises ``ContractError`` as ``graph_of`` does."""
+    return _graph(builder, "connect_items", builder.connect_items(nodes, layout), len(nodes), len(nodes))
+
+
+def query_graph_of(
+    builder: GraphBuilder, queries: Tensor, nodes: Tensor, query_layout: Layout | None, layout: Layout | None
+) -> SparseGraph:
+    """Neighbours of queries [Q, d] among nodes [S, d]. Raises ``ContractError`` where that is no graph [Q, S]."""
+    layouts = () if query_layout is None else (query_layout, layout)
+    given = builder.connect_queries(queries, nodes, *layouts)
+    return _graph(builder, "connect_queries", given, len(queries), len(nodes))
+
+
+def settled_of(builder: GraphBuilder, nodes: Tensor, layout: Layout | None) -> GraphSpec | None:
+    """What ``settle`` makes of its spec. Raises ``ContractError`` where that is no spec of a graph."""
+    given = builder.settle(nodes, *_layouts(layout))
+    if given is not None and not isinstance(given, GraphSpec):
+        raise broken("graph builder", builder, f"gave {form(given)}; `settle` gives a GraphSpec or None")
+    return given
+
+
+def _layouts(layout: Layout | None) -> tuple[Layout, ...]:
+    """A builder for one node an item is not asked about layouts."""
+    return () if layout is None else (layout,)
+
+
+def _graph(builder: GraphBuilder, method: str, given: object, rows: int, cols: int) -> SparseGraph:
     asked = f"`{method}` gives a SparseGraph [{rows}, {cols}]"
     if not isinstance(given, SparseGraph):
         raise broken("graph builder", builder, f"gave {form(given)}; {asked}")

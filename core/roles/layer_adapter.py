@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from .contract import broken, form
+
 
 @dataclass(frozen=True, slots=True)
 class Updates:
@@ -41,6 +43,24 @@ class LayerAdapter(nn.Module, ABC):
         A stream may be absent. Masks are bool [B, N], true where there is a token; ``None`` means everywhere; a row
         that is all false is a sample without that modality.
         """
+
+
+def updates_of(
+    adapter: LayerAdapter, meeting: int, states: Mapping[str, Tensor], masks: Mapping[str, Tensor | None]
+) -> Updates:
+    """What it gives at a meeting. Raises ``ContractError`` for an update of another shape than its state's."""
+    given = adapter(meeting, states, masks)
+    if not isinstance(given, Updates):
+        raise broken("layer adapter", adapter, f"gave {form(given)}; `forward` gives Updates")
+    for stream, update in given.states.items():
+        state = states.get(stream)
+        if not isinstance(update, Tensor) or state is None or update.shape != state.shape:
+            of = f"{form(state)} of `{stream}`" if state is not None else f"`{stream}`, which is not there"
+            raise broken("layer adapter", adapter, f"gave the update {form(update)} for {of}; it has its state's shape")
+    for name, loss in given.losses.items():
+        if not isinstance(loss, Tensor) or loss.ndim:
+            raise broken("layer adapter", adapter, f"gave the loss `{name}` as {form(loss)}; it is a scalar tensor")
+    return given
 
 
 def parameter_name(stream: str, stop: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from torch import Generator, Tensor, nn
 
+from .contract import broken, form
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingView:
@@ -42,3 +44,21 @@ class Regularizer(ABC):
     def finish(self, view: TrainingView) -> dict[str, dict[str, Tensor]]:
         """Called once with the kept parameters; returns files to save beside the adapter: stem to named tensors."""
         return {}
+
+
+def penalty_of(regularizer: Regularizer, parameters: Mapping[str, nn.Parameter]) -> Tensor:
+    """The penalty. Raises ``ContractError`` where that is no scalar tensor."""
+    given = regularizer.penalty(parameters)
+    if not isinstance(given, Tensor) or given.ndim:
+        raise broken("regularizer", regularizer, f"gave {form(given)}; `penalty` gives a scalar tensor")
+    return given
+
+
+def files_of(regularizer: Regularizer, view: TrainingView) -> dict[str, dict[str, Tensor]]:
+    """What it saves. Raises ``ContractError`` where that is not named tensors under each stem."""
+    given = regularizer.finish(view)
+    whole = isinstance(given, dict) and all(isinstance(one, dict) for one in given.values())
+    if not whole or not all(isinstance(tensor, Tensor) for one in given.values() for tensor in one.values()):
+        asked = "`finish` gives a dict of stem to a dict of named tensors"
+        raise broken("regularizer", regularizer, f"gave {form(given)} to save; {asked}")
+    return given

@@ -66,6 +66,14 @@ class PairTask(Task):
         return relevant
 
 
+def targets_of(task: Task, items: Sequence[Item], classes: int) -> Tensor:
+    """The targets of items. Raises ``ContractError`` where there is not one row an item."""
+    given = task.targets(items, classes)
+    if not isinstance(given, Tensor) or given.ndim == 0 or len(given) != len(items):
+        raise broken("task", task, f"`targets` gave {form(given)} for {len(items)} items; it gives one row an item")
+    return given
+
+
 def losses_of(task: Task, logits: Tensor, targets: Tensor) -> Tensor:
     """The loss of each item. Raises ``ContractError`` where there is not one an item."""
     given = task.losses(logits, targets)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 from torch import nn
 
+from .contract import broken, form
 from .tower_specs import TowerAdapterSpec
 
 
@@ -23,3 +24,20 @@ class TowerAdapter(nn.Module, ABC):
     @abstractmethod
     def installed(self) -> AbstractContextManager[None]:
         """While it lasts, the towers' modules are the adapted ones; before and after they are the frozen ones."""
+
+
+def spec_of(adapter: TowerAdapter) -> TowerAdapterSpec:
+    """Its ``spec``. Raises ``ContractError`` where it sets none."""
+    spec = getattr(adapter, "spec", None)
+    if not isinstance(spec, TowerAdapterSpec):
+        raise broken("tower adapter", adapter, "sets no spec; set it in __init__, a budget turned into sizes")
+    return spec
+
+
+def installed_of(adapter: TowerAdapter) -> AbstractContextManager[None]:
+    """Its modules in the towers. Raises ``ContractError`` where ``installed`` cannot be entered."""
+    given = adapter.installed()
+    if not isinstance(given, AbstractContextManager):
+        asked = "`installed` gives a context manager (write @contextmanager above it)"
+        raise broken("tower adapter", adapter, f"gave {form(given)}; {asked}")
+    return given

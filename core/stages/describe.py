@@ -14,8 +14,7 @@ from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Item, Media
 from ..data.pictures import bare
 from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.captioner import Captioner, CaptionerError, PictureKey, WrittenCaptions
-from ..roles.contract import broken, form
+from ..roles.captioner import Captioner, CaptionerError, PictureKey, WrittenCaptions, texts_of, written_texts_of
 from ..roles.specs import CaptionerSpec
 from ..storage.store import Namespace, TextShelf
 from .prefetch import READERS, prefetched
@@ -63,7 +62,7 @@ class CaptionerStage:
         """Pictures without a description, each content once."""
         pictures = {picture.digest: picture for picture in map(_picture, items)}
         if self.written is not None:
-            texts = zip(items, self.written.look_up([_key(item) for item in items]), strict=True)
+            texts = zip(items, written_texts_of(self.written, [_key(item) for item in items]), strict=True)
             lacking = {_picture(item).digest for item, text in texts if text is None}
         else:
             lacking = pictures.keys() - self._shelf().all().keys()
@@ -72,7 +71,7 @@ class CaptionerStage:
     def known(self, items: Sequence[Item]) -> list[Media]:
         """The descriptions that are there already, as texts."""
         if self.written is not None:
-            texts = self.written.look_up([_key(item) for item in items])
+            texts = written_texts_of(self.written, [_key(item) for item in items])
         else:
             stored = self._shelf().all()
             texts = [stored.get(_picture(item).digest) for item in items]
@@ -91,7 +90,7 @@ class CaptionerStage:
     def _looked_up(self, items: Sequence[Item], tell: Tell) -> list[str]:
         assert self.written is not None
         tell(StageStarted("describe", len(items), len(items)))
-        texts = self.written.look_up([_key(item) for item in items])
+        texts = written_texts_of(self.written, [_key(item) for item in items])
         lacking = [item.id for item, text in zip(items, texts, strict=True) if text is None]
         if lacking:
             named = "\n  ".join(shortened(lacking))
@@ -124,22 +123,13 @@ class CaptionerStage:
                 readable = [(media, content) for media, content in batch if not isinstance(content, DataError)]
                 broken |= {media.digest: str(content) for media, content in batch if isinstance(content, DataError)}
                 if readable:
-                    texts = self._texts_of([content for _, content in readable])
+                    texts = texts_of(self.captioner, [content for _, content in readable])
                     self._shelf().add([media.digest for media, _ in readable], texts)
                 for message in self.captioner.notes():
                     tell(Note(f"captioner `{self.type}`: {message}"))
                 done += len(batch)
                 tell(StageAdvanced("describe", done))
         return broken
-
-    def _texts_of(self, pictures: list[Any]) -> list[str]:
-        texts = self.captioner.describe(pictures)
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            kinds = sorted({form(text) for text in texts}) if isinstance(texts, list) else [form(texts)]
-            raise broken("captioner", self.captioner, f"gave {', '.join(kinds)}; `describe` gives a list of str")
-        if len(texts) != len(pictures):
-            raise broken("captioner", self.captioner, f"gave {len(texts)} descriptions for {len(pictures)} pictures")
-        return texts
 
     def _shelf(self) -> TextShelf:
         """Of the weights that are loaded, else of those that were noted: descriptions of two never mix."""

@@ -10,7 +10,7 @@ from ...registry.catalogue import Catalogue
 from ..data.file_memo import FileMemo
 from ..data.items import DatasetContent
 from ..events import Event, Note
-from ..roles.dataset import Dataset
+from ..roles.dataset import Dataset, content_of
 from ..roles.specs import DatasetSpec
 
 
@@ -21,7 +21,7 @@ def list_items(
     dataset = build(Dataset, catalogue, spec)
     dataset.files = FileMemo(store, tell)
     dataset.may_download = may_download
-    content = dataset.load()
+    content = content_of(dataset)
     for note in content.notes:
         tell(Note(note))
     return content

@@ -15,7 +15,7 @@ from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Media
 from ..events import StageAdvanced, StageStarted, Tell
-from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, vectors_of
+from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, truncated_of, vectors_of
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
 from .prefetch import READERS, prefetched
@@ -117,7 +117,7 @@ class StoredEncoder:
 
     def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
         shelf = self._truncated_shelf()
-        which = self.encoder.truncated(texts)
+        which = truncated_of(self.encoder, texts)
         if shelf is None or not any(which):
             return
         shelf.add(list(itertools.compress(digests, which)), itertools.compress(texts, which))

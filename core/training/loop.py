@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
-from ..roles.regularizer import Regularizer
+from ..roles.regularizer import Regularizer, files_of, penalty_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.run_folder import adapter_folder
 from .learner import Learner, TrainableModel
@@ -100,7 +100,7 @@ def train(
     trained.seconds = time.perf_counter() - start
     for regularizer in regularizers:
         assert view is not None
-        trained.files |= regularizer.finish(view)
+        trained.files |= files_of(regularizer, view)
     return trained
 
 
@@ -141,7 +141,7 @@ class _Loop:
                 with self._precision():
                     loss = self.learner.loss(batch)
                 for regularizer in regularizers:
-                    loss = loss + regularizer.penalty(self.parameters)
+                    loss = loss + penalty_of(regularizer, self.parameters)
                 (loss * (len(batch) / items)).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach()) * len(batch) / count
             self.optimizer.step()
