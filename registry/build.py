@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from .catalogue import Catalogue
 from .errors import GraftworkError, nearest
 from .loading import said
+from .moved import moved
 from .spec import Spec
 
 R = TypeVar("R")
@@ -30,7 +31,8 @@ def build(role: type[R], catalogue: Catalogue, spec: Spec, *arguments: Any, **ke
     try:
         found = import_module(module)
     except ImportError as error:
-        raise BuildError(f"{what}: {error}; reinstall {owner.distribution} or what it needs") from error
+        remedy = moved(error) or f"reinstall {owner.distribution} or what it needs"
+        raise BuildError(f"{what}: {error}; {remedy}") from error
     except Exception as error:  # a third party's module may raise anything
         raise BuildError(f"{what}: {said(error)}") from error
     if not hasattr(found, attribute):

@@ -17,6 +17,7 @@ from .component import Component
 from .errors import nearest
 from .hookspecs import API_VERSION, HOOKS, PROJECT, WRAPPED
 from .importing import replaced_in_torch, watched_import
+from .moved import moved
 
 #: A plugin that calls sys.exit() at import must not end the command that only wanted to list it.
 BREAKAGE = (Exception, SystemExit)
@@ -63,9 +64,10 @@ def provider(entry: EntryPoint) -> tuple[str, str]:
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line."""
+    """An exception in one line; of an import that has moved, with its place now."""
     text = str(error) if isinstance(error, PluginRejected) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    place = moved(error)
+    return " ".join([*text.split(), *([f"({place})"] if place else [])])
 
 
 def _register(module: Any, notes: list[str]) -> tuple[Component, ...]:
