@@ -13,6 +13,7 @@ from ..case import Case
 
 #: Every key of a ``result.json``.
 RESULT: dict[str, Any] = {
+    "result": 1,
     "name": "kit",
     "graftwork": "0",
     "metric": "accuracy",

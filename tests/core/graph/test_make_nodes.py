@@ -22,7 +22,7 @@ from graftwork.core.graph.fusion import CrossAttention, TokenPair
 from graftwork.core.graph.make_nodes import nodes_of, prompt_nodes, zero_shot_logits
 from graftwork.core.roles import ClassPrompts, EncoderSpec, GraphSpec
 from graftwork.core.run.experiment import Experiment
-from graftwork.core.run.result import result_of
+from graftwork.core.run.measure_result import result_of
 from graftwork.core.run.save_adapter import save_adapter
 from graftwork.core.spec.coherence import incoherences
 from graftwork.core.training.devices import resolve_device
@@ -93,7 +93,7 @@ class Measured:
 
     @property
     def trainable(self) -> int:
-        return int(self.result["parameters"]["trainable"])
+        return self.result.parameters.trainable
 
 
 @pytest.mark.parametrize(("policy", "blend"), [("attach", 0.0), ("attach", 0.5), ("rewire", 0.5), ("batch", 0.0)])
