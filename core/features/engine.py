@@ -19,7 +19,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
 from ..storage.adapter_config import FeatureFacts
-from ..storage.result import SupportGraph
+from ..storage.result_parts import SupportGraph
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train

@@ -22,7 +22,7 @@ from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..storage.adapter_config import GraftFacts, LayerFacts
-from ..storage.result import AdapterInTowers
+from ..storage.result_parts import AdapterInTowers
 from ..training.devices import own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train

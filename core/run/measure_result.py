@@ -18,14 +18,14 @@ from ..roles.task import Task
 from ..spec.search_values import lists_of
 from ..stages.stored_encoder import StoredEncoder
 from ..stages.text_facts import TextFacts
-from ..storage.result import (
+from ..storage.result import Result
+from ..storage.result_parts import (
     DatasetFacts,
     Descriptions,
     Example,
     FrozenModel,
     Machine,
     Parameters,
-    Result,
     Score,
     Selection,
     StageUsage,

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from ..storage.record import Record
-from ..storage.result import Result, Score
+from ..storage.result import Result
+from ..storage.result_parts import Score
 
 
 class Kept(Record):

@@ -15,7 +15,8 @@ from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
 from ..storage.files import sweep_partials
-from ..storage.result import Result, Tried
+from ..storage.result import Result
+from ..storage.result_parts import Tried
 from ..storage.run_folder import new_run_folder, write_json, write_lines, writing
 from ..training.devices import own_randomness, resolve_device
 from ..training.loop import TrainingError

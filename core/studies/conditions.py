@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..storage.result import Descriptions, FrozenModel, Result
+from ..storage.result import Result
+from ..storage.result_parts import Descriptions, FrozenModel
 from ..storage.store import identity_key
 
 

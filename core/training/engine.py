@@ -12,7 +12,7 @@ from torch import Tensor
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..storage.adapter_config import FeatureFacts, LayerFacts
-from ..storage.result import AdapterInTowers, SupportGraph
+from ..storage.result_parts import AdapterInTowers, SupportGraph
 from .loop import Hear
 from .trial import P, R, SplitScore, Trial
 

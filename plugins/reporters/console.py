@@ -22,7 +22,8 @@ from ...core.events import (
 )
 from ...core.roles import Reporter
 from ...core.run.measured import Kept
-from ...core.storage.result import Example, Result
+from ...core.storage.result import Result
+from ...core.storage.result_parts import Example
 from ...registry.errors import one_line
 from .progress import TRAIN, shown_on
 from .specs import ConsoleSpec

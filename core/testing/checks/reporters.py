@@ -48,7 +48,7 @@ RESULT: dict[str, Any] = {
         "fingerprint": "0" * 64,
     },
     "descriptions": None,
-    "examples": [{"id": "1", "description": "a digit"}],
+    "examples": [{"id": "1", "source": "1.png", "description": "a digit"}],
     "encoder": {"image": {"identity": {}, "preprocessing": {}, "weights": "0" * 64, "revision": None}},
     "parameters": {"trainable": 10, "fitted": 0, "frozen": 990, "trainable_share": 0.01},
     "training_seconds_per_seed": 1.0,
