@@ -79,9 +79,10 @@ class Measured:
         experiment.train(self.trial, 1, 0)
         held_out = experiment.engine(self.trial.spec).support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
-        self.result = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
+        typed = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
+        self.result = typed.to_json()
         self.folder = folder / "adapter"
-        save_adapter(self.folder, experiment, self.trial, 0, self.result)
+        save_adapter(self.folder, experiment, self.trial, 0, typed)
 
     def load(self) -> Predictor:
         from graftwork.core.run.load import load
@@ -93,7 +94,7 @@ class Measured:
 
     @property
     def trainable(self) -> int:
-        return self.result.parameters.trainable
+        return int(self.result["parameters"]["trainable"])
 
 
 @pytest.mark.parametrize(("policy", "blend"), [("attach", 0.0), ("attach", 0.5), ("rewire", 0.5), ("batch", 0.0)])
