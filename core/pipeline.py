@@ -14,6 +14,7 @@ from .spec.pipeline_spec import PipelineSpec
 from .storage.root import store_root
 
 if TYPE_CHECKING:
+    from .run.lock import Lock
     from .run.run import Run
     from .stages.stage_plan import Plan
     from .studies.sweep import Grid, Hear
@@ -33,7 +34,7 @@ class Pipeline:
         self.catalogue = catalogue or default_catalogue()
         given = spec.to_json() if isinstance(spec, PipelineSpec) else spec
         self.spec = spec_from_dict(given, catalogue=self.catalogue)
-        self._locked: tuple[dict[str, Any], str] | None = None
+        self._locked: tuple[Lock, str] | None = None
 
     @classmethod
     def from_file(
@@ -69,13 +70,13 @@ class Pipeline:
         return pipeline
 
     def lock(self, store: str | Path | None = None) -> dict[str, Any]:
-        """Everything that this pipeline's numbers depend on, as JSON (see ``lock.py``). Loads and fetches nothing.
+        """Everything that this pipeline's numbers depend on, as JSON (see ``Lock``). Loads and fetches nothing.
 
         Raises ``DataError`` where the data set is not on this machine.
         """
-        from .run.lock import make_lock
+        from .run.make_lock import make_lock
 
-        return make_lock(self.spec, self.catalogue, store_root(store))
+        return make_lock(self.spec, self.catalogue, store_root(store)).to_json()
 
     def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Pipeline:
         """This pipeline, which runs only where nothing differs from the lock. Raises ``LockError`` as ``from_lock``."""

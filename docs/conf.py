@@ -22,6 +22,7 @@ extensions = [
     "changelog",
     "component_types",
     "docstrings",
+    "file_formats",
     "python_types",
     "repository_files",
 ]

@@ -33,7 +33,20 @@ def _absolute(path: str) -> str:
 LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
 
 
-class Spec(BaseModel):
+class Documented(BaseModel):
+    """A model whose schema says of each field what the docstring under it says."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """With the docstrings under its fields as their descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, doc in field_docs(cls).items():
+            properties[cls.model_fields[name].alias or name].setdefault("description", doc)
+        return schema
+
+
+class Spec(Documented):
     """What a user writes in one JSON object. Unknown keys, wrong types, NaN and infinity are errors.
 
     A component's spec adds ``type: Literal["its_name"] = "its_name"``. Its validator is built when it is first used: of
@@ -49,12 +62,3 @@ class Spec(BaseModel):
         defer_build=True,
         protected_namespaces=(),
     )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
-        """With the docstrings under its fields as their descriptions."""
-        schema = handler(core_schema)
-        properties = handler.resolve_ref_schema(schema).get("properties", {})
-        for name, doc in field_docs(cls).items():
-            properties[cls.model_fields[name].alias or name].setdefault("description", doc)
-        return schema

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +18,10 @@ from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
+from ..storage.adapter_config import FeatureFacts
+from ..storage.result_parts import SupportGraph
 from ..training.devices import fitting_threads, own_randomness
-from ..training.engine import Engine
+from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
@@ -84,47 +85,44 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         with self.context.stage("evaluate"):
             return SplitScore(figures_of(task, held_out.queries.logits(model), held_out.targets))
 
-    def conditions(self, trial: Trial[FeatureInputs, FeatureOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
+    def conditions(self, trial: Trial[FeatureInputs, FeatureOutcome], scores: Sequence[SplitScore]) -> Conditions:
         """The graph, and how new items meet it."""
         spec = trial.spec
-        return {
-            "inductive": spec.evaluation.inductive,
-            "inductive_note": policy_in_words(spec),
-            "nodes": nodes_in_words(spec.graph, spec.dataset),
-            "pool": spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
-            "graph": _graph_facts([one.support for one in trial.outcomes]),
-        }
+        return Conditions(
+            inductive=spec.evaluation.inductive,
+            inductive_note=policy_in_words(spec),
+            nodes=nodes_in_words(spec.graph, spec.dataset),
+            pool=spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
+            graph=_support_graph([one.support for one in trial.outcomes]),
+        )
 
     def tensors(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
         """The support set."""
         outcome = trial.outcomes[index]
         return {"support": support_tensors(trial.spec, outcome.support, trial.prepared.prompts, outcome.model)}
 
-    def facts(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, Any]:
+    def facts(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> FeatureFacts:
         """Of the support set."""
         support = trial.outcomes[index].support
-        return {
-            "level": "features",
-            "support_ids": list(support.ids),
-            "node_width": support.nodes.width,
-            "text_width": support.nodes.text_width,
-            "graph": support.resolved.model_dump(mode="json") if support.resolved else None,
-        }
+        return FeatureFacts(
+            level="features",
+            support_ids=support.ids,
+            node_width=support.nodes.width,
+            text_width=support.nodes.text_width,
+            graph=support.resolved.model_dump(mode="json") if support.resolved else None,
+        )
 
 
-def _graph_facts(supports: list[Support]) -> dict[str, Any] | None:
+def _support_graph(supports: list[Support]) -> SupportGraph | None:
     supports = [support for support in supports if support.graph is not None]
     if not supports:
         return None
-    layouts = [support.nodes.layout for support in supports]
-    facts: dict[str, Any] = {
-        "support_nodes": [len(support.x) for support in supports],
-        "support_edges": [graph.num_edges for support in supports if (graph := support.graph)],
-    }
-    if any(support.resolved for support in supports):
-        facts["settled"] = [support.resolved and support.resolved.model_dump(mode="json") for support in supports]
-    if any(layouts):
-        facts["edges_by_block"] = [one.nodes.layout.edges_by_block(one.graph) for one in supports]  # type: ignore[union-attr, arg-type]
-    if lacking := next(filter(None, (lacking_edges(support.nodes) for support in supports)), None):
-        facts["warning"] = lacking
-    return facts
+    settled = [one.resolved.model_dump(mode="json") if one.resolved else None for one in supports]
+    blocks = [one.nodes.layout.edges_by_block(one.graph) for one in supports if one.nodes.layout and one.graph]
+    return SupportGraph(
+        support_nodes=[len(support.x) for support in supports],
+        support_edges=[graph.num_edges for support in supports if (graph := support.graph)],
+        settled=settled if any(settled) else None,
+        edges_by_block=blocks or None,
+        warning=next(filter(None, (lacking_edges(support.nodes) for support in supports)), None),
+    )

@@ -33,7 +33,7 @@ from ..spec.load_spec import spec_from_dict
 from ..spec.node_kinds import modalities_of, token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.run_folder import read_json_file
+from ..storage.adapter_config import TENSORS, FeatureAdapter
 from ..storage.tensors import read_tensors
 from .model import FeatureModel, build_model
 
@@ -147,16 +147,20 @@ class Predictor:
 
 
 def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> Predictor:
-    facts = read_json_file(folder / "adapter_config.json")["graftwork"]
+    facts = FeatureAdapter.in_folder(folder)
     tensors = read_tensors(folder / "support.safetensors")
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, modalities_of(spec.graph, spec.dataset), facts)
-    class_names = tuple(facts["class_names"])
-    prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
-    model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
-    model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    resolved = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
-    support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
+    require_weights(folder, encoder, modalities_of(spec.graph, spec.dataset), facts.encoder_weights)
+    class_names = tuple(facts.class_names)
+    prompts, blended = (
+        class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
+    )
+    model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
+    model.load_state_dict(read_tensors(folder / TENSORS))
+    resolved = spec_from_dict(spec.to_json(), {"graph": facts.graph}, catalogue) if facts.graph else spec
+    support = Support(
+        tuple(facts.support_ids), nodes_in(tensors, facts.node_width).to(place), tensors["targets"].to(place)
+    )
     builder = build(GraphBuilder, catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
     needs_captioner = "text" in modalities_of(spec.graph, spec.dataset)
     captioner = _captioner(spec, catalogue, place) if needs_captioner else None

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...registry.errors import UserError
-from ..storage.run_folder import MANIFEST
+from ..storage.adapter_config import CONFIG, TENSORS
+from ..storage.manifest import MANIFEST
 
-TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 #: What an adapter folder consists of; nothing else is fetched, and nothing else is put there.
 FILES = (CONFIG, TENSORS, MANIFEST)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,11 +12,24 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.version import __version__
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
-from ..storage.run_folder import RunFolderError, adapter_folder, read_json_file, seal, write_json, writing
+from ..storage.adapter_config import (
+    CONFIG,
+    TENSORS,
+    AdapterConfig,
+    FeatureAdapter,
+    GraftedAdapter,
+    GraftFacts,
+    LayerAdapter,
+    MeetingFacts,
+    TowerFacts,
+    saved_in,
+)
+from ..storage.manifest import adapter_folder, seal
+from ..storage.run_folder import RunFolderError, write_json, writing
 from ..storage.tensors import read_tensors, write_tensors
 from ..towers.errors import TowerError
 from .grafted import GraftedTowers
-from .hub import CONFIG, TENSORS, fetched, upload
+from .hub import fetched, upload
 from .placed import builder
 
 
@@ -32,7 +45,7 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
     with writing(target.absolute()) as partial:
         write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
-        write_json(partial / CONFIG, _config(grafted, chosen))
+        write_json(partial / CONFIG, _config(grafted, chosen).to_json())
         seal(partial)
     return target
 
@@ -70,21 +83,22 @@ def load_adapter(
     not fit; nothing is grafted then.
     """
     found = adapter_folder(fetched(folder, revision))
-    about = read_json_file(found / CONFIG).get("graftwork", {})
-    if about.get("level") != "layers" or "spec" not in about:
+    about = saved_in(found)
+    if isinstance(about, FeatureAdapter) or about.spec is None:
         raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
     catalogue = catalogue or default_catalogue()
-    spec = catalogue.find("adapter", about["spec"]["type"]).spec.model_validate(
-        about["spec"], context={"catalogue": catalogue}
+    spec = catalogue.find("adapter", about.spec["type"]).spec.model_validate(
+        about.spec, context={"catalogue": catalogue}
     )
     assert isinstance(spec, TowerAdapterSpec)
-    _require_same_towers(grafted, about["towers"], folder)
+    _require_same_towers(grafted, about.towers or {}, folder)
     before = grafted.active
     grafted.add_adapter(name, spec, builder(catalogue))
     try:
-        if [_meeting(one) for one in grafted.meetings(name)] != about["meetings"]:
+        if [_meeting(one) for one in grafted.meetings(name)] != about.meetings:
             raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        _fill(grafted.adapters[name], _adapter_alone(read_tensors(found / TENSORS), about), folder)
+        tensors = read_tensors(found / TENSORS)
+        _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, folder)
     except BaseException:
         grafted.delete_adapter(name)
         grafted.active = before
@@ -105,50 +119,41 @@ def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: str | Path) ->
     adapter.load_state_dict(tensors)
 
 
-def _config(grafted: GraftedTowers, name: str) -> dict[str, Any]:
-    return {
-        "peft_type": "GRAFTWORK",
-        "base_model_name_or_path": None,
-        "task_type": None,
-        "inference_mode": True,
-        "graftwork": {"version": __version__, **saved_facts(grafted, name)},
-    }
+def _config(grafted: GraftedTowers, name: str) -> AdapterConfig:
+    placed = saved_facts(grafted, name)
+    saved = GraftedAdapter(adapter=GraftedAdapter.FORMAT, version=__version__, **dict(placed))
+    return AdapterConfig(base_model_name_or_path=None, revision=None, graftwork=saved)
 
 
-def saved_facts(grafted: GraftedTowers, name: str) -> dict[str, Any]:
+def saved_facts(grafted: GraftedTowers, name: str) -> GraftFacts:
     """What must be known of an adapter to graft it in again: its spec, the towers, where it sits in them."""
-    return {
-        "level": "layers",
-        "spec": grafted.spec(name).model_dump(mode="json"),
-        "towers": _towers(grafted),
-        "meetings": [_meeting(one) for one in grafted.meetings(name)],
-    }
+    return GraftFacts(
+        level="layers",
+        spec=grafted.spec(name).model_dump(mode="json"),
+        towers=_towers(grafted),
+        meetings=[_meeting(one) for one in grafted.meetings(name)],
+    )
 
 
-def _adapter_alone(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, Tensor]:
-    """Of a pipeline's run, the adapter without its head."""
-    if "class_names" not in about:
-        return tensors
+def _without_head(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a pipeline's run, the adapter alone."""
     return {name.removeprefix("adapter."): one for name, one in tensors.items() if name.startswith("adapter.")}
 
 
-def _towers(grafted: GraftedTowers) -> dict[str, dict[str, Any]]:
+def _towers(grafted: GraftedTowers) -> dict[str, TowerFacts]:
     return {
-        name: {
-            "model": type(tower.model).__name__,
-            "blocks": len(tower.blocks),
-            "width": tower.width,
-            "streams": list(tower.streams),
-        }
+        name: TowerFacts(
+            model=type(tower.model).__name__, blocks=len(tower.blocks), width=tower.width, streams=list(tower.streams)
+        )
         for name, tower in grafted.towers.items()
     }
 
 
-def _meeting(meeting: Meeting) -> dict[str, Any]:
-    return {"stops": dict(meeting.stops), "widths": dict(meeting.widths)}
+def _meeting(meeting: Meeting) -> MeetingFacts:
+    return MeetingFacts(stops=dict(meeting.stops), widths=dict(meeting.widths))
 
 
-def _require_same_towers(grafted: GraftedTowers, trained: dict[str, Any], folder: str | Path) -> None:
+def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFacts], folder: str | Path) -> None:
     here = _towers(grafted)
     differences = [
         f"{name}: {_said(trained.get(name))} there, {_said(here.get(name))} here"
@@ -159,5 +164,5 @@ def _require_same_towers(grafted: GraftedTowers, trained: dict[str, Any], folder
         raise TowerError(f"{folder} was trained in other towers:\n  " + "\n  ".join(differences))
 
 
-def _said(tower: dict[str, Any] | None) -> str:
-    return f"{tower['model']} of {tower['blocks']} blocks, width {tower['width']}" if tower else "no such tower"
+def _said(tower: TowerFacts | None) -> str:
+    return f"{tower.model} of {tower.blocks} blocks, width {tower.width}" if tower else "no such tower"

@@ -9,8 +9,6 @@ class_vectors, zero_shot.class_vectors     for the head, in the items' space; fo
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -50,15 +48,15 @@ def _graph_tensors(nodes: Nodes, graph: SparseGraph, model: NodeModel) -> dict[s
     return tensors
 
 
-def class_prompts_in(tensors: dict[str, Tensor], name: str, facts: dict[str, Any]) -> ClassPrompts | None:
+def class_prompts_in(tensors: dict[str, Tensor], name: str, logit_scale: float | None) -> ClassPrompts | None:
     """Class vectors of that name, where they were saved."""
-    return ClassPrompts(tensors[name], facts["logit_scale"]) if name in tensors else None
+    return ClassPrompts(tensors[name], logit_scale) if name in tensors else None
 
 
-def nodes_in(tensors: dict[str, Tensor], facts: dict[str, Any]) -> Nodes:
+def nodes_in(tensors: dict[str, Tensor], width: int) -> Nodes:
     """The support's nodes with their graph; no node where queries hear nothing of it."""
     if "graph.rowptr" not in tensors:
-        return Nodes(torch.empty(0, facts["node_width"]))
+        return Nodes(torch.empty(0, width))
     count = len(tensors["graph.rowptr"]) - 1
     graph = SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), count, count)
     layout = Layout(tensors["layout.offsets"], tensors["layout.kinds"]) if "layout.offsets" in tensors else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ from ..data.items import DataError, Item
 from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
-from ..roles.specs import AdapterSpec, PairTaskSpec
+from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
+from ..storage.adapter_config import GraftFacts, LayerFacts
+from ..storage.result_parts import AdapterInTowers
 from ..training.devices import own_randomness
-from ..training.engine import Engine
+from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
@@ -156,20 +158,15 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
 
         return of
 
-    def conditions(self, trial: Trial[LayerInputs, LayerOutcome], scores: Sequence[SplitScore]) -> dict[str, Any]:
+    def conditions(self, trial: Trial[LayerInputs, LayerOutcome], scores: Sequence[SplitScore]) -> Conditions:
         """The towers, and how large the adapter is beside them."""
-        usage = [dict(one.usage) for one in scores if one.usage is not None]
-        facts = adapter_facts(trial.outcomes[0].model, trial.spec.adapter) | {"usage": usage}
-        if silent := unheard_partner_warning(trial.spec):
-            facts["warning"] = silent
-        return {
-            "inductive": "attach",
-            "inductive_note": "no graph: every item stands alone",
-            "nodes": "towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.frozen),
-            "pool": "none: no graph",
-            "graph": None,
-            "adapter": facts,
-        }
+        return Conditions(
+            inductive="attach",
+            inductive_note="no graph: every item stands alone",
+            nodes="towers: " + ", ".join("+".join(one.tower.streams) for one in trial.prepared.towers.frozen),
+            pool="none: no graph",
+            adapter=_adapter(trial, [one.usage for one in scores if one.usage is not None]),
+        )
 
     def tensors(self, trial: Trial[LayerInputs, LayerOutcome], index: int) -> dict[str, dict[str, Tensor]]:
         """The class vectors, where the head compares with them."""
@@ -178,29 +175,34 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             return {}
         return {"support": {"class_vectors": prompts.vectors}}
 
-    def facts(self, trial: Trial[LayerInputs, LayerOutcome], index: int) -> dict[str, Any]:
+    def facts(self, trial: Trial[LayerInputs, LayerOutcome], index: int) -> LayerFacts:
         """The towers and where in them the adapter sits."""
         prepared, grafted = trial.prepared, trial.outcomes[index].model.grafted
-        return {
-            "level": "layers",
-            **(saved_facts(grafted, grafted.active) if grafted.active else {}),
-            "modalities": list(prepared.towers.modalities),
-            "passes": len(prepared.splits["train"][0].views()),
-        }
+        placed = saved_facts(grafted, grafted.active) if grafted.active else GraftFacts(level="layers")
+        return LayerFacts(
+            level="layers",
+            spec=placed.spec,
+            towers=placed.towers,
+            meetings=placed.meetings,
+            modalities=prepared.towers.modalities,
+            passes=len(prepared.splits["train"][0].views()),
+        )
 
 
-def adapter_facts(model: LayerModel, spec: AdapterSpec) -> dict[str, Any]:
-    """Parameters, their share of those of the towers that run, the spec with a budget turned into sizes, and what the
-    experts of each stream are called."""
-    frozen = model.grafted.frozen_parameters()
+def _adapter(
+    trial: Trial[LayerInputs, LayerOutcome], usage: Sequence[Mapping[str, Sequence[float]]]
+) -> AdapterInTowers:
+    model, spec = trial.outcomes[0].model, trial.spec.adapter
     parameters = sum(parameter.numel() for parameter in model.adapter.parameters())
     resolved = model.grafted.spec(model.grafted.active) if model.grafted.active else spec
     streams = [stream for one in model.towers.frozen for stream in one.tower.streams]
     mixes = isinstance(model.adapter, LayerAdapter)
-    return {
-        "type": spec.type,
-        "parameters": parameters,
-        "share_of_frozen": parameters / frozen,
-        "spec": resolved.model_dump(mode="json"),
-        "experts": {stream: list(model.adapter.experts(stream)) for stream in streams} if mixes else {},  # type: ignore[operator]
-    }
+    return AdapterInTowers(
+        type=spec.type,
+        parameters=parameters,
+        share_of_frozen=parameters / model.grafted.frozen_parameters(),
+        spec=resolved.model_dump(mode="json"),
+        experts={stream: list(model.adapter.experts(stream)) for stream in streams} if mixes else {},  # type: ignore[operator]
+        usage=usage,
+        warning=unheard_partner_warning(trial.spec),
+    )

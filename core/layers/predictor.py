@@ -18,7 +18,7 @@ from ..data.sounds import file_audio, open_sound
 from ..graph.saved_support import class_prompts_in
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.run_folder import read_json_file
+from ..storage.adapter_config import TENSORS, LayerAdapter
 from ..storage.tensors import read_tensors
 from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
@@ -142,13 +142,13 @@ def _media(modality: str, content: Any) -> Media:
 
 def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayerPredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
-    facts = read_json_file(folder / "adapter_config.json")["graftwork"]
+    facts = LayerAdapter.in_folder(folder)
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, facts["modalities"], facts)
-    towers = open_towers(encoder.tower, facts["modalities"])
+    require_weights(folder, encoder, facts.modalities, facts.encoder_weights)
+    towers = open_towers(encoder.tower, facts.modalities)
     stored = folder / "support.safetensors"
-    prompts = class_prompts_in(read_tensors(stored), "class_vectors", facts) if stored.exists() else None
-    class_names = tuple(facts["class_names"])
-    model = build_layer_model(spec, catalogue, towers, len(class_names), facts["passes"], prompts)
-    model.load_state_dict(read_tensors(folder / "adapter_model.safetensors"))
-    return LayerPredictor(spec, class_names, model.eval(), facts["passes"])
+    prompts = class_prompts_in(read_tensors(stored), "class_vectors", facts.logit_scale) if stored.exists() else None
+    class_names = tuple(facts.class_names)
+    model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
+    model.load_state_dict(read_tensors(folder / TENSORS))
+    return LayerPredictor(spec, class_names, model.eval(), facts.passes)

@@ -13,7 +13,8 @@ from ..layers.predictor import LayerPredictor, load_layer_predictor
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
-from ..storage.run_folder import RunFolderError, adapter_folder
+from ..storage.manifest import adapter_folder
+from ..storage.run_folder import RunFolderError
 from ..training.devices import own_randomness, resolve_device
 from .provenance import changed, not_installed, predicting, recorded
 

@@ -1,177 +1,103 @@
 """A lock: everything that a pipeline's numbers depend on and that can be told before a model is loaded. Light.
 
-    {"lock": 1, "graftwork": VERSION, "pipeline": SPEC, "plugins": {NAME: {"distribution": D, "version": V}},
-     "components": {KIND.TYPE: VERSION or "VERSION, source DIGEST"}, "versions": {PACKAGE: VERSION},
-     "models": {"encoder": IDENTITY, "captioner": IDENTITY},
-     "encoder": {MODALITY: {"weights": SHA256, "revision": R}},
-     "start_from": SHA256, "data_fingerprint": SHA256, "sha256": over all of the above}
-
-``pipeline`` is the resolved spec: defaults filled in, paths absolute, nothing extended; ``plugins`` are what it uses.
-``models`` is what each model's spec tells of its files; ``null`` where they are not on this machine. ``encoder`` has
-the modalities whose weights were noted beside stored vectors. A run's ``lock.json`` is the same with ``chosen`` and
-``sampled_items``.
+``make_lock`` makes one. It ends with the sha256 over all else in it, so that one that was altered is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Literal, Self
 
-from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError, one_line
-from ...registry.version import __version__
-from ..spec.components_in import components_tried
-from ..spec.node_kinds import modalities_of
-from ..spec.pipeline_spec import PipelineSpec
-from ..stages.encode import EncoderStage
-from ..stages.list_items import list_items
-from ..stages.stage_plan import no_device
-from ..storage.files import sha256_of
-from .provenance import made_with
+from ..storage.made_with import Installed
+from ..storage.record import Json, Record, Versioned
 
-if TYPE_CHECKING:
-    from ..roles.encoder import EncoderFacts
-    from ..training.trial import Trial
-    from .experiment import Experiment
-
-Json = dict[str, Any]
-FORMAT = 1
 #: A lock names every few-shot item.
 MAX_BYTES = 1 << 26
-_PACKAGES = (
-    "torch",
-    "open_clip_torch",
-    "transformers",
-    "numpy",
-    "scikit-learn",
-    "pydantic",
-    "pluggy",
-    "safetensors",
-    "optuna",
-)
 
 
 class LockError(UserError):
     """A lock that cannot be read, was altered, or does not hold here; the message names each difference."""
 
 
-def installed_versions() -> dict[str, str]:
-    """Versions of the packages that results depend on."""
-    return {name: found for name in _PACKAGES if (found := _version(name))}
+class Weights(Record):
+    """The weights behind stored vectors."""
+
+    weights: str
+    """Their sha256."""
+    revision: str | None
+    """Of the model, where it has one."""
 
 
-def make_lock(
-    spec: PipelineSpec, catalogue: Catalogue, store: Path, may_download: bool = False, data: str | None = None
-) -> Json:
-    """The lock of a pipeline here and now. Loads no model. ``data``: the data set's fingerprint, where it is known.
+class Lock(Versioned):
+    """What ``lock.json`` holds, and a lock that stands beside a spec."""
 
-    Raises ``DataError`` where the data set is not here.
-    """
-    if data is None:
-        data = list_items(spec.dataset, catalogue, store, lambda event: None, may_download).fingerprint()
-    return sealed(
-        {
-            "lock": FORMAT,
-            "graftwork": __version__,
-            "pipeline": spec.to_json(),
-            **made_with(components_tried(spec, catalogue), catalogue),
-            "versions": installed_versions(),
-            "models": _models(spec),
-            "encoder": dict(_noted_weights(spec, catalogue, store)),
-            "start_from": _start(spec.trainer.start_from),
-            "data_fingerprint": data,
-        }
-    )
+    NOUN: ClassVar[str] = "lock"
+    REMEDY: ClassVar[str] = "lock again: graftwork lock SPEC"
+    FORMAT_KEY: ClassVar[str] = "lock"
+    ERROR: ClassVar[type[UserError]] = LockError
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"chosen", "sampled_items"})
 
+    lock: Literal[1]
+    """The format of this file."""
+    graftwork: str
+    """The version of Graftwork that wrote it."""
+    pipeline: Json
+    """The resolved spec: defaults filled in, paths absolute, nothing extended."""
+    plugins: Mapping[str, Installed]
+    """The plugins that it uses."""
+    components: Mapping[str, int | str]
+    """Kind and type of each component to its version; of a third party's also a digest of its source."""
+    versions: Mapping[str, str]
+    """Packages that the numbers depend on."""
+    models: Mapping[str, Json | None]
+    """`encoder` and `captioner`: what each one's spec tells of its files; `null` where they are not on the machine."""
+    encoder: Mapping[str, Weights]
+    """The modalities whose weights were noted beside stored vectors."""
+    start_from: str | None
+    """sha256 of the manifest of the run that training starts from."""
+    data_fingerprint: str
+    """sha256 over contents and labels of the data set."""
+    chosen: Json | None = None
+    """Of a run alone: dotted path to the search value that was chosen."""
+    sampled_items: Mapping[str, Sequence[str]] | Literal["all"] | None = None
+    """Of a run alone: seed to the ids of its labelled items."""
+    sha256: str = ""
+    """Over all keys but this one."""
 
-def lock_of(experiment: Experiment, best: Trial[Any, Any], store: Path) -> Json:
-    """The contents of a run's ``lock.json``. Its data are those listed, items that could not be read among them."""
-    drawn = zip(best.spec.seeds, [one.labelled for one in best.outcomes], strict=True)
-    data = None if best.prepared.left_out else best.prepared.content.fingerprint()
-    return sealed(
-        {
-            **make_lock(experiment.spec, experiment.catalogue, store, True, data),
-            "encoder": weights_of(best),
-            "chosen": best.values,
-            "sampled_items": {seed: list(ids) for seed, ids in drawn} if best.spec.dataset.shots else "all",
-        }
-    )
-
-
-def weights_of(trial: Trial[Any, Any]) -> Json:
-    """What is known of the weights that a trial's vectors come from."""
-    used = trial.prepared.encoder.used()
-    return {kind: _weights(tower.facts()) for kind, tower in used.items()}
+    def sealed(self) -> Self:
+        """With its own sha256."""
+        return self.model_copy(update={"sha256": sealed(self.to_json())["sha256"]})
 
 
-def sealed(lock: Json) -> Json:
+def sealed(lock: Mapping[str, Any]) -> Json:
     """``lock`` with its own sha256."""
     plain: Json = json.loads(json.dumps({key: value for key, value in lock.items() if key != "sha256"}))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return {**plain, "sha256": hashlib.sha256(canonical.encode()).hexdigest()}
 
 
-def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Json, str]:
+def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Lock, str]:
     """A lock that was written by us and not altered since, and what messages call it. Raises ``LockError``."""
     if isinstance(lock, Mapping):
-        return _whole(dict(lock), "the lock"), "the lock"
+        return _unaltered(lock, "the lock"), "the lock"
     try:
         with open(lock, "rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise LockError(f"{lock}: larger than {MAX_BYTES} bytes, the most that a lock holds")
-        return _whole(json.loads(content), str(lock)), str(lock)
+        return _unaltered(json.loads(content), str(lock)), str(lock)
     except (OSError, ValueError, RecursionError) as error:
         raise LockError(one_line(f"{lock} cannot be read: {error}")) from None
 
 
-def _whole(lock: Any, name: str) -> Json:
-    """``lock``, if it is one of this format and whole. Raises ``LockError``."""
-    if not isinstance(lock, dict) or "lock" not in lock:
+def _unaltered(lock: Any, name: str) -> Lock:
+    if not isinstance(lock, Mapping) or "lock" not in lock:
         raise LockError(f"{name} is no lock; `graftwork lock SPEC` writes one")
-    if lock["lock"] != FORMAT:
-        raise LockError(one_line(f"{name} is a lock of format {lock['lock']!r}; this Graftwork reads {FORMAT}"))
-    if sealed(lock)["sha256"] != lock.get("sha256") or not isinstance(lock.get("pipeline"), dict):
-        raise LockError(f"{name} was altered since it was written; lock again: graftwork lock SPEC")
-    return lock
-
-
-def _weights(facts: EncoderFacts) -> Json:
-    return {"weights": facts.weights, "revision": facts.revision}
-
-
-def _start(run: str | None) -> str | None:
-    from ..storage.run_folder import MANIFEST, adapter_folder
-
-    return sha256_of(adapter_folder(Path(run)) / MANIFEST) if run else None
-
-
-def _models(spec: PipelineSpec) -> Json:
-    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
-    models: Json = {"encoder": None if spec.encoder.missing_files() else _encoder_identity(spec)}
-    if captioner is not None:
-        models["captioner"] = None if captioner.missing_files() else captioner.identity()
-    return models
-
-
-def _encoder_identity(spec: PipelineSpec) -> Json:
-    kinds = sorted(spec.encoder.modalities() or ("image", "text"))
-    return {"identity": spec.encoder.identity(), **{kind: spec.encoder.modality_identity(kind) for kind in kinds}}
-
-
-def _noted_weights(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Iterator[tuple[str, Json]]:
-    stage = EncoderStage(spec.encoder, catalogue, store, no_device)
-    for kind in sorted(spec.encoder.modalities() or ("image", "text")):
-        if facts := stage.tower(kind).known_facts():
-            yield kind, _weights(facts)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    Lock.require_known_format(lock, name)
+    if sealed(lock)["sha256"] != lock.get("sha256"):
+        raise LockError(f"{name} was altered since it was written; {Lock.REMEDY}")
+    return Lock.from_json(lock, name)

@@ -1,55 +1,29 @@
-"""The figures of one result that tables and charts show. Light: reads ``result.json``, no torch."""
+"""The figures of one result that tables and charts show. Light: no torch."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from ..storage.run_folder import RunFolderError
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One metric on one split over the seeds."""
-
-    mean: float
-    #: Sample standard deviation (n - 1); 0 for one seed.
-    std: float
-    per_seed: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Score:
-        """Over these values, one a seed."""
-        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, tuple(values))
-
-    @classmethod
-    def from_result(cls, figure: Mapping[str, Any]) -> Score:
-        """Of a metric in ``result.json``."""
-        return cls(figure["mean"], figure["std"], tuple(figure["per_seed"]))
-
-    def __str__(self) -> str:
-        """One seed has no spread, and none is claimed."""
-        return f"{self.mean:.4f} (1 seed)" if len(self.per_seed) == 1 else f"{self.mean:.4f} ± {self.std:.4f}"
+from ..storage.record import Record
+from ..storage.result import Result
+from ..storage.result_parts import Score
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Record):
     """The epochs that validation chose."""
 
-    #: From 1; 0 is the start.
-    per_seed: tuple[int, ...]
-    #: How many each training had; ``None`` in a result that does not say so yet.
+    per_seed: Sequence[int]
+    """From 1; 0 is the start."""
     of: int | None
+    """How many each training had; ``None`` in a result that does not say so yet."""
 
     @classmethod
-    def from_result(cls, result: Mapping[str, Any]) -> Kept | None:
-        """Of a ``result.json``; ``None`` where nothing was trained or nothing selected."""
-        epochs, trainable = result.get("epochs"), result["parameters"]["trainable"]
-        if epochs == 0 or not trainable or None in result["selection"]["per_seed"]:
+    def from_result(cls, result: Result) -> Kept | None:
+        """``None`` where nothing was trained or nothing selected."""
+        if result.epochs == 0 or not result.parameters.trainable or None in result.selection.per_seed:
             return None
-        return cls(tuple(result["epochs_kept"]), epochs)
+        return cls(per_seed=result.epochs_kept, of=result.epochs)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.per_seed)) + (f" of {self.of}" if self.of else "")
@@ -66,23 +40,23 @@ class Kept:
         return tuple(lines)
 
 
-def notes_of(result: Mapping[str, Any]) -> tuple[str, ...]:
-    """What makes the figures of a ``result.json`` say less than they seem to, a line each."""
-    kept, silent = Kept.from_result(result), result.get("adapter", {}).get("warning")
-    return (*([silent] if silent else []), *_at_an_end(result), *(kept.notes(result["seeds"]) if kept else ()))
+def notes_of(result: Result) -> tuple[str, ...]:
+    """What makes the figures of a result say less than they seem to, a line each."""
+    kept, silent = Kept.from_result(result), result.adapter and result.adapter.warning
+    return (*([silent] if silent else []), *_at_an_end(result), *(kept.notes(result.seeds) if kept else ()))
 
 
-def _at_an_end(result: Mapping[str, Any]) -> Iterator[str]:
+def _at_an_end(result: Result) -> Iterator[str]:
     """Of the numbers that a search chose among three or more listed: those with none on one side and none as good.
 
     Below 0 lies nothing, nor below 1 of whole numbers.
     """
-    best = result["selection"]["mean"]
-    for key, listed in result.get("listed", {}).items():
+    best = result.selection.mean
+    for key, listed in result.listed.items():
         if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in listed) or len(set(listed)) < 3:
             continue
-        value = result["chosen"][key]
-        if any(one["selection"] == best and one["values"][key] != value for one in result["tried"]):
+        value = result.chosen[key]
+        if any(one.selection == best and one.values[key] != value for one in result.tried):
             continue
         if value == max(listed):
             yield f"{key} {value} is the greatest value tried: the best may lie beyond"
@@ -90,53 +64,49 @@ def _at_an_end(result: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} {value} is the least value tried: the best may lie below"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Record):
     """What a run measured."""
 
-    #: The task's primary metric; ``val`` and ``test`` are of it.
     metric: str
-    #: On the split that selected, at the kept epochs; ``None`` where nothing was selected.
+    """The task's primary metric; ``val`` and ``test`` are of it."""
     val: Score | None
-    #: On the reported split.
+    """On the split that selected, at the kept epochs; ``None`` where nothing was selected."""
     test: Score
-    #: Trainable parameters; numbers that a head took from the labelled items without training.
+    """On the reported split."""
     trainable: int
+    """Trainable parameters."""
     fitted: int
-    #: Of one training, mean over the seeds.
+    """Numbers that a head took from the labelled items without training."""
     seconds: float
-    #: Resident memory at its highest, in MB (10^6 bytes), whatever the process held before included.
+    """Of one training, mean over the seeds."""
     peak_memory_mb: float
-    #: Of the support graph, mean over the seeds; ``None`` without a graph.
+    """Resident memory at its highest, in MB (10^6 bytes), whatever the process held before included."""
     nodes: float | None
+    """Of the support graph, mean over the seeds; ``None`` without a graph."""
     edges: float | None
-    #: Combinations of search values that were tried.
+    """Likewise."""
     tried: int
-    #: ``None`` where nothing was trained or nothing selected.
+    """Combinations of search values that were tried."""
     epochs_kept: Kept | None
-    #: What makes the figures say less than they seem to, a line each.
+    """``None`` where nothing was trained or nothing selected."""
     notes: tuple[str, ...]
+    """What makes the figures say less than they seem to, a line each."""
 
 
-def measured(result: Mapping[str, Any]) -> Measured:
-    """The figures of a ``result.json``. Raises ``RunFolderError`` where it is none of ours."""
-    try:
-        metric = result.get("metric", "accuracy")
-        selected = [score for score in result["selection"]["per_seed"] if score is not None]
-        graph = result["graph"]
-        return Measured(
-            metric,
-            Score.of(selected) if selected else None,
-            Score.of(result["test"][metric]["per_seed"]),
-            result["parameters"]["trainable"],
-            result["parameters"].get("fitted", 0),
-            result["training_seconds_per_seed"],
-            max(stage["peak_memory_mb"] for stage in result["stages"].values()),
-            statistics.fmean(graph["support_nodes"]) if graph else None,
-            statistics.fmean(graph["support_edges"]) if graph else None,
-            len(result["tried"]),
-            Kept.from_result(result),
-            notes_of(result),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(f"the result lacks {error}; run its pipeline again with this version") from None
+def measured(result: Result) -> Measured:
+    """The figures of a result."""
+    selected = [score for score in result.selection.per_seed if score is not None]
+    return Measured(
+        metric=result.metric,
+        val=Score.of(selected) if selected else None,
+        test=result.test[result.metric],
+        trainable=result.parameters.trainable,
+        fitted=result.parameters.fitted,
+        seconds=result.training_seconds_per_seed,
+        peak_memory_mb=result.peak_memory_mb,
+        nodes=statistics.fmean(result.graph.support_nodes) if result.graph else None,
+        edges=statistics.fmean(result.graph.support_edges) if result.graph else None,
+        tried=len(result.tried),
+        epochs_kept=Kept.from_result(result),
+        notes=notes_of(result),
+    )

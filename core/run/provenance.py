@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from ...registry.catalogue import Catalogue
+from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ..spec.components_in import components_in
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.adapter_config import Trained
+from ..storage.made_with import Installed, MadeWith
+from .lock import Lock
 
-Json = dict[str, Any]
 
-
-def made_with(components: Iterable[Component], catalogue: Catalogue) -> Json:
-    """The components and the plugins that they are of, as locks and adapter folders record them."""
+def made_with(
+    components: Iterable[Component], catalogue: Catalogue
+) -> tuple[dict[str, Installed], dict[str, int | str]]:
+    """The plugins that components are of, and the components, as locks and adapter folders record them."""
     used = sorted(components, key=lambda one: one.name)
     owners = {owner.name: owner for owner in map(catalogue.owner, used)}
-    return {
-        "plugins": {
-            name: {"distribution": one.distribution, "version": one.version} for name, one in sorted(owners.items())
-        },
-        "components": {one.name: one.implementation for one in used},
-    }
+    plugins = {name: installed(one) for name, one in sorted(owners.items())}
+    return plugins, {one.name: one.implementation for one in used}
 
 
-def recorded(adapter: Path) -> Json:
-    """What an adapter folder records, or the lock of the run that it stands in; empty where neither does."""
-    from ..storage.run_folder import read_json_file  # it imports torch, and a lock does not
-
-    facts: Json = read_json_file(adapter / "adapter_config.json").get("graftwork", {})
-    return facts if "components" in facts else recorded_by_run(adapter.parent)
+def installed(plugin: Plugin) -> Installed:
+    """A plugin as locks and adapter folders record it."""
+    return Installed(distribution=plugin.distribution, version=plugin.version)
 
 
-def recorded_by_run(run: Path) -> Json:
-    """What the lock of a run folder records; empty where there is none."""
-    from ..storage.run_folder import read_json_file
+def recorded(adapter: Path) -> MadeWith | None:
+    """What an adapter folder records, or the lock of the run that it stands in; ``None`` where neither does."""
+    facts = Trained.in_folder(adapter)
+    return facts if facts.components is not None else recorded_by_run(adapter.parent)
 
+
+def recorded_by_run(run: Path) -> MadeWith | None:
+    """What the lock of a run folder records; ``None`` where there is none."""
     lock = run / "lock.json"
-    return read_json_file(lock) if lock.is_file() else {}
+    return Lock.read(lock) if lock.is_file() else None
 
 
 def predicting(spec: PipelineSpec, catalogue: Catalogue) -> set[Component]:
@@ -52,12 +51,12 @@ def measuring(catalogue: Catalogue) -> set[Component]:
     return {one for one in catalogue if one.kind != "reporter"}
 
 
-def changed(record: Mapping[str, Any], components: Iterable[Component], catalogue: Catalogue) -> str:
+def changed(record: MadeWith | None, components: Iterable[Component], catalogue: Catalogue) -> str:
     """Those of ``components`` that are recorded with another implementation, in words; empty where none is."""
-    return "; ".join(_changed(record.get("components", {}), components, catalogue))
+    return "; ".join(_changed(record.components or {}, components, catalogue)) if record else ""
 
 
-def _changed(was: Mapping[str, Any], components: Iterable[Component], catalogue: Catalogue) -> Iterator[str]:
+def _changed(was: Mapping[str, int | str], components: Iterable[Component], catalogue: Catalogue) -> Iterator[str]:
     for one in sorted(components, key=lambda one: one.name):
         if one.name in was and str(was[one.name]) != str(one.implementation):
             yield (
@@ -65,8 +64,8 @@ def _changed(was: Mapping[str, Any], components: Iterable[Component], catalogue:
             )
 
 
-def not_installed(record: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
+def not_installed(record: MadeWith | None, catalogue: Catalogue) -> list[str]:
     """The plugins recorded that are not here, by distribution and version."""
     here = {plugin.distribution for plugin in catalogue.plugins}
-    plugins: Iterable[Mapping[str, str]] = record.get("plugins", {}).values()
-    return [f"{one['distribution']} {one['version']}" for one in plugins if one["distribution"] not in here]
+    plugins = record.plugins.values() if record else ()
+    return [f"{one.distribution} {one.version}" for one in plugins if one.distribution not in here]

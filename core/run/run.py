@@ -15,15 +15,17 @@ from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
 from ..storage.files import sweep_partials
+from ..storage.result import Result
+from ..storage.result_parts import Tried
 from ..storage.run_folder import new_run_folder, write_json, write_lines, writing
 from ..training.devices import own_randomness, resolve_device
 from ..training.loop import TrainingError
 from ..training.trial import Trial
 from .experiment import Experiment
-from .lock import lock_of
+from .make_lock import lock_of
+from .measure_result import result_of, saved_index
 from .measured import notes_of
 from .reporters import Reporters
-from .result import result_of, saved_index
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Run:
     folder: Path
     #: What ``result.json`` holds.
     result: dict[str, Any]
+    #: The same with a type.
+    typed: Result
     #: Where its components are looked up.
     catalogue: Catalogue = field(repr=False)
 
@@ -73,20 +77,21 @@ def run_pipeline(
             trainings = trial_count(spec) * len(spec.seeds)
             tell(RunStarted(spec.name, str(folder), trainings))
             best, tried = _best_trial(experiment, prepared)
-            result = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
-            save_adapter(partial / "adapter", experiment, best, saved_index(best), result)
-            write_json(partial / "lock.json", lock_of(experiment, best, store))
+            typed = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
+            save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
+            write_json(partial / "lock.json", lock_of(experiment, best, store).to_json())
+            result = typed.to_json()
             write_json(partial / "result.json", result)
             if best.spec.dataset.on_error == "record":
                 write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
             for name, usage in experiment.meter.stages.items():
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
-            for line in notes_of(result):
+            for line in notes_of(typed):
                 tell(Note(line))
             tell(RunFinished(str(folder), result))
         finally:
             reporters.close()
-    return Run(folder, result, catalogue)
+    return Run(folder, result, typed, catalogue)
 
 
 def _teller(hooks: Hooks) -> Tell:
@@ -101,10 +106,10 @@ def _teller(hooks: Hooks) -> Tell:
 
 def _best_trial(
     experiment: Experiment, prepared: Callable[[Trial[Any, Any]], None]
-) -> tuple[Trial[Any, Any], list[dict[str, Any]]]:
+) -> tuple[Trial[Any, Any], list[Tried]]:
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any, Any] | None = None
-    tried: list[dict[str, Any]] = []
+    tried: list[Tried] = []
     number = 0
     for trial in experiment.trials():
         prepared(trial)
@@ -116,9 +121,9 @@ def _best_trial(
             if not experiment.spec.search:
                 raise
             experiment.tell(Note(f"{trial.values} is out: {error}"))
-            tried.append({"values": trial.values, "selection": None, "failure": str(error)})
+            tried.append(Tried(values=trial.values, selection=None, failure=str(error)))
             continue
-        tried.append({"values": trial.values, "selection": trial.selection()})
+        tried.append(Tried(values=trial.values, selection=trial.selection()))
         if best is None or trial.selection() > best.selection():
             best = trial
     if best is None:

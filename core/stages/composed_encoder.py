@@ -92,10 +92,10 @@ def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Comp
     return Composed(spec, tower)
 
 
-def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], facts: Mapping[str, Any]) -> None:
+def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], weights: Mapping[str, str]) -> None:
     """Raises ``RunFolderError`` where the frozen model's weights are not those that the adapter was trained on."""
     for modality in modalities:
-        found, trained_on = encoder.tower(modality).facts().weights, facts["encoder_weights"][modality]
+        found, trained_on = encoder.tower(modality).facts().weights, weights[modality]
         if found != trained_on:
             raise RunFolderError(
                 f"the frozen model is not the one that {folder} was trained on: its weights have changed "

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ...registry.errors import GraftworkError, UserError
-from .files import sha256_of, storage_error, write_whole
+from .files import storage_error, write_whole
 
-MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 
 
@@ -81,30 +80,6 @@ def write_json(path: Path, value: Any) -> None:
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines, whole or not at all."""
     write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-
-
-def seal(folder: Path) -> None:
-    """Write the manifest over all other files; the folder counts as whole from now on."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    write_json(folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256_of(path) for path in files})
-
-
-def adapter_folder(run: Path) -> Path:
-    """The verified adapter folder of ``run`` (a run folder, or an adapter folder itself).
-
-    Raises ``RunFolderError`` that names the missing or altered file.
-    """
-    folder = run / "adapter" if (run / "adapter").is_dir() else run
-    if not folder.is_dir():
-        raise RunFolderError(f"{run} is no folder; name a finished run, as `graftwork run` printed it")
-    if not (folder / MANIFEST).is_file():
-        raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
-    for name, digest in read_json_file(folder / MANIFEST).items():
-        if not (folder / name).is_file():
-            raise RunFolderError(f"{folder / name} is missing; restore it or run the pipeline again")
-        if sha256_of(folder / name) != digest:
-            raise RunFolderError(f"{folder / name} was altered after the run; restore it or run the pipeline again")
-    return folder
 
 
 def read_json_file(path: Path) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from ..run.measured import Measured, measured
 from ..run.provenance import changed, measuring, recorded_by_run
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file
-from .conditions import Difference, conditions, differences, shared
+from .conditions import Difference, differences, shared
 from .run_cache import RunCache
 from .settings import differing_settings
 
@@ -28,8 +29,7 @@ class Entry:
     #: Of its spec file or run folder: what tells two runs of one name apart.
     stem: str
     folder: Path
-    #: What ``result.json`` holds.
-    result: Mapping[str, Any]
+    result: Result
     measured: Measured
     #: The resolved spec, the values that its search chose in it; empty where the folder has none.
     pipeline: Mapping[str, Any]
@@ -55,7 +55,7 @@ class Comparison:
         """The settings in which the specs differ, by dotted path; not what the search of each one chose."""
         known = [entry for entry in self.entries if entry.pipeline]
         return differing_settings(
-            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result["chosen"] for entry in known}
+            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result.chosen for entry in known}
         )
 
     @property
@@ -95,7 +95,7 @@ def compare(
             failures[one.name] = error
             hear(one.name, error, False)
         else:
-            entries.append(_entry(one.name, stem, done.folder, done.result))
+            entries.append(_entry(one.name, stem, done.folder, done.typed))
             hear(one.name, entries[-1], done.found)
     return Comparison(tuple(_distinct(entries)), failures)
 
@@ -104,19 +104,15 @@ def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Ent
     if path.is_dir():
         if not (path / "result.json").is_file():
             raise RunFolderError(f"{path} holds no finished run: result.json is missing")
-        result = read_json_file(path / "result.json")
-        entry = _entry(str(result.get("name", path.name)), path.name, path, result)
+        result = Result.read(path / "result.json")
+        entry = _entry(result.name, path.name, path, result)
         return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
     return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
 
 
-def _entry(name: str, stem: str, folder: Path, result: dict[str, Any]) -> Entry:
-    try:
-        conditions(result)
-        spec = folder / "adapter" / "pipeline.json"
-        return Entry(name, stem, folder, result, measured(result), read_json_file(spec) if spec.is_file() else {})
-    except RunFolderError as error:
-        raise RunFolderError(f"{folder / 'result.json'}: {error}") from None
+def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:
+    spec = folder / "adapter" / "pipeline.json"
+    return Entry(name, stem, folder, result, measured(result), read_json_file(spec) if spec.is_file() else {})
 
 
 def _distinct(entries: Sequence[Entry]) -> list[Entry]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
 from ..storage.run_folder import write_json
-from .compare import Comparison
 from .tables import csv_table, markdown_table, values_in_words
+
+if TYPE_CHECKING:
+    from .compare import Comparison
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
@@ -48,7 +49,7 @@ LEGEND = (
 
 def comparison_notes(comparison: Comparison) -> list[str]:
     """The search values that each run's validation chose, and what a reader of its figures should know besides."""
-    chosen = [(entry.name, entry.result["chosen"]) for entry in comparison.entries]
+    chosen = [(entry.name, entry.result.chosen) for entry in comparison.entries]
     lines = [f"chosen by {name}: {values_in_words(values)}" for name, values in chosen if values]
     lines += [
         f"{entry.name}: its figures are of other code than is installed: {entry.changed}"
@@ -92,8 +93,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "name": entry.name,
                 "folder": str(entry.folder),
-                **asdict(entry.measured),
-                "chosen": entry.result["chosen"],
+                **entry.measured.to_json(),
+                "chosen": entry.result.chosen,
             }
             for entry in comparison.entries
         ],
@@ -108,7 +109,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def _flat(comparison: Comparison) -> list[dict[str, Any]]:
     rows = []
     for entry in comparison.entries:
-        found = asdict(entry.measured)
+        found = entry.measured.to_json()
         test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
         found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None

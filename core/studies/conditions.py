@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..storage.run_folder import RunFolderError
+from ..storage.result import Result
+from ..storage.result_parts import Descriptions, FrozenModel
 from ..storage.store import identity_key
 
 
@@ -26,52 +27,46 @@ class Difference:
         return asdict(self)
 
 
-def conditions(result: Mapping[str, Any]) -> dict[str, str]:
-    """The conditions of a ``result.json``, each as text. One that does not apply is left out: prompts of a head that
-    uses none.
-
-    Raises ``RunFolderError`` where it is no result of ours.
+def conditions(result: Result) -> dict[str, str]:
+    """The conditions of a result, each as text. One that does not apply is left out: prompts of a head that uses
+    none.
     """
-    try:
-        dataset, encoder, machine = result["dataset"], result["encoder"], result["machine"]
-        found = {
-            "data set": dataset["type"],
-            "split": dataset["split_id"],
-            "data": dataset["fingerprint"][:12],
-            "shots": str(dataset["shots"] or "all"),
-            "seeds": ", ".join(map(str, result["seeds"])),
-            "selected on": result["select_on"],
-            "reported on": result["test_on"],
-            "metric": result.get("metric", "accuracy"),
-            "nodes": result["nodes"],
-            "captioner": _captioner(result["descriptions"]),
-            "inductive policy": result["inductive"],
-            "unlabelled training items": "in the graph" if result["pool"] == "train" else "unused",
-            "machine (of seconds and memory)": f"{machine['device']}, {machine['threads']} threads, "
-            f"{machine['platform']}",
-        }
-        found = {condition: value for condition, value in found.items() if value}
-        found |= {f"{kind} encoder": _encoder(own) for kind, own in encoder.items()}
-        if isinstance(result["prompts"], list):
-            found["prompts"] = " | ".join(result["prompts"])
-    except (KeyError, TypeError) as error:
-        raise RunFolderError(f"the result lacks {error}; run its pipeline again with this version") from None
+    dataset, machine = result.dataset, result.machine
+    found = {
+        "data set": dataset.type,
+        "split": dataset.split_id,
+        "data": dataset.fingerprint[:12],
+        "shots": str(dataset.shots or "all"),
+        "seeds": ", ".join(map(str, result.seeds)),
+        "selected on": result.select_on,
+        "reported on": result.test_on,
+        "metric": result.metric,
+        "nodes": result.nodes,
+        "captioner": _captioner(result.descriptions),
+        "inductive policy": result.inductive,
+        "unlabelled training items": "in the graph" if result.pool == "train" else "unused",
+        "machine (of seconds and memory)": f"{machine.device}, {machine.threads} threads, {machine.platform}",
+    }
+    found = {condition: value for condition, value in found.items() if value}
+    found |= {f"{kind} encoder": _encoder(own) for kind, own in result.encoder.items()}
+    if not isinstance(result.prompts, str):
+        found["prompts"] = " | ".join(result.prompts)
     return found
 
 
-def _encoder(own: Mapping[str, Any]) -> str:
+def _encoder(own: FrozenModel) -> str:
     """One modality's model and how it was asked."""
-    keys = f"settings {identity_key(own['identity'])[:8]}, preprocessing {identity_key(own['preprocessing'])[:8]}"
-    return f"weights {own['weights'][:12]}, {keys}"
+    keys = f"settings {identity_key(own.identity)[:8]}, preprocessing {identity_key(own.preprocessing)[:8]}"
+    return f"weights {own.weights[:12]}, {keys}"
 
 
-def _captioner(descriptions: Mapping[str, Any] | None) -> str:
+def _captioner(descriptions: Descriptions | None) -> str:
     """Who described the pictures; empty where nobody did."""
-    identity = (descriptions or {}).get("captioner")
+    identity = descriptions.captioner if descriptions else None
     return f"{identity['component']} {identity_key(identity)[:8]}" if identity else ""
 
 
-def differences(results: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Difference]:
+def differences(results: Sequence[tuple[str, Result]]) -> list[Difference]:
     """Every condition that the named results do not share, in a fixed order."""
     each = [(name, conditions(result)) for name, result in results]
     found = []
@@ -85,7 +80,7 @@ def differences(results: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Differ
     return found
 
 
-def shared(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def shared(results: Sequence[Result]) -> dict[str, str]:
     """The conditions that all results to which they apply have in common."""
     each = [conditions(result) for result in results]
     keys = dict.fromkeys(key for one in each for key in one)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
@@ -18,7 +17,9 @@ from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.encode import EncoderStage
 from ..storage.files import sha256_of
-from ..storage.run_folder import MANIFEST, adapter_folder, read_json_file
+from ..storage.manifest import MANIFEST, adapter_folder
+from ..storage.record import Json
+from ..storage.result import Result
 from ..storage.store import identity_key
 from ..training.devices import own_randomness, resolve_device
 
@@ -28,10 +29,14 @@ class Done:
     """A finished run."""
 
     folder: Path
-    #: What ``result.json`` holds.
-    result: dict[str, Any]
+    typed: Result
     #: Whether it was found rather than run.
     found: bool
+
+    @property
+    def result(self) -> Json:
+        """What ``result.json`` holds."""
+        return self.typed.to_json()
 
 
 class RunCache:
@@ -45,9 +50,9 @@ class RunCache:
         """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time."""
         folder = self.parent / self.key(spec)
         if (folder / "result.json").is_file():
-            return Done(folder, read_json_file(folder / "result.json"), True)
+            return Done(folder, Result.read(folder / "result.json"), True)
         run = run_pipeline(spec, self.catalogue, self.store, folder)
-        return Done(run.folder, run.result, False)
+        return Done(run.folder, run.typed, False)
 
     def key(self, spec: PipelineSpec) -> str:
         """Of spec, versions of Graftwork and of each component, data, encoder weights and the run it starts from.

@@ -135,7 +135,7 @@ def sweep(
 def _point(values: Mapping[str, Any], spec: PipelineSpec, once: RunCache) -> Point:
     try:
         done = once(spec)
-        return Point(values, done, measured(done.result))
+        return Point(values, done, measured(done.typed))
     except GraftworkError as error:
         return Point(values, None, None, error)
     except (MemoryError, RuntimeError) as error:  # a graph too dense for this machine must not cost the other points

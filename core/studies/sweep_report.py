@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
 from ..storage.run_folder import write_json
-from .conditions import differences, shared
-from .sweep import Point, Sweep
+from .conditions import Difference, differences, shared
 from .tables import csv_table, label, markdown_table, values_in_words
+
+if TYPE_CHECKING:
+    from .sweep import Point, Sweep
 
 NOTE = (
     "Every point is reported, validation and test; the mark is where validation is best. "
@@ -43,7 +45,7 @@ def write_sweep(sweep: Sweep, out: Path) -> list[Path]:
 
 def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
     """Everything as plain JSON; folders relative to ``out``."""
-    results = [point.done.result for point in sweep.points if point.done]
+    results = [point.done.typed for point in sweep.points if point.done]
     return {
         "name": sweep.name,
         "note": NOTE,
@@ -54,8 +56,8 @@ def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
             {
                 "values": dict(point.values),
                 "chosen_on_validation": point is sweep.chosen,
-                **(asdict(point.measured) if point.measured else {}),
-                "searched": point.done.result["chosen"] if point.done else None,
+                **(point.measured.to_json() if point.measured else {}),
+                "searched": point.done.typed.chosen if point.done else None,
                 "folder": point.done.folder.relative_to(out.absolute()).as_posix() if point.done else None,
                 "failure": str(point.failure) if point.failure else None,
             }
@@ -90,7 +92,7 @@ def sweep_notes(sweep: Sweep) -> list[str]:
 
 def sweep_markdown(sweep: Sweep) -> str:
     """The table with its conditions, differences and failures."""
-    results = [point.done.result for point in sweep.points if point.done]
+    results = [point.done.typed for point in sweep.points if point.done]
     lines = [f"# {sweep.name}: {', '.join(sweep.grid)}\n", markdown_table(*sweep_table(sweep)), NOTE, ""]
     lines += [f"- {line}" for line in sweep_notes(sweep)]
     lines += [f"- {condition}: {value}" for condition, value in shared(results).items()]
@@ -104,8 +106,8 @@ def point_label(point: Point) -> str:
     return values_in_words(point.values)
 
 
-def _differences(sweep: Sweep) -> list[Any]:
-    return differences([(point_label(point), point.done.result) for point in sweep.points if point.done])
+def _differences(sweep: Sweep) -> list[Difference]:
+    return differences([(point_label(point), point.done.typed) for point in sweep.points if point.done])
 
 
 def _flat(sweep: Sweep) -> Iterator[dict[str, Any]]:

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic
+from dataclasses import dataclass
+from typing import Generic
 
 from torch import Tensor
 
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..storage.adapter_config import FeatureFacts, LayerFacts
+from ..storage.result_parts import AdapterInTowers, SupportGraph
 from .loop import Hear
 from .trial import P, R, SplitScore, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a level alone knows of a result; ``Result`` says what each means."""
+
+    inductive: str
+    inductive_note: str
+    nodes: str
+    pool: str
+    graph: SupportGraph | None = None
+    adapter: AdapterInTowers | None = None
 
 
 class Engine(ABC, Generic[P, R]):
@@ -33,13 +48,13 @@ class Engine(ABC, Generic[P, R]):
         """Metrics of seed number ``index`` on a split; changes nothing."""
 
     @abstractmethod
-    def conditions(self, trial: Trial[P, R], scores: Sequence[SplitScore]) -> dict[str, Any]:
-        """Keys of ``result.json`` from a trial and its scores, one a seed: ``inductive``, ``nodes``, ``graph`` ..."""
+    def conditions(self, trial: Trial[P, R], scores: Sequence[SplitScore]) -> Conditions:
+        """Of a trial and its scores, one a seed."""
 
     @abstractmethod
     def tensors(self, trial: Trial[P, R], index: int) -> dict[str, dict[str, Tensor]]:
         """What is saved beside ``adapter_model.safetensors``, by file stem."""
 
     @abstractmethod
-    def facts(self, trial: Trial[P, R], index: int) -> dict[str, Any]:
+    def facts(self, trial: Trial[P, R], index: int) -> FeatureFacts | LayerFacts:
         """What ``adapter_config.json`` must say for the adapter to be loaded again."""

@@ -20,7 +20,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
 from ..roles.regularizer import Regularizer, files_of, penalty_of
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.run_folder import adapter_folder
+from ..storage.manifest import adapter_folder
 from .learner import Learner, TrainableModel
 
 

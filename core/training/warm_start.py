@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..storage.run_folder import RunFolderError, adapter_folder
+from ..storage.adapter_config import TENSORS
+from ..storage.manifest import adapter_folder
+from ..storage.run_folder import RunFolderError
 from ..storage.tensors import read_tensors
 from .learner import TrainableModel
 
@@ -14,7 +16,7 @@ def start_from(model: TrainableModel, run: Path) -> None:
 
     What ``Head.fit`` sizes may have another length there: training fits it to this run's labelled items anew.
     """
-    saved = read_tensors(adapter_folder(run) / "adapter_model.safetensors")
+    saved = read_tensors(adapter_folder(run) / TENSORS)
     own = model.state_dict()
     sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
     for name in sorted((own.keys() | saved.keys()) - sized_by_fit):

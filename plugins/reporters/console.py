@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from ...core.events import (
     TrainingFinished,
 )
 from ...core.roles import Reporter
-from ...core.run.measured import Kept, Score
+from ...core.run.measured import Kept
+from ...core.storage.result import Result
+from ...core.storage.result_parts import Example
 from ...registry.errors import one_line
 from .progress import TRAIN, shown_on
 from .specs import ConsoleSpec
@@ -56,13 +59,14 @@ class Console(Reporter):
             case Note():
                 self._terminal.print(Text.assemble(("note", "yellow"), f" {event.message}"), soft_wrap=True)
             case RunFinished():
+                result = Result.from_json(event.result, "the result")
                 if self._trained is not None:  # the values beside the bar were those of the latest training
-                    self._shown.advance(TRAIN, self._trained, _said("chosen: ", event.result["chosen"]))
+                    self._shown.advance(TRAIN, self._trained, _said("chosen: ", result.chosen))
                 self.close()
                 if self._spec.table:
-                    self._terminal.print(result_table(event.result))
-                    self._terminal.print(conditions(event.result), soft_wrap=True)
-                    self._terminal.print(examples(event.result), end="", soft_wrap=True, markup=False)
+                    self._terminal.print(result_table(result))
+                    self._terminal.print(conditions(result), soft_wrap=True)
+                    self._terminal.print(examples(result.examples), end="", soft_wrap=True, markup=False)
                 self._terminal.print(f"saved in {event.folder}", markup=False, soft_wrap=True)
             case _:
                 pass
@@ -92,34 +96,34 @@ def _short(value: Any) -> str:
     return str(value.get("type", "...")) if isinstance(value, dict) else str(value)
 
 
-def result_table(result: dict[str, Any]) -> Table:
+def result_table(result: Result) -> Table:
     """What was measured."""
-    table = Table(title=f"{result['name']} on {result['test_on']}", title_justify="left")
+    table = Table(title=f"{result.name} on {result.test_on}", title_justify="left")
     table.add_column("metric")
     table.add_column("mean ± s.d.", justify="right")
-    for name, figure in result["test"].items():
-        table.add_row(name, str(Score.from_result(figure)))
-    parameters, memory = result["parameters"], max(one["peak_memory_mb"] for one in result["stages"].values())
-    table.add_row("trainable parameters", f"{parameters['trainable']:,} ({parameters['trainable_share']:.2%})")
+    for name, score in result.test.items():
+        table.add_row(name, str(score))
+    parameters = result.parameters
+    table.add_row("trainable parameters", f"{parameters.trainable:,} ({parameters.trainable_share:.2%})")
     if kept := Kept.from_result(result):
         table.add_row("epoch kept", str(kept))
-    table.add_row("seconds a training", f"{result['training_seconds_per_seed']:.2f}")
-    table.add_row("peak memory", f"{memory:,.0f} MB")
+    table.add_row("seconds a training", f"{result.training_seconds_per_seed:.2f}")
+    table.add_row("peak memory", f"{result.peak_memory_mb:,.0f} MB")
     return table
 
 
-def conditions(result: dict[str, Any]) -> str:
+def conditions(result: Result) -> str:
     """Under which conditions it was measured."""
-    chosen = "; ".join(f"{key} = {_short(value)}" for key, value in result["chosen"].items())
-    leak = f" ({result['inductive_note']})" if result["inductive"] == "transductive" else ""
-    graph = f", inductive policy {result['inductive']}{leak}, pool {result['pool']}" if result["graph"] else ""
+    chosen = "; ".join(f"{key} = {_short(value)}" for key, value in result.chosen.items())
+    leak = f" ({result.inductive_note})" if result.inductive == "transductive" else ""
+    graph = f", inductive policy {result.inductive}{leak}, pool {result.pool}" if result.graph else ""
     return (
-        f"seeds {result['seeds']}, selected on {result['select_on']}{f' ({chosen})' if chosen else ''}{graph}\n"
-        f"split {result['dataset']['split_id']}"
+        f"seeds {result.seeds}, selected on {result.select_on}{f' ({chosen})' if chosen else ''}{graph}\n"
+        f"split {result.dataset.split_id}"
     )
 
 
-def examples(result: dict[str, Any]) -> str:
+def examples(found: Sequence[Example]) -> str:
     """What the texts of some items are, a line each."""
-    lines = [f"{one['id']}: {one_line(one['description']) or '(nothing)'}\n" for one in result["examples"]]
+    lines = [f"{one.id}: {one_line(one.description) or '(nothing)'}\n" for one in found]
     return "".join(["examples of descriptions\n", *lines]) if lines else ""

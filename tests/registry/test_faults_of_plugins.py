@@ -17,7 +17,7 @@ from PIL import Image
 from graftwork import Pipeline, load
 from graftwork.core.run.load import CodeWarning
 from graftwork.core.run.lock import LockError
-from graftwork.core.storage.run_folder import seal
+from graftwork.core.storage.manifest import seal
 from graftwork.core.studies.run_cache import RunCache
 from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.source import source_digest

@@ -197,7 +197,7 @@ class Hearing(Reporter):
 def notes_heard(run: Run) -> list[str]:
     """Every note of the run but those on the epochs kept: which those are, the machine's arithmetic decides."""
     notes = [event.message for event in Hearing.heard if isinstance(event, Note)]
-    return [note for note in notes if note not in notes_of(run.result)]
+    return [note for note in notes if note not in notes_of(run.typed)]
 
 
 COMPONENTS = (

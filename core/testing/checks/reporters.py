@@ -13,6 +13,7 @@ from ..case import Case
 
 #: Every key of a ``result.json``.
 RESULT: dict[str, Any] = {
+    "result": 1,
     "name": "kit",
     "graftwork": "0",
     "metric": "accuracy",
@@ -47,7 +48,7 @@ RESULT: dict[str, Any] = {
         "fingerprint": "0" * 64,
     },
     "descriptions": None,
-    "examples": [{"id": "1", "description": "a digit"}],
+    "examples": [{"id": "1", "source": "1.png", "description": "a digit"}],
     "encoder": {"image": {"identity": {}, "preprocessing": {}, "weights": "0" * 64, "revision": None}},
     "parameters": {"trainable": 10, "fitted": 0, "frozen": 990, "trainable_share": 0.01},
     "training_seconds_per_seed": 1.0,

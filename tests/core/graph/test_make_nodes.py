@@ -22,7 +22,7 @@ from graftwork.core.graph.fusion import CrossAttention, TokenPair
 from graftwork.core.graph.make_nodes import nodes_of, prompt_nodes, zero_shot_logits
 from graftwork.core.roles import ClassPrompts, EncoderSpec, GraphSpec
 from graftwork.core.run.experiment import Experiment
-from graftwork.core.run.result import result_of
+from graftwork.core.run.measure_result import result_of
 from graftwork.core.run.save_adapter import save_adapter
 from graftwork.core.spec.coherence import incoherences
 from graftwork.core.training.devices import resolve_device
@@ -79,9 +79,10 @@ class Measured:
         experiment.train(self.trial, 1, 0)
         held_out = experiment.engine(self.trial.spec).support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
-        self.result = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
+        typed = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
+        self.result = typed.to_json()
         self.folder = folder / "adapter"
-        save_adapter(self.folder, experiment, self.trial, 0, self.result)
+        save_adapter(self.folder, experiment, self.trial, 0, typed)
 
     def load(self) -> Predictor:
         from graftwork.core.run.load import load

@@ -176,9 +176,9 @@ def test_an_adapter_that_never_meets_a_partner_is_said(clip: dict[str, Any], tmp
     spec = pipeline("retrieval", "pairs", clip, silent)
     done = run(spec, tmp_path / "run")
     warning = done.result["adapter"]["warning"]
-    assert "inductive" not in conditions(done.result)  # what a run without a graph has no use for
+    assert "inductive" not in conditions(done.typed)  # what a run without a graph has no use for
     assert warning.startswith("the adapter is silent: it reads a partner, and images and texts pass the towers apart")
-    assert warning in notes_of(done.result)
+    assert warning in notes_of(done.typed)
     assert warning in _planned(spec)
     assert warning not in _planned({**spec, "task": {**spec["task"], "joint": True}})
     assert warning not in _planned(

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from graftwork import Pipeline
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
-from graftwork.core.run import lock as lock_module
-from graftwork.core.run.lock import LockError, read_lock, sealed
+from graftwork.core.run import make_lock as lock_module
+from graftwork.core.run.lock import Lock, LockError, read_lock, sealed
 from graftwork.core.run.lock_check import hold
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.discovery import default_catalogue
@@ -40,7 +40,7 @@ def small(**overrides: Any) -> Pipeline:
 def difference(lock: dict[str, Any], one: Pipeline, store: Path) -> list[str]:
     """What is named where the pipeline is held to the lock."""
     with pytest.raises(LockError) as error:
-        hold(lock, one.spec, one.catalogue, store, "x.lock.json")
+        hold(Lock.from_json(lock, "x"), one.spec, one.catalogue, store, "x.lock.json")
     first, *lines = str(error.value).split("\n")
     assert (first, error.value.exit_code) == ("x.lock.json does not hold here:", 2)
     return [line.strip() for line in lines]
@@ -75,7 +75,7 @@ def test_a_lock_names_the_plugins_that_the_pipeline_uses_and_no_others(tmp_path)
     wider = Catalogue([other, *catalogue().plugins])
     lock = Pipeline.from_dict(SMALL, catalogue=wider).lock(tmp_path)
     assert set(lock["plugins"]) == {"builtin", "tests"}
-    hold(lock, pipeline().spec, catalogue(), tmp_path, "x")
+    hold(Lock.from_json(lock, "x"), pipeline().spec, catalogue(), tmp_path, "x")
 
 
 def test_components_that_a_search_tries_are_locked_too(tmp_path):
@@ -143,7 +143,7 @@ def test_other_data_are_refused(tmp_path):
 def test_other_weights_behind_one_name_are_refused_before_training(tmp_path):
     """Where only loading tells, the run stops as soon as the model is loaded."""
     run = small().run(tmp_path / "run", tmp_path / "store")
-    lock = read_lock(run.folder / "lock.json")[0]
+    lock = read_lock(run.folder / "lock.json")[0].to_json()
     wrong = altered(lock, "encoder", "image", "weights", value="0" * 64)
     with pytest.raises(LockError, match=r"encoder.image.weights: locked \"0{64}\", now "):
         Pipeline.from_lock(wrong, catalogue()).run(tmp_path / "again", tmp_path / "empty")
@@ -153,7 +153,7 @@ def test_other_weights_behind_one_name_are_refused_before_training(tmp_path):
 def test_a_model_that_was_not_here_is_locked_by_name_alone(tmp_path):
     """Nothing is known of its files, so nothing about them is compared."""
     lock = altered(small().lock(tmp_path), "models", "encoder", value=None)
-    hold(lock, small().spec, catalogue(), tmp_path, "x")
+    hold(Lock.from_json(lock, "x"), small().spec, catalogue(), tmp_path, "x")
 
 
 def test_a_lock_of_a_missing_data_set_says_so(tmp_path):

@@ -16,7 +16,9 @@ from graftwork.core.run.measured import notes_of
 from graftwork.core.run.run import Run
 from graftwork.core.run.search import search_of
 from graftwork.core.spec.search_values import trial_count
+from graftwork.core.storage.result import Result
 from graftwork.core.studies.sweep import grid_of, points_of
+from graftwork.core.testing.checks.reporters import RESULT
 from graftwork.registry.errors import MissingExtra, SpecError
 
 from ...support.paths import ROOT
@@ -206,5 +208,6 @@ def test_which_ends_are_told(listed: list[Any], chosen: Any, said: list[str]) ->
 
 
 def at_an_end(result: dict[str, Any]) -> list[str]:
-    rest = {"epochs": 0, "parameters": {"trainable": 0}}
-    return [note for note in notes_of(result | rest) if "value tried" in note]
+    rest = {"epochs": 0, "selection": RESULT["selection"] | result["selection"]}
+    whole = Result.from_json(RESULT | result | rest, "a result")
+    return [note for note in notes_of(whole) if "value tried" in note]

@@ -56,10 +56,10 @@ def test_three_examples_stand_in_the_result(described: Run) -> None:
 
 def test_the_console_shows_the_examples(described: Run) -> None:
     """A line each, and nothing for a run without texts."""
-    shown = examples(described.result).splitlines()
+    shown = examples(described.typed.examples).splitlines()
     assert shown[0] == "examples of descriptions"
     assert shown[1:] == [f"{one['id']}: {one['description']}" for one in described.result["examples"]]
-    assert examples({"examples": []}) == ""
+    assert examples([]) == ""
 
 
 def test_a_new_image_is_described_before_it_is_predicted(described: Run, tmp_path: Path) -> None:

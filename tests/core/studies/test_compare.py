@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graftwork.core.cli import main
+from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.compare import Comparison, compare
 from graftwork.core.studies.compare_report import (
@@ -166,7 +167,8 @@ def test_prompts_that_differ_are_told(runs: dict[str, Path], tmp_path: Path) -> 
 def test_a_result_of_the_past_differs_by_machine_alone(runs: dict[str, Path]) -> None:
     """Seconds and memory of another machine are told apart from the conditions of the scores."""
     result = json.loads((runs["probe"] / "result.json").read_text())
-    moved = result | {"machine": result["machine"] | {"threads": 99}}
+    moved = Result.from_json(result | {"machine": result["machine"] | {"threads": 99}}, "there")
+    result = Result.from_json(result, "here")
     (difference,) = differences([("here", result), ("there", moved)])
     assert difference.condition == "machine (of seconds and memory)"
     assert conditions(result).keys() == conditions(moved).keys()

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console as Terminal
 
 from graftwork.core import events
+from graftwork.core.storage.result import Result
 from graftwork.core.testing.checks.reporters import RESULT
 from graftwork.plugins.reporters import ConsoleSpec
 from graftwork.plugins.reporters.console import Console, result_table
@@ -191,6 +192,6 @@ def test_a_whole_run_whose_output_is_redirected_says_its_stages(
 )
 def test_the_table_has_the_epochs_kept(changes: dict[str, Any], row: list[str]) -> None:
     """Seed by seed, of how many; no row where nothing was trained or nothing selected."""
-    table = result_table(RESULT | changes)
+    table = result_table(Result.from_json(RESULT | changes, "the result"))
     names, cells = (list(column.cells) for column in table.columns)
     assert [cell for name, cell in zip(names, cells, strict=True) if name == "epoch kept"] == row

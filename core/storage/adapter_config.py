@@ -1,0 +1,153 @@
+"""What ``adapter_config.json`` holds: PEFT's words, and under ``graftwork`` all that loading needs. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from .made_with import Installed
+from .record import Json, Record, Versioned
+from .run_folder import read_json_file
+
+CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+
+
+class FeatureFacts(Record):
+    """Of an adapter on features: the support set that queries attach to."""
+
+    level: Literal["features"]
+    """Where the adapter works."""
+    support_ids: Sequence[str]
+    """Ids of the items of the support set, in the order of its tensors."""
+    node_width: int
+    """Numbers in a node's vector."""
+    text_width: int | None = None
+    """Numbers in a text's vector, where it differs from an image's."""
+    graph: Json | None = None
+    """The graph's spec with its relative settings turned into numbers; `null` where there are none."""
+
+
+class TowerFacts(Record):
+    """A tower that an adapter was grafted in."""
+
+    model: str
+    """Its class."""
+    blocks: int
+    """How many it has."""
+    width: int
+    """Numbers in a token's vector."""
+    streams: Sequence[str]
+    """The modalities that it reads."""
+
+
+class MeetingFacts(Record):
+    """A place where an adapter sits, in one tower or in several at once."""
+
+    stops: Mapping[str, str]
+    """Stream to the stop in its tower."""
+    widths: Mapping[str, int]
+    """Stream to the numbers in a token's vector there."""
+
+
+class GraftFacts(Record):
+    """Of an adapter inside towers: what grafting it in again needs. All are left out where nothing is in the towers."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"spec", "towers", "meetings"})
+
+    level: Literal["layers"]
+    """Where the adapter works."""
+    spec: Json | None = None
+    """The adapter's spec, a budget in it turned into sizes."""
+    towers: Mapping[str, TowerFacts] | None = None
+    """The towers by name."""
+    meetings: Sequence[MeetingFacts] | None = None
+    """Where in the towers it sits."""
+
+
+class LayerFacts(GraftFacts):
+    """Of a pipeline that runs towers."""
+
+    modalities: Sequence[str]
+    """What goes through them."""
+    passes: int
+    """Passes of an item."""
+
+
+class Saved(Versioned):
+    """What every saved adapter says of itself."""
+
+    NOUN: ClassVar[str] = "saved adapter"
+    REMEDY: ClassVar[str] = "save it again, or run its pipeline again, with this version"
+    FORMAT_KEY: ClassVar[str] = "adapter"
+    WRITER_KEY: ClassVar[str] = "version"
+    WITHIN: ClassVar[str] = "graftwork."
+
+    adapter: int = 0
+    """The format of this object: 1; 0 where it is not said."""
+    version: str
+    """The version of Graftwork that wrote it."""
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Of an adapter folder. Raises ``RunFolderError`` that names the key."""
+        return cls.from_json(_own_words(folder), str(folder / CONFIG))
+
+
+class Trained(Saved):
+    """What the adapter of every run says of itself."""
+
+    plugins: Mapping[str, Installed] = {}
+    """The plugins that the run used."""
+    components: Mapping[str, int | str] | None = None
+    """Kind and type of each component to its version; of a third party's also a digest of its source."""
+    encoder_weights: Mapping[str, str]
+    """Modality to the sha256 of the frozen model's weights."""
+    logit_scale: float | None
+    """The frozen model's own; `null` where no prompts were used."""
+    class_names: Sequence[str]
+    """In the order of the logits."""
+    seed: int
+    """Of the training that was saved."""
+
+
+class FeatureAdapter(FeatureFacts, Trained):
+    """`graftwork` of a run on features."""
+
+
+class LayerAdapter(LayerFacts, Trained):
+    """`graftwork` of a run through towers."""
+
+
+class GraftedAdapter(GraftFacts, Saved):
+    """`graftwork` of an adapter that `save_pretrained` wrote, without a pipeline."""
+
+
+class AdapterConfig(Record):
+    """What ``adapter_config.json`` holds; PEFT names the first five keys."""
+
+    peft_type: Literal["GRAFTWORK"] = "GRAFTWORK"
+    """Whose adapter it is."""
+    base_model_name_or_path: str | None
+    """The frozen model; of several towers the first one's; `null` where nobody knows."""
+    revision: str | None
+    """The model's, where it has one."""
+    task_type: None = None
+    """None of PEFT's."""
+    inference_mode: Literal[True] = True
+    """Nothing of it is in training."""
+    graftwork: FeatureAdapter | LayerAdapter | GraftedAdapter
+    """What loading the adapter needs."""
+
+
+def saved_in(folder: Path) -> FeatureAdapter | LayerAdapter | GraftedAdapter:
+    """What the adapter in a folder says of itself. Raises ``RunFolderError`` that names the key."""
+    found = _own_words(folder)
+    if found.get("level") == "features":
+        return FeatureAdapter.in_folder(folder)
+    return LayerAdapter.in_folder(folder) if "class_names" in found else GraftedAdapter.in_folder(folder)
+
+
+def _own_words(folder: Path) -> Mapping[str, Any]:
+    found = read_json_file(folder / CONFIG).get("graftwork")
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,107 @@
+"""What ``result.json`` holds: what a run measured, under which conditions. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from .record import Json, Versioned
+from .result_parts import (
+    AdapterInTowers,
+    DatasetFacts,
+    Descriptions,
+    Example,
+    FrozenModel,
+    Machine,
+    Parameters,
+    Score,
+    Selection,
+    StageUsage,
+    SupportGraph,
+    Tried,
+)
+
+
+class Result(Versioned):
+    """What ``result.json`` holds."""
+
+    NOUN: ClassVar[str] = "result"
+    REMEDY: ClassVar[str] = "run its pipeline again with this version"
+    FORMAT_KEY: ClassVar[str] = "result"
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "predictions", "tasks", "resume"})
+
+    result: int = 0
+    """The format of this file: 1; 0 where it is not said."""
+    name: str
+    """The pipeline's."""
+    graftwork: str
+    """The version of Graftwork that wrote it."""
+    metric: str = "accuracy"
+    """The task's primary metric."""
+    test_on: str
+    """The split that is reported."""
+    test: Mapping[str, Score]
+    """Metric to its score on that split."""
+    select_on: str
+    """The split that chose epochs and search values, or `none`."""
+    selection: Selection
+    """How the chosen combination did there."""
+    chosen: Json
+    """Dotted path to the search value that was chosen."""
+    tried: Sequence[Tried]
+    """Every combination, in the order of training."""
+    listed: Mapping[str, Sequence[Any]] = {}
+    """Dotted path to the values that the search lists."""
+    seeds: Sequence[int]
+    """A training each."""
+    saved_seed: int
+    """The one whose adapter is saved: best on the selection split, the first among equals."""
+    epochs: int | None = None
+    """Of a training; 0 where nothing is trainable; `null` where it is not said."""
+    epochs_kept: Sequence[int]
+    """From 1, an entry a seed; 0 is the start."""
+    inductive: str
+    """The policy by which new items meet the graph."""
+    inductive_note: str
+    """What that policy means for the figures."""
+    nodes: str
+    """What a node is made of."""
+    pool: str
+    """Which training items are in the graph."""
+    graph: SupportGraph | None
+    """`null` where no messages pass."""
+    adapter: AdapterInTowers | None = None
+    """Left out at the level `features`."""
+    blend: float
+    """Share of the zero-shot logits."""
+    prompts: Sequence[str] | str
+    """Templates of the class prompts, or why there are none."""
+    dataset: DatasetFacts
+    """The data."""
+    descriptions: Descriptions | None
+    """The items' texts; `null` where nodes hold none."""
+    examples: Sequence[Example]
+    """The first of them."""
+    encoder: Mapping[str, FrozenModel]
+    """Modality to its model."""
+    parameters: Parameters
+    """How many."""
+    training_seconds_per_seed: float
+    """Wall time of one training, mean over the seeds."""
+    stages: Mapping[str, StageUsage]
+    """Stage to what it took, in their order."""
+    machine: Machine
+    """Seconds and memory are of it."""
+    versions: Mapping[str, str]
+    """Packages that the figures depend on."""
+    predictions: Any = None
+    """Reserved for predictions of single items: nothing writes it yet, and a plugin must not."""
+    tasks: Any = None
+    """Reserved for sequences of tasks, likewise."""
+    resume: Any = None
+    """Reserved for runs that were resumed, likewise."""
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """Of the stage that took most."""
+        return max(stage.peak_memory_mb for stage in self.stages.values())

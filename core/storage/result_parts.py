@@ -1,0 +1,190 @@
+"""The objects in a ``result.json``. Light: no torch.
+
+``values``, ``spec``, ``settled``, ``identity`` and the like hold what a spec or a component says of itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
+
+from .record import Json, Record
+
+
+class Score(Record):
+    """One metric on one split over the seeds."""
+
+    mean: float
+    """Over the seeds."""
+    std: float
+    """Sample standard deviation (n - 1); 0 for one seed."""
+    per_seed: Sequence[float]
+    """In the order of the seeds."""
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Over these values, one a seed."""
+        std = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(mean=statistics.fmean(values), std=std, per_seed=values)
+
+    def __str__(self) -> str:
+        """One seed has no spread, and none is claimed."""
+        return f"{self.mean:.4f} (1 seed)" if len(self.per_seed) == 1 else f"{self.mean:.4f} ± {self.std:.4f}"
+
+
+class Selection(Record):
+    """The primary metric on the split that selected, at the epochs kept."""
+
+    mean: float
+    """Over the seeds; 0 where nothing was selected."""
+    per_seed: Sequence[float | None]
+    """In the order of the seeds; `null` where nothing was selected."""
+
+
+class Tried(Record):
+    """A combination of search values."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"failure"})
+
+    values: Json
+    """Dotted path to value."""
+    selection: float | None
+    """Its mean on the selection split; `null` where it failed."""
+    failure: str | None = None
+    """Why it failed; left out where it did not."""
+
+
+class SupportGraph(Record):
+    """The graph over the support set; a list has an entry a seed."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"settled", "edges_by_block", "warning"})
+
+    support_nodes: Sequence[int]
+    """Nodes."""
+    support_edges: Sequence[int]
+    """Stored edges."""
+    settled: Sequence[Json | None] | None = None
+    """The graph's spec with its relative settings turned into numbers; left out where there are none."""
+    edges_by_block: Sequence[Mapping[str, int]] | None = None
+    """Edges within images (`vv`), within texts (`tt`) and across (`vt`); left out where items are one node each."""
+    warning: str | None = None
+    """What the graph lacks; left out where it lacks nothing."""
+
+
+class AdapterInTowers(Record):
+    """An adapter of the level `layers` beside the towers that it sits in."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"warning"})
+
+    type: str
+    """Its component."""
+    parameters: int
+    """Trainable ones of the adapter alone."""
+    share_of_frozen: float
+    """Those over the parameters of the towers that run."""
+    spec: Json
+    """Its spec, a budget in it turned into sizes."""
+    experts: Mapping[str, Sequence[str]]
+    """Stream to what its experts are called, in the order of `usage`; empty where none are mixed."""
+    usage: Sequence[Mapping[str, Sequence[float]]]
+    """A seed's `meeting.stream` to the mean share of each expert on the reported split."""
+    warning: str | None = None
+    """Why it cannot do anything; left out where it can."""
+
+
+class DatasetFacts(Record):
+    """The data, and what was drawn of them."""
+
+    type: str
+    """The component."""
+    split_id: str
+    """How the splits came about."""
+    sizes: Mapping[str, int]
+    """Split to its items."""
+    shots: int | None
+    """Labelled items a class; `null` for all."""
+    notes: Sequence[str]
+    """What the data set tells its readers."""
+    labelled: Sequence[int]
+    """Labelled items, an entry a seed."""
+    left_out: Mapping[str, int]
+    """Split to the items that could not be read."""
+    sample: Sequence[str]
+    """Fingerprint of the labelled items' ids, an entry a seed."""
+    class_names: Sequence[str]
+    """In the order of the logits."""
+    fingerprint: str
+    """sha256 over contents and labels of all items."""
+
+
+class Descriptions(Record):
+    """The texts of the items."""
+
+    captioner: Json | None
+    """Identity and weights of who wrote them; `null` where the data set brought them."""
+    items: int
+    """Items with a text."""
+    empty: int
+    """Items whose text is empty."""
+    truncated: int
+    """Items whose text is longer than the encoder reads."""
+
+
+class Example(Record):
+    """An item with its text."""
+
+    id: str
+    """The item's."""
+    source: str
+    """Where its picture, or its text, stands."""
+    description: str
+    """The text."""
+
+
+class FrozenModel(Record):
+    """The model behind one modality."""
+
+    identity: Json
+    """What the encoder says that its vectors depend on."""
+    preprocessing: Json
+    """How it is given its inputs."""
+    weights: str
+    """sha256 of its weights."""
+    revision: str | None
+    """Of the model, where it has one."""
+
+
+class Parameters(Record):
+    """Numbers in the model."""
+
+    trainable: int
+    """Of adapter and head."""
+    fitted: int = 0
+    """That the head took from the labelled items without training: solved weights, a cache, class means."""
+    frozen: int
+    """Of the models behind the vectors."""
+    trainable_share: float
+    """The trainable ones over these and the frozen ones."""
+
+
+class StageUsage(Record):
+    """What a stage took."""
+
+    seconds: float
+    """Wall time."""
+    peak_memory_mb: float
+    """Resident memory of the process at its highest, in MB (10^6 bytes); on a GPU that of the device as well."""
+
+
+class Machine(Record):
+    """Where it ran."""
+
+    device: str
+    """torch's name of it."""
+    threads: int
+    """Of torch."""
+    platform: str
+    """As Python names it."""
+    python: str
+    """Its version."""

@@ -1,0 +1,189 @@
+"""The files that a run writes: each has one model, which reads what was written before and refuses what comes later."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel, ValidationError
+
+from graftwork.core.cli import cli
+from graftwork.core.cli.schema import files
+from graftwork.core.run.lock import Lock
+from graftwork.core.storage import adapter_config, result_parts
+from graftwork.core.storage.adapter_config import AdapterConfig, FeatureAdapter, GraftedAdapter, LayerAdapter, saved_in
+from graftwork.core.storage.made_with import Installed
+from graftwork.core.storage.manifest import MANIFEST, Manifest, adapter_folder, seal
+from graftwork.core.storage.record import Record, Versioned
+from graftwork.core.storage.result import Result
+from graftwork.core.storage.run_folder import RunFolderError, read_json_file, write_json
+from graftwork.core.testing.checks.reporters import RESULT
+from graftwork.registry.errors import UserError
+from graftwork.registry.field_docs import field_docs
+
+OLD = Path(__file__).parents[2] / "fixtures" / "before_house"
+RUNS = [OLD / "run_features", OLD / "run_layers"]
+MODELS = sorted(
+    {Lock, Manifest, Result, Installed}
+    | {
+        one
+        for module in (adapter_config, result_parts)
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Record) and one not in (Record, Versioned)
+    },
+    key=lambda one: one.__name__,
+)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda one: one.__name__)
+def test_every_field_says_what_it_is(model: type[BaseModel]) -> None:
+    """In a docstring: the reference page and the schema are made of them."""
+    assert list(field_docs(model)) == list(model.model_fields)
+
+
+def test_a_model_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Result.from_json(RESULT, "x").name = "other"  # type: ignore[misc]
+
+
+def test_a_result_is_written_as_it_was_read() -> None:
+    """The same keys in the same order."""
+    assert json.dumps(Result.from_json(RESULT, "x").to_json()) == json.dumps(RESULT)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_what_was_written_before_there_were_formats_is_format_0(run: Path) -> None:
+    """All that it says is kept, in its order."""
+    was = read_json_file(run / "result.json")
+    result = Result.read(run / "result.json")
+    assert result.result == 0
+    assert json.dumps(result.to_json()) == json.dumps({"result": 0, **was})
+    config = read_json_file(run / "adapter" / "adapter_config.json")
+    now = AdapterConfig.model_validate(config).to_json()
+    assert now == {**config, "graftwork": {"adapter": 0, **config["graftwork"]}}
+    assert list(now["graftwork"])[1:] == list(config["graftwork"])
+    assert Manifest.read(run / "adapter" / MANIFEST).files == read_json_file(run / "adapter" / MANIFEST)
+    assert adapter_folder(run) == run / "adapter"
+    lock = read_json_file(run / "lock.json")
+    assert json.dumps(Lock.read(run / "lock.json").to_json()) == json.dumps(lock)
+
+
+def test_a_saved_adapter_is_of_one_of_three_kinds(tmp_path: Path) -> None:
+    assert isinstance(saved_in(RUNS[0] / "adapter"), FeatureAdapter)
+    assert isinstance(saved_in(RUNS[1] / "adapter"), LayerAdapter)
+    write_json(tmp_path / "adapter_config.json", {"graftwork": {"version": "0.1.0", "level": "layers"}})
+    assert isinstance(saved_in(tmp_path), GraftedAdapter)
+
+
+def test_a_key_that_is_not_known_is_kept() -> None:
+    """At any depth: a later Graftwork may add one within a format."""
+    score = {**RESULT["test"]["accuracy"], "interval": [0.4, 0.6]}
+    added = {**RESULT, "test": {"accuracy": score}, "weather": "fine"}
+    result = Result.from_json(added, "x")
+    assert result.to_json() == added
+    assert str(result.test["accuracy"]) == "0.5000 (1 seed)"
+
+
+def test_names_of_what_is_to_come_are_reserved() -> None:
+    """Nothing writes them yet, and reading does not stumble over them."""
+    reserved = {"predictions", "tasks", "resume"}
+    assert reserved <= Result.model_fields.keys()
+    assert not reserved & RESULT.keys()
+    assert Result.from_json({**RESULT, "tasks": [{"name": "first"}]}, "x").to_json()["tasks"] == [{"name": "first"}]
+
+
+LATER: list[tuple[type[Versioned], dict[str, Any]]] = [
+    (Result, RESULT | {"result": 2, "graftwork": "9.9"}),
+    (Manifest, {"manifest": 2, "graftwork": "9.9", "elsewhere": []}),
+    (Lock, {"lock": 2, "graftwork": "9.9"}),
+    (FeatureAdapter, {"adapter": 2, "version": "9.9", "level": "features"}),
+]
+
+
+@pytest.mark.parametrize(("model", "value"), LATER, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_later_format_says_who_wrote_it(model: type[Versioned], value: dict[str, Any]) -> None:
+    """And which formats are read here, and what to do."""
+    words = rf"some/file is a {model.NOUN} of format 2, written by Graftwork 9\.9; this Graftwork reads 1: install that"
+    with pytest.raises(UserError, match=words) as error:
+        model.from_json(value, "some/file")
+    assert str(error.value).endswith(model.REMEDY)
+
+
+@pytest.mark.parametrize("number", ["1", None, 1.5, -1, [1], float("nan")])
+def test_a_format_that_is_no_number_of_ours_is_refused(number: object) -> None:
+    with pytest.raises(RunFolderError, match="is a result of format"):
+        Result.from_json(RESULT | {"result": number}, "x")
+
+
+def test_what_is_missing_or_wrong_is_named_with_its_file(tmp_path: Path) -> None:
+    """By its place in the file."""
+    lacking = {**RESULT, "dataset": {key: one for key, one in RESULT["dataset"].items() if key != "split_id"}}
+    write_json(tmp_path / "result.json", lacking)
+    with pytest.raises(RunFolderError, match=r"/result\.json: the result lacks `dataset\.split_id`; run its pipeline"):
+        Result.read(tmp_path / "result.json")
+    with pytest.raises(RunFolderError, match=r"x: `seeds\.0`: Input should be a valid integer"):
+        Result.from_json(RESULT | {"seeds": ["0"]}, "x")
+    write_json(tmp_path / "adapter_config.json", {"peft_type": "LORA"})
+    with pytest.raises(RunFolderError, match=r"config\.json: the saved adapter lacks `graftwork\.version`; save it"):
+        saved_in(tmp_path)
+
+
+def test_a_manifest_says_its_format_and_its_writer(tmp_path: Path) -> None:
+    """An altered file is found by it."""
+    (tmp_path / "one.txt").write_text("one")
+    seal(tmp_path)
+    assert list(read_json_file(tmp_path / MANIFEST)) == ["manifest", "graftwork", "files"]
+    assert list(Manifest.read(tmp_path / MANIFEST).files) == ["one.txt"]
+    (tmp_path / "one.txt").write_text("two")
+    with pytest.raises(RunFolderError, match=r"one\.txt was altered"):
+        adapter_folder(tmp_path)
+
+
+def written(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files of the old runs, and one of each that has a number."""
+    for run in RUNS:
+        yield "result", run / "result.json"
+        yield "lock", run / "lock.json"
+        yield "adapter_config", run / "adapter" / "adapter_config.json"
+    write_json(folder / "result.json", RESULT)
+    yield "result", folder / "result.json"
+    seal(folder)
+    yield "manifest", folder / MANIFEST
+
+
+def test_the_schemas_hold_for_what_is_written(tmp_path: Path) -> None:
+    """`graftwork schema --of NAME`, and each file against it; a result without seeds is none."""
+    schemas = {}
+    for name in files():
+        done = CliRunner().invoke(cli, ["schema", "--of", name], catch_exceptions=False)
+        schemas[name] = json.loads(done.stdout)
+        jsonschema.Draft202012Validator.check_schema(schemas[name])
+        assert schemas[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for name, path in written(tmp_path):
+        jsonschema.validate(read_json_file(path), schemas[name])
+    with pytest.raises(jsonschema.ValidationError, match="'seeds' is a required property"):
+        jsonschema.validate({key: one for key, one in RESULT.items() if key != "seeds"}, schemas["result"])
+
+
+def test_a_schema_of_something_else_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["schema", "--of", "weather"])
+    assert (done.exit_code, "'weather' is not one of 'pipeline', 'result'" in done.output) == (2, True)
+
+
+def test_reading_results_is_light() -> None:
+    """Of the modules that read and show them, none imports torch."""
+    modules = (
+        "data.prediction, run.lock, run.measured, run.provenance, storage.adapter_config, storage.manifest, "
+        "storage.result, studies.compare_report, studies.conditions, studies.settings, studies.sweep_report"
+    )
+    imports = "; ".join(f"import graftwork.core.{one}" for one in modules.split(", "))
+    code = f"import sys; {imports}; print(sorted({{'torch', 'matplotlib'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
