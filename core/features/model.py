@@ -89,7 +89,7 @@ def build_model(
         raise DataError("the task has no head, and nothing else makes logits; add one")
     if not spec.task.head.uses_prompts():
         prompts = None
-    item = item_width(spec.graph, require_width(adapter))
+    item = item_width(spec, require_width(adapter))
     if prompts is not None and prompts.vectors.shape[-1] != item:
         raise DataError(
             f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "

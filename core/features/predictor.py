@@ -91,7 +91,7 @@ class Predictor:
     @property
     def of_sounds(self) -> bool:
         """Whether it predicts for sounds instead of images."""
-        return "audio" in modalities_of(self.spec.graph, self.spec.dataset)
+        return "audio" in modalities_of(self.spec)
 
     def open(self, content: Any) -> Image | Waveform:
         """One of what ``predict`` takes, decoded. Raises ``DataError``."""
@@ -115,7 +115,7 @@ class Predictor:
 
     def _nodes(self, opened: Sequence[Any], texts: Sequence[str] | None) -> Nodes:
         contents: dict[str, Sequence[Any]] = {"audio" if self.of_sounds else "image": opened}
-        if "text" in modalities_of(self.spec.graph, self.spec.dataset):
+        if "text" in modalities_of(self.spec):
             if texts is None:
                 raise DataError(
                     "this pipeline's nodes hold text and it has no captioner: "
@@ -127,10 +127,10 @@ class Predictor:
         spec, graph = self.spec, self.spec.graph
         vectors = {
             kind: torch.cat(list(self._batches(kind, contents[kind], self._encoder.encode)))
-            for kind in vector_modalities(graph, spec.dataset, spec.task)
+            for kind in vector_modalities(spec)
         }
         tokens = {}
-        for kind in token_modalities(graph):
+        for kind in token_modalities(spec):
             batches = self._batches(kind, contents[kind], self._encoder.encode_tokens)
             tokens[kind] = Tokens.of([one for batch in batches for one in batch])
         nodes = nodes_of(vectors, tokens, graph)
@@ -150,7 +150,7 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     facts = read_json_file(folder / "adapter_config.json")["graftwork"]
     tensors = read_tensors(folder / "support.safetensors")
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, modalities_of(spec.graph, spec.dataset), facts)
+    require_weights(folder, encoder, modalities_of(spec), facts)
     class_names = tuple(facts["class_names"])
     prompts, blended = (class_prompts_in(tensors, name, facts) for name in ("class_vectors", "zero_shot.class_vectors"))
     model = build_model(spec, catalogue, facts["node_width"], len(class_names), prompts, facts.get("text_width"))
@@ -158,7 +158,7 @@ def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: to
     resolved = spec_from_dict(spec.to_json(), {"graph": facts["graph"]}, catalogue) if facts.get("graph") else spec
     support = Support(tuple(facts["support_ids"]), nodes_in(tensors, facts).to(place), tensors["targets"].to(place))
     builder = build(GraphBuilder, catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
-    needs_captioner = "text" in modalities_of(spec.graph, spec.dataset)
+    needs_captioner = "text" in modalities_of(spec)
     captioner = _captioner(spec, catalogue, place) if needs_captioner else None
     return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 

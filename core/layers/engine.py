@@ -19,8 +19,6 @@ from ..roles.specs import AdapterSpec, PairTaskSpec
 from ..roles.task import PairTask, Task, figures_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..stages.encode import EncoderStage
-from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..training.devices import own_randomness
 from ..training.engine import Engine
 from ..training.loop import Hear, train
@@ -28,23 +26,12 @@ from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import LayerLearner, Targeted, fitting
 from .model import LayerModel, build_layer_model
-from .open_towers import OpenTowers, open_towers, shared_modalities
 from .pair_learner import PairLearner
 from .pairs import Pairs
 from .passes import Passes
 from .plan import unheard_partner_warning
-from .preprocessed import Reader
+from .prepare import LayerInputs, prepare
 from .read_outs import ReadOuts, all_logits
-
-Items = Sequence[Item]
-
-
-@dataclass(frozen=True)
-class LayerInputs(Prepared):
-    """A data set, read, with the towers that its items go through."""
-
-    towers: OpenTowers
-    reader: Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +46,13 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
-        self._prepared: dict[str, LayerInputs] = {}
         self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
 
-    def prepare(self, spec: PipelineSpec) -> LayerInputs:
-        """The items read and preprocessed, the towers loaded."""
-        key = preparation_key(spec, [spec.task.type, spec.task.needs])
-        if key not in self._prepared:
-            self._prepared[key] = self._prepare(spec, key)
-        return self._prepared[key]
+    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
+        return spec.task.type, spec.task.needs
 
     def _prepare(self, spec: PipelineSpec, key: str) -> LayerInputs:
-        context = self.context
-        content, used, left_out = listed(spec, context)
-        encoder = EncoderStage(spec.encoder, context.catalogue, context.store, lambda: context.device)
-        captioner = captioner_of(spec, context)
-        if captioner is not None:
-            used = described(captioner, encoder, used, left_out, context)
-        modalities = shared_modalities(used, encoder, spec.task, context)
-        with context.stage("read"):
-            towers = open_towers(encoder.open, modalities)
-            reader = Reader(towers.encoders)
-            _, used = left_out.tolerate(lambda splits: reader.read_all(splits, context.tell), used)
-        prompts = prompts_of(spec, encoder, content, context)
-        content = readable(content, left_out, spec, context)
-        return LayerInputs(content, used, prompts, encoder, key, None, tuple(left_out.items), towers, reader)
+        return prepare(spec, key, self.context)
 
     def train(self, trial: Trial[LayerInputs, LayerOutcome], seed: int, hear: Hear) -> LayerOutcome:
         """On the labelled items of the seed's sample."""
@@ -103,7 +72,12 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         return LayerOutcome(trained, tuple(item.id for item in items), model)
 
     def _learner(
-        self, spec: PipelineSpec, prepared: LayerInputs, model: LayerModel, items: Items, selecting: Items | None
+        self,
+        spec: PipelineSpec,
+        prepared: LayerInputs,
+        model: LayerModel,
+        items: Sequence[Item],
+        selecting: Sequence[Item] | None,
     ) -> LayerLearner:
         task = build(Task, self.context.catalogue, spec.task)
         size = spec.encoder.batch_size
@@ -115,7 +89,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
 
-    def _pairs(self, spec: PipelineSpec, prepared: LayerInputs, task: PairTask, items: Items) -> Pairs:
+    def _pairs(self, spec: PipelineSpec, prepared: LayerInputs, task: PairTask, items: Sequence[Item]) -> Pairs:
         assert isinstance(spec.task, PairTaskSpec)
         return Pairs(spec.task, task, Passes(items, prepared.towers, prepared.reader))
 
@@ -139,7 +113,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             figures = figures_of(task, said.logits, fitting(held_out.targets, said.logits))
             return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()})
 
-    def _targeted(self, prepared: LayerInputs, task: Task, items: Items) -> Targeted:
+    def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
         targets = task.targets(items, len(prepared.content.class_names)).to(self.context.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 

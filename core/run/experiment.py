@@ -40,7 +40,9 @@ class Experiment:
         self._hooks = hooks or Hooks(catalogue.plugins)
         self._hooks.add(self.meter, "meter")
         context = StageContext(spec.name, spec.to_json(), str(device))
-        self._context = RunContext(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
+        self._context = RunContext(
+            catalogue, store, tell, lambda stage: self._hooks.stage(stage, context), lambda: device, may_download=True
+        )
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:

@@ -25,11 +25,10 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError, one_line
 from ...registry.version import __version__
 from ..spec.components_in import components_tried
-from ..spec.node_kinds import modalities_of
+from ..spec.node_kinds import used_captioner
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.encode import EncoderStage
-from ..stages.list_items import list_items
-from ..stages.stage_plan import no_device
+from ..stages.context import RunContext
+from ..stages.list_items import listed
 from ..storage.files import sha256_of
 from .provenance import made_with
 
@@ -71,8 +70,9 @@ def make_lock(
 
     Raises ``DataError`` where the data set is not here.
     """
+    context = RunContext(catalogue, store, may_download=may_download)
     if data is None:
-        data = list_items(spec.dataset, catalogue, store, lambda event: None, may_download).fingerprint()
+        data = listed(spec, context).fingerprint()
     return sealed(
         {
             "lock": FORMAT,
@@ -81,7 +81,7 @@ def make_lock(
             **made_with(components_tried(spec, catalogue), catalogue),
             "versions": installed_versions(),
             "models": _models(spec),
-            "encoder": dict(_noted_weights(spec, catalogue, store)),
+            "encoder": dict(_noted_weights(spec, context)),
             "start_from": _start(spec.trainer.start_from),
             "data_fingerprint": data,
         }
@@ -151,7 +151,7 @@ def _start(run: str | None) -> str | None:
 
 
 def _models(spec: PipelineSpec) -> Json:
-    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
+    captioner = used_captioner(spec)
     models: Json = {"encoder": None if spec.encoder.missing_files() else _encoder_identity(spec)}
     if captioner is not None:
         models["captioner"] = None if captioner.missing_files() else captioner.identity()
@@ -163,8 +163,8 @@ def _encoder_identity(spec: PipelineSpec) -> Json:
     return {"identity": spec.encoder.identity(), **{kind: spec.encoder.modality_identity(kind) for kind in kinds}}
 
 
-def _noted_weights(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Iterator[tuple[str, Json]]:
-    stage = EncoderStage(spec.encoder, catalogue, store, no_device)
+def _noted_weights(spec: PipelineSpec, context: RunContext) -> Iterator[tuple[str, Json]]:
+    stage = context.encoder(spec)
     for kind in sorted(spec.encoder.modalities() or ("image", "text")):
         if facts := stage.tower(kind).known_facts():
             yield kind, _weights(facts)

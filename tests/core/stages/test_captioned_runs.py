@@ -80,11 +80,11 @@ def test_predict_prints_the_description(
     from click.testing import CliRunner
 
     from graftwork.core.cli.predict import command
-    from graftwork.core.features import predictor
+    from graftwork.core.run import load
 
     Digits(DigitsSpec()).load().splits["train"][0].modalities["image"].read().save(tmp_path / "digit.png")
     loaded = described.load()
-    monkeypatch.setattr(predictor, "load", lambda run, device: loaded)
+    monkeypatch.setattr(load, "load", lambda run, device: loaded)
     done = CliRunner().invoke(command, [str(described.folder), str(tmp_path / "digit.png")])
     assert done.output.splitlines()[1] == f"  {loaded.predict([tmp_path / 'digit.png'])[0].description}"
 
