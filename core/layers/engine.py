@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..training.engine import Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
-from .learner import LayerLearner, Targeted, fitting
+from .learner import LayerLearner, Targeted, TowerLearner, fitting
 from .model import LayerModel, build_layer_model
 from .pair_learner import PairLearner
 from .pairs import Pairs
@@ -78,20 +78,20 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         model: LayerModel,
         items: Sequence[Item],
         selecting: Sequence[Item] | None,
-    ) -> LayerLearner:
-        task = build(Task, self.context.catalogue, spec.task)
+    ) -> TowerLearner:
         size = spec.encoder.batch_size
-        if isinstance(task, PairTask):
-            pairs = self._pairs(spec, prepared, task, items)
-            selection = self._pairs(spec, prepared, task, selecting) if selecting else None
-            return PairLearner(model, task, pairs, selection, size)
+        if isinstance(spec.task, PairTaskSpec):
+            pairs = self._pairs(spec.task, prepared, items)
+            selection = self._pairs(spec.task, prepared, selecting) if selecting else None
+            return PairLearner(model, pairs, selection, size)
+        task = build(Task, self.context.catalogue, spec.task)
         labelled = self._targeted(prepared, task, items)
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
 
-    def _pairs(self, spec: PipelineSpec, prepared: LayerInputs, task: PairTask, items: Sequence[Item]) -> Pairs:
-        assert isinstance(spec.task, PairTaskSpec)
-        return Pairs(spec.task, task, Passes(items, prepared.towers, prepared.reader))
+    def _pairs(self, spec: PairTaskSpec, prepared: LayerInputs, items: Sequence[Item]) -> Pairs:
+        task = build(PairTask, self.context.catalogue, spec)
+        return Pairs(spec, task, Passes(items, prepared.towers, prepared.reader))
 
     def model(self, spec: PipelineSpec, prepared: LayerInputs, passes: int) -> LayerModel:
         """A fresh model for a spec."""
@@ -101,12 +101,13 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""
         spec, prepared, model = trial.spec, trial.prepared, trial.outcomes[index].model
-        task = build(Task, self.context.catalogue, spec.task)
         items, size = prepared.splits[split], spec.encoder.batch_size
         with self.context.stage("evaluate"):
-            if isinstance(task, PairTask):
-                scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
-                return SplitScore(figures_of(task, scored.scores, scored.relevant))
+            if isinstance(spec.task, PairTaskSpec):
+                pairs = self._pairs(spec.task, prepared, items)
+                scored = pairs.all_scores(model, size)
+                return SplitScore(figures_of(pairs.task, scored.scores, scored.relevant))
+            task = build(Task, self.context.catalogue, spec.task)
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
@@ -117,7 +118,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         targets = task.targets(items, len(prepared.content.class_names)).to(self.context.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 
-    def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Any:
+    def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Callable[[LayerModel, Passes], ReadOuts]:
         """Read-outs of a model: those of frozen towers are the same for every trial and seed."""
 
         def of(model: LayerModel, passes: Passes) -> ReadOuts:
@@ -169,12 +170,11 @@ def adapter_facts(model: LayerModel, spec: AdapterSpec) -> dict[str, Any]:
     frozen = model.grafted.frozen_parameters()
     parameters = sum(parameter.numel() for parameter in model.adapter.parameters())
     resolved = model.grafted.spec(model.grafted.active) if model.grafted.active else spec
-    streams = [stream for one in model.towers.frozen for stream in one.tower.streams]
-    mixes = isinstance(model.adapter, LayerAdapter)
+    mixing, streams = model.adapter, [stream for one in model.towers.frozen for stream in one.tower.streams]
     return {
         "type": spec.type,
         "parameters": parameters,
         "share_of_frozen": parameters / frozen,
         "spec": resolved.model_dump(mode="json"),
-        "experts": {stream: list(model.adapter.experts(stream)) for stream in streams} if mixes else {},  # type: ignore[operator]
+        "experts": {one: list(mixing.experts(one)) for one in streams} if isinstance(mixing, LayerAdapter) else {},
     }

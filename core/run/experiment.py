@@ -60,7 +60,7 @@ class Experiment:
         base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
         search = search_of(self.spec)
         for values in search:
-            spec = spec_from_dict(base, values, self.catalogue)
+            spec = spec_from_dict(base, values, self.catalogue) if values else self.spec
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial
             # Asked for the next one: this one is trained with every seed, or broke down.
