@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
@@ -37,25 +37,34 @@ class Pipeline:
         self._locked: tuple[Lock, str] | None = None
 
     @classmethod
+    def _of(cls, spec: PipelineSpec, catalogue: Catalogue, locked: tuple[Lock, str] | None = None) -> Self:
+        """Of a spec that was validated when it was read: it is not validated again."""
+        made = cls.__new__(cls)
+        made.spec, made.catalogue, made._locked = spec, catalogue, locked
+        return made
+
+    @classmethod
     def from_file(
         cls,
         path: str | Path,
         overrides: Mapping[str, Any] | None = None,
         catalogue: Catalogue | None = None,
         root: str | Path | None = None,
-    ) -> Pipeline:
+    ) -> Self:
         """From a JSON file and what it extends; errors carry lines and columns. ``root``: see ``load_spec``."""
-        return cls(load_spec(path, overrides, catalogue, root), catalogue)
+        catalogue = catalogue or default_catalogue()
+        return cls._of(load_spec(path, overrides, catalogue, root), catalogue)
 
     @classmethod
     def from_dict(
         cls, value: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
-    ) -> Pipeline:
+    ) -> Self:
         """From a dictionary as JSON would give it."""
-        return cls(spec_from_dict(value, overrides, catalogue), catalogue)
+        catalogue = catalogue or default_catalogue()
+        return cls._of(spec_from_dict(value, overrides, catalogue), catalogue)
 
     @classmethod
-    def from_lock(cls, lock: str | Path | Mapping[str, Any], catalogue: Catalogue | None = None) -> Pipeline:
+    def from_lock(cls, lock: str | Path | Mapping[str, Any], catalogue: Catalogue | None = None) -> Self:
         """What a lock (a file, or what ``lock()`` gave) holds; it runs only where nothing differs from it.
 
         Raises ``LockError`` naming what is installed otherwise; ``run`` raises it for data and models.
@@ -65,9 +74,7 @@ class Pipeline:
 
         catalogue = catalogue or default_catalogue()
         whole, name = read_lock(lock)
-        pipeline = cls(locked_spec(whole, catalogue, name), catalogue)
-        pipeline._locked = (whole, name)
-        return pipeline
+        return cls._of(locked_spec(whole, catalogue, name), catalogue, (whole, name))
 
     def lock(self, store: str | Path | None = None) -> dict[str, Any]:
         """Everything that this pipeline's numbers depend on, as JSON (see ``Lock``). Loads and fetches nothing.
@@ -78,13 +85,11 @@ class Pipeline:
 
         return make_lock(self.spec, self.catalogue, store_root(store)).to_json()
 
-    def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Pipeline:
+    def locked_by(self, lock: str | Path | Mapping[str, Any]) -> Self:
         """This pipeline, which runs only where nothing differs from the lock. Raises ``LockError`` as ``from_lock``."""
         from .run.lock import read_lock
 
-        pipeline = Pipeline(self.spec, self.catalogue)
-        pipeline._locked = read_lock(lock)
-        return pipeline
+        return self._of(self.spec, self.catalogue, read_lock(lock))
 
     def plan(self, store: str | Path | None = None, tell: Callable[[Event], None] = lambda event: None) -> Plan:
         """What a run would do, what is stored already, how many parameters. Loads no model.

@@ -9,9 +9,10 @@ import click
 from .options import format_option, print_json
 
 if TYPE_CHECKING:
+    from ..data.given_items import Contents
+    from ..data.items import Item
     from ..data.prediction import Prediction
-    from ..features.predictor import Predictor
-    from ..layers.predictor import LayerPredictor
+    from ..training.predictor import Predictor
 
 
 @click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
@@ -44,13 +45,12 @@ def command(
     if not (images or texts or sounds):
         raise click.UsageError("Missing argument 'IMAGES...'.")
     from ...registry.errors import one_line
-    from ..features.predictor import Predictor
+    from ..data.given_items import name_of
 
     predictor = _loaded(run, device)
-    if isinstance(predictor, Predictor):
-        found, broken = _on_features(predictor, images, texts, sounds)
-    else:
-        found, broken = _through_towers(predictor, images, texts, sounds), []
+    items, broken = _opened(predictor, predictor.arguments(images, texts, sounds))
+    answers = zip(map(name_of, items), predictor.answer(items), strict=True)
+    found = [(name, one) for name, answer in answers for one in answer.each()]
     if style == "json":
         print_json([{"image": image, **_json(one, top)} for image, one in found])
     else:
@@ -65,32 +65,7 @@ def command(
         raise SystemExit(2)
 
 
-def _on_features(
-    predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
-) -> tuple[list[tuple[str, Prediction]], list[str]]:
-    if sounds:
-        raise click.UsageError("this run hears no sounds")
-    if not images:
-        raise click.UsageError("Missing argument 'IMAGES...'.")
-    if texts and len(texts) != len(images):
-        raise click.BadParameter(f"{len(texts)} texts for {len(images)} images", param_hint="--text")
-    return _predict_each(predictor, images, texts)
-
-
-def _through_towers(
-    predictor: LayerPredictor, images: tuple[str, ...], texts: tuple[str, ...], sounds: tuple[str, ...]
-) -> list[tuple[str, Prediction]]:
-    """What each item is called and its prediction; an item of several predictions has a line for each."""
-    together = predictor.passes if predictor.spec.task.passes_are == "joined" else 1
-    grouped = [images[start : start + together] for start in range(0, len(images), together)]
-    pictures = list(images) if together == 1 else grouped
-    names = [" ".join(group) for group in grouped] or list(sounds) or list(texts)
-    found = predictor.predict(pictures or None, list(texts) or None, list(sounds) or None)
-    flat = [one if isinstance(one, list) else [one] for one in found]
-    return [(name, each) for name, one in zip(names, flat, strict=True) for each in one]
-
-
-def _loaded(run: str, device: str) -> Predictor | LayerPredictor:
+def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code as a warning."""
     import warnings
 
@@ -105,22 +80,18 @@ def _loaded(run: str, device: str) -> Predictor | LayerPredictor:
     return predictor
 
 
-def _predict_each(
-    predictor: Predictor, images: tuple[str, ...], texts: tuple[str, ...]
-) -> tuple[list[tuple[str, Prediction]], list[str]]:
+def _opened(predictor: Predictor, given: dict[str, Contents | None]) -> tuple[list[Item], list[str]]:
+    """The items that can be read, and why others cannot."""
     from ..data.items import DataError
 
-    opened: list[tuple[str, Any]] = []
-    said: list[str] = []
+    items: list[Item] = []
     broken: list[str] = []
-    for index, image in enumerate(images):
+    for row in predictor.rows(**given):
         try:
-            opened.append((image, predictor.open(image)))
-            said += texts[index : index + 1]
+            items.append(predictor.open(row))
         except DataError as error:
             broken.append(str(error))
-    predictions = predictor.predict([content for _, content in opened], said or None)
-    return [(image, one) for (image, _), one in zip(opened, predictions, strict=True)], broken
+    return items, broken
 
 
 def _json(prediction: Prediction, top: int) -> dict[str, Any]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ...registry.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 MAX_NAMED = 10
 
@@ -60,6 +57,10 @@ class Item:
         return tuple({**self.modalities, **own} for own in self.passes) or (self.modalities,)
 
 
+#: Name to items.
+Splits = Mapping[str, Sequence[Item]]
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetContent:
     """What a dataset gives: named splits over one list of classes."""
@@ -82,6 +83,42 @@ class DatasetContent:
                 target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
                 digest.update(repr((name, item.id, target, media)).encode())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutItem:
+    """One item that a run goes on without, since it cannot be read."""
+
+    split: str
+    id: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of a run, as they flow from stage to stage."""
+
+    #: The whole data set as it was listed, without what is left out.
+    content: DatasetContent
+    #: The splits that the pipeline uses: train, the one to select on, the one to test on.
+    splits: Splits
+    #: What the run goes on without, in the order in which the stages met it.
+    left_out: tuple[LeftOutItem, ...]
+
+    def of_all_splits(self) -> list[Item]:
+        """The items of the used splits, one after another."""
+        return [item for split in self.splits.values() for item in split]
+
+    def without(self, left_out: Sequence[LeftOutItem]) -> Items:
+        """Go on without those, too."""
+        gone = {(one.split, one.id) for one in left_out}
+
+        def kept(splits: Splits) -> dict[str, tuple[Item, ...]]:
+            return {name: tuple(one for one in split if (name, one.id) not in gone) for name, split in splits.items()}
+
+        content = replace(self.content, splits=kept(self.content.splits))
+        return Items(content, kept(self.splits), (*self.left_out, *left_out))
 
 
 def some_of(lines: Sequence[str]) -> str:

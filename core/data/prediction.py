@@ -48,6 +48,22 @@ class Prediction:
         label = class_names[order[0]]
         return cls(label, ranked[label], ranked, neighbours, description)
 
+    def each(self) -> tuple[Prediction, ...]:
+        """This one, of a whole item."""
+        return (self,)
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
+
+
+class Segments(list[Prediction]):
+    """What the pipeline says of an item segment by segment, in their order."""
+
+    def each(self) -> tuple[Prediction, ...]:
+        """One a segment."""
+        return tuple(self)
+
+
+#: One answer an item, in order: of the whole item, or of its segments where the task has such (``events``).
+Predictions = list[Prediction | Segments]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import torch
 from torch import Tensor
 
-from ..data.items import DataError, Item
+from ..data.items import DataError, Item, Items, Media
 from ..data.tokens import Tokens
-from ..events import Tell
+from ..spec.node_kinds import token_modalities, vector_modalities
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
-from ..stages.unreadable import Splits, Unreadable
+from ..stages.stored_encoder import TOKENS, VECTORS
+from ..stages.unreadable import leave_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +41,39 @@ class Features:
         )
 
 
-def encode_split(
-    stage: EncoderStage,
-    name: str,
-    items: Sequence[Item],
-    modalities: Sequence[str],
-    tell: Tell,
-    tokens_of: Sequence[str] = (),
-) -> Features:
-    """Encode one split: vectors of ``modalities``, tokens of ``tokens_of``.
+def encode(
+    items: Items, spec: PipelineSpec, stage: EncoderStage, context: RunContext
+) -> tuple[Items, dict[str, Features]]:
+    """Vectors and tokens of the items, as their nodes need them, split by split; and the items that could be read.
 
-    Raises ``DataError`` for an item that lacks a modality the nodes need.
+    Raises ``DataError`` for an item that lacks a modality, and what ``leave_out`` raises.
     """
-    media = {}
-    for modality in dict.fromkeys([*modalities, *tokens_of]):
-        if lacking := next((item for item in items if modality not in item.modalities), None):
-            remedy = 'add a "captioner", or a `text` for every item' if modality == "text" else "take other nodes"
-            raise DataError(f"item {lacking.id} of split {name} has no {modality}, which the nodes need; {remedy}")
-        media[modality] = [item.modalities[modality] for item in items]
-    vectors = {modality: torch.from_numpy(stage.encode(modality, media[modality], tell)) for modality in modalities}
-    tokens = {modality: stage.encode_tokens(modality, media[modality], tell) for modality in tokens_of}
+    wanted = [(VECTORS, kind) for kind in vector_modalities(spec)] + [(TOKENS, kind) for kind in token_modalities(spec)]
+    unreadable: dict[str, str] = {}
+    for name, split in items.splits.items():
+        for _, kind in wanted:
+            _require(kind, name, split)
+        for form, kind in wanted:
+            unreadable |= stage.store(form, kind, _media(split, kind), context.tell)
+    items = leave_out(items, unreadable, [kind for _, kind in wanted], spec.dataset, context.tell)
+    return items, {name: _features(split, spec, stage) for name, split in items.splits.items()}
+
+
+def _features(items: Sequence[Item], spec: PipelineSpec, stage: EncoderStage) -> Features:
+    vectors = {kind: torch.from_numpy(stage.vectors(kind, _media(items, kind))) for kind in vector_modalities(spec)}
+    tokens = {kind: stage.tokens(kind, _media(items, kind)) for kind in token_modalities(spec)}
     targets = torch.tensor([-1 if item.target is None else _class_of(item) for item in items], dtype=torch.int64)
     return Features(tuple(item.id for item in items), vectors, targets, tokens)
+
+
+def _media(items: Sequence[Item], modality: str) -> list[Media]:
+    return [item.modalities[modality] for item in items]
+
+
+def _require(modality: str, name: str, items: Sequence[Item]) -> None:
+    if lacking := next((item for item in items if modality not in item.modalities), None):
+        remedy = 'add a "captioner", or a `text` for every item' if modality == "text" else "take other nodes"
+        raise DataError(f"item {lacking.id} of split {name} has no {modality}, which the nodes need; {remedy}")
 
 
 def _class_of(item: Item) -> int:
@@ -69,22 +82,3 @@ def _class_of(item: Item) -> int:
             f"item {item.id} has no single class; take the task that its data set is made for, which runs the towers"
         )
     return item.target
-
-
-def encode_splits(
-    stage: EncoderStage, splits: Splits, modalities: Sequence[str], tell: Tell, tokens_of: Sequence[str] = ()
-) -> dict[str, Features]:
-    """Encode every split. Raises ``Unreadable`` over all of them, after everything readable was stored."""
-    features: dict[str, Features] = {}
-    reasons: dict[str, str] = {}
-    for name, items in splits.items():
-        try:
-            features[name] = encode_split(stage, name, items, modalities, tell, tokens_of)
-        except Unreadable as error:
-            reasons |= error.reasons
-    if reasons:
-        kinds = dict.fromkeys([*modalities, *tokens_of])
-        by_kind = {kind: [item.modalities[kind] for split in splits.values() for item in split] for kind in kinds}
-        concerned = [media for media in by_kind.values() if any(one.digest in reasons for one in media)]
-        raise Unreadable(reasons, list(chain(*concerned)))
-    return features

@@ -14,7 +14,7 @@ from ..graph.make_nodes import prompt_nodes
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
 from ..roles.task import Task, figures_of
-from ..spec.node_kinds import nodes_in_words
+from ..spec.node_kinds import nodes_in_words, token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
@@ -27,7 +27,7 @@ from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import FeatureLearner, Labelled
 from .model import FeatureModel, build_model
-from .prepare import FeatureInputs, Preparation
+from .prepare import FeatureInputs, prepare
 from .support_sets import SupportSets, lacking_edges
 
 
@@ -44,15 +44,16 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
 
     def __init__(self, context: RunContext, seeds: int) -> None:
         super().__init__(context)
-        self.preparation = Preparation(context)
         # A support set and a split to select on for each seed: the trials that share them come one after another.
         self.support_sets = SupportSets(
             context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
         )
 
-    def prepare(self, spec: PipelineSpec) -> FeatureInputs:
-        """The data set, encoded."""
-        return self.preparation.of(spec)
+    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
+        return vector_modalities(spec), token_modalities(spec)
+
+    def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
+        return prepare(spec, key, self.context)
 
     def train(self, trial: Trial[FeatureInputs, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
         """On the labelled nodes of the seed's support set."""
@@ -91,7 +92,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         return Conditions(
             inductive=spec.evaluation.inductive,
             inductive_note=policy_in_words(spec),
-            nodes=nodes_in_words(spec.graph, spec.dataset),
+            nodes=nodes_in_words(spec),
             pool=spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
             graph=_support_graph([one.support for one in trial.outcomes]),
         )

@@ -88,7 +88,7 @@ def build_model(
         raise DataError("the task has no head, and nothing else makes logits; add one")
     if not spec.task.head.uses_prompts():
         prompts = None
-    item = item_width(spec.graph, width_of(adapter))
+    item = item_width(spec, width_of(adapter))
     if prompts is not None and prompts.vectors.shape[-1] != item:
         raise DataError(
             f"class vectors have width {prompts.vectors.shape[-1]}, adapted ones {item}: they cannot "

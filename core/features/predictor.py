@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
-from PIL.Image import Image
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.items import DataError
-from ..data.pictures import bare, file_media, open_picture
-from ..data.prediction import Prediction
-from ..data.sounds import open_sound
+from ...registry.slot import Slot
+from ..data.items import DataError, Item, Media
+from ..data.pictures import bare, file_media
+from ..data.prediction import Prediction, Predictions
 from ..data.tokens import Tokens
-from ..data.waveform import Waveform
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
 from ..graph.saved_support import class_prompts_in, nodes_in
 from ..graph.support import Support
-from ..roles.captioner import Captioner, PictureKey, WrittenCaptions
+from ..roles.captioner import Captioner, PictureKey, WrittenCaptions, texts_of, written_texts_of
 from ..roles.encoder import Encoder
 from ..roles.graph import GraphBuilder
 from ..roles.head import ClassPrompts
-from ..spec.load_spec import spec_from_dict
-from ..spec.node_kinds import modalities_of, token_modalities, vector_modalities
+from ..roles.specs import CaptionerSpec, GraphSpec
+from ..spec.node_kinds import modalities_of, token_modalities, used_captioner, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.adapter_config import TENSORS, FeatureAdapter
 from ..storage.tensors import read_tensors
+from ..training.predictor import Predictor
 from .model import FeatureModel, build_model
 
 T = TypeVar("T")
+#: The graph that a run resolved (a degree as a threshold), where it had one to resolve.
+_RESOLVED: TypeAdapter[GraphSpec | None] = TypeAdapter(Annotated[GraphSpec, Slot("graph")] | None)
 
 
-class Predictor:
-    """A trained pipeline; made by ``load``."""
+class FeaturePredictor(Predictor):
+    """Encodes new items and lets them meet the support set by the pipeline's inductive policy."""
 
     def __init__(
         self,
@@ -54,48 +56,34 @@ class Predictor:
         captioner: Captioner | WrittenCaptions | None,
         blended: ClassPrompts | None = None,
     ) -> None:
-        self.spec, self.class_names = spec, class_names
+        super().__init__(spec, class_names)
         self._model, self._support, self._builder = model, support, builder
         self._encoder, self._captioner, self._blended = encoder, captioner, blended
 
-    def predict(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> list[Prediction]:
-        """One prediction for each image, in order, by the pipeline's inductive policy.
-
-        By ``attach`` and ``rewire`` none depends on the others; by ``batch`` it hears those of its batch. A run that
-        was ``transductive`` attaches: an image that training never saw was no node of its graph.
-
-        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; of a pipeline of sounds, paths
-        or ``Waveform``. ``texts`` describe them, for pipelines whose nodes hold text and that have no captioner.
-        Raises ``DataError``.
-        """
-        if not images:
+    def answer(self, items: Sequence[Item]) -> Predictions:
+        """With the support items that each heard, and what the captioner said where no text was given."""
+        if not items:
             return []
-        opened = [self.open(image) for image in images]
-        described = self._described(images, opened) if texts is None else None
-        nodes = self._nodes(opened, described if texts is None else texts)
+        texts = self._described(items)
+        nodes = self._nodes(items, texts)
         queries = self._met(nodes)
         neighbours = neighbours_of(self._support, nodes, queries.sources, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
-        said: Sequence[str | None] = described or [None] * len(opened)
+        said: Sequence[str | None] = texts or [None] * len(items)
         return [
             Prediction.of(shares, self.class_names, near, text)
             for shares, near, text in zip(probabilities, neighbours, said, strict=True)
         ]
 
-    def logits(self, images: Sequence[Any], texts: Sequence[str] | None = None) -> Tensor:
-        """Logits float32 [N, C] on the CPU, classes in the order of ``class_names``."""
-        opened = [self.open(image) for image in images]
-        nodes = self._nodes(opened, self._described(images, opened) if texts is None else texts)
-        return self._answered(self._met(nodes))
+    def _logits(self, items: Sequence[Item]) -> Tensor:
+        return self._answered(self._met(self._nodes(items, self._described(items))))
 
-    @property
-    def of_sounds(self) -> bool:
-        """Whether it predicts for sounds instead of images."""
-        return "audio" in modalities_of(self.spec.graph, self.spec.dataset)
-
-    def open(self, content: Any) -> Image | Waveform:
-        """One of what ``predict`` takes, decoded. Raises ``DataError``."""
-        return open_sound(content) if self.of_sounds else open_picture(content)
+    def _needed(self, given: Collection[str]) -> tuple[str, ...]:
+        nodes = modalities_of(self.spec)
+        describes = self._captioner is not None and "text" not in given
+        shown = "text" in nodes and (describes or "image" in given)
+        heard = [kind for kind in nodes if kind != "text" or not describes]
+        return tuple(dict.fromkeys([*(["image"] if shown else []), *heard]))
 
     def _met(self, nodes: Nodes) -> Queries:
         return attach_queries(self._support, nodes, self._builder, self.spec)
@@ -103,34 +91,29 @@ class Predictor:
     def _answered(self, queries: Queries) -> Tensor:
         return queries.logits(self._model).float().cpu()
 
-    def _described(self, images: Sequence[Any], pictures: Sequence[Any]) -> list[str] | None:
-        """What the captioner says of each picture, where there is one; written descriptions are found by file."""
-        if isinstance(self._captioner, WrittenCaptions):
-            return _written(self._captioner, images)
-        if self._captioner is None:
+    def _described(self, items: Sequence[Item]) -> list[str] | None:
+        """What the captioner says of each picture, where there is one and no text was given."""
+        if self._captioner is None or "text" in items[0].modalities:
             return None
+        pictures = [item.modalities["image"] for item in items]
+        if isinstance(self._captioner, WrittenCaptions):
+            return _written(self._captioner, pictures)
         size = self.spec.captioner.pictures_at_once() if self.spec.captioner else len(pictures)
-        batches = _batches([bare(picture) for picture in pictures], size)
-        return [text for batch in batches for text in self._captioner.describe(batch)]
+        batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+        return [text for some in batches for text in texts_of(self._captioner, [bare(one.read()) for one in some])]
 
-    def _nodes(self, opened: Sequence[Any], texts: Sequence[str] | None) -> Nodes:
-        contents: dict[str, Sequence[Any]] = {"audio" if self.of_sounds else "image": opened}
-        if "text" in modalities_of(self.spec.graph, self.spec.dataset):
-            if texts is None:
-                raise DataError(
-                    "this pipeline's nodes hold text and it has no captioner: "
-                    "give predict(images, texts=[...]), on the command line --text"
-                )
-            contents["text"] = list(texts)
-            if len(contents["text"]) != len(opened):
-                raise DataError(f"{len(contents['text'])} texts for {len(opened)} images")
+    def _nodes(self, items: Sequence[Item], texts: Sequence[str] | None) -> Nodes:
         spec, graph = self.spec, self.spec.graph
+        kinds = [kind for kind in modalities_of(spec) if kind != "text" or texts is None]
+        contents: dict[str, Sequence[Any]] = {kind: [one.modalities[kind].read() for one in items] for kind in kinds}
+        if texts is not None:
+            contents["text"] = texts
         vectors = {
             kind: torch.cat(list(self._batches(kind, contents[kind], self._encoder.encode)))
-            for kind in vector_modalities(graph, spec.dataset, spec.task)
+            for kind in vector_modalities(spec)
         }
         tokens = {}
-        for kind in token_modalities(graph):
+        for kind in token_modalities(spec):
             batches = self._batches(kind, contents[kind], self._encoder.encode_tokens)
             tokens[kind] = Tokens.of([one for batch in batches for one in batch])
         nodes = nodes_of(vectors, tokens, graph)
@@ -146,49 +129,44 @@ class Predictor:
             yield encode(modality, contents[start : start + size])
 
 
-def _assembled(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> Predictor:
+def load_feature_predictor(
+    folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device
+) -> FeaturePredictor:
+    """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
     facts = FeatureAdapter.in_folder(folder)
     tensors = read_tensors(folder / "support.safetensors")
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, modalities_of(spec.graph, spec.dataset), facts.encoder_weights)
+    require_weights(folder, encoder, modalities_of(spec), facts.encoder_weights)
     class_names = tuple(facts.class_names)
     prompts, blended = (
         class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
     )
     model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
     model.load_state_dict(read_tensors(folder / TENSORS))
-    resolved = spec_from_dict(spec.to_json(), {"graph": facts.graph}, catalogue) if facts.graph else spec
+    graph = _RESOLVED.validate_python(facts.graph, context={"catalogue": catalogue}) or spec.graph
     support = Support(
         tuple(facts.support_ids), nodes_in(tensors, facts.node_width).to(place), tensors["targets"].to(place)
     )
-    builder = build(GraphBuilder, catalogue, resolved.graph) if resolved.graph and spec.adapter.needs_graph else None
-    needs_captioner = "text" in modalities_of(spec.graph, spec.dataset)
-    captioner = _captioner(spec, catalogue, place) if needs_captioner else None
-    return Predictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
+    builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
+    captioner = _captioner(used_captioner(spec), catalogue, place)
+    return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 
 
-def _written(captions: WrittenCaptions, images: Sequence[Any]) -> list[str]:
+def _written(captions: WrittenCaptions, pictures: Sequence[Media]) -> list[str]:
     """Written descriptions of pictures in files. Raises ``DataError`` naming those that have none."""
-    keys = []
-    for image in images:
-        if not isinstance(image, (str, Path)):
-            raise DataError("written descriptions are found by file: give paths, or predict(images, texts=[...])")
-        media = file_media(Path(image))
-        keys.append(PictureKey(str(image), media.digest, media.source))
-    found = captions.look_up(keys)
+    if not all(one.source for one in pictures):
+        raise DataError("written descriptions are found by file: give paths, or predict(images, texts=[...])")
+    keys = [PictureKey(one.source, file_media(Path(one.source)).digest, one.source) for one in pictures]
+    found = written_texts_of(captions, keys)
     lacking = [key.source for key, text in zip(keys, found, strict=True) if text is None]
     if lacking:
         raise DataError(f"no description for {', '.join(lacking[:10])}: write one, or give --text (texts=[...])")
     return [text for text in found if text is not None]
 
 
-def _batches(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [values[start : start + size] for start in range(0, len(values), size)]
-
-
-def _captioner(spec: PipelineSpec, catalogue: Catalogue, device: torch.device) -> Captioner | WrittenCaptions | None:
-    if spec.captioner is None:
+def _captioner(
+    spec: CaptionerSpec | None, catalogue: Catalogue, device: torch.device
+) -> Captioner | WrittenCaptions | None:
+    if spec is None:
         return None
-    if spec.captioner.written:
-        return build(WrittenCaptions, catalogue, spec.captioner)
-    return build(Captioner, catalogue, spec.captioner, device)
+    return build(WrittenCaptions, catalogue, spec) if spec.written else build(Captioner, catalogue, spec, device)

@@ -1,17 +1,19 @@
-"""The data set of a pipeline on features, encoded once for all trials that agree on it."""
+"""The data set of a pipeline on features, encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..spec.node_kinds import modalities_of, token_modalities, vector_modalities
+from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..stages.encode import EncoderStage
-from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
+from ..stages.describe import describe
+from ..stages.list_items import list_items
+from ..stages.prepare import Prepared, note_short_classes
+from ..stages.prompts import encode_prompts
 from ..stages.text_facts import text_facts
-from .encode_splits import Features, encode_splits
+from .encode_splits import Features, encode
 
 
 @dataclass(frozen=True)
@@ -22,38 +24,15 @@ class FeatureInputs(Prepared):
     features: Mapping[str, Features]
 
 
-class Preparation:
-    """Runs the stages up to the vectors, measuring each."""
-
-    def __init__(self, context: RunContext) -> None:
-        self.context = context
-        self._done: dict[str, FeatureInputs] = {}
-
-    def of(self, spec: PipelineSpec) -> FeatureInputs:
-        """The data set of a spec, encoded; the same object for specs that agree on all that matters here."""
-        made_of = (vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph))
-        key = preparation_key(spec, made_of)
-        if key not in self._done:
-            self._done[key] = self._prepare(spec, key)
-        return self._done[key]
-
-    def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
-        content, used, left_out = listed(spec, self.context)
-        vectors_of, tokens_of = vector_modalities(spec.graph, spec.dataset, spec.task), token_modalities(spec.graph)
-        encoder = EncoderStage(spec.encoder, self.context.catalogue, self.context.store, lambda: self.context.device)
-        reads = "text" in modalities_of(spec.graph, spec.dataset)
-        captioner = captioner_of(spec, self.context) if reads else None
-        if captioner is not None:
-            used = described(captioner, encoder, used, left_out, self.context)
-        with self.context.stage("encode"):
-            features, used = left_out.tolerate(
-                lambda splits: encode_splits(encoder, splits, vectors_of, self.context.tell, tokens_of), used
-            )
-            prompts = prompts_of(spec, encoder, content, self.context)
-        content = readable(content, left_out, spec, self.context)
-        texts = (
-            text_facts(used, captioner, encoder, self.context.tell)
-            if "text" in modalities_of(spec.graph, spec.dataset)
-            else None
-        )
-        return FeatureInputs(content, used, prompts, encoder, key, texts, tuple(left_out.items), features)
+def prepare(spec: PipelineSpec, key: str, context: RunContext) -> FeatureInputs:
+    """Run the stages up to the vectors, measuring each."""
+    encoder = context.encoder(spec)
+    items = list_items(spec, context)
+    items = describe(items, spec, context)
+    with context.stage("encode"):
+        items, features = encode(items, spec, encoder, context)
+        prompts = encode_prompts(spec, items.content.class_names, encoder, context.tell)
+    note_short_classes(items, spec, context)
+    reads = "text" in modalities_of(spec)
+    texts = text_facts(items, context.captioner(spec), encoder, context.tell) if reads else None
+    return FeatureInputs(items.content, items.splits, items.left_out, prompts, encoder, key, texts, features)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from torch import Tensor
 
@@ -21,9 +21,17 @@ from ..towers.tower import Tower, frozen_parameters
 from .exchange import MeetingPlace
 from .meetings import Enterable, meetings_of, sized
 
-#: ``build(spec, meetings)`` of a ``LayerAdapterSpec``, ``build(spec, towers)`` of any other ``TowerAdapterSpec``.
-BuildAdapter = Callable[[TowerAdapterSpec, Sequence[Meeting] | Sequence[Tower]], LayerAdapter | TowerAdapter]
 Inputs = Mapping[str, Mapping[str, Any]]
+
+
+class BuildAdapter(Protocol):
+    """Makes an adapter; what else it is given says where it sits."""
+
+    @overload
+    def __call__(self, spec: LayerAdapterSpec, where: Sequence[Meeting], /) -> LayerAdapter: ...
+
+    @overload
+    def __call__(self, spec: TowerAdapterSpec, where: Sequence[Tower], /) -> TowerAdapter: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,6 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
     """Build an adapter where its spec says. Raises ``TowerError`` where it does not fit."""
     if not isinstance(spec, LayerAdapterSpec):
         adapter = build(spec, towers)
-        assert isinstance(adapter, TowerAdapter)
         return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
     pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
@@ -106,9 +113,7 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         for index, tower in enumerate(entered)
     }
     fitted = sized(spec, meetings, frozen_parameters(towers))
-    made = build(fitted, meetings)
-    assert isinstance(made, LayerAdapter)
-    return Meets(made, fitted, stops, meetings)
+    return Meets(build(fitted, meetings), fitted, stops, meetings)
 
 
 def calls_of(towers: Mapping[str, Tower], inputs: Inputs) -> dict[str, Callable[[], Any]]:
@@ -123,7 +128,13 @@ def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
     def assemble(spec: Spec, *arguments: Any) -> Any:
         return build(object, found, spec, *arguments)
 
-    def make(spec: TowerAdapterSpec, where: Any) -> LayerAdapter | TowerAdapter:
+    @overload
+    def make(spec: LayerAdapterSpec, where: Sequence[Meeting], /) -> LayerAdapter: ...
+
+    @overload
+    def make(spec: TowerAdapterSpec, where: Sequence[Tower], /) -> TowerAdapter: ...
+
+    def make(spec: TowerAdapterSpec, where: object, /) -> LayerAdapter | TowerAdapter:
         if isinstance(spec, LayerAdapterSpec):
             return build(LayerAdapter, found, spec, where, assemble)
         return build(TowerAdapter, found, spec, where)

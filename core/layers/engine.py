@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +18,6 @@ from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..stages.encode import EncoderStage
-from ..stages.prepare import Prepared, captioner_of, described, listed, preparation_key, prompts_of, readable
 from ..storage.adapter_config import GraftFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers
 from ..training.devices import own_randomness
@@ -28,25 +25,14 @@ from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
-from .learner import LayerLearner, Targeted, fitting
+from .learner import LayerLearner, Targeted, TowerLearner, fitting
 from .model import LayerModel, build_layer_model
-from .open_towers import OpenTowers, open_towers, shared_modalities
 from .pair_learner import PairLearner
 from .pairs import Pairs
 from .passes import Passes
 from .plan import unheard_partner_warning
-from .preprocessed import Reader
+from .prepare import LayerInputs, prepare
 from .read_outs import ReadOuts, all_logits
-
-Items = Sequence[Item]
-
-
-@dataclass(frozen=True)
-class LayerInputs(Prepared):
-    """A data set, read, with the towers that its items go through."""
-
-    towers: OpenTowers
-    reader: Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +47,13 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
-        self._prepared: dict[str, LayerInputs] = {}
         self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
 
-    def prepare(self, spec: PipelineSpec) -> LayerInputs:
-        """The items read and preprocessed, the towers loaded."""
-        key = preparation_key(spec, [spec.task.type, spec.task.needs])
-        if key not in self._prepared:
-            self._prepared[key] = self._prepare(spec, key)
-        return self._prepared[key]
+    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
+        return spec.task.type, spec.task.needs
 
     def _prepare(self, spec: PipelineSpec, key: str) -> LayerInputs:
-        context = self.context
-        content, used, left_out = listed(spec, context)
-        encoder = EncoderStage(spec.encoder, context.catalogue, context.store, lambda: context.device)
-        captioner = captioner_of(spec, context)
-        if captioner is not None:
-            used = described(captioner, encoder, used, left_out, context)
-        modalities = shared_modalities(used, encoder, spec.task, context)
-        with context.stage("read"):
-            towers = open_towers(encoder.open, modalities)
-            reader = Reader(towers.encoders)
-            _, used = left_out.tolerate(lambda splits: reader.read_all(splits, context.tell), used)
-        prompts = prompts_of(spec, encoder, content, context)
-        content = readable(content, left_out, spec, context)
-        return LayerInputs(content, used, prompts, encoder, key, None, tuple(left_out.items), towers, reader)
+        return prepare(spec, key, self.context)
 
     def train(self, trial: Trial[LayerInputs, LayerOutcome], seed: int, hear: Hear) -> LayerOutcome:
         """On the labelled items of the seed's sample."""
@@ -105,21 +73,26 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         return LayerOutcome(trained, tuple(item.id for item in items), model)
 
     def _learner(
-        self, spec: PipelineSpec, prepared: LayerInputs, model: LayerModel, items: Items, selecting: Items | None
-    ) -> LayerLearner:
-        task = build(Task, self.context.catalogue, spec.task)
+        self,
+        spec: PipelineSpec,
+        prepared: LayerInputs,
+        model: LayerModel,
+        items: Sequence[Item],
+        selecting: Sequence[Item] | None,
+    ) -> TowerLearner:
         size = spec.encoder.batch_size
-        if isinstance(task, PairTask):
-            pairs = self._pairs(spec, prepared, task, items)
-            selection = self._pairs(spec, prepared, task, selecting) if selecting else None
-            return PairLearner(model, task, pairs, selection, size)
+        if isinstance(spec.task, PairTaskSpec):
+            pairs = self._pairs(spec.task, prepared, items)
+            selection = self._pairs(spec.task, prepared, selecting) if selecting else None
+            return PairLearner(model, pairs, selection, size)
+        task = build(Task, self.context.catalogue, spec.task)
         labelled = self._targeted(prepared, task, items)
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
 
-    def _pairs(self, spec: PipelineSpec, prepared: LayerInputs, task: PairTask, items: Items) -> Pairs:
-        assert isinstance(spec.task, PairTaskSpec)
-        return Pairs(spec.task, task, Passes(items, prepared.towers, prepared.reader))
+    def _pairs(self, spec: PairTaskSpec, prepared: LayerInputs, items: Sequence[Item]) -> Pairs:
+        task = build(PairTask, self.context.catalogue, spec)
+        return Pairs(spec, task, Passes(items, prepared.towers, prepared.reader))
 
     def model(self, spec: PipelineSpec, prepared: LayerInputs, passes: int) -> LayerModel:
         """A fresh model for a spec."""
@@ -129,23 +102,24 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""
         spec, prepared, model = trial.spec, trial.prepared, trial.outcomes[index].model
-        task = build(Task, self.context.catalogue, spec.task)
         items, size = prepared.splits[split], spec.encoder.batch_size
         with self.context.stage("evaluate"):
-            if isinstance(task, PairTask):
-                scored = self._pairs(spec, prepared, task, items).all_scores(model, size)
-                return SplitScore(figures_of(task, scored.scores, scored.relevant))
+            if isinstance(spec.task, PairTaskSpec):
+                pairs = self._pairs(spec.task, prepared, items)
+                scored = pairs.all_scores(model, size)
+                return SplitScore(figures_of(pairs.task, scored.scores, scored.relevant))
+            task = build(Task, self.context.catalogue, spec.task)
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
             figures = figures_of(task, said.logits, fitting(held_out.targets, said.logits))
             return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()})
 
-    def _targeted(self, prepared: LayerInputs, task: Task, items: Items) -> Targeted:
+    def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
         targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)
         return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
 
-    def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Any:
+    def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Callable[[LayerModel, Passes], ReadOuts]:
         """Read-outs of a model: those of frozen towers are the same for every trial and seed."""
 
         def of(model: LayerModel, passes: Passes) -> ReadOuts:
@@ -195,14 +169,13 @@ def _adapter(
     model, spec = trial.outcomes[0].model, trial.spec.adapter
     parameters = sum(parameter.numel() for parameter in model.adapter.parameters())
     resolved = model.grafted.spec(model.grafted.active) if model.grafted.active else spec
-    streams = [stream for one in model.towers.frozen for stream in one.tower.streams]
-    mixes = isinstance(model.adapter, LayerAdapter)
+    mixing, streams = model.adapter, [stream for one in model.towers.frozen for stream in one.tower.streams]
     return AdapterInTowers(
         type=spec.type,
         parameters=parameters,
         share_of_frozen=parameters / model.grafted.frozen_parameters(),
         spec=resolved.model_dump(mode="json"),
-        experts={stream: list(model.adapter.experts(stream)) for stream in streams} if mixes else {},  # type: ignore[operator]
+        experts={one: list(mixing.experts(one)) for one in streams} if isinstance(mixing, LayerAdapter) else {},
         usage=usage,
         warning=unheard_partner_warning(trial.spec),
     )

@@ -29,10 +29,27 @@ class Targeted:
     targets: Tensor
 
 
-class LayerLearner(Learner):
-    """Learns from labelled items whose passes go through the towers."""
+class TowerLearner(Learner):
+    """Learns batch by batch, for towers run."""
 
     default_batch: ClassVar[int | None] = 32
+
+    def __init__(self, model: LayerModel, items: int, batch: int) -> None:
+        self.model: LayerModel = model
+        self.items, self._batch = items, batch
+
+    @torch.no_grad()
+    def final_loss(self) -> float:
+        """Over one batch."""
+        return float(self.loss(torch.arange(min(self.items, self._batch))))
+
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """None: a spec with regularizers and towers is refused."""
+        raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
+
+
+class LayerLearner(TowerLearner):
+    """Learns from labelled items whose passes go through the towers."""
 
     def __init__(
         self,
@@ -43,9 +60,8 @@ class LayerLearner(Learner):
         batch: int,
         read_outs: Callable[[LayerModel, Passes], ReadOuts],
     ) -> None:
-        self.model: LayerModel = model
-        self.items = len(labelled.passes)
-        self._task, self._labelled, self._selection, self._batch = task, labelled, selection, batch
+        super().__init__(model, len(labelled.passes), batch)
+        self._task, self._labelled, self._selection = task, labelled, selection
         self._read_outs = read_outs
         self._source = read_outs(model, labelled.passes)
         self._usage_sums: dict[str, Tensor] = {}
@@ -90,15 +106,6 @@ class LayerLearner(Learner):
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
         return ranked(self._task, logits, fitting(self._selection.targets, logits))
-
-    @torch.no_grad()
-    def final_loss(self) -> float:
-        """Over one batch."""
-        return float(self.loss(torch.arange(min(self.items, self._batch))))
-
-    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
-        """None: a spec with regularizers and towers is refused."""
-        raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
 
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:

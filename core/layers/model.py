@@ -18,6 +18,7 @@ from ..graft.grafted import GraftedTowers
 from ..graft.placed import builder
 from ..roles.adapter import Adapter
 from ..roles.head import ClassPrompts, Head, logits_of
+from ..roles.tower_specs import TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..training.learner import TrainableModel
 from .open_towers import OpenTowers
@@ -116,8 +117,8 @@ def build_layer_model(
     width = item_width(towers, passes_are, passes)
     if passes_are == "pairs":
         width = _pair_width(towers)
-    if spec.adapter.level == "layers":
-        grafted.add_adapter(NAME, spec.adapter, builder(catalogue))  # type: ignore[arg-type]
+    if isinstance(spec.adapter, TowerAdapterSpec):
+        grafted.add_adapter(NAME, spec.adapter, builder(catalogue))
         adapter: nn.Module = grafted.adapters[NAME]
     else:
         on_features = build(Adapter, catalogue, spec.adapter, width)

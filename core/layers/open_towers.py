@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..data.items import DataError
+from ..data.items import DataError, Splits
 from ..events import Note
 from ..roles.encoder import Encoder
 from ..roles.specs import TaskSpec
 from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
-from ..stages.unreadable import Splits
 from ..towers.frozen_tower import FrozenTower
 
 

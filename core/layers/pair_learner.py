@@ -5,20 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..roles.task import PairTask, losses_of, ranked
-from .learner import LayerLearner
+from ..roles.task import losses_of, ranked
+from .learner import TowerLearner
 from .model import LayerModel
 from .pairs import Pairs
 
 
-class PairLearner(LayerLearner):
+class PairLearner(TowerLearner):
     """Learns which texts belong to which images."""
 
-    def __init__(self, model: LayerModel, task: PairTask, labelled: Pairs, selection: Pairs | None, batch: int) -> None:
-        self.model = model
-        self.items = len(labelled.passes)
-        self._task, self._batch = task, batch
-        self._pairs, self._held_out, self._usage_sums = labelled, selection, {}
+    def __init__(self, model: LayerModel, labelled: Pairs, selection: Pairs | None, batch: int) -> None:
+        super().__init__(model, len(labelled.passes), batch)
+        self._pairs, self._held_out = labelled, selection
 
     def fit(self) -> None:
         """There is no head."""
@@ -28,7 +26,7 @@ class PairLearner(LayerLearner):
         scored = [self._pairs.apart(self.model, rows.tolist())]
         if self._pairs.spec.joint:
             scored.append(self._pairs.together(self.model, rows.tolist()))
-        losses = [losses_of(self._task, one.scores, one.relevant).mean() + one.auxiliary for one in scored]
+        losses = [losses_of(self._pairs.task, one.scores, one.relevant).mean() + one.auxiliary for one in scored]
         return torch.stack(losses).sum()
 
     def rank(self) -> tuple[float, float] | None:
@@ -36,4 +34,4 @@ class PairLearner(LayerLearner):
         if self._held_out is None:
             return None
         scored = self._held_out.all_scores(self.model, self._batch)
-        return ranked(self._task, scored.scores, scored.relevant)
+        return ranked(self._pairs.task, scored.scores, scored.relevant)

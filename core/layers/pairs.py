@@ -32,7 +32,7 @@ class Pairs:
     """Items of an image and a text each."""
 
     def __init__(self, spec: PairTaskSpec, task: PairTask, passes: Passes) -> None:
-        self.spec, self._task, self.passes = spec, task, passes
+        self.spec, self.task, self.passes = spec, task, passes
 
     def apart(self, model: LayerModel, rows: Sequence[int]) -> Scored:
         """Each image and each text alone: an expert that needs a partner is silent."""
@@ -87,10 +87,10 @@ class Pairs:
         """A row for each image among these, and which of them are whose: bool [I, T]."""
         items = [self.passes.items[row] for row in rows]
         firsts: dict[int, int] = {}
-        for row, image in zip(rows, self._task.targets(items, 0).tolist(), strict=True):
+        for row, image in zip(rows, self.task.targets(items, 0).tolist(), strict=True):
             firsts.setdefault(image, row)
         device = self.passes.towers.frozen[0].device
-        return list(firsts.values()), self._task.relevance(items).to(device)
+        return list(firsts.values()), self.task.relevance(items).to(device)
 
     def _alone(self, modality: str, rows: Sequence[int]) -> dict[str, Tensor]:
         tower = next(one for one in self.passes.towers.frozen if one.tower.name == modality)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ...registry.catalogue import Catalogue
 from ..data.items import DatasetContent, Item
 from ..graft.plan import GraftPlan, plan_graft
 from ..roles.specs import PairTaskSpec, TowerShape
 from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.describe import CaptionerStage
+from ..stages.context import RunContext
 from ..stages.stage_plan import StagePlan, type_of
 
 UNHEARD_PARTNER = (
@@ -19,14 +16,7 @@ UNHEARD_PARTNER = (
 )
 
 
-def stages(
-    spec: PipelineSpec,
-    catalogue: Catalogue,
-    store: Path,
-    content: DatasetContent,
-    items: list[Item],
-    captioner: CaptionerStage | None,
-) -> list[StagePlan]:
+def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, items: list[Item]) -> list[StagePlan]:
     """What is to be read, by which towers, with what in them; nothing of it is stored."""
     modalities = tower_modalities(spec, content)
     towers = used_towers(spec, modalities)

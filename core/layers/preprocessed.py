@@ -9,11 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..data.items import DataError, Media
+from ..data.items import DataError, Media, Splits
 from ..events import StageAdvanced, StageStarted, Tell
 from ..roles.encoder import Encoder
 from ..stages.prefetch import READERS, prefetched
-from ..stages.unreadable import Splits, Unreadable
 
 #: What is kept at most, in bytes; what lies beyond is read anew whenever it is needed.
 KEEP = 4 << 30
@@ -28,18 +27,13 @@ class Reader:
         self._encoders, self._room = encoders, keep
         self._kept: dict[tuple[str, str], Any] = {}
 
-    def read_all(self, splits: Splits, tell: Tell) -> None:
-        """Read everything once. Raises ``Unreadable`` naming all that cannot be read, after all else was."""
-        media = {
-            modality: [view[modality] for items in splits.values() for item in items for view in item.views()]
-            for modality in self._encoders
-        }
-        broken: dict[str, str] = {}
-        for modality, all_of in media.items():
-            broken |= self._read(modality, {one.digest: one for one in all_of}, tell)
-        if broken:
-            concerned = [all_of for all_of in media.values() if any(one.digest in broken for one in all_of)]
-            raise Unreadable(broken, [one for all_of in concerned for one in all_of])
+    def store(self, splits: Splits, tell: Tell) -> dict[str, str]:
+        """Read everything once, and keep what fits; digest to reason of what cannot be read."""
+        views = [view for items in splits.values() for item in items for view in item.views()]
+        unreadable: dict[str, str] = {}
+        for modality in self._encoders:
+            unreadable |= self._read(modality, {view[modality].digest: view[modality] for view in views}, tell)
+        return unreadable
 
     def contents(self, modality: str, media: Sequence[Media]) -> list[Any]:
         """Each as ``Encoder.preprocess`` gives it. Raises ``DataError`` for what can no longer be read."""

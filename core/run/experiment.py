@@ -40,7 +40,9 @@ class Experiment:
         self._hooks = hooks or Hooks(catalogue.plugins)
         self._hooks.add(self.meter, "meter")
         context = StageContext(spec.name, spec.to_json(), str(device))
-        self._context = RunContext(catalogue, store, device, lambda stage: self._hooks.stage(stage, context), tell)
+        self._context = RunContext(
+            catalogue, store, tell, lambda stage: self._hooks.stage(stage, context), lambda: device, may_download=True
+        )
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -58,7 +60,7 @@ class Experiment:
         base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
         search = search_of(self.spec)
         for values in search:
-            spec = spec_from_dict(base, values, self.catalogue)
+            spec = spec_from_dict(base, values, self.catalogue) if values else self.spec
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial
             # Asked for the next one: this one is trained with every seed, or broke down.

@@ -8,14 +8,15 @@ from pathlib import Path
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import SpecError
-from ..features.predictor import Predictor, _assembled
-from ..layers.predictor import LayerPredictor, load_layer_predictor
+from ..features.predictor import load_feature_predictor
+from ..layers.predictor import load_layer_predictor
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
 from ..storage.manifest import adapter_folder
 from ..storage.run_folder import RunFolderError
 from ..training.devices import own_randomness, resolve_device
+from ..training.predictor import Predictor
 from .provenance import changed, not_installed, predicting, recorded
 
 TRANSDUCTIVE = (
@@ -34,7 +35,7 @@ class PolicyWarning(UserWarning):
     """Predictions follow another inductive policy than the run's figures."""
 
 
-def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor | LayerPredictor:
+def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor:
     """Load a finished run (its folder, or the ``adapter`` folder alone).
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
@@ -50,9 +51,8 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
-        if spec.level == "layers":
-            return load_layer_predictor(folder, spec, catalogue, place)
-        return _assembled(folder, spec, catalogue, place)
+        load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
+        return load_level(folder, spec, catalogue, place)
 
 
 def _spec_of(run: str | Path, folder: Path, catalogue: Catalogue) -> PipelineSpec:

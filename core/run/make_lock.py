@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ...registry.catalogue import Catalogue
 from ...registry.version import __version__
 from ..spec.components_in import components_tried
-from ..spec.node_kinds import modalities_of
+from ..spec.node_kinds import used_captioner
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.encode import EncoderStage
-from ..stages.list_items import list_items
-from ..stages.stage_plan import no_device
+from ..stages.context import RunContext
+from ..stages.list_items import listed
 from ..storage.files import sha256_of
 from ..storage.manifest import MANIFEST, adapter_folder
 from ..storage.record import Json
@@ -51,8 +50,9 @@ def make_lock(
 
     Raises ``DataError`` where the data set is not here.
     """
+    context = RunContext(catalogue, store, may_download=may_download)
     if data is None:
-        data = list_items(spec.dataset, catalogue, store, lambda event: None, may_download).fingerprint()
+        data = listed(spec, context).fingerprint()
     plugins, components = made_with(components_tried(spec, catalogue), catalogue)
     return Lock(
         lock=1,
@@ -62,7 +62,7 @@ def make_lock(
         components=components,
         versions=installed_versions(),
         models=_models(spec),
-        encoder=dict(_noted_weights(spec, catalogue, store)),
+        encoder=dict(_noted_weights(spec, context)),
         start_from=_start(spec.trainer.start_from),
         data_fingerprint=data,
     ).sealed()
@@ -92,7 +92,7 @@ def _start(run: str | None) -> str | None:
 
 
 def _models(spec: PipelineSpec) -> Json:
-    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
+    captioner = used_captioner(spec)
     models: Json = {"encoder": None if spec.encoder.missing_files() else _encoder_identity(spec)}
     if captioner is not None:
         models["captioner"] = None if captioner.missing_files() else captioner.identity()
@@ -104,8 +104,8 @@ def _encoder_identity(spec: PipelineSpec) -> Json:
     return {"identity": spec.encoder.identity(), **{kind: spec.encoder.modality_identity(kind) for kind in kinds}}
 
 
-def _noted_weights(spec: PipelineSpec, catalogue: Catalogue, store: Path) -> Iterator[tuple[str, Weights]]:
-    stage = EncoderStage(spec.encoder, catalogue, store, no_device)
+def _noted_weights(spec: PipelineSpec, context: RunContext) -> Iterator[tuple[str, Weights]]:
+    stage = context.encoder(spec)
     for kind in sorted(spec.encoder.modalities() or ("image", "text")):
         if facts := stage.tower(kind).known_facts():
             yield kind, _weights(facts)

@@ -11,13 +11,14 @@ from ..data.shots import sample_shots
 from ..events import Event
 from ..features import plan as features
 from ..layers import plan as layers
-from ..spec.node_kinds import modalities_of, nodes_in_words
+from ..spec.node_kinds import nodes_in_words, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
-from ..stages.describe import CaptionerStage
-from ..stages.list_items import list_items
-from ..stages.stage_plan import Plan, StagePlan, captioner_stage, lacks_its_file, type_of
+from ..stages.context import RunContext
+from ..stages.list_items import listed, used_splits
+from ..stages.stage_plan import Plan, StagePlan, type_of
+from ..stages.stored_captioner import StoredCaptioner
 
 
 def make_plan(
@@ -27,12 +28,12 @@ def make_plan(
 
     All that it stores is the digests of files that it had to read.
     """
+    context = RunContext(catalogue, store, tell)
     try:
-        content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
+        content = listed(spec, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
-    used = {name: content.splits[name] for name in _splits_used(spec) if name in content.splits}
-    items = [item for split in used.values() for item in split]
+    items = [item for split in used_splits(content, spec).values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
     sizes = ", ".join(f"{name} {len(split)}" for name, split in content.splits.items())
     stages = [
@@ -40,12 +41,11 @@ def make_plan(
             "dataset", f"{type_of(spec.dataset)}: {len(content.class_names)} classes; {sizes}; {labelled} labelled"
         )
     ]
-    captioner = captioner_stage(spec, catalogue, store)
-    stages += _described(captioner, items)
+    stages += _described(context.captioner(spec), items)
     level = layers if spec.level == "layers" else features
-    stages += level.stages(spec, catalogue, store, content, items, captioner)
+    stages += level.stages(spec, context, content, items)
     if spec.graph and spec.adapter.needs_graph:
-        nodes = nodes_in_words(spec.graph, spec.dataset)
+        nodes = nodes_in_words(spec)
         stages.append(StagePlan("graph", f"{type_of(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
     trials = trial_count(spec)
     counts = f"{_counted(trials, 'combination')} x {_counted(len(spec.seeds), 'seed')}"
@@ -66,22 +66,18 @@ def make_plan(
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
     """What the models of a pipeline lack on this machine. Looks at files alone."""
-    captioner = spec.captioner if "text" in modalities_of(spec.graph, spec.dataset) else None
+    captioner = used_captioner(spec)
     reasons = [captioner.missing_files() if captioner else None, spec.encoder.missing_files()]
     return tuple(reason for reason in reasons if reason)
-
-
-def _splits_used(spec: PipelineSpec) -> list[str]:
-    return list(dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on]))
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _described(captioner: CaptionerStage | None, items: list[Item]) -> list[StagePlan]:
+def _described(captioner: StoredCaptioner | None, items: list[Item]) -> list[StagePlan]:
     if captioner is None:
         return []
     total = len({item.modalities["image"].digest for item in items})
-    missing = total if lacks_its_file(captioner) else len(captioner.missing(items))
+    missing = total if captioner.lacks_its_file else len(captioner.missing(items))
     return [StagePlan("describe", captioner.type, total, total - missing)]

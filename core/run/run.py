@@ -29,8 +29,7 @@ from .reporters import Reporters
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
-    from ..features.predictor import Predictor
-    from ..layers.predictor import LayerPredictor
+    from ..training.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Run:
     #: Where its components are looked up.
     catalogue: Catalogue = field(repr=False)
 
-    def load(self, device: str = "auto") -> Predictor | LayerPredictor:
+    def load(self, device: str = "auto") -> Predictor:
         """The trained pipeline, ready to predict."""
         from .load import load
 

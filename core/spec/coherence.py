@@ -75,7 +75,7 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         return
     compares = f"head `{getattr(head, 'type', '')}`" if head and head.uses_prompts() else "the blend"
     uses_prompts = spec.task.uses_prompts()
-    nodes, can = modalities_of(spec.graph, spec.dataset), spec.encoder.modalities()
+    nodes, can = modalities_of(spec), spec.encoder.modalities()
     needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
     if uses_prompts:
         needed.setdefault("text", f"{compares} compares with class prompts")

@@ -1,10 +1,11 @@
-"""What each kind of node is made of, and how wide it is. Light: no torch."""
+"""What the nodes of a pipeline are made of, and how wide they are. Light: no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..roles.specs import DatasetSpec, EncoderSpec, GraphSpec, NodeKind, TaskSpec
+from ..roles.specs import CaptionerSpec, GraphSpec, NodeKind
+from .pipeline_spec import PipelineSpec
 
 MODALITIES: dict[NodeKind, tuple[str, ...]] = {
     "image": ("image",),
@@ -25,40 +26,46 @@ def ordered(modalities: Iterable[str]) -> list[str]:
     return sorted(modalities, key=lambda one: ORDER.index(one) if one in ORDER else len(ORDER))
 
 
-def nodes_without_graph(dataset: DatasetSpec) -> NodeKind:
-    """What the nodes of a pipeline without a graph section are: images, or sounds where the data set has no images."""
-    return "audio" if "audio" in dataset.gives and "image" not in dataset.gives else "image"
+def nodes_of(spec: PipelineSpec) -> NodeKind:
+    """What its nodes are; without a graph section images, or sounds where the data set has no images."""
+    if spec.graph is not None:
+        return spec.graph.nodes
+    return "audio" if "audio" in spec.dataset.gives and "image" not in spec.dataset.gives else "image"
 
 
-def modalities_of(graph: GraphSpec | None, dataset: DatasetSpec) -> tuple[str, ...]:
-    """The modalities that the nodes of a pipeline are made of."""
-    return MODALITIES[graph.nodes if graph else nodes_without_graph(dataset)]
+def modalities_of(spec: PipelineSpec) -> tuple[str, ...]:
+    """The modalities that its nodes are made of."""
+    return MODALITIES[nodes_of(spec)]
 
 
-def token_modalities(graph: GraphSpec | None) -> tuple[str, ...]:
+def token_modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """Those of which tokens are needed, not only a vector an item."""
-    return MODALITIES[graph.nodes] if graph and (graph.nodes == "tokens" or graph.fuses) else ()
+    return modalities_of(spec) if spec.graph and (spec.graph.nodes == "tokens" or spec.graph.fuses) else ()
 
 
-def vector_modalities(graph: GraphSpec | None, dataset: DatasetSpec, task: TaskSpec) -> tuple[str, ...]:
+def vector_modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """Those of which a vector an item is needed: for nodes of tokens only where zero-shot logits are blended in."""
-    only_tokens = graph is not None and graph.nodes == "tokens"
-    return () if only_tokens and task.blend == 0 else modalities_of(graph, dataset)
+    return () if nodes_of(spec) == "tokens" and spec.task.blend == 0 else modalities_of(spec)
 
 
-def node_width(graph: GraphSpec | None, dataset: DatasetSpec, encoder: EncoderSpec) -> int | None:
+def used_captioner(spec: PipelineSpec) -> CaptionerSpec | None:
+    """The captioner, where something reads its texts: nodes of text, or the towers."""
+    return spec.captioner if spec.level == "layers" or "text" in modalities_of(spec) else None
+
+
+def node_width(spec: PipelineSpec) -> int | None:
     """Width of a node as the adapter gets it, if it can be told without loading the model."""
-    if token_modalities(graph):
-        return encoder.token_width("image")
-    widths = [encoder.width(modality) for modality in modalities_of(graph, dataset)]
-    if graph is None or graph.nodes != "fused" or graph.fusion != "concat":
+    if token_modalities(spec):
+        return spec.encoder.token_width("image")
+    widths = [spec.encoder.width(modality) for modality in modalities_of(spec)]
+    if spec.graph is None or spec.graph.nodes != "fused" or spec.graph.fusion != "concat":
         return widths[0]
     return None if None in widths else sum(width for width in widths if width)
 
 
-def item_width(graph: GraphSpec | None, node: int) -> int:
+def item_width(spec: PipelineSpec, node: int) -> int:
     """Width of what is read out of nodes of that width: a pair side by side has two of them."""
-    return 2 * node if graph is not None and graph.readout == "concat" else node
+    return 2 * node if spec.graph is not None and spec.graph.readout == "concat" else node
 
 
 def in_both_parts(graph: GraphSpec | None) -> bool:
@@ -66,9 +73,10 @@ def in_both_parts(graph: GraphSpec | None) -> bool:
     return graph is not None and (graph.readout == "concat" or (graph.nodes == "fused" and graph.fusion == "concat"))
 
 
-def nodes_in_words(graph: GraphSpec | None, dataset: DatasetSpec) -> str:
+def nodes_in_words(spec: PipelineSpec) -> str:
     """What the nodes are, and how they were made or read out."""
+    graph, nodes = spec.graph, nodes_of(spec)
     if graph is None:
-        return nodes_without_graph(dataset)
+        return nodes
     more = {"fused": f" by {graph.fusion}", "pair": f", read out by {graph.readout}", "tokens": ", read out by mean"}
-    return graph.nodes + more.get(graph.nodes, "")
+    return nodes + more.get(nodes, "")

@@ -1,165 +1,27 @@
-"""The captioner stage: every picture described once, the descriptions stored by content."""
+"""The stage ``describe``: the items with what a captioner says of their pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from functools import cached_property
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
-from ...registry.build import build
-from ...registry.catalogue import Catalogue
-from ..data.items import DataError, Item, Media
-from ..data.pictures import bare
-from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.captioner import Captioner, CaptionerError, PictureKey, WrittenCaptions, texts_of, written_texts_of
-from ..roles.specs import CaptionerSpec
-from ..storage.store import Namespace, TextShelf
-from .prefetch import READERS, prefetched
-from .unreadable import Splits, Unreadable, shortened
-
-if TYPE_CHECKING:
-    import torch
+from ..data.items import Items
+from ..spec.pipeline_spec import PipelineSpec
+from .context import RunContext
+from .unreadable import leave_out
 
 
-class CaptionerStage:
-    """Describes with one captioner spec. The model is built only when a picture has no stored description."""
+def describe(items: Items, spec: PipelineSpec, context: RunContext) -> Items:
+    """The items with descriptions as their texts; as they are where no captioner is, or nothing reads its texts.
 
-    def __init__(
-        self, spec: CaptionerSpec, catalogue: Catalogue, store: Path, device: Callable[[], torch.device]
-    ) -> None:
-        component = catalogue.component_of(spec)
-        self.spec, self.type, self._catalogue, self._device = spec, component.type, catalogue, device
-        self.identity = {"component": component.name, "implementation": component.implementation, **spec.identity()}
-        self._namespace = Namespace(store, "descriptions", self.identity)
-        self._captioner: Captioner | None = None
-
-    @property
-    def captioner(self) -> Captioner:
-        """The model, built when first asked for."""
-        if self._captioner is None:
-            captioner = build(Captioner, self._catalogue, self.spec, self._device())
-            if self._namespace.about() is None or self._noted_weights() != captioner.weights():
-                self._namespace.note({"weights": captioner.weights()})
-            self._captioner = captioner
-        return self._captioner
-
-    def facts(self) -> dict[str, Any]:
-        """What the descriptions depend on, with the weights where these were noted."""
-        weights = self._noted_weights()
-        return {**self.identity, **({"weights": weights} if weights else {})}
-
-    @cached_property
-    def written(self) -> WrittenCaptions | None:
-        """The written descriptions, for a spec that only looks them up."""
-        if not self.spec.written:
-            return None
-        return build(WrittenCaptions, self._catalogue, self.spec)
-
-    def missing(self, items: Sequence[Item]) -> list[Media]:
-        """Pictures without a description, each content once."""
-        pictures = {picture.digest: picture for picture in map(_picture, items)}
-        if self.written is not None:
-            texts = zip(items, written_texts_of(self.written, [_key(item) for item in items]), strict=True)
-            lacking = {_picture(item).digest for item, text in texts if text is None}
-        else:
-            lacking = pictures.keys() - self._shelf().all().keys()
-        return [media for digest, media in pictures.items() if digest in lacking]
-
-    def known(self, items: Sequence[Item]) -> list[Media]:
-        """The descriptions that are there already, as texts."""
-        if self.written is not None:
-            texts = written_texts_of(self.written, [_key(item) for item in items])
-        else:
-            stored = self._shelf().all()
-            texts = [stored.get(_picture(item).digest) for item in items]
-        return [Media.of_text(text) for text in texts if text is not None]
-
-    def describe(self, splits: Splits, tell: Tell = lambda event: None) -> dict[str, tuple[Item, ...]]:
-        """The same splits, each item with its description as ``text``.
-
-        Raises ``Unreadable`` naming the pictures that cannot be decoded, after all others were described and stored;
-        ``CaptionerError`` naming the items that a file of written descriptions lacks.
-        """
-        items = [item for split in splits.values() for item in split]
-        texts = iter(self._looked_up(items, tell) if self.written else self._generated(items, tell))
-        return {name: tuple(_with_text(item, next(texts)) for item in split) for name, split in splits.items()}
-
-    def _looked_up(self, items: Sequence[Item], tell: Tell) -> list[str]:
-        assert self.written is not None
-        tell(StageStarted("describe", len(items), len(items)))
-        texts = written_texts_of(self.written, [_key(item) for item in items])
-        lacking = [item.id for item, text in zip(items, texts, strict=True) if text is None]
-        if lacking:
-            named = "\n  ".join(shortened(lacking))
-            raise CaptionerError(
-                f"captioner `{self.type}`: {len(lacking)} of {len(items)} items have no description; write them, or "
-                f"take them out of the data set:\n  {named}"
-            )
-        return [text for text in texts if text is not None]
-
-    def _generated(self, items: Sequence[Item], tell: Tell) -> list[str]:
-        pictures = {picture.digest: picture for picture in map(_picture, items)}
-        missing = self.missing(items)
-        tell(StageStarted("describe", len(pictures), len(pictures) - len(missing)))
-        if missing:
-            _ = self.captioner  # loading may find that the weights behind a name changed: then all is missing
-            missing = self.missing(items)
-            broken = self._describe(missing, len(pictures) - len(missing), tell)
-            if broken:
-                raise Unreadable(broken, [_picture(item) for item in items])
-        texts = self._shelf().all()
-        return [texts[_picture(item).digest] for item in items]
-
-    def _describe(self, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
-        """Describe and store batch by batch; digest to reason of what cannot be read."""
-        broken: dict[str, str] = {}
-        size = self.spec.pictures_at_once()
-        with closing(prefetched(_read, missing, ahead=size, threads=READERS)) as ready:
-            for start in range(0, len(missing), size):
-                batch = list(zip(missing[start : start + size], islice(ready, size), strict=True))
-                readable = [(media, content) for media, content in batch if not isinstance(content, DataError)]
-                broken |= {media.digest: str(content) for media, content in batch if isinstance(content, DataError)}
-                if readable:
-                    texts = texts_of(self.captioner, [content for _, content in readable])
-                    self._shelf().add([media.digest for media, _ in readable], texts)
-                for message in self.captioner.notes():
-                    tell(Note(f"captioner `{self.type}`: {message}"))
-                done += len(batch)
-                tell(StageAdvanced("describe", done))
-        return broken
-
-    def _shelf(self) -> TextShelf:
-        """Of the weights that are loaded, else of those that were noted: descriptions of two never mix."""
-        weights = self._captioner.weights() if self._captioner else self._noted_weights()
-        return TextShelf(self._namespace, f"{weights[:16]}/image" if weights else "image")
-
-    def _noted_weights(self) -> str | None:
-        noted = (self._namespace.about() or {}).get("weights")
-        return noted if isinstance(noted, str) else None
-
-
-def _read(media: Media) -> Any:
-    """The bare picture, or the ``DataError`` that says why there is none."""
-    try:
-        return bare(media.read())
-    except DataError as error:
-        return error
-
-
-def _picture(item: Item) -> Media:
-    if "image" not in item.modalities:
-        raise DataError(f"item {item.id} has no image to describe; remove the captioner")
-    return item.modalities["image"]
-
-
-def _key(item: Item) -> PictureKey:
-    picture = _picture(item)
-    return PictureKey(item.id, picture.digest, picture.source)
-
-
-def _with_text(item: Item, text: str) -> Item:
-    media = Media.of_text(text, f"description of {_picture(item).source}")
-    return Item(item.id, {**item.modalities, "text": media}, item.target)
+    Raises ``CaptionerError``, ``EncoderError`` for an encoder that is not here, and what ``leave_out`` raises.
+    """
+    captioner = context.captioner(spec)
+    if captioner is None:
+        return items
+    with context.stage("describe"):
+        every = items.of_all_splits()
+        if spec.encoder.missing_files() and captioner.missing(every):
+            _ = context.encoder(spec).encoder  # one that is not on this machine: now, and not after hours of describing
+        unreadable = captioner.store(every, context.tell)
+        items = leave_out(items, unreadable, ("image",), spec.dataset, context.tell)
+        return replace(items, splits=captioner.described(items.splits))

@@ -1,27 +1,47 @@
-"""The first stage: a data set listed, with its files remembered and its notes told."""
+"""The stage ``dataset``: a data set listed, with its files remembered and its notes told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 from ...registry.build import build
-from ...registry.catalogue import Catalogue
 from ..data.file_memo import FileMemo
-from ..data.items import DatasetContent
-from ..events import Event, Note
+from ..data.items import DataError, DatasetContent, Items, Splits
+from ..events import Note
 from ..roles.dataset import Dataset, content_of
-from ..roles.specs import DatasetSpec
+from ..spec.pipeline_spec import PipelineSpec
+from .context import RunContext
 
 
-def list_items(
-    spec: DatasetSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None], may_download: bool = True
-) -> DatasetContent:
+def list_items(spec: PipelineSpec, context: RunContext) -> Items:
+    """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
+    with context.stage("dataset"):
+        content = listed(spec, context)
+        _require_splits(content, spec)
+    return Items(content, used_splits(content, spec), ())
+
+
+def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
     """What the data set holds. Raises ``DataError``."""
-    dataset = build(Dataset, catalogue, spec)
-    dataset.files = FileMemo(store, tell)
-    dataset.may_download = may_download
+    dataset = build(Dataset, context.catalogue, spec.dataset)
+    dataset.files = FileMemo(context.store, context.tell)
+    dataset.may_download = context.may_download
     content = content_of(dataset)
     for note in content.notes:
-        tell(Note(note))
+        context.tell(Note(note))
     return content
+
+
+def used_splits(content: DatasetContent, spec: PipelineSpec) -> Splits:
+    """The splits that the pipeline uses, of those that are there."""
+    wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
+    return {name: content.splits[name] for name in wanted if name in content.splits}
+
+
+def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+    wanted = {"train": "train", "select_on": spec.evaluation.select_on, "test_on": spec.evaluation.test_on}
+    for key, name in wanted.items():
+        if name != "none" and not content.splits.get(name):
+            has = ", ".join(content.splits)
+            remedy = (
+                '; set "select_on": "none" to keep the last epoch, or make a validation split' if name == "val" else ""
+            )
+            raise DataError(f"evaluation.{key}: the data set has no split `{name}`; it has {has}{remedy}")

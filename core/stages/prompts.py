@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..data.items import Media
 from ..events import Tell
 from ..roles.specs import EncoderSpec
+from ..spec.pipeline_spec import PipelineSpec
 from .encode import EncoderStage
 
 if TYPE_CHECKING:
@@ -19,13 +20,20 @@ def class_prompts(spec: EncoderSpec, class_names: tuple[str, ...]) -> list[Media
     return [Media.of_text(text, "prompt") for text in texts]
 
 
-def encode_prompts(stage: EncoderStage, class_names: tuple[str, ...], tell: Tell) -> ClassPrompts:
-    """Class vectors: the mean of a class's unit prompt vectors, normalised (CLIP's prompt ensemble)."""
+def encode_prompts(
+    spec: PipelineSpec, class_names: tuple[str, ...], stage: EncoderStage, tell: Tell
+) -> ClassPrompts | None:
+    """Class vectors, where the task uses them.
+
+    Each is the mean of a class's unit prompt vectors, normalised (CLIP's prompt ensemble).
+    """
+    if not spec.task.uses_prompts():
+        return None
     import torch
     from torch.nn.functional import normalize
 
     from ..roles.head import ClassPrompts
 
-    vectors = torch.from_numpy(stage.encode("text", class_prompts(stage.spec, class_names), tell))
-    by_class = vectors.view(len(class_names), len(stage.spec.templates), -1)
+    vectors = torch.from_numpy(stage.encode("text", class_prompts(spec.encoder, class_names), tell))
+    by_class = vectors.view(len(class_names), len(spec.encoder.templates), -1)
     return ClassPrompts(normalize(by_class.mean(dim=1), dim=-1), stage.facts("text").logit_scale)

@@ -19,7 +19,6 @@ from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, trun
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
 from .prefetch import READERS, prefetched
-from .unreadable import Unreadable
 
 if TYPE_CHECKING:
     import torch
@@ -88,20 +87,19 @@ class StoredEncoder:
             contents.setdefault(one.digest, one)
         return [one for digest, one in contents.items() if digest not in stored]
 
-    def rows(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> list[Array]:
-        """A float32 array for each of ``media``, from the store or freshly encoded (and stored).
-
-        Raises ``Unreadable`` naming those that cannot be read, after everything readable was stored.
-        """
+    def store(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> dict[str, str]:
+        """Encode and store those of ``media`` that are not stored yet; digest to reason of what cannot be read."""
         missing = self.missing(form, modality, media)
         total = len({one.digest for one in media})
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
-        if missing:
-            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
-            missing = self.missing(form, modality, media)
-            broken = self._encode(form, modality, missing, total - len(missing), tell)
-            if broken:
-                raise Unreadable(broken, media)
+        if not missing:
+            return {}
+        _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
+        missing = self.missing(form, modality, media)
+        return self._encode(form, modality, missing, total - len(missing), tell)
+
+    def take(self, form: Form, modality: str, media: Sequence[Media]) -> list[Array]:
+        """A float32 array for each of ``media``. Raises ``KeyError`` for one that is not stored."""
         shelf, self._given = self._shelf(form, modality), self.facts()
         assert shelf is not None
         return shelf.take([one.digest for one in media])

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.items import Item, Media
+from ..data.items import Item, Items, Media
 from ..events import Note, Tell
-from .describe import CaptionerStage
 from .encode import EncoderStage
-from .unreadable import Splits
+from .stored_captioner import StoredCaptioner
 
 EXAMPLES = 3
 
@@ -36,10 +35,9 @@ class TextFacts:
         return {"captioner": captioner, "items": self.items, "empty": self.empty, "truncated": self.truncated}
 
 
-def text_facts(splits: Splits, captioner: CaptionerStage | None, encoder: EncoderStage, tell: Tell) -> TextFacts:
+def text_facts(items: Items, captioner: StoredCaptioner | None, encoder: EncoderStage, tell: Tell) -> TextFacts:
     """Look at every text once. Tells a ``Note`` about empty and about cut ones. Texts must be encoded already."""
-    items = [item for split in splits.values() for item in split]
-    texts = [item.modalities["text"] for item in items]
+    texts = [item.modalities["text"] for item in items.of_all_splits()]
     cut = encoder.truncated(texts)
     empty, truncated = sum(not text.read().strip() for text in texts), sum(text.digest in cut for text in texts)
     if empty:
@@ -48,7 +46,7 @@ def text_facts(splits: Splits, captioner: CaptionerStage | None, encoder: Encode
         tell(
             Note(f"{truncated} of {len(texts)} descriptions are longer than the encoder reads; it sees their beginning")
         )
-    first = next(iter(splits.values()))[:EXAMPLES]
+    first = next(iter(items.splits.values()))[:EXAMPLES]
     facts = captioner.facts() if captioner else None
     return TextFacts(facts, len(texts), empty, truncated, tuple(_example(item) for item in first))
 

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
-from ..data.items import DataError, Item, Media
-from ..events import Event, Note
+from ..data.items import DataError, Item, Items, LeftOutItem, Media, some_of
+from ..events import Note, Tell
 from ..roles.specs import DatasetSpec
-
-MAX_NAMED = 10
-Splits = Mapping[str, Sequence[Item]]
-T = TypeVar("T")
 
 
 class Unreadable(DataError):
-    """Content that cannot be decoded. Raised after everything readable was described or encoded, and stored."""
+    """Content that cannot be decoded. Raised after everything readable was described or encoded, and stored.
+
+    ``reasons`` are by digest, each naming its source; ``media`` is all that was tried.
+    """
 
     def __init__(self, reasons: Mapping[str, str], media: Sequence[Media]) -> None:
-        #: Digest to reason, which names the source.
-        self.reasons = dict(reasons)
         lines = _lines(reasons, media)
         super().__init__(
             f"{len(lines)} of {len(media)} cannot be read; remove or replace them, or leave them out with "
-            f'"on_error": "skip" in `dataset` (everything readable is stored):\n  ' + "\n  ".join(shortened(lines))
+            f'"on_error": "skip" in `dataset` (everything readable is stored):{some_of(lines)}'
         )
 
 
-def shortened(lines: Sequence[str]) -> list[str]:
-    """The first ten, and how many more there are."""
-    more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return [*lines[:MAX_NAMED], *more]
+def leave_out(items: Items, reasons: Mapping[str, str], kinds: Iterable[str], spec: DatasetSpec, tell: Tell) -> Items:
+    """The items without those that cannot be read, by the data set's ``on_error`` and ``max_errors``.
+
+    ``reasons`` are by digest, of a stage that tried the contents of these ``kinds``; a ``Note`` names what is left out.
+    Raises ``Unreadable`` with ``on_error`` ``fail``, ``DataError`` where more than ``max_errors`` are left out, and
+    where nothing is left of a split.
+    """
+    if not reasons:
+        return items
+    if spec.on_error == "fail":
+        raise Unreadable(reasons, _tried(items, reasons, kinds))
+    new = [
+        LeftOutItem(name, item.id, media.source, reasons[media.digest])
+        for name, split in items.splits.items()
+        for item in split
+        if (media := _unreadable_part(item, reasons)) is not None
+    ]
+    kept = items.without(new)
+    _require_few(kept.left_out, spec.max_errors)
+    named = some_of([one.reason for one in new])
+    tell(Note(f"{len(new)} items that cannot be read are left out:{named}"))
+    for name, split in kept.splits.items():
+        if items.splits[name] and not split:
+            raise DataError(f"no item of split `{name}` can be read:{named}")
+    return kept
 
 
 def _lines(reasons: Mapping[str, str], media: Sequence[Media]) -> list[str]:
@@ -45,63 +61,19 @@ def _lines(reasons: Mapping[str, str], media: Sequence[Media]) -> list[str]:
     return lines
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOutItem:
-    """One item that a run goes on without."""
-
-    split: str
-    id: str
-    source: str
-    reason: str
+def _tried(items: Items, reasons: Mapping[str, str], kinds: Iterable[str]) -> list[Media]:
+    """All contents of those kinds that have an unreadable one among them."""
+    views = [view for item in items.of_all_splits() for view in item.views()]
+    by_kind = ([view[kind] for view in views if kind in view] for kind in dict.fromkeys(kinds))
+    return [one for media in by_kind if any(one.digest in reasons for one in media) for one in media]
 
 
-class LeftOut:
-    """Applies a data set's ``on_error`` and ``max_errors`` to whatever turns out unreadable in any stage."""
-
-    def __init__(self, spec: DatasetSpec, tell: Callable[[Event], None]) -> None:
-        self._spec, self._tell = spec, tell
-        #: In the order of the splits.
-        self.items: list[LeftOutItem] = []
-
-    def tolerate(self, attempt: Callable[[Splits], T], splits: Splits) -> tuple[T, Splits]:
-        """What ``attempt`` gives for ``splits``, or for those of their items that it can read; and these splits.
-
-        Raises ``Unreadable`` with ``on_error`` ``fail``, ``DataError`` when more than ``max_errors`` are left out.
-        """
-        while True:
-            try:
-                return attempt(splits), splits
-            except Unreadable as error:
-                splits = self._without(splits, error)
-
-    def _without(self, splits: Splits, error: Unreadable) -> Splits:
-        new = [
-            LeftOutItem(name, item.id, media.source, error.reasons[media.digest])
-            for name, items in splits.items()
-            for item in items
-            if (media := _unreadable_part(item, error.reasons)) is not None
-        ]
-        if self._spec.on_error == "fail" or not new:
-            raise error
-        self.items += new
-        self._require_few()
-        named = "\n  ".join(shortened([one.reason for one in new]))
-        self._tell(Note(f"{len(new)} items that cannot be read are left out:\n  {named}"))
-        gone = {(item.split, item.id) for item in new}
-        kept = {name: tuple(item for item in items if (name, item.id) not in gone) for name, items in splits.items()}
-        for name, items in kept.items():
-            if splits[name] and not items:
-                raise DataError(f"no item of split `{name}` can be read:\n  {named}")
-        return kept
-
-    def _require_few(self) -> None:
-        cap = self._spec.max_errors
-        if len(self.items) > cap:
-            reasons = "\n  ".join(shortened([one.reason for one in self.items]))
-            raise DataError(
-                f"{len(self.items)} items cannot be read, and dataset.max_errors allows {cap}; remove or replace them, "
-                f"or raise it (everything readable is stored):\n  {reasons}"
-            )
+def _require_few(left_out: Sequence[LeftOutItem], most: int) -> None:
+    if len(left_out) > most:
+        raise DataError(
+            f"{len(left_out)} items cannot be read, and dataset.max_errors allows {most}; remove or replace them, "
+            f"or raise it (everything readable is stored):{some_of([one.reason for one in left_out])}"
+        )
 
 
 def _unreadable_part(item: Item, reasons: Mapping[str, str]) -> Media | None:

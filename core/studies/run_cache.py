@@ -15,7 +15,7 @@ from ..run.run import run_pipeline
 from ..spec.components_in import components_in
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
-from ..stages.encode import EncoderStage
+from ..stages.context import RunContext
 from ..storage.files import sha256_of
 from ..storage.manifest import MANIFEST, adapter_folder
 from ..storage.record import Json
@@ -89,13 +89,13 @@ class RunCache:
     def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)
         with own_randomness(device):
-            return EncoderStage(spec.encoder, self.catalogue, self.store, lambda: device).facts(modality).weights
+            return (
+                RunContext(self.catalogue, self.store, find_device=lambda: device).encoder(spec).facts(modality).weights
+            )
 
 
 def _modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """What the encoder is asked for: the nodes' modalities, and texts for prompts; all where its towers run."""
     if spec.level == "layers":
         return tuple(sorted(spec.encoder.modalities() or ("image", "text")))
-    return tuple(
-        dict.fromkeys([*modalities_of(spec.graph, spec.dataset), *(["text"] if spec.task.uses_prompts() else [])])
-    )
+    return tuple(dict.fromkeys([*modalities_of(spec), *(["text"] if spec.task.uses_prompts() else [])]))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..stages.prepare import preparation_key
 from ..storage.adapter_config import FeatureFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers, SupportGraph
 from .loop import Hear
@@ -34,10 +35,22 @@ class Engine(ABC, Generic[P, R]):
 
     def __init__(self, context: RunContext) -> None:
         self.context = context
+        self._prepared: dict[str, P] = {}
 
-    @abstractmethod
     def prepare(self, spec: PipelineSpec) -> P:
         """Everything before training; the same object for specs that agree on all that matters here."""
+        key = preparation_key(spec, self._made_of(spec))
+        if key not in self._prepared:
+            self._prepared[key] = self._prepare(spec, key)
+        return self._prepared[key]
+
+    @abstractmethod
+    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
+        """What preparation depends on beside data, captioner, encoder and prompts."""
+
+    @abstractmethod
+    def _prepare(self, spec: PipelineSpec, key: str) -> P:
+        """Everything before training."""
 
     @abstractmethod
     def train(self, trial: Trial[P, R], seed: int, hear: Hear) -> R:

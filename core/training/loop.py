@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,18 +77,15 @@ def train(
     parameters = model.trainable()
     regularizers = [build(Regularizer, catalogue, one) for one in spec.regularizers] if parameters else []
     previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
-    view = learner.view(previous, torch.Generator().manual_seed(seed)) if regularizers else None
-    for regularizer in regularizers:
-        assert view is not None
+    views = [learner.view(previous, torch.Generator().manual_seed(seed))] * len(regularizers) if regularizers else []
+    for regularizer, view in zip(regularizers, views, strict=True):
         regularizer.start(view)
     best = _Best()
     if (rank := learner.rank()) is not None:
         best.offer(model, 0, rank)
     last = spec.trainer.epochs if parameters else 0
-    loop = _Loop(spec, catalogue, learner, seed) if last else None
-    for epoch in range(1, last + 1):
-        assert loop is not None
-        loss = loop.epoch(regularizers)
+    losses = _Loop(spec, catalogue, learner, seed).epochs(regularizers) if last else iter(())
+    for epoch, loss in enumerate(losses, start=1):
         _require_finite(loss, epoch)
         if (rank := learner.rank()) is not None:
             best.offer(model, epoch, rank)
@@ -98,8 +95,7 @@ def train(
         _require_finite(learner.final_loss(), trained.epoch)
         _require_finite(trained.selection or 0.0, trained.epoch)
     trained.seconds = time.perf_counter() - start
-    for regularizer in regularizers:
-        assert view is not None
+    for regularizer, view in zip(regularizers, views, strict=True):
         trained.files |= files_of(regularizer, view)
     return trained
 
@@ -127,7 +123,12 @@ class _Loop:
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._order = torch.Generator().manual_seed(seed)
 
-    def epoch(self, regularizers: Sequence[Regularizer]) -> float:
+    def epochs(self, regularizers: Sequence[Regularizer]) -> Iterator[float]:
+        """The loss of each epoch of the spec, which is trained when it is asked for."""
+        for _ in range(self._trainer.epochs):
+            yield self._epoch(regularizers)
+
+    def _epoch(self, regularizers: Sequence[Regularizer]) -> float:
         """One pass over the labelled items; returns the mean loss, penalties included."""
         self.learner.model.train()
         total, count = 0.0, self.learner.items

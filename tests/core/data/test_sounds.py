@@ -296,7 +296,7 @@ def test_a_run_on_sounds_learns_and_predicts(
     result = json.loads((run.folder / "result.json").read_text())
     assert '"nodes": "audio"' in json.dumps(result)
     files = [str(root / "low" / "0.wav"), str(root / "high" / "1.flac")]
-    answered = load(run.folder, device="cpu").predict(files)
+    answered = load(run.folder, device="cpu").predict(sounds=files)
     if family != "clap":  # a random text tower knows no words
         assert [one.label for one in answered] == ["low", "high"]
     said = CliRunner().invoke(cli, ["predict", str(run.folder), *files, "--format", "json", "--device", "cpu"])

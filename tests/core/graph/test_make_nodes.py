@@ -17,7 +17,6 @@ from torch.nn.functional import layer_norm, normalize
 from graftwork.core.data.items import DataError
 from graftwork.core.data.layout import Layout, read_out
 from graftwork.core.data.tokens import Tokens
-from graftwork.core.features.predictor import Predictor
 from graftwork.core.graph.fusion import CrossAttention, TokenPair
 from graftwork.core.graph.make_nodes import nodes_of, prompt_nodes, zero_shot_logits
 from graftwork.core.roles import ClassPrompts, EncoderSpec, GraphSpec
@@ -26,6 +25,7 @@ from graftwork.core.run.measure_result import result_of
 from graftwork.core.run.save_adapter import save_adapter
 from graftwork.core.spec.coherence import incoherences
 from graftwork.core.training.devices import resolve_device
+from graftwork.core.training.predictor import Predictor
 from graftwork.plugins.graphs import SimilaritySpec
 
 from ...support.small_pipeline import WIDTH, catalogue, pipeline

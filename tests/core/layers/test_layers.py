@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 
 from graftwork import Pipeline, load
+from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
+from graftwork.core.data.prediction import Segments
 from graftwork.core.graft import GraftedTowers, load_adapter
 from graftwork.core.run.measured import notes_of
 from graftwork.core.stages.composed_encoder import build_encoder
@@ -212,6 +216,26 @@ def test_a_predictor_says_what_it_must_be_given(clip: dict[str, Any], tmp_path: 
         predictor.predict([one[0] for one in given["images"]], given["texts"])
 
 
+def test_the_command_line_reads_pictures_two_by_two_and_goes_on_without_broken_ones(
+    clip: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a run on features: a file that cannot be read is named, the other items are predicted."""
+    done = run(pipeline("nlvr2", "both", clip, ADAPTERS["none"]), tmp_path)
+    predictor = load(done.folder, catalogue=with_little_data())
+    monkeypatch.setattr("graftwork.core.run.load.load", lambda run, device: predictor)
+    paths = [tmp_path / f"{name}.png" for name in "abcd"]
+    for path in paths[:3]:
+        Image.new("RGB", (16, 16), (220, 20, 20)).save(path)
+    texts = ["both are red", "both are blue"]
+    words = ["predict", str(done.folder), *map(str, paths), *(word for text in texts for word in ("--text", text))]
+    said = CliRunner().invoke(cli, words)
+    (expected,) = predictor.predict([paths[:2]], texts[:1])
+    assert said.exit_code == 2
+    assert said.stdout.startswith(f"{paths[0]} {paths[1]}: {expected.label} {expected.probability:.3f}")
+    assert len(said.stdout.splitlines()) == 1
+    assert said.stderr.startswith(f"error: {paths[3]}: cannot be read")
+
+
 @pytest.fixture(scope="module")
 def sounding(tmp_path_factory: pytest.TempPathFactory, clip: dict[str, Any]) -> dict[str, Any]:
     ast = {"type": "transformers", "model": str(save_tiny_encoder("ast", tmp_path_factory.mktemp("ast")))}
@@ -224,6 +248,7 @@ def test_segments_of_clips_are_predicted_one_by_one(sounding: dict[str, Any], tm
     given = contents("clip")
     predicted = load(done.folder, catalogue=with_little_data()).predict(given["images"], sounds=given["sounds"])
     items = Little(LittleSpec(task="clip")).load()
+    assert all(isinstance(row, Segments) and row.each() == tuple(row) for row in predicted)
     pairs = [
         (items.class_names.index(one.label), target)
         for row, item in zip(predicted, items.splits["test"], strict=True)

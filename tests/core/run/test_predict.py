@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from graftwork import Pipeline, load
 from graftwork.core.cli import main
 from graftwork.core.data.items import DataError
-from graftwork.core.features.predictor import Predictor
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.training.devices import DeviceError
+from graftwork.core.training.predictor import Predictor
 
 from ...conftest import save_tiny_clip
 from ...support.small_pipeline import catalogue, pipeline
@@ -440,3 +440,28 @@ def test_texts_on_the_command_line_follow_their_images(
     assert [one["probability"] for one in found] == [one.probability for one in expected]
     assert graftwork(monkeypatch, "predict", run.folder, shown[0], *given) == 2
     assert "3 texts for 1 images" in capsys.readouterr().err
+
+
+def test_one_picture_alone_is_one_item(predictor: Predictor, pictures: list[Path]) -> None:
+    """As a string, as a ``Path`` and as a picture: not its letters, and not an error."""
+    (expected,) = predictor.predict([pictures[0]])
+    for alone in (str(pictures[0]), pictures[0], Image.open(pictures[0])):
+        assert predictor.predict(alone) == [expected]
+
+
+def test_what_it_must_be_given_is_told_and_asked_for(predictor: Predictor, worded: Predictor) -> None:
+    """Pictures, or pictures with texts; an answer is of the whole item."""
+    assert (predictor.modalities, set(worded.modalities)) == (("image",), {"image", "text"})
+    with pytest.raises(DataError, match="hears image: give images"):
+        predictor.predict(texts=["a picture"])
+    (answer,) = worded.predict(np.full((1, 8, 8), 60, np.uint8), "a dark picture")
+    assert answer.each() == (answer,)
+
+
+def test_a_run_on_pictures_refuses_sounds_on_the_command_line(
+    run: Path, pictures: list[Path], capsys: Capture, monkeypatch: Patch
+) -> None:
+    """Exit code 2, and nothing is predicted."""
+    assert graftwork(monkeypatch, "predict", run, pictures[0], "--sound", "a.wav") == 2
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "error: this run hears no sounds\n")

@@ -20,7 +20,7 @@ from graftwork.core.data.items import DataError, Item, Media
 from graftwork.core.data.pictures import file_media
 from graftwork.core.events import Event, Note, StageAdvanced, StageStarted
 from graftwork.core.roles import Captioner, CaptionerSpec
-from graftwork.core.stages.describe import CaptionerStage
+from graftwork.core.stages.stored_captioner import StoredCaptioner
 from graftwork.core.stages.unreadable import Unreadable
 from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.captioners.transformers import TransformersCaptioner
@@ -81,9 +81,9 @@ def fresh() -> None:
 SCRIPTED = Component("captioner", "scripted", ScriptedSpec, f"{__name__}:Scripted", "made for a test")
 
 
-def stage(store: Path, **fields: Any) -> CaptionerStage:
+def stage(store: Path, **fields: Any) -> StoredCaptioner:
     catalogue = Catalogue([Plugin("tests", "tests", "1", components=(SCRIPTED,)), *default_catalogue().plugins])
-    return CaptionerStage(ScriptedSpec(**fields), catalogue, store, lambda: torch.device("cpu"))
+    return StoredCaptioner(ScriptedSpec(**fields), catalogue, store, lambda: torch.device("cpu"))
 
 
 def grey(value: int) -> Item:
@@ -185,7 +185,7 @@ import os, signal, sys
 from pathlib import Path
 from graftwork.core.events import StageAdvanced
 import torch
-from graftwork.core.stages.describe import CaptionerStage
+from graftwork.core.stages.stored_captioner import StoredCaptioner
 from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.datasets import DigitsSpec
 from graftwork.plugins.datasets.digits import Digits
@@ -196,7 +196,7 @@ def hear(event):
         os.kill(os.getpid(), signal.SIGKILL)
 
 spec = TransformersCaptionerSpec.model_validate_json(sys.argv[1])
-stage = CaptionerStage(spec, default_catalogue(), Path(sys.argv[2]), lambda: torch.device("cpu"))
+stage = StoredCaptioner(spec, default_catalogue(), Path(sys.argv[2]), lambda: torch.device("cpu"))
 stage.describe({"train": Digits(DigitsSpec()).load().splits["train"][:100]}, hear)
 """
 
@@ -207,7 +207,7 @@ def test_a_killed_run_is_resumed_item_by_item(tmp_path: Path, tiny_llava: Path, 
     spec = spec.model_copy(update={"batch_size": 4})
     arguments = [sys.executable, "-c", KILLED, spec.model_dump_json(), str(tmp_path)]
     assert subprocess.run(arguments, timeout=300, check=False).returncode == -signal.SIGKILL
-    stage = CaptionerStage(spec, default_catalogue(), tmp_path, lambda: torch.device("cpu"))
+    stage = StoredCaptioner(spec, default_catalogue(), tmp_path, lambda: torch.device("cpu"))
     items = Digits(DigitsSpec()).load().splits["train"][:100]
     described: list[int] = []
     describe = stage.captioner.describe
@@ -260,7 +260,7 @@ def test_no_label_reaches_a_model(tmp_path: Path, tiny_llava: Path, monkeypatch:
     spec = TransformersCaptionerSpec(
         model=str(tiny_llava), prompt="describe the picture.", max_new_tokens=2, batch_size=4
     )
-    stage = CaptionerStage(spec, default_catalogue(), tmp_path / "store", lambda: torch.device("cpu"))
+    stage = StoredCaptioner(spec, default_catalogue(), tmp_path / "store", lambda: torch.device("cpu"))
     captioner = stage.captioner
     assert isinstance(captioner, TransformersCaptioner)
     entered: list[Any] = []

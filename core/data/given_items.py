@@ -1,0 +1,88 @@
+"""Contents that a user hands over, as items: paths, pictures, arrays, waveforms, texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from .items import DataError, Item, Media
+from .pictures import open_picture
+from .sounds import open_sound
+from .waveform import Waveform
+
+#: A path or a ``PIL.Image`` or uint8 array [H, W] or [H, W, 3]; a text; a path or a ``Waveform``.
+Content = str | Path | Image | np.ndarray[Any, Any] | Waveform
+#: One content, or one an item; for an item of several passes a tuple or list of them.
+Contents = Content | Sequence[Content | Sequence[Content]]
+#: What is given of one item, by modality.
+Row = Mapping[str, Content | Sequence[Content]]
+#: Modality to what ``predict`` and the command line call it.
+WORDS = {"image": ("images", "IMAGES"), "audio": ("sounds", "--sound"), "text": ("texts", "--text")}
+
+
+def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list[Row]:
+    """What is given of each item, of the modalities that are needed of it.
+
+    Raises ``DataError`` where one of these is not given at all, and where there are not as many of each.
+    """
+    there = {kind: _listed(contents) for kind in WORDS if (contents := given.get(kind)) is not None}
+    kinds = [kind for kind in WORDS if kind in needed]
+    for kind in kinds:
+        if kind not in there:
+            raise DataError(_lacks(kind, kinds))
+    first = next(iter(there), "image")
+    for kind, contents in there.items():
+        if len(contents) != len(there[first]):
+            raise DataError(f"{len(contents)} {WORDS[kind][0]} for {len(there[first])} {WORDS[first][0]}")
+    return [dict(zip(kinds, row, strict=True)) for row in zip(*(there[kind] for kind in kinds), strict=True)]
+
+
+def _listed(contents: Contents) -> list[Content | Sequence[Content]]:
+    """One content alone is a list of one: a path is no sequence of letters."""
+    if isinstance(contents, (str, Path, Image, Waveform)):
+        return [contents]
+    return list(contents)
+
+
+def _lacks(kind: str, kinds: Sequence[str]) -> str:
+    call = ", ".join("images" if one == "image" else f"{WORDS[one][0]}=[...]" for one in kinds)
+    word, option = WORDS[kind]
+    return (
+        f"this pipeline hears {' and '.join(kinds)}: give {word}, too; in Python give predict({call}), "
+        f"on the command line {option}"
+    )
+
+
+def open_item(name: str, row: Row) -> Item:
+    """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be."""
+    several = {kind: value for kind, value in row.items() if isinstance(value, (tuple, list))}
+    shared = {kind: _opened(kind, value) for kind, value in row.items() if kind not in several}
+    lengths = set(map(len, several.values()))
+    if len(lengths) > 1 or 0 in lengths:
+        raise DataError(f"item {name}: its modalities have {' and '.join(map(str, sorted(lengths)))} passes")
+    count = lengths.pop() if lengths else 0
+    passes = tuple({kind: _opened(kind, value[n]) for kind, value in several.items()} for n in range(count))
+    return Item(name, shared, None, passes)
+
+
+def _opened(modality: str, content: object) -> Media:
+    """Known by being what it is: nothing of it is stored. Its source is its path, or empty."""
+    if modality == "text":
+        if not isinstance(content, str):
+            raise DataError(f"a text is a str, not a {type(content).__name__}")
+        return Media.of_text(content, content)
+    opened = open_sound(content) if modality == "audio" else open_picture(content)
+    source = str(content) if isinstance(content, (str, Path)) else ""
+    return Media(hashlib.sha256(str(id(opened)).encode()).hexdigest(), source, lambda: opened)
+
+
+def name_of(item: Item) -> str:
+    """The files of its pictures; without any those of its sounds, or its text."""
+    kind = next(kind for kind in WORDS if kind in item.views()[0])
+    own = [item.modalities[kind]] if kind in item.modalities else [one[kind] for one in item.passes]
+    return " ".join(media.source for media in own)

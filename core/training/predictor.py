@@ -1,0 +1,96 @@
+"""A trained pipeline that is asked about new items, at whatever level its adapter works."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+
+from torch import Tensor
+
+from ..data.given_items import Contents, Row, open_item, rows_of
+from ..data.items import DataError, Item
+from ..data.prediction import Predictions
+from ..spec.pipeline_spec import PipelineSpec
+
+
+class Predictor(ABC):
+    """A trained pipeline; made by ``load``."""
+
+    def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], passes: int = 1) -> None:
+        #: ``passes``: how many an item has, where a task reads them together.
+        self.spec, self.class_names, self.passes = spec, class_names, passes
+
+    def predict(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> Predictions:
+        """One answer for each item, in order: a ``Prediction``, or ``Segments`` where a task predicts each of them.
+
+        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; ``sounds`` paths or
+        ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments of a
+        clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
+        describes the images. Raises ``DataError``.
+
+        On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
+        its batch. A run that was ``transductive`` attaches: a new item was no node of its graph.
+        """
+        return self.answer(self._items(images, texts, sounds))
+
+    def logits(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> Tensor:
+        """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
+        return self._logits(self._items(images, texts, sounds))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it must be given of each item."""
+        return self._needed(())
+
+    def arguments(
+        self, files: Sequence[str], texts: Sequence[str], sounds: Sequence[str]
+    ) -> dict[str, Contents | None]:
+        """What a command line names, as ``predict`` takes it. Raises ``DataError`` for sounds that nothing hears.
+
+        Files are pictures, where it hears sounds and no pictures these; files that are read together come in groups.
+        """
+        hears = self.modalities
+        if sounds and "audio" not in hears:
+            raise DataError("this run hears no sounds")
+        if "audio" in hears and "image" not in hears:
+            files, sounds = (), [*files, *sounds]
+        images: Contents = files
+        if self.spec.task.passes_are == "joined":
+            images = [files[start : start + self.passes] for start in range(0, len(files), self.passes)]
+        return {"images": images or None, "texts": texts or None, "sounds": sounds or None}
+
+    def rows(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> list[Row]:
+        """What ``predict`` was given, item by item. Raises ``DataError`` where something lacks or is too many."""
+        given = {"image": images, "text": texts, "audio": sounds}
+        return rows_of(given, self._needed([kind for kind, contents in given.items() if contents is not None]))
+
+    def open(self, row: Row, name: str = "0") -> Item:
+        """One item, decoded. Raises ``DataError``."""
+        item = open_item(name, row)
+        passes, are = len(item.passes), self.spec.task.passes_are
+        if are == "joined" and passes != self.passes:
+            raise DataError(f"item {name} has {passes or 1} passes, and this pipeline reads {self.passes} together")
+        if are in ("one", "pairs") and passes:
+            raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
+        return item
+
+    @abstractmethod
+    def answer(self, items: Sequence[Item]) -> Predictions:
+        """What ``predict`` says of items that ``open`` gave."""
+
+    @abstractmethod
+    def _logits(self, items: Sequence[Item]) -> Tensor:
+        """See ``logits``."""
+
+    @abstractmethod
+    def _needed(self, given: Collection[str]) -> tuple[str, ...]:
+        """The modalities that it needs of each item where these are given."""
+
+    def _items(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> list[Item]:
+        return [self.open(row, str(number)) for number, row in enumerate(self.rows(images, texts, sounds))]
