@@ -21,7 +21,7 @@ from graftwork.core.roles import CaptionerError
 from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.captioners.transformers import TransformersCaptioner
 
-from ...support.tiny_vlms import FAMILIES, save_blip
+from ...support.models.tiny_vlms import FAMILIES, save_blip
 
 WEIGHTS = "model.safetensors"
 PROMPT = "describe the picture."
