@@ -8,9 +8,9 @@ import click
 
 #: Name to module, whose ``main`` is the click command and imports torch, and what it does.
 TRAININGS = {
-    "clip": ("train", "Train the pocket CLIP."),
-    "llava": ("train_llava", "Train the pocket LLaVA."),
-    "towers": ("train_towers", "Train the pocket AST, scene CLIP and ViLT, or those that are named."),
+    "clip": ("clip.train", "Train the pocket CLIP."),
+    "llava": ("llava.train", "Train the pocket LLaVA."),
+    "towers": ("towers.train", "Train the pocket AST, scene CLIP and ViLT, or those that are named."),
 }
 
 

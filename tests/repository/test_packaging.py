@@ -17,8 +17,8 @@ from ..support.paths import ROOT
 NOT_SHIPPED = {"tests", "examples", "docs"}
 DATA = {
     "py.typed",
-    "core/plugin_templates",
-    *(f"plugins/pocket/{name}" for name in ("ast", "clip", "llava", "scene_clip", "vilt")),
+    "core/scaffold/plugin_templates",
+    *(f"plugins/pocket/{name}/weights" for name in ("clip", "llava", "towers")),
 }
 
 
