@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks docs docs-external clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -51,6 +51,10 @@ pocket-towers: $(READY)
 # The reference of all hooks, from their specifications; a test compares.
 hooks: $(READY)
 	$(BIN)/graftwork plugins hooks > docs/hooks.md
+
+# The README's drawing of core, from the import contract and the folders' docstrings; a test compares.
+architecture: $(READY)
+	$(BIN)/python docs/_ext/architecture.py
 
 # The site, in build/docs. A broken link, a missing anchor, a page outside the contents, a docstring that cannot be read: each
 # is an error. Everything is read anew (-E), since a page that is not read again does not repeat its warnings.

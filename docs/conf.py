@@ -12,13 +12,14 @@ project = "Graftwork"
 copyright = "the Graftwork authors, Apache-2.0"
 html_title = "Graftwork"
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**.md", "plugins/pocket/*/README.md", "examples/*/README.md"]
+include_patterns = ["*.md", "docs/**.md", "plugins/pocket/**/README.md", "examples/*/README.md"]
 exclude_patterns = [".*", "build", "dist", "runs", "docs/changes"]
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
+    "architecture",
     "changelog",
     "component_types",
     "docstrings",
@@ -30,6 +31,7 @@ extensions = [
 # GitHub's anchors: `pipeline.md#locks`.
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
+myst_fence_as_directive = ["mermaid"]
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"

@@ -48,7 +48,7 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real LLaVA of random weights, the same every time."""
-    from .support.tiny_vlms import save_llava
+    from .support.models.tiny_vlms import save_llava
 
     return save_llava(tmp_path_factory.mktemp("tiny_llava"))
 

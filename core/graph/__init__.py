@@ -1,1 +1,1 @@
-"""From vectors to nodes, their graph, and who hears whom."""
+"""From vectors to nodes, their graph, and the support set that queries attach to."""

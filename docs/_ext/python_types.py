@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 
 from graftwork.core.cli.component_page import takes
 
-PACKAGES = ("graftwork.registry", "graftwork.core", "graftwork.core.testing", "graftwork.triton_kernels")
+PACKAGES = ("graftwork.registry", "graftwork.core", "graftwork.triton_kernels")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -46,9 +46,8 @@ def _prepare(app: Sphinx) -> None:
 def _modules() -> Iterator[ModuleType]:
     for package in map(import_module, PACKAGES):
         yield package
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if not found.ispkg:
-                yield import_module(found.name)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            yield import_module(found.name)
 
 
 def _import_for_types(module: ModuleType) -> None:

@@ -2,7 +2,8 @@
 
 `python` runs, a page's blocks one after the other in one namespace. `json` is a pipeline, part of one, a component, or
 items of a data set, and validates. `bash` parses, and every `graftwork` command in it is one that there is. `toml`
-parses. `text` is for people: output, drawings. There are no others.
+parses. `mermaid` is the drawing that `test_layout` holds against the contract. `text` is for people: output, drawings.
+There are no others.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from graftwork.plugins.captioners.captions_table import read_rows
 from graftwork.plugins.datasets.json_lines.json_line import read_lines
 from graftwork.registry.discovery import default_catalogue
 
-LANGUAGES = {"python", "json", "bash", "toml", "text"}
+LANGUAGES = {"python", "json", "bash", "toml", "mermaid", "text"}
 #: Of the files that a block may be the content of.
 SUFFIXES = {"python": ".py", "json": ".json", "toml": ".toml"}
 #: What a part of a pipeline is completed by.

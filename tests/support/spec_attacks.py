@@ -1,4 +1,4 @@
-"""Attacks on the spec loader, run as a program: ``python -m graftwork.tests.spec_attacks FOLDER``.
+"""Attacks on the spec loader, run as a program: ``python -m tests.support.spec_attacks FOLDER``.
 
 Every attack must end in a ``SpecError`` within a second of this process's CPU time, in an address space with room for
 ``MEGABYTES`` beyond what the imports take. Prints one JSON object: name of the attack to what the user reads.

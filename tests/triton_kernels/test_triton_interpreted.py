@@ -1,6 +1,6 @@
 """The Triton kernels, interpreted on the CPU in a process of their own: TRITON_INTERPRET is set before the import.
 
-`python -m tests.test_triton_interpreted CHECK` is that process; it raises at the first difference.
+`python -m tests.triton_kernels.test_triton_interpreted CHECK` is that process; it raises at the first difference.
 `test_kernels.py` runs the same cases compiled, where there is a GPU.
 """
 

@@ -39,8 +39,8 @@ class _Words:
 
 
 _SCENES = """
-Scenes of the pocket world (`world.py`): one to five objects in the cells of a 3x3 grid, each with a shape, a colour, a
-texture, a size, a place; painted by `world_picture.py`, in the words of `world_captions.py`."""
+Scenes of the pocket world (`world/scene.py`): one to five objects in the cells of a 3x3 grid, each with a shape,
+a colour, a texture, a size, a place; painted by `world/picture.py`, in the words of `world/captions.py`."""
 _PROBES = """
 Attributes are read from one of the four patch tokens of an object's cell by a logistic regression, fitted on the
 objects of 600 scenes and asked of those of 400 others; in brackets the number of values."""
@@ -163,7 +163,7 @@ No remote code. The weights are stored as float16 (norms and biases as float32) 
 
 def _measured(words: _Words, figures: Figures) -> str:
     rows = "\n".join(f"| {what} | {figure:.3f} |" for what, figure in figures.items())
-    how = "By `measure_towers.py`, on the stored weights, through the Auto classes."
+    how = "By `towers/measure.py`, on the stored weights, through the Auto classes."
     return f"""## Measured
 
 {_paragraph(f"{how} {words.measured}")}

@@ -1,7 +1,7 @@
 """The pocket world: what a small picture with sounding objects holds, as data, and random scenes. Light: no torch.
 
 Every number is an integer and every draw comes from one ``random.Random``, so that a scene, its digest and all that is
-asked of it are the same on every machine. ``world_picture.py`` paints scenes, ``sounds.py`` lets objects sound.
+asked of it are the same on every machine. ``picture.py`` paints scenes, ``sounds.py`` lets objects sound.
 """
 
 from __future__ import annotations

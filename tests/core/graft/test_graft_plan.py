@@ -14,7 +14,7 @@ from graftwork.core.towers.errors import TowerError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
 
-from ...support.tower_models import model, vilt_streams
+from ...support.models.tower_models import model, vilt_streams
 
 TWO = (TowerShape(("image",), 3, 32, 32), TowerShape(("text",), 4, 24, 24))
 

@@ -16,8 +16,8 @@ from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.registry.discovery import default_catalogue
 
+from ...support.models.tower_models import hidden, hooks_on, inputs, model, transformers, vilt_streams
 from ...support.paths import ROOT
-from ...support.tower_models import hidden, hooks_on, inputs, model, transformers, vilt_streams
 
 
 def spec_of(**fields: object) -> HMMoESpec:

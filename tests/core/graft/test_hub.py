@@ -11,7 +11,7 @@ from graftwork.core.graft import GraftedTowers, HubError, Tower, builder, load_a
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 
-from ...support.tower_models import model
+from ...support.models.tower_models import model
 
 COMMIT, TAGGED = "0123456789abcdef0123456789abcdef01234567", "89abcdef0123456789abcdef0123456789abcdef"
 

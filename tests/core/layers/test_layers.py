@@ -22,8 +22,8 @@ from graftwork.plugins.reporters.console import conditions
 from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.errors import SpecError
 
+from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import Little, LittleSpec, pipeline, with_little_data
-from ...support.tiny_encoders import save_tiny_encoder
 
 ADAPTERS: dict[str, dict[str, Any]] = {
     "none": {"type": "none"},

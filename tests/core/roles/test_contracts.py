@@ -29,11 +29,11 @@ from graftwork.plugins.tasks.classification import Classification
 from graftwork.plugins.tasks.retrieval import Retrieval
 from graftwork.triton_kernels import SparseGraph
 
+from ...support.models.tiny_encoders import save_tiny_encoder
+from ...support.models.tower_models import inputs, model
 from ...support.small_layers import pipeline as layered_pipeline
 from ...support.small_layers import with_little_data
 from ...support.small_pipeline import Brightness, FewDigits, Pixels, pipeline
-from ...support.tiny_encoders import save_tiny_encoder
-from ...support.tower_models import inputs, model
 
 Change = Callable[[Any], Any]
 CAPTIONED = {"captioner": {"type": "brightness"}, "graph__nodes": "fused"}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from graftwork.core.graft import Tower, TowerError, find_blocks, find_stop, lockstep, pair_blocks
 from graftwork.plugins.encoders.open_clip.encoder import import_open_clip
 
-from ...support.tower_models import FAMILIES, hidden, hooks_on, inputs, model, transformers
+from ...support.models.tower_models import FAMILIES, hidden, hooks_on, inputs, model, transformers
 
 PAIRS = [
     ("CLIPVision", "CLIPText"),

@@ -17,7 +17,7 @@ from graftwork.core.graft import GraftedTowers, Tower, builder
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
 
-from ...support.tower_models import hidden, inputs, model
+from ...support.models.tower_models import hidden, inputs, model
 
 SPECS = {
     # The balance loss is of a batch's mean shares, which two halves do not have in common.

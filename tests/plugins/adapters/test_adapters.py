@@ -21,8 +21,7 @@ from graftwork.plugins.heads import CosineSpec, LinearSpec
 from graftwork.plugins.heads.cosine import Cosine
 from graftwork.plugins.heads.linear import Linear
 from graftwork.triton_kernels import SparseGraph, attach
-
-from ...support.strategies import dense_adjacency, sparse_graphs
+from graftwork.triton_kernels.testing import dense_adjacency, sparse_graphs
 
 PHI = {"relu": torch.relu, "gelu": gelu, "tanh": torch.tanh}
 seeds = st.integers(0, 2**20)

@@ -16,7 +16,7 @@ from graftwork.plugins.adapters.lora.layers import import_peft
 from graftwork.plugins.encoders.open_clip.encoder import import_open_clip
 from graftwork.registry.errors import MissingExtra
 
-from ...support.tower_models import FAMILIES, hidden, inputs, model, transformers
+from ...support.models.tower_models import FAMILIES, hidden, inputs, model, transformers
 
 
 def spec_of(**fields: object) -> LoraSpec:

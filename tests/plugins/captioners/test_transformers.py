@@ -22,7 +22,7 @@ from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.captioners.transformers import TransformersCaptioner
 from graftwork.plugins.encoders import TransformersSpec
 
-from ...support.tiny_vlms import FAMILIES, save_blip
+from ...support.models.tiny_vlms import FAMILIES, save_blip
 
 WEIGHTS = "model.safetensors"
 PROMPT = "describe the picture."

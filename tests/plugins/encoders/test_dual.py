@@ -25,9 +25,9 @@ from graftwork.plugins.encoders.transformers.encoder import Transformers
 from graftwork.registry.build import BuildError, build
 from graftwork.registry.discovery import default_catalogue
 
+from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_pipeline import catalogue, pipeline
 from ...support.store_writer import digest_of
-from ...support.tiny_encoders import save_tiny_encoder
 
 CPU = torch.device("cpu")
 PROMPTS = [Media.of_text("a cat"), Media.of_text("a dog")]

@@ -25,7 +25,7 @@ from graftwork.plugins.encoders.transformers import files
 from graftwork.registry.discovery import default_catalogue
 
 from ...conftest import TINY
-from ...support.tiny_encoders import declare_sentence_modules, save_tiny_encoder
+from ...support.models.tiny_encoders import declare_sentence_modules, save_tiny_encoder
 
 CPU = torch.device("cpu")
 PICTURES = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "open_clip")

@@ -17,7 +17,7 @@ from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.encoders import TransformersSpec
 from graftwork.plugins.encoders.transformers.encoder import Transformers
 
-from ...support.tiny_encoders import save_tiny_encoder
+from ...support.models.tiny_encoders import save_tiny_encoder
 
 TEXTS = ["a cat", "the small dog in the dark grass on a picture"]
 SIZES = ((32, 40), (64, 32))

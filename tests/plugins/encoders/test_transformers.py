@@ -24,7 +24,7 @@ from graftwork.plugins.encoders import TransformersSpec
 from graftwork.plugins.encoders.transformers.encoder import Transformers
 from graftwork.registry.discovery import default_catalogue
 
-from ...support.tiny_encoders import FAMILIES, declare_sentence_modules, save_tiny_encoder
+from ...support.models.tiny_encoders import FAMILIES, declare_sentence_modules, save_tiny_encoder
 
 TEXTS = ["a photo of a cat", "the digit three.", "a", "the small dark picture of a dog in the grass " * 3]
 
