@@ -13,18 +13,18 @@ from .options import cache_option, lock_beside, print_json, read_pipeline, spec_
 @cache_option
 def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str | None) -> None:
     """Write down all that the numbers of SPEC depend on: `graftwork run --locked` refuses where any of it differs."""
-    import json
     from pathlib import Path
 
-    from ..storage.files import write_whole
+    from ..run.lock import Lock
+    from ..storage.run_folder import write_json
 
     lock = read_pipeline(spec, settings).lock(cache)
     if output == "-":
         print_json(lock)
         return
     target = Path(output or lock_beside(spec))
-    write_whole(target, (json.dumps(lock, indent=2, ensure_ascii=False) + "\n").encode())
-    unknown = [name for name, identity in lock["models"].items() if identity is None]
+    write_json(target, lock)
+    unknown = [name for name, identity in Lock.from_json(lock, str(target)).models.items() if identity is None]
     if unknown:
         click.echo(f"note: not on this machine, so locked by name alone: {', '.join(unknown)}", err=True)
     click.echo(target)
