@@ -9,7 +9,9 @@ import click
 from .options import format_option, print_json
 
 if TYPE_CHECKING:
-    from ..data.given_items import Contents
+    from collections.abc import Sequence
+
+    from ..data.given_items import Row
     from ..data.items import Item
     from ..data.prediction import Prediction
     from ..training.predictor import Predictor
@@ -48,7 +50,7 @@ def command(
     from ..data.given_items import name_of
 
     predictor = _loaded(run, device)
-    items, broken = _opened(predictor, predictor.arguments(images, texts, sounds))
+    items, broken = _opened(predictor, predictor.named(images, texts, sounds))
     answers = zip(map(name_of, items), predictor.answer(items), strict=True)
     found = [(name, one) for name, answer in answers for one in answer.each()]
     if style == "json":
@@ -80,13 +82,13 @@ def _loaded(run: str, device: str) -> Predictor:
     return predictor
 
 
-def _opened(predictor: Predictor, given: dict[str, Contents | None]) -> tuple[list[Item], list[str]]:
+def _opened(predictor: Predictor, rows: Sequence[Row]) -> tuple[list[Item], list[str]]:
     """The items that can be read, and why others cannot."""
     from ..data.items import DataError
 
     items: list[Item] = []
     broken: list[str] = []
-    for row in predictor.rows(**given):
+    for row in rows:
         try:
             items.append(predictor.open(row))
         except DataError as error:

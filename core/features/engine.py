@@ -14,7 +14,7 @@ from ..graph.make_nodes import prompt_nodes
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
 from ..roles.task import Task, figures_of
-from ..spec.node_kinds import nodes_in_words, token_modalities, vector_modalities
+from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
@@ -48,9 +48,6 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         self.support_sets = SupportSets(
             context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
         )
-
-    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
-        return vector_modalities(spec), token_modalities(spec)
 
     def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
         return prepare(spec, key, self.context)

@@ -31,7 +31,7 @@ def prepare(spec: PipelineSpec, key: str, context: RunContext) -> FeatureInputs:
     items = describe(items, spec, context)
     with context.stage("encode"):
         items, features = encode(items, spec, encoder, context)
-        prompts = encode_prompts(spec, items.content.class_names, encoder, context.tell)
+        prompts = encode_prompts(items, spec, encoder, context)
     note_short_classes(items, spec, context)
     reads = "text" in modalities_of(spec)
     texts = text_facts(items, context.captioner(spec), encoder, context.tell) if reads else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -22,16 +22,14 @@ from .exchange import MeetingPlace
 from .meetings import Enterable, meetings_of, sized
 
 Inputs = Mapping[str, Mapping[str, Any]]
+A = TypeVar("A", LayerAdapter, TowerAdapter)
 
 
 class BuildAdapter(Protocol):
-    """Makes an adapter; what else it is given says where it sits."""
+    """Makes the adapter of a spec."""
 
-    @overload
-    def __call__(self, spec: LayerAdapterSpec, where: Sequence[Meeting], /) -> LayerAdapter: ...
-
-    @overload
-    def __call__(self, spec: TowerAdapterSpec, where: Sequence[Tower], /) -> TowerAdapter: ...
+    def __call__(self, role: type[A], spec: TowerAdapterSpec, where: Sequence[Meeting] | Sequence[Tower], /) -> A:
+        """A ``LayerAdapter`` for its meetings, a ``TowerAdapter`` for its towers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class Installs:
 def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) -> Placed:
     """Build an adapter where its spec says. Raises ``TowerError`` where it does not fit."""
     if not isinstance(spec, LayerAdapterSpec):
-        adapter = build(spec, towers)
+        adapter = build(TowerAdapter, spec, towers)
         return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
     pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
@@ -113,7 +111,7 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         for index, tower in enumerate(entered)
     }
     fitted = sized(spec, meetings, frozen_parameters(towers))
-    return Meets(build(fitted, meetings), fitted, stops, meetings)
+    return Meets(build(LayerAdapter, fitted, meetings), fitted, stops, meetings)
 
 
 def calls_of(towers: Mapping[str, Tower], inputs: Inputs) -> dict[str, Callable[[], Any]]:
@@ -128,15 +126,8 @@ def builder(catalogue: Catalogue | None = None) -> BuildAdapter:
     def assemble(spec: Spec, *arguments: Any) -> Any:
         return build(object, found, spec, *arguments)
 
-    @overload
-    def make(spec: LayerAdapterSpec, where: Sequence[Meeting], /) -> LayerAdapter: ...
-
-    @overload
-    def make(spec: TowerAdapterSpec, where: Sequence[Tower], /) -> TowerAdapter: ...
-
-    def make(spec: TowerAdapterSpec, where: object, /) -> LayerAdapter | TowerAdapter:
-        if isinstance(spec, LayerAdapterSpec):
-            return build(LayerAdapter, found, spec, where, assemble)
-        return build(TowerAdapter, found, spec, where)
+    def make(role: type[A], spec: TowerAdapterSpec, where: Sequence[Meeting] | Sequence[Tower], /) -> A:
+        inner = [assemble] if issubclass(role, LayerAdapter) else []
+        return build(role, found, spec, where, *inner)
 
     return make

@@ -49,9 +49,6 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         super().__init__(context)
         self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
 
-    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
-        return spec.task.type, spec.task.needs
-
     def _prepare(self, spec: PipelineSpec, key: str) -> LayerInputs:
         return prepare(spec, key, self.context)
 

@@ -34,6 +34,6 @@ def prepare(spec: PipelineSpec, key: str, context: RunContext) -> LayerInputs:
         reader = Reader(towers.encoders)
         unreadable = reader.store(items.splits, context.tell)
         items = leave_out(items, unreadable, modalities, spec.dataset, context.tell)
-    prompts = encode_prompts(spec, items.content.class_names, encoder, context.tell)
+    prompts = encode_prompts(items, spec, encoder, context)
     note_short_classes(items, spec, context)
     return LayerInputs(items.content, items.splits, items.left_out, prompts, encoder, key, None, towers, reader)

@@ -21,7 +21,7 @@ def describe(items: Items, spec: PipelineSpec, context: RunContext) -> Items:
     with context.stage("describe"):
         every = items.of_all_splits()
         if spec.encoder.missing_files() and captioner.missing(every):
-            _ = context.encoder(spec).encoder  # one that is not on this machine: now, and not after hours of describing
+            context.encoder(spec).load()  # what is not on this machine is missed now, and not after hours of describing
         unreadable = captioner.store(every, context.tell)
         items = leave_out(items, unreadable, ("image",), spec.dataset, context.tell)
         return replace(items, splits=captioner.described(items.splits))

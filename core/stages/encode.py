@@ -65,13 +65,10 @@ class EncoderStage:
         self._used[modality] = self.tower(modality)
         return self.tower(modality).encoder
 
-    @property
-    def encoder(self) -> Encoder:
-        """The model, or the models as one; loaded, if they were not."""
-        from .composed_encoder import Composed
-
-        loaded = {modality: self.tower(modality).encoder for modality in self.spec.modalities() or ("image", "text")}
-        return Composed(self.spec, loaded.__getitem__)
+    def load(self) -> None:
+        """Load every model. Raises ``EncoderError`` for one that is not on this machine."""
+        for modality in self.spec.modalities() or ("image", "text"):
+            _ = self.tower(modality).encoder
 
     def missing(self, modality: str, media: Iterable[Media]) -> list[Media]:
         """Those whose vector is not stored, each content once. Loads nothing."""

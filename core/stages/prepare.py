@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..data.items import Items
 from ..events import Note
 from ..roles.head import ClassPrompts
+from ..spec.node_kinds import token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
 from .encode import EncoderStage
@@ -27,10 +28,12 @@ class Prepared(Items):
     texts: TextFacts | None
 
 
-def preparation_key(spec: PipelineSpec, made_of: object) -> str:
-    """Equal for specs that agree on data, captioner, encoder, prompts and on what they are ``made_of``."""
-    sections = (spec.dataset, spec.captioner, spec.encoder)
-    return json.dumps([*(one and one.model_dump(mode="json") for one in sections), made_of, spec.task.uses_prompts()])
+def preparation_key(spec: PipelineSpec) -> str:
+    """Equal for specs that agree on data, captioner, encoder, prompts and on what is made of the items."""
+    sections = [one and one.model_dump(mode="json") for one in (spec.dataset, spec.captioner, spec.encoder)]
+    of_features = [vector_modalities(spec), token_modalities(spec)]
+    made = [spec.task.type, spec.task.needs] if spec.level == "layers" else of_features
+    return json.dumps([*sections, made, spec.task.uses_prompts()])
 
 
 def note_short_classes(items: Items, spec: PipelineSpec, context: RunContext) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..data.items import Media
-from ..events import Tell
+from ..data.items import Items, Media
 from ..roles.specs import EncoderSpec
 from ..spec.pipeline_spec import PipelineSpec
+from .context import RunContext
 from .encode import EncoderStage
 
 if TYPE_CHECKING:
@@ -20,13 +20,8 @@ def class_prompts(spec: EncoderSpec, class_names: tuple[str, ...]) -> list[Media
     return [Media.of_text(text, "prompt") for text in texts]
 
 
-def encode_prompts(
-    spec: PipelineSpec, class_names: tuple[str, ...], stage: EncoderStage, tell: Tell
-) -> ClassPrompts | None:
-    """Class vectors, where the task uses them.
-
-    Each is the mean of a class's unit prompt vectors, normalised (CLIP's prompt ensemble).
-    """
+def encode_prompts(items: Items, spec: PipelineSpec, stage: EncoderStage, context: RunContext) -> ClassPrompts | None:
+    """Class vectors, where the task uses them: the mean of a class's unit prompt vectors, normalised (as CLIP)."""
     if not spec.task.uses_prompts():
         return None
     import torch
@@ -34,6 +29,7 @@ def encode_prompts(
 
     from ..roles.head import ClassPrompts
 
-    vectors = torch.from_numpy(stage.encode("text", class_prompts(spec.encoder, class_names), tell))
+    class_names = items.content.class_names
+    vectors = torch.from_numpy(stage.encode("text", class_prompts(spec.encoder, class_names), context.tell))
     by_class = vectors.view(len(class_names), len(spec.encoder.templates), -1)
     return ClassPrompts(normalize(by_class.mean(dim=1), dim=-1), stage.facts("text").logit_scale)

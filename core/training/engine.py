@@ -39,14 +39,10 @@ class Engine(ABC, Generic[P, R]):
 
     def prepare(self, spec: PipelineSpec) -> P:
         """Everything before training; the same object for specs that agree on all that matters here."""
-        key = preparation_key(spec, self._made_of(spec))
+        key = preparation_key(spec)
         if key not in self._prepared:
             self._prepared[key] = self._prepare(spec, key)
         return self._prepared[key]
-
-    @abstractmethod
-    def _made_of(self, spec: PipelineSpec) -> tuple[str | Sequence[str], ...]:
-        """What preparation depends on beside data, captioner, encoder and prompts."""
 
     @abstractmethod
     def _prepare(self, spec: PipelineSpec, key: str) -> P:

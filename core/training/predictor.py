@@ -46,29 +46,25 @@ class Predictor(ABC):
         """What it must be given of each item."""
         return self._needed(())
 
-    def arguments(
-        self, files: Sequence[str], texts: Sequence[str], sounds: Sequence[str]
-    ) -> dict[str, Contents | None]:
-        """What a command line names, as ``predict`` takes it. Raises ``DataError`` for sounds that nothing hears.
+    def rows(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> list[Row]:
+        """What ``predict`` is given, item by item. Raises ``DataError`` where something lacks or is too many."""
+        given = {"image": images, "text": texts, "audio": sounds}
+        return rows_of(given, self._needed([kind for kind, contents in given.items() if contents is not None]))
+
+    def named(self, files: Sequence[str], texts: Sequence[str], sounds: Sequence[str]) -> list[Row]:
+        """What a command line names, item by item. Raises ``DataError``, also for sounds that nothing hears.
 
         Files are pictures, where it hears sounds and no pictures these; files that are read together come in groups.
         """
-        hears = self.modalities
+        hears, images = self.modalities, files
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")
         if "audio" in hears and "image" not in hears:
-            files, sounds = (), [*files, *sounds]
-        images: Contents = files
+            images, sounds = (), [*files, *sounds]
         if self.spec.task.passes_are == "joined":
-            images = [files[start : start + self.passes] for start in range(0, len(files), self.passes)]
-        return {"images": images or None, "texts": texts or None, "sounds": sounds or None}
-
-    def rows(
-        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
-    ) -> list[Row]:
-        """What ``predict`` was given, item by item. Raises ``DataError`` where something lacks or is too many."""
-        given = {"image": images, "text": texts, "audio": sounds}
-        return rows_of(given, self._needed([kind for kind, contents in given.items() if contents is not None]))
+            groups = [images[start : start + self.passes] for start in range(0, len(images), self.passes)]
+            return self.rows(groups or None, texts or None, sounds or None)
+        return self.rows(images or None, texts or None, sounds or None)
 
     def open(self, row: Row, name: str = "0") -> Item:
         """One item, decoded. Raises ``DataError``."""
