@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graftwork.core.data.items import DataError
-from graftwork.core.events import Note
-from graftwork.core.stages.unreadable import Unreadable
+from graftwork.core.data.items import DataError, DatasetContent, Item, Items, Media
+from graftwork.core.events import Event, Note
+from graftwork.core.stages.unreadable import Unreadable, leave_out
 from graftwork.core.storage.run_folder import read_json_file
 
-from ...support.small_pipeline import Brightness, Hearing, Pixels, pipeline
+from ...support.small_pipeline import Brightness, FewDigitsSpec, Hearing, Pixels, pipeline
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +129,29 @@ def test_a_clean_data_set_has_nothing_to_record(tmp_path: Path, root: Path) -> N
     run = pipeline(**spec(root, "record")).run(tmp_path / "run", tmp_path / "store")
     assert (run.folder / "unreadable.jsonl").read_text() == ""
     assert read_json_file(run.folder / "result.json")["dataset"]["left_out"] == {"train": 0, "val": 0, "test": 0}
+
+
+def test_contents_of_two_kinds_are_left_out_and_told_at_once() -> None:
+    """Every kind was tried: one note, the items in the order of their splits, and the rest goes on."""
+
+    def item(name: str) -> Item:
+        return Item(name, {kind: Media(f"{kind} {name}", f"{name}.{kind}", str) for kind in ("image", "audio")}, 0)
+
+    splits = {"train": (item("a"), item("b"), item("c")), "test": (item("d"), item("e"))}
+    unused = {"val": (item("a"),)}
+    items = Items(DatasetContent(splits | unused, ("x",), "two kinds"), splits, ())
+    reasons = {"audio a": "a.audio: empty", "image d": "d.image: cut short"}
+    told: list[Event] = []
+    skipping = FewDigitsSpec(on_error="skip", max_errors=2)
+    kept = leave_out(items, reasons, ("image", "audio"), skipping, told.append)
+    assert [one.id for one in kept.of_all_splits()] == ["b", "c", "e"]
+    assert {name: len(split) for name, split in kept.content.splits.items()} == {"train": 2, "test": 1, "val": 1}
+    assert [(one.split, one.id, one.source) for one in kept.left_out] == [
+        ("train", "a", "a.audio"),
+        ("test", "d", "d.image"),
+    ]
+    assert told == [Note("2 items that cannot be read are left out:\n  a.audio: empty\n  d.image: cut short")]
+    with pytest.raises(Unreadable, match=r"^2 of 10 cannot be read"):
+        leave_out(items, reasons, ("image", "audio"), FewDigitsSpec(), told.append)
+    with pytest.raises(DataError, match=r"3 items cannot be read, and dataset\.max_errors allows 2"):
+        leave_out(kept, {"image e": "e.image: gone"}, ("image",), skipping, print)
