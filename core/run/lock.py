@@ -31,6 +31,7 @@ from ..stages.encode import EncoderStage
 from ..stages.list_items import list_items
 from ..stages.stage_plan import no_device
 from ..storage.files import sha256_of
+from ..storage.run_folder import MANIFEST, adapter_folder
 from .provenance import made_with
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def make_lock(
 
     Raises ``DataError`` where the data set is not here.
     """
+    start = spec.trainer.start_from
     if data is None:
         data = list_items(spec.dataset, catalogue, store, lambda event: None, may_download).fingerprint()
     return sealed(
@@ -82,7 +84,7 @@ def make_lock(
             "versions": installed_versions(),
             "models": _models(spec),
             "encoder": dict(_noted_weights(spec, catalogue, store)),
-            "start_from": _start(spec.trainer.start_from),
+            "start_from": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
             "data_fingerprint": data,
         }
     )
@@ -142,12 +144,6 @@ def _whole(lock: Any, name: str) -> Json:
 
 def _weights(facts: EncoderFacts) -> Json:
     return {"weights": facts.weights, "revision": facts.revision}
-
-
-def _start(run: str | None) -> str | None:
-    from ..storage.run_folder import MANIFEST, adapter_folder
-
-    return sha256_of(adapter_folder(Path(run)) / MANIFEST) if run else None
 
 
 def _models(spec: PipelineSpec) -> Json:

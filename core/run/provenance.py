@@ -10,6 +10,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.component import Component
 from ..spec.components_in import components_in
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.run_folder import read_json_file
 
 Json = dict[str, Any]
 
@@ -28,16 +29,12 @@ def made_with(components: Iterable[Component], catalogue: Catalogue) -> Json:
 
 def recorded(adapter: Path) -> Json:
     """What an adapter folder records, or the lock of the run that it stands in; empty where neither does."""
-    from ..storage.run_folder import read_json_file  # it imports torch, and a lock does not
-
     facts: Json = read_json_file(adapter / "adapter_config.json").get("graftwork", {})
     return facts if "components" in facts else recorded_by_run(adapter.parent)
 
 
 def recorded_by_run(run: Path) -> Json:
     """What the lock of a run folder records; empty where there is none."""
-    from ..storage.run_folder import read_json_file
-
     lock = run / "lock.json"
     return read_json_file(lock) if lock.is_file() else {}
 

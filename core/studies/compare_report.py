@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
 from ..storage.run_folder import write_json
-from .compare import Comparison
 from .tables import csv_table, markdown_table, values_in_words
+
+if TYPE_CHECKING:
+    from .compare import Comparison
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
 from ..storage.run_folder import write_json
 from .conditions import differences, shared
-from .sweep import Point, Sweep
 from .tables import csv_table, label, markdown_table, values_in_words
+
+if TYPE_CHECKING:
+    from .sweep import Point, Sweep
 
 NOTE = (
     "Every point is reported, validation and test; the mark is where validation is best. "
