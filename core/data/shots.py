@@ -5,12 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from .items import DataError, Item
-
-if TYPE_CHECKING:
-    pass
 
 
 def sample_fingerprint(ids: Iterable[str]) -> str:

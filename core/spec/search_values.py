@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .pipeline_spec import PipelineSpec, SearchRange
-
-if TYPE_CHECKING:
-    pass
 
 
 def lists_of(spec: PipelineSpec) -> dict[str, Sequence[Any]]:

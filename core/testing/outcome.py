@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class NotApplicable(Exception):
     """A check that has nothing to say about this component; the message is the reason."""
