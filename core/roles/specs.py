@@ -40,6 +40,9 @@ class DatasetSpec(ComponentSpec):
     lists them in the run folder (`unreadable.jsonl`)."""
     max_errors: Annotated[int, Field(ge=0)] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
+    duplicates: Literal["note", "fail"] = "note"
+    """Contents that are in several splits, or in several classes, byte for byte: a `note` counts them, in the plan, the
+    run and its result; `fail` refuses and names them."""
 
 
 class CaptionerSpec(ComponentSpec):

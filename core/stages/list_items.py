@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
+from ..data.duplicates import with_duplicates_told
 from ..data.file_memo import FileMemo
 from ..data.items import DatasetContent
 from ..events import Event, Note
@@ -21,7 +22,7 @@ def list_items(
     dataset = build(Dataset, catalogue, spec)
     dataset.files = FileMemo(store, tell)
     dataset.may_download = may_download
-    content = dataset.load()
+    content = with_duplicates_told(dataset.load(), spec.duplicates)
     for note in content.notes:
         tell(Note(note))
     return content
