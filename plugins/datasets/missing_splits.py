@@ -49,8 +49,15 @@ def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequ
         if lacking:
             raise DataError(
                 f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
-                f"{where}; every class needs {_kind(_any(splits))}s in every split"
+                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}"
             )
+
+
+def _of_copies(splits: Mapping[str, Sequence[Item]], index: int) -> str:
+    """Why a class that has enough items lacks some in a split: copies stay together."""
+    contents = Counter(_content(item).digest for items in splits.values() for item in items if item.target == index)
+    copies = contents.total() - len(contents)
+    return f" ({copies} of its {contents.total()} are copies of others, and copies stay together)" if copies else ""
 
 
 def _kind(item: Item) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....core.data.items import DataError
+from ..split_names import USUAL_NAMES, split_of
 from .folder_tree import Folder, in_words, read_folder
-from .split_names import USUAL_NAMES, split_of
 
 
 @dataclass(frozen=True, slots=True)

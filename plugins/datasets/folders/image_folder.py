@@ -16,9 +16,9 @@ from ..coop_split import read_coop_split
 from ..labelled_files import file_pictures, items_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import ImageFolderSpec
+from ..split_names import USUAL_NAMES, split_of
 from .class_folders import ClassFolders
 from .folder_classes import beside, require_known, require_several, shown_names
-from .split_names import USUAL_NAMES, split_of
 
 METADATA = "metadata.jsonl"
 

@@ -17,7 +17,7 @@ from graftwork.core.data.items import DataError, DatasetContent, Item, Media, Ta
 from graftwork.core.stages.list_items import list_items
 from graftwork.plugins.datasets import ImageFolderSpec, JsonLinesSpec, PocketWorldSpec
 from graftwork.plugins.datasets.folders.image_folder import ImageFolder
-from graftwork.plugins.datasets.missing_splits import with_missing_splits
+from graftwork.plugins.datasets.missing_splits import require_classes_everywhere, with_missing_splits
 from graftwork.plugins.datasets.stratified import stratified_split
 from graftwork.registry.discovery import default_catalogue
 
@@ -83,6 +83,14 @@ PINNED = {
     "test": "a/0 a/5 a/9 b/1 b/5 b/8",
     "train": "a/1 a/2 a/3 a/6 a/7 b/3 b/4 b/6 b/7 b/9",
 }
+
+
+def test_class_that_copies_leave_out_of_a_split_says_why():
+    """Four copies of one picture cannot fill three splits."""
+    rows = [item(f"a{n}", "same") for n in range(4)] + [item(f"b{n}", f"{n}", 1) for n in range(10)]
+    splits = with_missing_splits({"train": rows}, FRACTIONS, "here")
+    with pytest.raises(DataError, match=r"class `a` is in train but .*\(3 of its 4 are copies of others, and copies"):
+        require_classes_everywhere(splits, ("a", "b"), "here")
 
 
 def test_copies_in_given_splits_are_counted_for_each_pair():

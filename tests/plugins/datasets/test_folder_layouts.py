@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -14,13 +15,13 @@ from graftwork.core.data.items import DataError, DatasetContent
 from graftwork.plugins.datasets import AudioFolderSpec, ImageFolderSpec
 from graftwork.plugins.datasets.folders.audio_folder import AudioFolder
 from graftwork.plugins.datasets.folders.image_folder import ImageFolder
-from graftwork.plugins.datasets.folders.split_names import split_of
+from graftwork.plugins.datasets.split_names import split_of
 
 
 def picture(path: Path, kind: str | None = None) -> None:
     """A picture of its own, in the format that ``kind`` or the suffix names."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    seed = int.from_bytes(str(path).encode()[-40:], "big") % 2**31
+    seed = int.from_bytes(hashlib.sha256(str(path).encode()).digest()[:4], "big")
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
     Image.fromarray(pixels).save(path, kind)
 
@@ -29,7 +30,7 @@ def sound(path: Path) -> None:
     import soundfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    seed = int.from_bytes(str(path).encode()[-40:], "big") % 2**31
+    seed = int.from_bytes(hashlib.sha256(str(path).encode()).digest()[:4], "big")
     soundfile.write(path, np.random.default_rng(seed).random(160).astype("float32"), 16000)
 
 
