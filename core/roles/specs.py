@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -270,6 +271,9 @@ class PairTaskSpec(TaskSpec):
 
 class RegularizerSpec(ComponentSpec):
     """A penalty on the trainable parameters."""
+
+    def require_previous(self, previous: Path | None) -> None:
+        """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""
 
 
 class OptimizerSpec(ComponentSpec):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Item
+from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
 from ..events import Event
 from ..features import plan as features
@@ -18,6 +19,7 @@ from ..spec.search_values import trial_count
 from ..stages.describe import CaptionerStage
 from ..stages.list_items import list_items
 from ..stages.stage_plan import Plan, StagePlan, captioner_stage, lacks_its_file, type_of
+from ..storage.run_folder import adapter_folder
 
 
 def make_plan(
@@ -31,6 +33,7 @@ def make_plan(
         content = list_items(spec.dataset, catalogue, store, tell, may_download=False)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
+    _require_start(spec)
     used = {name: content.splits[name] for name in _splits_used(spec) if name in content.splits}
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
@@ -42,6 +45,8 @@ def make_plan(
     ]
     captioner = captioner_stage(spec, catalogue, store)
     stages += _described(captioner, items)
+    if captioner is None and spec.level == "features":
+        require_modalities(used, modalities_of(spec.graph, spec.dataset))
     level = layers if spec.level == "layers" else features
     stages += level.stages(spec, catalogue, store, content, items, captioner)
     if spec.graph and spec.adapter.needs_graph:
@@ -62,6 +67,13 @@ def make_plan(
         spec.encoder.frozen_parameters(),
         missing_files(spec),
     )
+
+
+def _require_start(spec: PipelineSpec) -> None:
+    """The run that this one starts from, and what regularizers need of it, as the run will: ``UserError`` without."""
+    previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
+    for regularizer in spec.regularizers:
+        regularizer.require_previous(previous)
 
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
