@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from ..data.items import DataError, Media
-from ..events import StageAdvanced, StageStarted, Tell
+from ..events import Note, StageAdvanced, StageStarted, Tell
 from ..roles.encoder import Encoder
+from ..stages.beyond_window import is_longer, seconds_in_words, sounds_in_words
 from ..stages.prefetch import READERS, prefetched
 from ..stages.unreadable import Splits, Unreadable
 
@@ -27,6 +28,7 @@ class Reader:
     def __init__(self, encoders: Mapping[str, Encoder], keep: int = KEEP) -> None:
         self._encoders, self._room = encoders, keep
         self._kept: dict[tuple[str, str], Any] = {}
+        self._longer: set[str] = set()
 
     def read_all(self, splits: Splits, tell: Tell) -> None:
         """Read everything once. Raises ``Unreadable`` naming all that cannot be read, after all else was."""
@@ -37,6 +39,10 @@ class Reader:
         broken: dict[str, str] = {}
         for modality, all_of in media.items():
             broken |= self._read(modality, {one.digest: one for one in all_of}, tell)
+            longer = {one.digest for one in all_of} & self._longer if modality == "audio" else ()
+            if longer:
+                heard = seconds_in_words(self._encoders[modality])
+                tell(Note(sounds_in_words(len(longer), len({one.digest for one in all_of}), heard)))
         if broken:
             concerned = [all_of for all_of in media.values() if any(one.digest in broken for one in all_of)]
             raise Unreadable(broken, [one for all_of in concerned for one in all_of])
@@ -50,7 +56,10 @@ class Reader:
         return self._kept[key] if key in self._kept else self._preprocessed(modality, media)
 
     def _preprocessed(self, modality: str, media: Media) -> Any:
-        return self._encoders[modality].preprocess(modality, media.read())
+        encoder, content = self._encoders[modality], media.read()
+        if modality == "audio" and is_longer(encoder, content):
+            self._longer.add(media.digest)
+        return encoder.preprocess(modality, content)
 
     def _attempt(self, modality: str, media: Media) -> Any:
         try:
