@@ -54,9 +54,12 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
     """`torch_geometric.nn.GCNConv` with Graftwork's message passing: same arguments, parameters and results.
 
     The edges are sorted and normalised when a forward first sees them and are remembered as long as the same tensors
-    come again unchanged. Edges given twice count twice and existing self-loops keep their weight, as in PyG. Weights
+    come again unchanged. On the CPU their values are compared, so that writing through ``.data`` or NumPy is seen; on a
+    GPU, where comparing would wait for it, identity, address and version are: after ``edge_index.data[...] = ...`` give
+    another tensor there. Edges given twice count twice and existing self-loops keep their weight, as in PyG. Weights
     that are learned are normalised anew, differentiably. Where PyG's own machinery is asked for (an explanation, hooks
-    on messages, a sparse tensor for `edge_index`) PyG's own forward runs.
+    on messages, a sparse tensor for `edge_index`), for weights of float64, which make PyG's result float64, and for a
+    graph without nodes PyG's own forward runs.
 
     Raises:
         ValueError: an aggregation other than a sum (`aggr="add"`).
@@ -100,7 +103,7 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
         if (
             not isinstance(x, Tensor)
             or not isinstance(edge_index, (Tensor, SparseGraph))
-            or self._needs_pyg(edge_index)
+            or self._needs_pyg(x, edge_index, edge_weight)
         ):
             # PyG generates its propagate from this line, which it looks for in the text of the class itself:
             # propagate_type: (x: Tensor, edge_weight: Tensor | None)
@@ -112,9 +115,11 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
         out = out.reshape(nodes_first.shape).movedim(0, -2)
         return out if self.bias is None else out + self.bias
 
-    def _needs_pyg(self, edge_index: Tensor | SparseGraph) -> bool:
+    def _needs_pyg(self, x: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None) -> bool:
         if isinstance(edge_index, SparseGraph):
             return False
+        if x.shape[-2] == 0 or (edge_weight is not None and edge_weight.dtype == torch.float64):
+            return True
         stages = ("propagate", "message", "aggregate", "message_and_aggregate")
         hooks = (getattr(self, f"_{stage}_forward{when}_hooks", None) for stage in stages for when in ("_pre", ""))
         return edge_index.layout != torch.strided or bool(self.explain) or any(hooks)
@@ -155,20 +160,31 @@ def _merged(edge_index: Tensor, weight: Tensor | None, nodes: int) -> tuple[Tens
     return cast(tuple[Tensor, Tensor], coalesce(edge_index, weight, nodes, reduce="sum"))
 
 
+class _Seen:
+    """A tensor as it was. Writing through ``.data`` or NumPy raises no version: on the CPU the values are compared."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor, self._version, self._place = weakref.ref(tensor), tensor._version, tensor.data_ptr()
+        self._values = tensor.detach().clone() if tensor.device.type == "cpu" else None
+
+    def still(self, tensor: Tensor) -> bool:
+        """Whether this is that tensor, unchanged."""
+        same = self._tensor() is tensor and self._version == tensor._version and self._place == tensor.data_ptr()
+        return same and (self._values is None or torch.equal(self._values, tensor))
+
+
 class _LastGraph:
-    """The graph of the tensors that came last, known again by identity and version; a copy of a layer starts afresh."""
+    """The graph of the tensors that came last, known while nothing changes them; a copy of a layer starts afresh."""
 
     def __init__(self) -> None:
         self.graph: SparseGraph | None = None
         self._nodes = 0
-        self._seen: list[tuple[weakref.ref[Tensor], int]] = []
+        self._seen: list[_Seen] = []
 
     def of(self, tensors: list[Tensor], nodes: int) -> SparseGraph | None:
         """The graph kept for these very tensors, if nothing has changed them since."""
         same = nodes == self._nodes and len(tensors) == len(self._seen)
-        known = same and all(
-            seen() is one and version == one._version for one, (seen, version) in zip(tensors, self._seen, strict=True)
-        )
+        known = same and all(seen.still(one) for one, seen in zip(tensors, self._seen, strict=True))
         return self.graph if known else None
 
     def keep(self, tensors: list[Tensor], nodes: int, graph: SparseGraph) -> None:
@@ -177,7 +193,7 @@ class _LastGraph:
             self.graph = None
             return
         self.graph, self._nodes = graph, nodes
-        self._seen = [(weakref.ref(one), one._version) for one in tensors]
+        self._seen = [_Seen(one) for one in tensors]
 
     def __reduce__(self) -> tuple[type[_LastGraph], tuple[()]]:
         return _LastGraph, ()

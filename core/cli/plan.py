@@ -43,7 +43,7 @@ def print_plan(plan: Plan) -> None:
     table.add_column("what")
     table.add_column("stored", justify="right")
     for stage in plan.stages:
-        stored = "" if stage.total is None else f"{stage.stored} of {stage.total}"
+        stored = "" if stage.total is None else f"{stage.stored} of {stage.total} different"
         table.add_row(stage.stage, stage.detail, stored)
     Console(highlight=False).print(table)
     trainable = "known after building" if plan.trainable is None else f"{plan.trainable:,}"

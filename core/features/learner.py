@@ -74,4 +74,5 @@ class FeatureLearner(Learner):
             losses=self._task.losses,
             previous=previous,
             generator=generator,
+            rows_before=self.model.rows_before,
         )

@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from ..data.items import DataError, Media, Splits
-from ..events import StageAdvanced, StageStarted, Tell
+from ..events import Note, StageAdvanced, StageStarted, Tell
 from ..roles.encoder import Encoder
+from ..stages.beyond_window import is_longer, seconds_in_words, sounds_in_words
 from ..stages.prefetch import READERS, prefetched
 
 #: What is kept at most, in bytes; what lies beyond is read anew whenever it is needed.
@@ -26,13 +27,17 @@ class Reader:
     def __init__(self, encoders: Mapping[str, Encoder], keep: int = KEEP) -> None:
         self._encoders, self._room = encoders, keep
         self._kept: dict[tuple[str, str], Any] = {}
+        self._longer: set[str] = set()
 
     def store(self, splits: Splits, tell: Tell) -> dict[str, str]:
         """Read everything once, and keep what fits; digest to reason of what cannot be read."""
         views = [view for items in splits.values() for item in items for view in item.views()]
         unreadable: dict[str, str] = {}
-        for modality in self._encoders:
-            unreadable |= self._read(modality, {view[modality].digest: view[modality] for view in views}, tell)
+        for modality, encoder in self._encoders.items():
+            by_digest = {view[modality].digest: view[modality] for view in views}
+            unreadable |= self._read(modality, by_digest, tell)
+            if modality == "audio" and (longer := by_digest.keys() & self._longer):
+                tell(Note(sounds_in_words(len(longer), len(by_digest), seconds_in_words(encoder))))
         return unreadable
 
     def contents(self, modality: str, media: Sequence[Media]) -> list[Any]:
@@ -44,7 +49,10 @@ class Reader:
         return self._kept[key] if key in self._kept else self._preprocessed(modality, media)
 
     def _preprocessed(self, modality: str, media: Media) -> Any:
-        return self._encoders[modality].preprocess(modality, media.read())
+        encoder, content = self._encoders[modality], media.read()
+        if modality == "audio" and is_longer(encoder, content):
+            self._longer.add(media.digest)
+        return encoder.preprocess(modality, content)
 
     def _attempt(self, modality: str, media: Media) -> Any:
         try:

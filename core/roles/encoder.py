@@ -87,6 +87,10 @@ class Encoder(ABC):
         """For each of ``texts``, whether it is longer than the text tower's window, so that its end is not heard."""
         return [False] * len(texts)
 
+    def seconds_heard(self) -> float | None:
+        """How much of a sound the audio tower takes in, in seconds; ``None``: all of it, or there is no such tower."""
+        return None
+
 
 def vectors_of(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Array]:
     """A float32 vector [d] each. Raises ``ContractError`` for another shape or count, and for what is not finite."""

@@ -28,6 +28,9 @@ class Head(nn.Module, ABC):
     #: Names of own parameters and buffers whose shape ``fit`` decides (a cache of the labelled items): built empty,
     #: they take the saved shape when a state dict is loaded, so that loading needs no data.
     sized_by_fit: ClassVar[tuple[str, ...]] = ()
+    #: Names of own parameters and buffers with a row a class: a run that starts from another takes these rows over by
+    #: class name. ``None``: not said, and such a run needs the same classes.
+    class_rows: ClassVar[tuple[str, ...] | None] = None
 
     def fit(self, x: Tensor, targets: Tensor) -> None:
         """Take the labelled support items in, once, before training.

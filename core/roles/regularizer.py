@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Generator, Tensor, nn
@@ -28,6 +28,9 @@ class TrainingView:
     previous: Path | None
     #: Seeded source of randomness.
     generator: Generator
+    #: Of parameters with a row a class, where the classes of ``previous`` are others: int64 [C], the row that each
+    #: class had there, -1 for a new one. All others are as they were saved there.
+    rows_before: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Regularizer(ABC):

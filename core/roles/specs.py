@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -40,6 +41,9 @@ class DatasetSpec(ComponentSpec):
     lists them in the run folder (`unreadable.jsonl`)."""
     max_errors: Annotated[int, Field(ge=0)] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
+    duplicates: Literal["note", "fail"] = "note"
+    """Contents that are in several splits, or in several classes, byte for byte: a `note` counts them, in the plan, the
+    run and its result; `fail` refuses and names them."""
 
 
 class CaptionerSpec(ComponentSpec):
@@ -267,6 +271,9 @@ class PairTaskSpec(TaskSpec):
 
 class RegularizerSpec(ComponentSpec):
     """A penalty on the trainable parameters."""
+
+    def require_previous(self, previous: Path | None) -> None:
+        """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""
 
 
 class OptimizerSpec(ComponentSpec):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Item
+from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
 from ..events import Event
 from ..features import plan as features
 from ..layers import plan as layers
-from ..spec.node_kinds import nodes_in_words, used_captioner
+from ..spec.node_kinds import modalities_of, nodes_in_words, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
@@ -19,6 +20,7 @@ from ..stages.context import RunContext
 from ..stages.list_items import listed, used_splits
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
+from ..storage.manifest import adapter_folder
 
 
 def make_plan(
@@ -33,7 +35,9 @@ def make_plan(
         content = listed(spec, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
-    items = [item for split in used_splits(content, spec).values() for item in split]
+    _require_start(spec)
+    used = used_splits(content, spec)
+    items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
     sizes = ", ".join(f"{name} {len(split)}" for name, split in content.splits.items())
     stages = [
@@ -41,7 +45,10 @@ def make_plan(
             "dataset", f"{type_of(spec.dataset)}: {len(content.class_names)} classes; {sizes}; {labelled} labelled"
         )
     ]
-    stages += _described(context.captioner(spec), items)
+    captioner = context.captioner(spec)
+    stages += _described(captioner, items)
+    if captioner is None and spec.level == "features":
+        require_modalities(used, modalities_of(spec))
     level = layers if spec.level == "layers" else features
     stages += level.stages(spec, context, content, items)
     if spec.graph and spec.adapter.needs_graph:
@@ -62,6 +69,13 @@ def make_plan(
         spec.encoder.frozen_parameters(),
         missing_files(spec),
     )
+
+
+def _require_start(spec: PipelineSpec) -> None:
+    """The run that this one starts from, and what regularizers need of it, as the run will: ``UserError`` without."""
+    previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
+    for regularizer in spec.regularizers:
+        regularizer.require_previous(previous)
 
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:

@@ -118,7 +118,11 @@ def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Cata
     if model is None or name is None:
         return None
     slot = _slot(model.model_fields[name].metadata)
-    return f"installed: {', '.join(catalogue.types(slot.kind))}" if slot else field_doc(model, name)
+    return (
+        f"installed: {', '.join(catalogue.types(slot.kind))}"
+        if slot
+        else " ".join((field_doc(model, name) or "").split()) or None
+    )
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:

@@ -70,6 +70,10 @@ class Composed(Encoder):
         """As the text tower says."""
         return self.tower("text").truncated(texts)
 
+    def seconds_heard(self) -> float | None:
+        """As the audio tower says."""
+        return self.tower("audio").seconds_heard()
+
 
 def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
     """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...registry.build import build
+from ..data.duplicates import with_duplicates_told
 from ..data.file_memo import FileMemo
 from ..data.items import DataError, DatasetContent, Items, Splits
 from ..events import Note
@@ -24,7 +25,7 @@ def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
     dataset = build(Dataset, context.catalogue, spec.dataset)
     dataset.files = FileMemo(context.store, context.tell)
     dataset.may_download = context.may_download
-    content = content_of(dataset)
+    content = with_duplicates_told(content_of(dataset), spec.dataset.duplicates)
     for note in content.notes:
         context.tell(Note(note))
     return content

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Media
-from ..events import StageAdvanced, StageStarted, Tell
+from ..events import Note, StageAdvanced, StageStarted, Tell
 from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, truncated_of, vectors_of
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
+from .beyond_window import is_longer, seconds_in_words, sounds_in_words
 from .prefetch import READERS, prefetched
 
 if TYPE_CHECKING:
@@ -92,11 +93,14 @@ class StoredEncoder:
         missing = self.missing(form, modality, media)
         total = len({one.digest for one in media})
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
-        if not missing:
-            return {}
-        _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
-        missing = self.missing(form, modality, media)
-        return self._encode(form, modality, missing, total - len(missing), tell)
+        broken: dict[str, str] = {}
+        if missing:
+            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
+            missing = self.missing(form, modality, media)
+            broken = self._encode(form, modality, missing, total - len(missing), tell)
+        if modality == "audio" and form is VECTORS:
+            self._tell_longer(media, tell)
+        return broken
 
     def take(self, form: Form, modality: str, media: Sequence[Media]) -> list[Array]:
         """A float32 array for each of ``media``. Raises ``KeyError`` for one that is not stored."""
@@ -109,9 +113,17 @@ class StoredEncoder:
         shelf = self._truncated_shelf()
         return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
 
-    def _truncated_shelf(self) -> TextShelf | None:
+    def _tell_longer(self, media: Sequence[Media], tell: Tell) -> None:
+        """Of sounds that are heard in part, as noted when they were encoded."""
+        shelf = self._truncated_shelf("longer")
+        noted = shelf.all() if shelf else {}
+        longer = [noted[one.digest] for one in media if one.digest in noted]
+        if longer:
+            tell(Note(sounds_in_words(len(longer), len(media), longer[0])))
+
+    def _truncated_shelf(self, name: str = "truncated") -> TextShelf | None:
         facts = self.known_facts()
-        return TextShelf(self.namespace, f"{facts.weights[:16]}/truncated") if facts else None
+        return TextShelf(self.namespace, f"{facts.weights[:16]}/{name}") if facts else None
 
     def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
         shelf = self._truncated_shelf()
@@ -119,6 +131,11 @@ class StoredEncoder:
         if shelf is None or not any(which):
             return
         shelf.add(list(itertools.compress(digests, which)), itertools.compress(texts, which))
+
+    def _note_longer(self, digests: Sequence[str]) -> None:
+        shelf = self._truncated_shelf("longer")
+        if shelf is not None and digests:
+            shelf.add(list(digests), [seconds_in_words(self.encoder)] * len(digests))
 
     def _named(self) -> Namespace:
         component = self._catalogue.component_of(self.spec)
@@ -146,13 +163,15 @@ class StoredEncoder:
         encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
         assert shelf is not None
         unstored, broken = _Unstored(shelf), dict[str, str]()
+        longer: set[str] = set()
         readers = 0 if modality == "text" else READERS  # a text is read already
-        ready = prefetched(lambda media: _read(encoder, modality, media), missing, ahead=size, threads=readers)
+        ready = prefetched(lambda media: _read(encoder, modality, media, longer), missing, ahead=size, threads=readers)
         try:
             with closing(ready):
                 for start in range(0, len(missing), size):
                     batch = missing[start : start + size]
                     digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
+                    self._note_longer([digest for digest in digests if digest in longer])
                     if contents:
                         if modality == "text":
                             self._note_truncated(digests, contents)
@@ -188,9 +207,12 @@ class _Unstored:
         self._bytes, self._since = 0, time.monotonic()
 
 
-def _read(encoder: Encoder, modality: str, media: Media) -> object:
+def _read(encoder: Encoder, modality: str, media: Media, longer: set[str]) -> object:
     try:
-        return encoder.preprocess(modality, media.read())
+        content = media.read()
+        if modality == "audio" and is_longer(encoder, content):
+            longer.add(media.digest)
+        return encoder.preprocess(modality, content)
     except DataError as error:
         return error if media.source in str(error) else DataError(f"{media.source}: {error}")
 

@@ -19,6 +19,12 @@ class TrainableModel(nn.Module):
     #: ``None`` where the task needs none.
     head: Head | None
 
+    def __init__(self) -> None:
+        super().__init__()
+        #: Where a run started from one with other classes: name of what has a row a class to int64 [C], the row that
+        #: each class had there, -1 for a new one.
+        self.rows_before: dict[str, Tensor] = {}
+
     def trainable(self) -> dict[str, nn.Parameter]:
         """Trainable parameters by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}

@@ -2,25 +2,148 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..storage.adapter_config import TENSORS
-from ..storage.manifest import adapter_folder
+import torch
+from torch import Tensor
+
+from ..roles.head import Head
+from ..storage.adapter_config import TENSORS, Trained
+from ..storage.files import sha256_of
+from ..storage.manifest import MANIFEST, adapter_folder
 from ..storage.run_folder import RunFolderError
 from ..storage.tensors import read_tensors
 from .learner import TrainableModel
 
 
-def start_from(model: TrainableModel, run: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class StartedFrom:
+    """The run that another began with."""
+
+    #: As the spec names it, and the sha256 of the manifest of what was taken.
+    run: str
+    sha256: str
+    #: Classes that the head knew there and knows here; new ones; those that it knew there alone.
+    kept: tuple[str, ...]
+    new: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a result, under ``started_from``."""
+        return {
+            "run": self.run,
+            "sha256": self.sha256,
+            "classes": {"kept": list(self.kept), "new": list(self.new), "dropped": list(self.dropped)},
+        }
+
+    def note(self) -> str | None:
+        """What to say where the classes are not those of before."""
+        if not self.new and not self.dropped:
+            return None
+        return (
+            f"started from {self.run}: the head keeps what it knew of the classes {_some(self.kept)}; new are "
+            f"{_some(self.new)}, and {_some(self.dropped)} are dropped"
+        )
+
+
+def started_from(run: Path, classes: Sequence[str]) -> StartedFrom:
+    """What a run over ``classes`` takes over from ``run``. Raises ``RunFolderError`` where that is no finished run."""
+    folder = adapter_folder(run)
+    before = Trained.in_folder(folder).class_names
+    return StartedFrom(
+        str(run),
+        sha256_of(folder / MANIFEST),
+        tuple(name for name in classes if name in before),
+        tuple(name for name in classes if name not in before),
+        tuple(name for name in before if name not in classes),
+    )
+
+
+def start_from(
+    model: TrainableModel, run: Path, classes: Sequence[str] | None = None, weights: Mapping[str, str] | None = None
+) -> None:
     """Put the saved adapter and head of ``run`` into ``model``. Raises ``RunFolderError`` where they do not fit.
 
-    What ``Head.fit`` sizes may have another length there: training fits it to this run's labelled items anew.
+    ``classes`` are the names here: rows of the head are taken over by name, new classes keep the fresh rows that they
+    have, and ``model.rows_before`` says which is which. ``weights``: sha256 of the frozen towers' weights by modality,
+    which must be those that the run was trained on. What ``Head.fit`` sizes may have another length there: training
+    fits it to this run's labelled items anew.
     """
-    saved = read_tensors(adapter_folder(run) / TENSORS)
-    own = model.state_dict()
+    folder = adapter_folder(run)
+    saved, own, facts = read_tensors(folder / TENSORS), model.state_dict(), Trained.in_folder(folder)
+    _require_weights(run, facts.encoder_weights, weights or {})
+    if classes is not None and tuple(classes) != tuple(facts.class_names):
+        saved = _by_name(model, saved, own, started_from(run, classes), facts.class_names, classes)
     sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
     for name in sorted((own.keys() | saved.keys()) - sized_by_fit):
         shapes = [tuple(tensors[name].shape) if name in tensors else "absent" for tensors in (saved, own)]
         if shapes[0] != shapes[1]:
             raise RunFolderError(f"{run} does not fit this pipeline: {name} is {shapes[0]} there and {shapes[1]} here")
     model.load_state_dict(saved)
+
+
+def _by_name(
+    model: TrainableModel,
+    saved: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    start: StartedFrom,
+    before: Sequence[str],
+    classes: Sequence[str],
+) -> dict[str, Tensor]:
+    """``saved``, with the rows of the head in the order of ``classes``."""
+    rows = torch.tensor([before.index(name) if name in start.kept else -1 for name in classes])
+    found = dict(saved)
+    for name in _class_rows(model.head, saved, own, len(before), len(classes), start):
+        if (
+            name in saved
+            and name in own
+            and saved[name].shape[1:] == own[name].shape[1:]
+            and len(saved[name]) == len(before)
+        ):
+            found[name] = own[name].detach().cpu().clone()
+            found[name][rows >= 0] = saved[name][rows[rows >= 0]].to(found[name].dtype)
+            model.rows_before[name] = rows
+    return found
+
+
+def _class_rows(
+    head: Head | None,
+    saved: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    before: int,
+    here: int,
+    start: StartedFrom,
+) -> list[str]:
+    """Names in the state dict of what has a row a class. Raises ``RunFolderError`` where the head does not say."""
+    if head is None:
+        return []
+    if head.class_rows is not None:
+        return [f"head.{name}" for name in head.class_rows]
+    sized = {f"head.{name}" for name in head.sized_by_fit}
+    of_head = [name for name in own if name.startswith("head.") and name not in sized]
+    if any(before in saved[name].shape or here in own[name].shape for name in of_head if name in saved):
+        raise RunFolderError(
+            f"{start.run} has other classes, or in another order, and {type(head).__name__} does not say which of its "
+            "tensors have a row a class (`class_rows`); start from a run with the same classes in one order"
+        )
+    return []
+
+
+def _require_weights(run: Path, known: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """An adapter of other vectors is none of these, even where they are as wide."""
+    if here and known and not here.keys() & known.keys():
+        raise RunFolderError(f"{run} was trained on {', '.join(known)} vectors, and this pipeline on {', '.join(here)}")
+    for modality in here.keys() & known.keys():
+        if here[modality] != known[modality]:
+            raise RunFolderError(
+                f"{run} was trained on vectors of another frozen model: the weights of its {modality} tower are not "
+                f"those here (sha256 {known[modality][:12]} there, {here[modality][:12]} here); take the same "
+                "encoder, or start anew"
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    return (", ".join(names[:10]) + (" ..." if len(names) > 10 else "")) or "none"

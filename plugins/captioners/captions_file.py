@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 
+from ...core.data.items import some_of
 from ...core.roles import CaptionerError, PictureKey, WrittenCaptions
 from .captions_table import KEYS, read_rows
 from .specs import CaptionsFileSpec
@@ -18,13 +19,18 @@ class CaptionsFile(WrittenCaptions):
         self._spec = spec
 
     def look_up(self, keys: Sequence[PictureKey]) -> list[str | None]:
-        """By the file's key column. Raises ``CaptionerError`` naming the line that is wrong."""
+        """By the file's key column.
+
+        Raises ``CaptionerError`` naming the line that is wrong, and file names that several of the pictures end in.
+        """
         column, texts = self._table
         if column == "id":
             return [texts.get(key.id) for key in keys]
         if column == "sha256":
             return [texts.get(key.digest) for key in keys]
-        return [self._by_file_name(texts, key) for key in keys]
+        found = [self._by_file_name(key) for key in keys]
+        self._require_clear(found, keys)
+        return [None if name is None else texts[name] for name in found]
 
     @cached_property
     def _table(self) -> tuple[str, Mapping[str, str]]:
@@ -44,13 +50,34 @@ class CaptionsFile(WrittenCaptions):
                 raise CaptionerError(f"captioner: {file}:{number}: {column} {key} stands above with another text")
         return column, texts
 
-    def _by_file_name(self, texts: Mapping[str, str], key: PictureKey) -> str | None:
-        """By the longest ending of its path that the file names: `cat/1.png` is closer than `1.png`."""
+    def _by_file_name(self, key: PictureKey) -> str | None:
+        """The longest ending of its path that the file names: `cat/1.png` is closer than `1.png`."""
         parts = PurePath(key.source).parts
         endings = (str(PurePath(*parts[start:])) for start in range(len(parts)))
-        found = next((ending for ending in endings if ending in self._normalised), None)
-        return None if found is None else texts[self._normalised[found]]
+        return next((self._normalised[ending] for ending in endings if ending in self._normalised), None)
+
+    def _require_clear(self, found: Sequence[str | None], keys: Sequence[PictureKey]) -> None:
+        """A name that several pictures end in would describe all of them alike; copies of one picture are one."""
+        ends: dict[str, dict[str, str]] = {}
+        for name, key in zip(found, keys, strict=True):
+            if name is not None:
+                ends.setdefault(name, {}).setdefault(key.digest, key.source)
+        several = [f"{name}: {', '.join(list(of.values())[:3])}" for name, of in ends.items() if len(of) > 1]
+        if several:
+            raise CaptionerError(
+                f"captioner: {self._spec.file}: {len(several)} file names are those of more than one picture; write "
+                f"longer paths (cat/1.png), or key by id or sha256:{some_of(several)}"
+            )
 
     @cached_property
     def _normalised(self) -> dict[str, str]:
-        return {str(PurePath(name)): name for name in self._table[1]}
+        """``./cat//1.png`` and ``cat/1.png`` are one name. Raises ``CaptionerError`` where they have two texts."""
+        texts = self._table[1]
+        names: dict[str, str] = {}
+        for name, text in texts.items():
+            first = names.setdefault(str(PurePath(name)), name)
+            if texts[first] != text:
+                raise CaptionerError(
+                    f"captioner: {self._spec.file}: {first} and {name} are one file, with two texts; keep one of them"
+                )
+        return names

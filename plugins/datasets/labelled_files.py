@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str
     """
     rows = [row for split in listed.splits.values() for row in split]
     _require_inside([name for name, _ in rows], listed.source, pictures)
-    _require_once([name for name, _ in rows], listed.source)
+    _require_once([name for name, _ in rows], listed.source, pictures)
     _require_labels(rows, len(listed.class_names), listed.source)
     paths = [pictures / name for name, _ in rows]
     missing = [name for path, (name, _) in zip(paths, rows, strict=True) if not path.is_file()]
@@ -63,11 +64,27 @@ def _require_inside(names: Sequence[str], source: str, pictures: Path) -> None:
         raise DataError(f"{source} names {len(outside)} paths that lie outside {pictures}:{some_of(outside)}")
 
 
-def _require_once(names: Sequence[str], source: str) -> None:
-    """A picture in two splits would be trained on and tested on."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
+def _require_once(names: Sequence[str], source: str, pictures: Path) -> None:
+    """A picture in two splits would be trained on and tested on. ``./a.png``, ``x//a.png`` and links are ``a.png``."""
+    of_file: dict[object, list[str]] = defaultdict(list)
+    for name in names:
+        of_file[_file(pictures, name)].append(name)
+    several = [name for same in of_file.values() if len(same) > 1 for name in same]
+    places: dict[str, list[str]] = defaultdict(list)
+    for name in several:  # hard links are files of their own
+        places[os.path.realpath(pictures / name)].append(name)
+    twice = [" = ".join(dict.fromkeys(same)) for same in places.values() if len(same) > 1]
     if twice:
         raise DataError(f"{source} names {len(twice)} pictures more than once:{some_of(twice)}")
+
+
+def _file(pictures: Path, name: str) -> object:
+    """Equal for names of one file. Resolving the links of every name would take longer than all else."""
+    try:
+        stat = os.stat(f"{pictures}/{name}")
+    except OSError:
+        return os.path.normpath(name)
+    return stat.st_dev, stat.st_ino
 
 
 def _require_labels(rows: Rows, classes: int, source: str) -> None:

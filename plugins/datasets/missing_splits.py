@@ -12,18 +12,22 @@ from .stratified import Splits, stratified_split
 def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str) -> Splits:
     """``given`` with the splits of ``fractions`` that it lacks cut off its ``train``, class by class.
 
-    Items go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it.
-    Unlabelled ones stay in ``train``. Raises ``DataError`` when a class has one item alone.
+    Items go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it. Items of
+    one content stay together: none is trained on and tested on. Unlabelled ones stay in ``train``, and labelled ones of
+    the same content with them. Raises ``DataError`` when a class has one item alone.
     """
     splits = {name: list(items) for name, items in given.items() if items}
     missing = {name: share for name, share in fractions.items() if name not in splits and share > 0}
     train = splits.get("train", [])
     if not missing or not train:
         return splits
+    contents = {item.id: _content(item).digest for item in train}
+    staying = {contents[item.id] for item in train if item.target is None}
     labelled = [item for item in train if item.target is not None]
     _require_two(labelled, where)
-    order = {item.id: _content(item).digest + item.id for item in labelled}
-    cut = stratified_split(labelled, order, {**missing, "train": 1.0})
+    free = [item for item in labelled if contents[item.id] not in staying]
+    order = {item.id: contents[item.id] + item.id for item in free}
+    cut = stratified_split(free, order, {**missing, "train": 1.0}, contents)
     gone = {item.id for name in missing for item in cut[name]}
     return splits | cut | {"train": [item for item in train if item.id not in gone]}
 
@@ -45,8 +49,15 @@ def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequ
         if lacking:
             raise DataError(
                 f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
-                f"{where}; every class needs {_kind(_any(splits))}s in every split"
+                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}"
             )
+
+
+def _of_copies(splits: Mapping[str, Sequence[Item]], index: int) -> str:
+    """Why a class that has enough items lacks some in a split: copies stay together."""
+    contents = Counter(_content(item).digest for items in splits.values() for item in items if item.target == index)
+    copies = contents.total() - len(contents)
+    return f" ({copies} of its {contents.total()} are copies of others, and copies stay together)" if copies else ""
 
 
 def _kind(item: Item) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ def zero_shot_scale(given: float | None, prompts: ClassPrompts) -> float:
 
 class Cosine(Head):
     """logits = s cos(z, t_c), with frozen class vectors t_c (Radford et al. 2021)."""
+
+    class_rows: ClassVar[tuple[str, ...]] = ()
 
     class_vectors: Tensor
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -33,6 +35,8 @@ class GraphAdapter(Head):
     with weights of its own in the graph of the visual prototypes, the mean vector of each class's labelled items.
     The graphs are of frozen vectors: what is heard never changes, and an epoch costs two products [C, d] x [d, d].
     """
+
+    class_rows: ClassVar[tuple[str, ...]] = ("bias_textual", "bias_visual", "visual")
 
     visual: Tensor
     textual: Tensor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,8 @@ from .specs import LinearSpec
 
 class Linear(Head):
     """logits = s z W' + b."""
+
+    class_rows: ClassVar[tuple[str, ...]] = ("weight", "bias")
 
     def __init__(self, spec: LinearSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()

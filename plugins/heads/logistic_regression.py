@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -24,6 +25,8 @@ class LogisticRegression(Head):
     that trains afterwards trains under these fixed weights. Of two classes scikit-learn solves the binary form, and
     its one row w is shared out as -w/2 and w/2. A class without labelled items is never predicted.
     """
+
+    class_rows: ClassVar[tuple[str, ...]] = ("weight", "bias")
 
     def __init__(self, spec: LogisticRegressionSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,8 @@ from .specs import MlpSpec
 
 class Mlp(Head):
     """logits = W2 drop(gelu(W1 LN(z) + b1)) + b2; W2 = b2 = 0 at the start, so that every class is alike."""
+
+    class_rows: ClassVar[tuple[str, ...]] = ("out.weight", "out.bias")
 
     def __init__(self, spec: MlpSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()

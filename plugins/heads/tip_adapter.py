@@ -21,6 +21,8 @@ class TipAdapter(Head):
     ten augmented views; features are encoded once here, so a key is one view.
     """
 
+    class_rows: ClassVar[tuple[str, ...]] = ()
+
     sized_by_fit: ClassVar[tuple[str, ...]] = ("keys", "labels")
     labels: Tensor
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 from ...core.roles import Regularizer, TrainingView
 from ...core.storage.run_folder import RunFolderError
 from ...core.storage.tensors import read_tensors
-from .specs import EWCSpec
+from .specs import FISHER, EWCSpec
 
-FILE = "fisher"
+FILE = FISHER.removesuffix(".safetensors")
 #: Samples whose gradients are held at once.
 CHUNK = 64
 
@@ -59,7 +58,7 @@ class EWC(Regularizer):
             self._anchor = {name: parameter.detach().clone() for name, parameter in view.parameters.items()}
             self._fisher = fisher_diagonal(view, self.spec.labels)
         else:
-            self._anchor, self._fisher = _previous(view)
+            self._anchor, self._fisher = _previous(self.spec, view)
         if self.spec.normalize:
             self._fisher = _normalized(self._fisher)
 
@@ -75,30 +74,35 @@ class EWC(Regularizer):
         """``fisher.safetensors``: F at the kept parameters, plus ``decay`` times the previous run's."""
         fisher = fisher_diagonal(view, self.spec.labels)
         if self.spec.anchor == "previous" and self.spec.decay:
-            before = _previous(view)[1]
+            before = _previous(self.spec, view)[1]
             fisher = {name: now + self.spec.decay * before[name] for name, now in fisher.items()}
         return {FILE: fisher}
 
 
-def _previous(view: TrainingView) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    if view.previous is None:
-        raise RunFolderError(
-            'ewc: anchor "previous" needs a run before this one: name it in trainer.start_from, or take "init"'
-        )
-    path: Path = view.previous / f"{FILE}.safetensors"
-    if not path.is_file():
-        raise RunFolderError(
-            f"ewc: {path} is missing: the previous run was trained without ewc; give it one (strength 0 will do)"
-        )
+def _previous(spec: EWCSpec, view: TrainingView) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Anchor and Fisher of the run before, as the parameters are here: a class that it did not know is not held."""
+    spec.require_previous(view.previous)
+    assert view.previous is not None, "the spec requires it"
+    path = view.previous / FISHER
     anchor, fisher = read_tensors(view.previous / "adapter_model.safetensors"), read_tensors(path)
+    anchors, importances = {}, {}
     for name, parameter in view.parameters.items():
-        if name not in fisher or fisher[name].shape != parameter.shape or name not in anchor:
+        if name not in fisher or name not in anchor:
             raise RunFolderError(f"ewc: {path} does not fit this pipeline at {name}")
-    devices = {name: parameter.device for name, parameter in view.parameters.items()}
-    return (
-        {name: anchor[name].to(device) for name, device in devices.items()},
-        {name: fisher[name].to(device) for name, device in devices.items()},
-    )
+        rows = view.rows_before.get(name)
+        anchors[name], importances[name] = (_as_here(one[name], rows, parameter) for one in (anchor, fisher))
+        if importances[name].shape != parameter.shape:
+            raise RunFolderError(f"ewc: {path} does not fit this pipeline at {name}")
+    return anchors, importances
+
+
+def _as_here(before: Tensor, rows: Tensor | None, parameter: Tensor) -> Tensor:
+    """A tensor of the run before with its rows in this run's order, zeros for new classes."""
+    if rows is None:
+        return before.to(parameter.device)
+    here = before.new_zeros(len(rows), *before.shape[1:])
+    here[rows >= 0] = before[rows[rows >= 0]]
+    return here.to(parameter.device)
 
 
 def _normalized(fisher: dict[str, Tensor]) -> dict[str, Tensor]:

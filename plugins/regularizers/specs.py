@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ...core.roles import RegularizerSpec
+from ...core.storage.run_folder import RunFolderError
+
+#: The file of a run that keeps its Fisher information.
+FISHER = "fisher.safetensors"
 
 
 class EWCSpec(RegularizerSpec):
@@ -27,3 +32,18 @@ class EWCSpec(RegularizerSpec):
     """gamma: how much of the previous run's F is added to this run's when it is saved (online EWC; 0: nothing)."""
     normalize: bool = False
     """Divide F by its mean, so that `strength` means the same for every model."""
+
+    def require_previous(self, previous: Path | None) -> None:
+        """The Fisher information of the run before, where that is the anchor. Raises ``RunFolderError``."""
+        if self.anchor != "previous":
+            return
+        if previous is None:
+            raise RunFolderError(
+                'ewc: anchor "previous" needs a run before this one: name it in trainer.start_from, or take "init"'
+            )
+        path = previous / FISHER
+        if not path.is_file():
+            raise RunFolderError(
+                f"ewc: {path} is missing: the previous run was trained without ewc; give it one: "
+                '"regularizers": [{"type": "ewc", "strength": 0, "anchor": "init"}] (strength 0 will do)'
+            )

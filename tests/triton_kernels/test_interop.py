@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -274,6 +275,57 @@ def test_the_same_edges_are_sorted_once_and_changed_ones_again(monkeypatch: pyte
     assert len(sorts) == 5
     ours(torch.randn(4, 3), edge_index)
     assert len(sorts) == 6
+
+
+def _write_data(one: Tensor) -> None:
+    one.data[..., 0] = one.data[..., 0].flip(0) + (0.5 if one.is_floating_point() else 0)
+
+
+def _write_numpy(one: Tensor) -> None:
+    one.numpy()[..., 1] = one.numpy()[..., 2]
+
+
+def _other_data(one: Tensor) -> None:
+    one.data = one.data.flip(-1).clone()
+
+
+def _in_place(one: Tensor) -> None:
+    one.copy_(one.flip(-1))
+
+
+@pytest.mark.parametrize("write", [_write_data, _write_numpy, _other_data, _in_place])
+@pytest.mark.parametrize("which", ["edge_index", "edge_weight"])
+def test_edges_changed_in_any_way_are_seen(write: Callable[[Tensor], None], which: str) -> None:
+    """Through ``.data``, a NumPy view, another storage, in place: the result is PyG's of the edges as they are."""
+    torch.manual_seed(0)
+    x, edges, weight = torch.randn(6, 3), torch.tensor([[0, 1, 1, 2, 3], [1, 0, 2, 1, 0]]), torch.rand(5)
+    theirs, ours = PygGCNConv(3, 4), GCNConv(3, 4)
+    ours.load_state_dict(theirs.state_dict())
+    before = ours(x, edges, weight)
+    write(edges if which == "edge_index" else weight)
+    after = ours(x, edges, weight)
+    torch.testing.assert_close(after, theirs(x, edges, weight))
+    assert not torch.equal(before, after)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_weights_of_float64_give_what_pyg_gives(dtype: torch.dtype, normalize: bool) -> None:
+    """The result has PyG's type and values, also with weights that are learned."""
+    x, edges = torch.randn(6, 3), torch.tensor([[0, 1, 1, 2, 3], [1, 0, 2, 1, 0]])
+    weight = torch.rand(5, dtype=dtype, requires_grad=True)
+    theirs, ours = PygGCNConv(3, 4, normalize=normalize), GCNConv(3, 4, normalize=normalize)
+    ours.load_state_dict(theirs.state_dict())
+    expected = theirs(x, edges, weight)
+    assert ours(x, edges, weight).dtype == expected.dtype
+    torch.testing.assert_close(ours(x, edges, weight), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3)])
+def test_a_graph_without_nodes_gives_none(shape: tuple[int, ...]) -> None:
+    """As PyG: [0, out]."""
+    empty = torch.empty(2, 0, dtype=torch.int64)
+    assert GCNConv(3, 4)(torch.empty(shape), empty).shape == PygGCNConv(3, 4)(torch.empty(shape), empty).shape
 
 
 def test_a_layer_can_be_copied_and_pickled_after_use() -> None:

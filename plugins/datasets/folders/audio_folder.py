@@ -10,8 +10,8 @@ from ....core.data.sounds import SUFFIXES, open_sound, soundfile
 from ....core.roles import Dataset
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import AudioFolderSpec
-from .class_folders import class_files, parts_of
-from .folder_classes import require_known, shown_names
+from .class_folders import ClassFolders
+from .folder_classes import beside, require_known, require_several, shown_names
 
 
 class AudioFolder(Dataset):
@@ -25,31 +25,31 @@ class AudioFolder(Dataset):
         if not self.root.is_dir():
             raise DataError(f"dataset.root: {self.root} is no folder")
         soundfile()  # said now, not once a file
-        rows = [(path, label, split) for part, split in parts_of(self.root) for path, label in self._files(part)]
+        tree = ClassFolders(self.root, self.spec.exclude, SUFFIXES, "sounds")
+        rows = [(path, label, part.split) for part in tree.parts for path, label in tree.files(part)]
         if not rows:
             kinds = ", ".join(sorted(SUFFIXES))
             raise DataError(f"dataset.root: {self.root} holds no sounds ({kinds}) in class folders")
-        labels = {label for _, label, _ in rows}
+        labels = {label for _, label, _ in rows} | tree.excluded
         require_known("exclude", self.spec.exclude, labels, self.root)
-        rows = [row for row in rows if row[1] not in self.spec.exclude]
         names = tuple(sorted({label for _, label, _ in rows}))
+        require_several(names, "sounds", self.root)
         shown = shown_names(names, self.spec.class_names, labels, self.root)
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
         for (path, label, split), sound in zip(rows, self._sounds([row[0] for row in rows]), strict=True):
             name = path.relative_to(self.root).as_posix()
             given[split or "train"].append(Item(name, {"audio": sound}, names.index(label)))
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        splits = with_missing_splits(given, fractions, str(self.root))
-        require_classes_everywhere(splits, names, str(self.root))
+        with beside(tree.notes):
+            splits = with_missing_splits(given, fractions, str(self.root))
+            require_classes_everywhere(splits, names, str(self.root))
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
             shown,
             f"audio_folder{left_out}, {how_cut(given, fractions)}",
+            tuple(tree.notes),
         )
-
-    def _files(self, part: Path) -> list[tuple[Path, str]]:
-        return list(class_files(part, SUFFIXES, "sounds"))
 
     def _sounds(self, paths: list[Path]) -> list[Media]:
         digests = self.files.sha256(self.root, paths)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ....core.data.items import DataError
@@ -28,3 +29,21 @@ def shown_names(
         twice = ", ".join(sorted({name for name in shown if shown.count(name) > 1}))
         raise DataError(f"dataset.class_names: several classes of {root} would be called {twice}")
     return shown
+
+
+def require_several(names: Sequence[str], what: str, root: Path) -> None:
+    """``DataError`` for one class alone: nothing could be told apart."""
+    if len(names) == 1:
+        raise DataError(
+            f"dataset.root: {root} has one class alone, {names[0]}; are the folders in it the classes, set root to it; "
+            f"{what} of one class tell nothing apart"
+        )
+
+
+@contextlib.contextmanager
+def beside(notes: Sequence[str]) -> Iterator[None]:
+    """A ``DataError`` names what was passed over, too: it may be the reason."""
+    try:
+        yield
+    except DataError as error:
+        raise (DataError("\n  note: ".join([str(error), *notes])) if notes else error) from None

@@ -16,12 +16,25 @@ from ..coop_split import read_coop_split
 from ..labelled_files import file_pictures, items_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import ImageFolderSpec
-from .class_folders import SPLIT_FOLDERS, class_files, parts_of
-from .folder_classes import require_known, shown_names
+from ..split_names import USUAL_NAMES, split_of
+from .class_folders import ClassFolders
+from .folder_classes import beside, require_known, require_several, shown_names
 
 METADATA = "metadata.jsonl"
-#: Given splits, class names, all that the files name (excluded ones too), and in words where they come from.
-Found = tuple[Mapping[str, list[Item]], tuple[str, ...], Collection[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the folder, or the split file, says."""
+
+    #: Split to items; what is in none is in ``train``.
+    given: Mapping[str, list[Item]]
+    class_names: tuple[str, ...]
+    #: All that the files name, excluded ones too.
+    known: Collection[str]
+    #: In words, where they come from.
+    source: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,54 +58,46 @@ class ImageFolder(Dataset):
         """Ids are paths relative to the root. Raises ``DataError`` naming folder, file or class."""
         if not self.root.is_dir():
             raise DataError(f"dataset.root: {self.root} is no folder")
-        given, names, known, source = self._from_split_file() if self.spec.split_file else self._from_folders()
+        found = self._from_split_file() if self.spec.split_file else self._from_folders()
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        shown = shown_names(names, self.spec.class_names, known, self.root)
-        splits = with_missing_splits(given, fractions, str(self.root))
-        require_classes_everywhere(splits, names, str(self.root))
+        shown = shown_names(found.class_names, self.spec.class_names, found.known, self.root)
+        with beside(found.notes):
+            splits = with_missing_splits(found.given, fractions, str(self.root))
+            require_classes_everywhere(splits, found.class_names, str(self.root))
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
             shown,
-            f"{source}, {how_cut(given, fractions)}",
+            f"{found.source}, {how_cut(found.given, fractions)}",
+            found.notes,
         )
 
-    def _from_split_file(self) -> Found:
+    def _from_split_file(self) -> _Found:
         path = Path(str(self.spec.split_file))
         listed = read_coop_split(path)
         splits = items_of(listed, self.root, self.files)
-        return (
-            splits,
-            listed.class_names,
-            listed.class_names,
-            f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})",
-        )
+        source = f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})"
+        return _Found(splits, listed.class_names, listed.class_names, source)
 
-    def _from_folders(self) -> Found:
-        """The given splits; what is in none is in ``train``."""
-        rows = list(self._rows())
+    def _from_folders(self) -> _Found:
+        tree = ClassFolders(self.root, self.spec.exclude, SUFFIXES, "pictures", METADATA)
+        rows = list(_rows(tree))
         if not rows:
             kinds = ", ".join(sorted(SUFFIXES))
             raise DataError(
                 f"dataset.root: {self.root} holds no pictures ({kinds}) in class folders, and no {METADATA}"
             )
-        labels = {row.label for row in rows}
+        labels = {row.label for row in rows} | tree.excluded
         require_known("exclude", self.spec.exclude, labels, self.root)
         rows = [row for row in rows if row.label not in self.spec.exclude]
         names = tuple(sorted({row.label for row in rows}))
+        if not any(part.listed for part in tree.parts):
+            require_several(names, "pictures", self.root)
         index = {name: number for number, name in enumerate(names)}
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
         for row, picture in zip(rows, file_pictures([row.path for row in rows], self.root, self.files), strict=True):
             given[row.split or "train"].append(self._item(row, picture, index[row.label]))
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
-        return given, names, labels, f"image_folder{left_out}"
-
-    def _rows(self) -> Iterator[_Row]:
-        if (self.root / METADATA).is_file():
-            yield from _metadata_rows(self.root, None)
-            return
-        for folder, split in parts_of(self.root):
-            listed = split is not None and (folder / METADATA).is_file()
-            yield from _metadata_rows(folder, split) if listed else _class_rows(folder, split)
+        return _Found(given, names, labels, f"image_folder{left_out}", tuple(tree.notes))
 
     def _item(self, row: _Row, picture: Media, target: int) -> Item:
         modalities = {"image": picture}
@@ -101,8 +106,12 @@ class ImageFolder(Dataset):
         return Item(row.path.relative_to(self.root).as_posix(), modalities, target)
 
 
-def _class_rows(folder: Path, split: str | None) -> Iterator[_Row]:
-    return (_Row(path, label, split, None) for path, label in class_files(folder, SUFFIXES, "pictures"))
+def _rows(tree: ClassFolders) -> Iterator[_Row]:
+    for part in tree.parts:
+        if part.listed:
+            yield from _metadata_rows(part.folder.path, part.split)
+        else:
+            yield from (_Row(path, label, part.split, None) for path, label in tree.files(part))
 
 
 def _metadata_rows(folder: Path, split: str | None) -> Iterator[_Row]:
@@ -137,8 +146,9 @@ def _metadata_row(folder: Path, place: str, line: str, split: str | None) -> _Ro
     if not path.is_file():
         raise DataError(f"{place}: {path} does not exist")
     said, text = split if row.get("split") is None else row["split"], row.get("text")
-    if said is not None and not (isinstance(said, str) and said in SPLIT_FOLDERS):
-        raise DataError(f"{place}: split {said!r} is none of {', '.join(SPLIT_FOLDERS)}")
+    meant = split_of(said) if isinstance(said, str) else None
+    if said is not None and meant is None:
+        raise DataError(f"{place}: split {said!r} is none of {USUAL_NAMES}")
     if text is not None and not isinstance(text, str):
         raise DataError(f'{place}: "text" must be a string, not {text!r}')
-    return _Row(path, row["label"], SPLIT_FOLDERS[said] if said else None, text)
+    return _Row(path, row["label"], meant, text)

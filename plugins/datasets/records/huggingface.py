@@ -21,13 +21,15 @@ from ....core.storage.root import store_root
 from ....registry.errors import nearest
 from ..labelled_files import file_pictures
 from ..specs import HuggingFaceSpec
+from ..split_names import split_of
 from .arrow_pictures import picture_rows
+from .class_labels import ClassLabels
 from .kept_pictures import keep
 from .open_dataset import in_words, open_dataset
-from .records import Record, content_of, given_names
+from .records import Record, as_label, as_text, content_of, given_names
 
 STREAMED = 10_000
-#: The usual names of our splits.
+#: The usual names of our splits; where none of them is there, one that means the same (``Testing``).
 USUAL = {"train": ("train",), "val": ("validation", "val", "valid", "dev"), "test": ("test",)}
 
 
@@ -37,6 +39,7 @@ class HuggingFace(Dataset):
     def __init__(self, spec: HuggingFaceSpec) -> None:
         self.spec, self.path = spec, Path(spec.path).expanduser()
         self.cap = spec.max_items or (STREAMED if spec.streaming else None)
+        self._unused: list[str] = []
 
     def load(self) -> DatasetContent:
         """Hashes the encoded pictures; none is decoded, and never more than a batch of them is in memory."""
@@ -44,16 +47,16 @@ class HuggingFace(Dataset):
         tables = self._chosen(open_dataset(self.spec, self.may_download))
         for table in tables.values():
             self._require_columns(table)
-        names = names or _names_of(tables["train"], self.spec.label)
+        labels = ClassLabels(tables, self.spec.label, names, self.spec.path)
         read = self._streamed if self.spec.streaming else self._mapped
-        splits = {split: list(read(split, table)) for split, table in tables.items()}
-        return content_of(splits, names, self.spec, self._where(), self._notes(splits))
+        splits = {split: list(read(split, table, labels)) for split, table in tables.items()}
+        return content_of(splits, labels.names, self.spec, self._where(), self._notes(splits))
 
     def _chosen(self, tables: Mapping[str, Any]) -> dict[str, Any]:
         """Our splits to its tables. Raises ``DataError`` for names that it does not have."""
-        wanted: dict[str, str] = {str(ours): name for ours, name in (self.spec.splits or {}).items()} or {
-            ours: next((name for name in usual if name in tables), "") for ours, usual in USUAL.items()
-        }
+        wanted: dict[str, str] = {str(ours): name for ours, name in (self.spec.splits or {}).items()}
+        wanted = wanted or {ours: self._usual(ours, tables) for ours in USUAL}
+        self._unused = [name for name in tables if name not in wanted.values()]
         for ours, name in wanted.items():
             if name not in tables and (self.spec.splits or ours == "train"):
                 near = nearest(name, tables)
@@ -62,6 +65,18 @@ class HuggingFace(Dataset):
         if "train" not in wanted:
             raise DataError("dataset.splits: `train` is missing; the others may be cut off it")
         return {ours: tables[name] for ours, name in wanted.items() if name in tables}
+
+    def _usual(self, ours: str, tables: Mapping[str, Any]) -> str:
+        """Its split that is called as ours usually are; ``""`` without one. Raises ``DataError`` for several."""
+        if known := next((name for name in USUAL[ours] if name in tables), None):
+            return known
+        meant = [name for name in tables if split_of(name) == ours]
+        if len(meant) > 1:
+            raise DataError(
+                f"dataset.splits: {self.spec.path}: {' and '.join(meant)} both mean {ours}; name one of them: "
+                f'"splits": {{"{ours}": "{meant[0]}", ...}}'
+            )
+        return meant[0] if meant else ""
 
     def _require_columns(self, table: Any) -> None:
         with in_words(self.path):
@@ -73,7 +88,7 @@ class HuggingFace(Dataset):
                 hint = f"did you mean `{near}`?" if near else f"it has {', '.join(columns)}"
                 raise DataError(f"dataset.{field}: {self.spec.path} has no column `{column}`; {hint}")
 
-    def _mapped(self, split: str, table: Any) -> Iterator[Record]:
+    def _mapped(self, split: str, table: Any, classes: ClassLabels) -> Iterator[Record]:
         """Rows of a table on disk; each picture is read from there again when it is needed."""
         rows = picture_rows(table, self.spec.image, self.files)[: self.cap]
         empty = [f"row {row}" for row, (digest, path) in enumerate(rows) if not digest and not path]
@@ -87,9 +102,9 @@ class HuggingFace(Dataset):
             source = f"{self.spec.path}, {split}, row {row}"
             read = partial(_row_picture, raw, row, self.spec.image, source)
             picture = Media(digest, source, read) if digest else next(files)
-            yield Record(f"{row:07d}", picture, labels[row], texts[row] if texts else None)
+            yield self._record(split, row, picture, classes, labels[row], texts[row] if texts else None)
 
-    def _streamed(self, split: str, table: Any) -> Iterator[Record]:
+    def _streamed(self, split: str, table: Any, classes: ClassLabels) -> Iterator[Record]:
         """The first rows of a stream; each picture is kept in the store, once."""
         store = store_root(self.files.store)
         stage = f"stream {split}"
@@ -100,8 +115,13 @@ class HuggingFace(Dataset):
                 source = f"{self.spec.path}, {split}, row {number}"
                 picture = keep(store, _encoded(row[self.spec.image], source), source)
                 text = row[self.spec.text] if self.spec.text else None
-                yield Record(f"{number:07d}", picture, row[self.spec.label], text)
+                yield self._record(split, number, picture, classes, row[self.spec.label], text)
                 self.files.tell(StageAdvanced(stage, number + 1))
+
+    def _record(self, split: str, row: int, picture: Media, classes: ClassLabels, label: Any, text: Any) -> Record:
+        place = f"{self.spec.path}, row {row} of {split}"
+        found = classes.of(split, as_label(label, f"{place}, column `{self.spec.label}`"))
+        return Record(f"{row:07d}", picture, found, as_text(text, f"{place}, column `{self.spec.text}`"))
 
     def _where(self) -> str:
         name = self.path.name if self.path.exists() else self.spec.path
@@ -112,14 +132,11 @@ class HuggingFace(Dataset):
     def _notes(self, splits: Mapping[str, list[Record]]) -> list[str]:
         cut = [split for split, records in splits.items() if len(records) == self.cap]
         notes = [f"{self.spec.path}: no more than {self.cap:,} rows of {', '.join(cut)} are used"] if cut else []
+        if self._unused:
+            notes.append(f"{self.spec.path}: its splits {', '.join(self._unused)} are not used")
         if not self.spec.revision and not self.path.exists():
             notes.append(f"{self.spec.path}: no revision is named, so the Hub may give other data tomorrow")
         return notes
-
-
-def _names_of(table: Any, column: str) -> tuple[str, ...] | None:
-    feature = (table.features or {}).get(column)
-    return tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else None
 
 
 def _row_picture(table: Any, row: int, column: str, source: str) -> Any:

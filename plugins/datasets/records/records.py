@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
@@ -19,7 +20,7 @@ class Record:
     #: Unique in its split.
     id: str
     picture: Media
-    #: A class index, a class name, or ``None`` where the data says nothing.
+    #: A number (a class index, or a class called so), a class name, or ``None`` where the data says nothing.
     label: int | str | None
     text: str | None = None
 
@@ -43,6 +44,25 @@ def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
     return names
 
 
+def as_label(value: Any, place: str) -> int | str | None:
+    """A label as found. Raises ``DataError`` for a list, a broken number or an object; ``place`` says where."""
+    if value is None or isinstance(value, (int, str)):
+        return value
+    raise DataError(f"{place}: {_found(value)}; a label is a whole number or a name, one a record")
+
+
+def as_text(value: Any, place: str) -> str | None:
+    """The words about a picture. Raises ``DataError`` for anything but a string; ``place`` says where."""
+    if value is None or isinstance(value, str):
+        return value
+    raise DataError(f"{place}: {_found(value)}; the text of a record is one string")
+
+
+def _found(value: Any) -> str:
+    kinds = {list: "a list", dict: "an object", float: "a number with a point", int: "a number", bool: "a truth value"}
+    return f"found {kinds.get(type(value), type(value).__name__)}: {value!r:.80}"
+
+
 def content_of(
     splits: Mapping[str, Sequence[Record]],
     names: tuple[str, ...] | None,
@@ -57,7 +77,8 @@ def content_of(
     """
     if names is None:
         names = _names_in([record for records in splits.values() for record in records], where)
-    index = {name: number for number, name in enumerate(names)}
+    index: dict[int | str, int] = {name: number for number, name in enumerate(names)}
+    index |= _numbers(splits, names, where)
     wrong: list[str] = []
     given = {split: list(_items(split, records, index, wrong)) for split, records in splits.items()}
     if wrong:
@@ -83,13 +104,34 @@ def _names_in(records: Sequence[Record], where: str) -> tuple[str, ...]:
     return tuple(sorted(map(str, labels)))
 
 
-def _items(split: str, records: Iterable[Record], index: Mapping[str, int], wrong: list[str]) -> Iterator[Item]:
+def _numbers(splits: Mapping[str, Sequence[Record]], names: tuple[str, ...], where: str) -> dict[int | str, int]:
+    """What numbers among the labels mean: class indices, or names where all of them are names and one is no index.
+
+    Raises ``DataError`` for one that may be either.
+    """
+    found = {record.label for records in splits.values() for record in records if isinstance(record.label, int)}
+    numbers = sorted(number for number in found if isinstance(number, int) and number != -1)
+    called = {name: position for position, name in enumerate(names)}
+    as_names: dict[int | str, int] = {number: called[str(number)] for number in numbers if str(number) in called}
+    if len(as_names) == len(numbers) and not all(0 <= number < len(names) for number in numbers):
+        return as_names
+    for number in numbers:
+        position = as_names.get(number, number)
+        if 0 <= number < len(names) and position != number:
+            raise DataError(
+                f"{where}: label {number} may be the class called {number} (class {position}) or class {number} "
+                f"(called {names[number]}); write labels as JSON strings, or give other class names"
+            )
+    return {number: number for number in range(len(names))}
+
+
+def _items(split: str, records: Iterable[Record], index: Mapping[int | str, int], wrong: list[str]) -> Iterator[Item]:
     for record in records:
-        target = index.get(record.label) if isinstance(record.label, str) else record.label
         unlabelled = record.label is None or record.label == -1  # -1: the datasets library's word for it
+        target = None if record.label is None else index.get(record.label)
         if unlabelled and split == "train":
             target = None
-        elif unlabelled or target is None or not 0 <= target < len(index):
+        elif unlabelled or target is None:
             wrong.append(f"{split}/{record.id}: {record.label!r}")
             continue
         modalities = {"image": record.picture}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ....core.data.items import DataError, Media
+from ....core.data.names import not_utf8
 from ....core.data.pictures import decode
 
 _END = 1024
@@ -58,6 +59,8 @@ def tar_index(path: Path) -> str:
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
+                if spelt := not_utf8(member.name):
+                    raise DataError(f"{path}: {spelt}: a name in it is no UTF-8; write the shard again")
                 if member.islnk() or member.issym() or member.issparse():
                     raise ValueError(
                         f"{member.name} is a link or sparse, without bytes of its own (--hard-dereference)"

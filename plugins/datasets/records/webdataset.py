@@ -17,10 +17,15 @@ from braceexpand import braceexpand
 from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
 from ..specs import WebDatasetSpec
-from .records import Record, content_of, given_names
+from .brace_patterns import most_expansions
+from .records import Record, as_label, as_text, content_of, given_names
 from .tar_index import MAX_TEXT, Member, members, tar_index
 
 Sample = dict[str, Member]
+#: Shards of a split.
+MAX_SHARDS = 100_000
+#: Digits of a class index; more are a name.
+MAX_DIGITS = 19
 
 
 class WebDataset(Dataset):
@@ -33,12 +38,13 @@ class WebDataset(Dataset):
         """Reads every shard once to know its contents (remembered as long as the shard stays as it is)."""
         names = given_names(self.spec)
         splits: dict[str, list[Record]] = {
-            split: list(self._records(split, pattern)) for split, pattern in self.spec.shards.items()
+            split: list(self._records(split, pattern, frozenset(names or ())))
+            for split, pattern in self.spec.shards.items()
         }
         patterns = ", ".join(f"{split} {Path(pattern).name}" for split, pattern in self.spec.shards.items())
         return content_of(splits, names, self.spec, f"shards ({patterns})")
 
-    def _records(self, split: str, pattern: str) -> Iterator[Record]:
+    def _records(self, split: str, pattern: str, names: frozenset[str]) -> Iterator[Record]:
         samples = self._samples(split, pattern)
         unpictured = [key for key, sample in samples.items() if self._picture(sample) is None]
         if unpictured:
@@ -49,9 +55,12 @@ class WebDataset(Dataset):
         for key, sample in samples.items():
             picture = self._picture(sample)
             assert picture is not None
-            label = _value(sample, self.spec.label)
+            place = f"{picture.archive}: {key}"
+            label = as_label(_value(sample, self.spec.label), f"{place}, `{self.spec.label}`")
+            if isinstance(label, str) and not (label in names and "." in self.spec.label):
+                label = _number(label)
             text = _value(sample, self.spec.text) if self.spec.text else None
-            yield Record(key, picture.picture(), _as_label(label), None if text is None else str(text))
+            yield Record(key, picture.picture(), label, as_text(text, f"{place}, `{self.spec.text}`"))
 
     def _picture(self, sample: Sample) -> Member | None:
         return next((sample[suffix] for suffix in self.spec.image if suffix in sample), None)
@@ -80,10 +89,15 @@ class WebDataset(Dataset):
 
 
 def _expanded(pattern: str) -> list[Path]:
+    if (many := most_expansions(pattern)) > MAX_SHARDS:
+        raise DataError(
+            f"dataset.shards: {pattern:.80} names up to {many:,} shards, and {MAX_SHARDS:,} are the most; "
+            "write train-{000000..000009}.tar with the numbers that there are"
+        )
     try:
         return [Path(one) for one in braceexpand(pattern, escape=False)]
-    except ValueError as error:
-        raise DataError(f"dataset.shards: {pattern}: {error}; write train-{{000000..000009}}.tar") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"dataset.shards: {pattern:.80}: {error}; write train-{{000000..000009}}.tar") from None
 
 
 def _key_and_suffix(name: str) -> tuple[str, str]:
@@ -114,9 +128,6 @@ def _text(member: Member) -> str:
     return member.text
 
 
-def _as_label(value: Any) -> int | str | None:
+def _number(text: str) -> int | str:
     """A number where it looks like one."""
-    if value is None or isinstance(value, int):
-        return value
-    text = str(value)
-    return int(text) if text.removeprefix("-").isdecimal() else text
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) < MAX_DIGITS else text

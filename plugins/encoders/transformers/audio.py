@@ -20,6 +20,8 @@ from .side import Hidden, Inputs, Side, masked_mean
 
 #: A sound shorter than this part of a second is filled up with silence: it would not make one frame.
 SHORTEST = 10
+#: Seconds of a frame of AST's filter banks, and from one to the next (Kaldi's, which its extractor calls).
+FRAME, FRAME_STEP = 0.025, 0.010
 _GLOBAL_RANDOMNESS = Lock()
 
 
@@ -52,6 +54,16 @@ class AudioSide(Side):
             self._clap(samples, rate) if hasattr(self._extractor, "nb_max_samples") else self._features(samples, rate)
         )
         return {key: torch.as_tensor(np.asarray(value[0])) for key, value in made.items()}
+
+    def seconds_heard(self) -> float | None:
+        """What the extractor takes of a sound; ``None`` for models that take samples, of any number."""
+        if self._of_samples:
+            return None
+        rate = float(self._extractor.sampling_rate)
+        if (most := getattr(self._extractor, "nb_max_samples", None)) is not None:
+            return float(most) / rate
+        frames = getattr(self._extractor, "max_length", None)
+        return None if frames is None else (int(frames) - 1) * FRAME_STEP + FRAME
 
     def collate(self, batch: Sequence[Mapping[str, Tensor]]) -> dict[str, Any]:
         """Features side by side; samples padded to the longest, and masked."""

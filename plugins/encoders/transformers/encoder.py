@@ -122,6 +122,11 @@ class Transformers(Encoder):
         text = self._single.text if self._single else self._sides.get("text")
         return text.truncated(texts) if isinstance(text, TextSide) else [False] * len(texts)
 
+    def seconds_heard(self) -> float | None:
+        """As the audio side's extractor says."""
+        audio = self._sides.get("audio")
+        return audio.seconds_heard() if isinstance(audio, AudioSide) else None
+
     def _vectors(self, side: Side, out: Any, inputs: Inputs) -> Tensor:
         """The vectors [B, d] of what a side's module gave, before they are normalised."""
         return side.projected(out) if self._projects else side.pooled(side.hidden(out, inputs), self._spec.pooling)

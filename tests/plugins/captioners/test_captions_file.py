@@ -61,6 +61,44 @@ def test_the_longer_path_is_the_closer_one(tmp_path: Path) -> None:
     assert captions(tmp_path, content).look_up([ONE, TWO]) == ["a cat", "any"]
 
 
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [
+        ("1.png", ["/data/cat/1.png", "/data/dog/1.png"]),
+        ("./1.png", ["cat/1.png", "1.png"]),
+        ("cat/1.png", ["/data/train/cat/1.png", "/data/test/cat/1.png", "/data/val/cat/1.png"]),
+        ("1.png", ["/data/a.tar:x/1.png", "/data/b.tar:x/1.png"]),
+    ],
+)
+def test_a_name_that_several_pictures_end_in_is_refused(tmp_path: Path, name: str, sources: list[str]) -> None:
+    """It would describe all of them alike; which pictures, and what to do."""
+    keys = [PictureKey(source, f"{number}" * 64, source) for number, source in enumerate(sources)]
+    file = captions(tmp_path, lines({"file_name": name, "text": "a cat"}))
+    with pytest.raises(
+        CaptionerError, match="1 file names are those of more than one picture; write longer paths"
+    ) as error:
+        file.look_up(keys)
+    assert f"{name}: {', '.join(sources)}" in str(error.value)
+    assert file.look_up(keys[:1]) == ["a cat"]
+
+
+def test_a_name_may_describe_copies_of_one_picture(tmp_path: Path) -> None:
+    """Equal bytes are one picture wherever they lie; so are items that share one."""
+    copies = [
+        PictureKey(str(n), "ab" * 32, f"/data/{split}/1.png") for n, split in enumerate(("train", "train", "raw"))
+    ]
+    assert captions(tmp_path, lines({"file_name": "1.png", "text": "a"})).look_up(copies) == ["a", "a", "a"]
+
+
+@pytest.mark.parametrize("other", ["./cat/1.png", "cat//1.png", "cat/./1.png"])
+def test_two_names_of_one_file_with_two_texts_are_refused(tmp_path: Path, other: str) -> None:
+    """The later line does not win without a word; with one text they are one."""
+    content = lines({"file_name": "cat/1.png", "text": "a cat"}, {"file_name": other, "text": "a dog"})
+    with pytest.raises(CaptionerError, match="are one file, with two texts"):
+        captions(tmp_path, content).look_up([ONE])
+    assert captions(tmp_path, content.replace("dog", "cat"), "b.jsonl").look_up([ONE]) == ["a cat"]
+
+
 def test_one_of_several_keys_is_chosen_in_the_spec(tmp_path: Path) -> None:
     """Without the choice it is an error that lists them."""
     content = lines({"id": "cat/1.png", "sha256": "cd" * 32, "text": "t"})

@@ -321,7 +321,8 @@ def test_split_folders_beside_class_folders_are_refused(tmp_path):
     class_folders(tmp_path, ("raw",))
     assert refusal(tmp_path) == (
         "dataset.root: ROOT has split folders beside raw; either all its folders are splits "
-        "(train, val, valid, validation, test) or all are classes"
+        "(train, val, valid, validation, test, dev, eval, holdout; in any case, also as training_set) or all are "
+        'classes; leave out what is neither: "exclude": ["raw"]'
     )
 
 
@@ -402,8 +403,8 @@ BAD_LINES = {
         "ROOT/metadata.jsonl:3: /etc/passwd lies outside ROOT",
     ),
     "bad split": (
-        '{"file_name": "a.png", "label": "cat", "split": "dev"}',
-        "ROOT/metadata.jsonl:3: split 'dev' is none of train, val, valid, validation, test",
+        '{"file_name": "a.png", "label": "cat", "split": "later"}',
+        "ROOT/metadata.jsonl:3: split 'later' is none of train, val, valid, validation, test",
     ),
     "split that is no string": (
         '{"file_name": "a.png", "label": "cat", "split": ["val"]}',

@@ -257,6 +257,20 @@ BAD_SPLITS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("other", ["./a.jpg", ".//a.jpg", "link.jpg", "linked/a.jpg", "./linked//link.jpg"])
+def test_a_picture_under_another_path_stands_there_twice(tmp_path, other):
+    """It would be trained on and tested on; a hard link is a file of its own, whose content is counted elsewhere."""
+    root = tmp_path / "pictures"
+    for name in "abcd":
+        write(root / f"{name}.jpg", jpeg(name))
+    (root / "link.jpg").symlink_to(root / "a.jpg")
+    (root / "linked").symlink_to(root)
+    (root / "hard.jpg").hardlink_to(root / "a.jpg")
+    split = write(tmp_path / "split.json", json.dumps(GOOD | {"val": [[other, 0, "cat"], ["hard.jpg", 0, "cat"]]}))
+    dataset = ImageFolder(ImageFolderSpec(root=str(root), split_file=str(split)))
+    assert refusal(dataset, root) == f"{split} names 1 pictures more than once:\n  a.jpg = {other}"
+
+
 @pytest.mark.parametrize("case", BAD_SPLITS)
 def test_bad_split_file_is_refused_with_the_place(tmp_path, case):
     """The file, the split and the row, then what is wrong."""
