@@ -40,6 +40,8 @@ class DatasetSpec(ComponentSpec):
     lists them in the run folder (`unreadable.jsonl`)."""
     max_errors: Annotated[int, Field(ge=0)] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
+    background: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] = "#ffffff"
+    """The colour under transparent pixels of pictures, as `#rrggbb` in small letters; white by default."""
 
 
 class CaptionerSpec(ComponentSpec):

@@ -13,7 +13,8 @@ from ....core.spec.json_source import parse_json
 from ....core.storage.files import sha256_of
 from ....registry.errors import SpecError
 from ..coop_split import read_coop_split
-from ..labelled_files import file_pictures, items_of
+from ..labelled_files import items_of
+from ..media_in_files import file_pictures
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import ImageFolderSpec
 from .class_folders import SPLIT_FOLDERS, class_files, parts_of
@@ -59,7 +60,7 @@ class ImageFolder(Dataset):
     def _from_split_file(self) -> Found:
         path = Path(str(self.spec.split_file))
         listed = read_coop_split(path)
-        splits = items_of(listed, self.root, self.files)
+        splits = items_of(listed, self.root, self.files, self.spec.background)
         return (
             splits,
             listed.class_names,
@@ -81,7 +82,8 @@ class ImageFolder(Dataset):
         names = tuple(sorted({row.label for row in rows}))
         index = {name: number for number, name in enumerate(names)}
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
-        for row, picture in zip(rows, file_pictures([row.path for row in rows], self.root, self.files), strict=True):
+        pictures = file_pictures([row.path for row in rows], self.root, self.files, self.spec.background)
+        for row, picture in zip(rows, pictures, strict=True):
             given[row.split or "train"].append(self._item(row, picture, index[row.label]))
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return given, names, labels, f"image_folder{left_out}"

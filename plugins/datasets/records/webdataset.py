@@ -51,7 +51,9 @@ class WebDataset(Dataset):
             assert picture is not None
             label = _value(sample, self.spec.label)
             text = _value(sample, self.spec.text) if self.spec.text else None
-            yield Record(key, picture.picture(), _as_label(label), None if text is None else str(text))
+            yield Record(
+                key, picture.picture(self.spec.background), _as_label(label), None if text is None else str(text)
+            )
 
     def _picture(self, sample: Sample) -> Member | None:
         return next((sample[suffix] for suffix in self.spec.image if suffix in sample), None)
@@ -64,7 +66,7 @@ class WebDataset(Dataset):
             raise DataError(
                 f"dataset.shards.{split}: {len(missing)} of {len(shards)} shards do not exist:{some_of(missing)}"
             )
-        indexes = self.files.of("tar index 1", shards[0].parent, shards, tar_index)
+        indexes = self.files.of("tar index, 2", shards[0].parent, shards, tar_index)
         samples: dict[str, Sample] = {}
         twice: list[str] = []
         for shard, index in zip(shards, indexes, strict=True):
