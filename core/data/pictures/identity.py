@@ -8,6 +8,7 @@ own, so that it never finds a vector of what was seen then.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -28,11 +29,18 @@ _DEPTH_AT = 24
 
 def opened(content: bytes) -> Image.Image:
     """The picture with its header read and its pixels not. Raises what Pillow raises."""
+    Image.preinit()  # the usual formats are tried first
     Image.init()
-    picture = Image.open(BytesIO(content), formats=[name for name in Image.ID if name not in _RUNS_PROGRAMS])
+    picture = Image.open(BytesIO(content), formats=_formats(len(Image.ID)))
     if picture.format == "PNG" and "transparency" in picture.info:
         picture.info["transparency"] = _of_eight_bits(picture.info["transparency"], picture.mode, content[_DEPTH_AT])
     return picture
+
+
+@cache
+def _formats(known: int) -> tuple[str, ...]:
+    """Of the ``known`` formats those that are decoded here; another package may register more at any time."""
+    return tuple(name for name in Image.ID[:known] if name not in _RUNS_PROGRAMS)
 
 
 def _of_eight_bits(clear: Any, mode: str, depth: int) -> Any:
