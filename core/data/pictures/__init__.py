@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .decode import SUFFIXES, bare, decode, file_media, open_picture, picture_media
+from .decode import SUFFIXES, bare, bytes_of, decode, file_media, open_picture, picture_media
 from .identity import digest_of, finding
 from .pixels import WHITE
 
@@ -10,6 +10,7 @@ __all__ = [
     "SUFFIXES",
     "WHITE",
     "bare",
+    "bytes_of",
     "decode",
     "digest_of",
     "file_media",

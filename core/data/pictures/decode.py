@@ -63,6 +63,13 @@ def bare(picture: Image.Image) -> Image.Image:
     return copied
 
 
+def bytes_of(picture: Any) -> int:
+    """Memory that its pixels take; of what is no picture nothing is known: 0."""
+    if not isinstance(picture, Image.Image):
+        return 0
+    return picture.width * picture.height * (4 if picture.mode != "L" else 1)  # Pillow holds RGB in four
+
+
 def file_media(path: Path, background: str = WHITE) -> Media:
     """A picture file as media, known by its bytes and how they are seen. Raises ``DataError`` if it cannot be read."""
     return picture_media(finding(read_file(path)), str(path), partial(read_file, path), background)
