@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -65,6 +65,10 @@ docs: $(READY)
 # Links to other sites; needs a network that reaches them.
 docs-external: $(READY)
 	$(BIN)/sphinx-build -b linkcheck -q -E -c docs -d build/doctrees-external . build/docs-external
+
+# 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
+evidence-fuzz: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.fuzz_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

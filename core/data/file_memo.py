@@ -41,12 +41,16 @@ class FileMemo:
         """sha256 (hex) of each file's content; ``root`` is the folder that they belong to. Raises ``DataError``."""
         return self.of("sha256", root, paths, _sha256)
 
+    def pictures(self, root: Path, paths: Sequence[Path]) -> list[str]:
+        """What each picture file is known by (``pictures.finding``). Raises ``DataError``."""
+        return self.of("sha256, as pictures are seen 1", root, paths, _finding)
+
     def of(self, what: str, root: Path, paths: Sequence[Path], find: Callable[[Path], str]) -> list[str]:
         """``find(path)`` of each path, in parallel, or as remembered under the name ``what``.
 
         ``what`` holds all that a finding depends on besides the file; raise a number in it when findings change their
-        form. ``find`` may raise ``OSError`` or ``DataError``: all such files are named in one ``DataError``, after the
-        findings on the others were stored.
+        form. What stands before its first comma is told while files are read. ``find`` may raise ``OSError`` or
+        ``DataError``: all such files are named in one ``DataError``, after the findings on the others were stored.
         """
         broken: dict[Path, str] = {}
         keys = {path: key for path in paths if (key := _key(root, path, broken)) is not None}
@@ -56,7 +60,7 @@ class FileMemo:
         fresh: dict[Path, str] = {}
         flushed = time.monotonic()
         try:
-            for path, finding in self._each(find, missing, f"read files ({what})", len(keys)):
+            for path, finding in self._each(find, missing, f"read files ({what.partition(',')[0]})", len(keys)):
                 if isinstance(finding, str):
                     known[keys[path]] = fresh[path] = finding
                 else:
@@ -137,6 +141,12 @@ def _is_stable(root: Path, path: Path, key: str) -> bool:
 def _sha256(path: Path) -> str:
     """Reads the file at once: pictures are small, and a buffer for large files costs more than to read one."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _finding(path: Path) -> str:
+    from .pictures import finding  # Pillow and numpy: a memo of other files does without
+
+    return finding(path.read_bytes())
 
 
 def _tried(find: Callable[[Path], str], path: Path) -> str | Exception:

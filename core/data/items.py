@@ -20,13 +20,20 @@ class DataError(UserError):
 class Media:
     """One piece of content, known by what it holds and not yet decoded."""
 
-    #: sha256 (hex) of the content: two items with one digest are encoded once.
+    #: sha256 (hex) of the content, of a picture together with how it is seen: items of one digest are encoded once.
     digest: str
     #: Where it comes from, for messages.
     source: str
     #: Decodes it: a ``PIL.Image.Image`` for images, ``str`` for texts, ``Waveform`` for audio. Raises ``DataError`` if
     #: it cannot.
     read: Callable[[], Any]
+    #: sha256 (hex) of the encoded bytes, where ``digest`` says more: of a picture also how it is seen. Else empty.
+    sha256: str = ""
+
+    @property
+    def bytes_digest(self) -> str:
+        """sha256 (hex) of the content's bytes, by which people name it."""
+        return self.sha256 or self.digest
 
     @classmethod
     def of_text(cls, text: str, source: str = "text") -> Media:

@@ -44,6 +44,8 @@ class DatasetSpec(ComponentSpec):
     duplicates: Literal["note", "fail"] = "note"
     """Contents that are in several splits, or in several classes, byte for byte: a `note` counts them, in the plan, the
     run and its result; `fail` refuses and names them."""
+    background: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] = "#ffffff"
+    """The colour under transparent pixels of pictures, as `#rrggbb` in small letters; white by default."""
 
 
 class CaptionerSpec(ComponentSpec):

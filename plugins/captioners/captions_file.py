@@ -17,6 +17,7 @@ class CaptionsFile(WrittenCaptions):
 
     def __init__(self, spec: CaptionsFileSpec) -> None:
         self._spec = spec
+        self._noted = spec.identity()["file"]
 
     def look_up(self, keys: Sequence[PictureKey]) -> list[str | None]:
         """By the file's key column.
@@ -35,7 +36,7 @@ class CaptionsFile(WrittenCaptions):
     @cached_property
     def _table(self) -> tuple[str, Mapping[str, str]]:
         file = Path(self._spec.file)
-        rows = read_rows(file)
+        rows = read_rows(file, self._noted)
         given = [name for name in KEYS if any(name in row for _, row in rows)]
         column = self._spec.key or (given[0] if len(given) == 1 else None)
         if column is None or column not in given:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -20,20 +21,26 @@ COLUMNS = (*KEYS, "text")
 Row = tuple[int, dict[str, str]]
 
 
-def read_rows(file: Path) -> list[Row]:
-    """Every description. Raises ``CaptionerError``: unreadable, of another kind, unknown column, no text."""
+def read_rows(file: Path, sha256: str | None = None) -> list[Row]:
+    """Every description, of the file that had that sha256 (hex).
+
+    Raises ``CaptionerError``: unreadable, changed, of another kind, unknown column, no text.
+    """
     readers = {".jsonl": _json_lines, ".csv": _csv}
     if file.suffix.lower() not in readers:
         raise CaptionerError(f"captioner.file: {file} is neither *.jsonl nor *.csv")
-    rows = list(readers[file.suffix.lower()](file, _content(file)))
+    rows = list(readers[file.suffix.lower()](file, _content(file, sha256)))
     if not rows:
         raise CaptionerError(f"captioner.file: {file} holds no descriptions")
     return rows
 
 
-def _content(file: Path) -> str:
+def _content(file: Path, sha256: str | None) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        content = file.read_bytes()
+        if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise CaptionerError(f"captioner.file: {file} changed while it was in use; run again")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CaptionerError(f"captioner.file: {file} is not UTF-8: byte {error.start}") from None
     except OSError as error:

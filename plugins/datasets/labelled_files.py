@@ -6,12 +6,11 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ...core.data.file_memo import FileMemo
-from ...core.data.items import DataError, Item, Media, some_of
-from ...core.data.pictures import open_picture
+from ...core.data.items import DataError, Item, some_of
+from .media_in_files import file_pictures
 
 Rows = Sequence[tuple[str, int]]
 
@@ -28,8 +27,8 @@ class LabelledFiles:
     source: str
 
 
-def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str, list[Item]]:
-    """Split to items, whose ids are the listed paths.
+def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo, background: str) -> dict[str, list[Item]]:
+    """Split to items, whose ids are the listed paths; transparent pictures show ``background``.
 
     Raises ``DataError`` for paths that lead out of ``pictures``, stand there twice or have no file (all counted, ten
     named), and for labels out of range.
@@ -45,17 +44,11 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo) -> dict[str
             f"{listed.source} names {len(rows)} pictures, of which {len(missing)} are not in {pictures}; extract the "
             f"archive again, or take the annotation that belongs to it:{some_of(missing)}"
         )
-    made = iter(file_pictures(paths, pictures, files))
+    made = iter(file_pictures(paths, pictures, files, background))
     return {
         name: [Item(path, {"image": next(made)}, target) for path, target in split]
         for name, split in listed.splits.items()
     }
-
-
-def file_pictures(paths: Sequence[Path], root: Path, files: FileMemo) -> list[Media]:
-    """Picture files as media, known by the sha256 of their bytes. Raises ``DataError`` naming the unreadable ones."""
-    digests = files.sha256(root, paths)
-    return [Media(digest, str(path), partial(open_picture, path)) for path, digest in zip(paths, digests, strict=True)]
 
 
 def _require_inside(names: Sequence[str], source: str, pictures: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from ....core.data.items import DataError, DatasetContent, Item, Media
-from ....core.data.sounds import SUFFIXES, open_sound, soundfile
+from ....core.data.items import DataError, DatasetContent, Item
+from ....core.data.sounds import SUFFIXES, soundfile
 from ....core.roles import Dataset
+from ..media_in_files import file_sounds
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import AudioFolderSpec
 from .class_folders import ClassFolders
@@ -36,7 +36,8 @@ class AudioFolder(Dataset):
         require_several(names, "sounds", self.root)
         shown = shown_names(names, self.spec.class_names, labels, self.root)
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
-        for (path, label, split), sound in zip(rows, self._sounds([row[0] for row in rows]), strict=True):
+        sounds = file_sounds([row[0] for row in rows], self.root, self.files)
+        for (path, label, split), sound in zip(rows, sounds, strict=True):
             name = path.relative_to(self.root).as_posix()
             given[split or "train"].append(Item(name, {"audio": sound}, names.index(label)))
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
@@ -50,9 +51,3 @@ class AudioFolder(Dataset):
             f"audio_folder{left_out}, {how_cut(given, fractions)}",
             tuple(tree.notes),
         )
-
-    def _sounds(self, paths: list[Path]) -> list[Media]:
-        digests = self.files.sha256(self.root, paths)
-        return [
-            Media(digest, str(path), partial(open_sound, path)) for path, digest in zip(paths, digests, strict=True)
-        ]

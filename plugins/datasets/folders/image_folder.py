@@ -13,7 +13,8 @@ from ....core.spec.json_source import parse_json
 from ....core.storage.files import sha256_of
 from ....registry.errors import SpecError
 from ..coop_split import read_coop_split
-from ..labelled_files import file_pictures, items_of
+from ..labelled_files import items_of
+from ..media_in_files import file_pictures
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import ImageFolderSpec
 from ..split_names import USUAL_NAMES, split_of
@@ -74,7 +75,7 @@ class ImageFolder(Dataset):
     def _from_split_file(self) -> _Found:
         path = Path(str(self.spec.split_file))
         listed = read_coop_split(path)
-        splits = items_of(listed, self.root, self.files)
+        splits = items_of(listed, self.root, self.files, self.spec.background)
         source = f"image_folder, split file {path.name} (sha256 {sha256_of(path)[:12]})"
         return _Found(splits, listed.class_names, listed.class_names, source)
 
@@ -94,7 +95,8 @@ class ImageFolder(Dataset):
             require_several(names, "pictures", self.root)
         index = {name: number for number, name in enumerate(names)}
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
-        for row, picture in zip(rows, file_pictures([row.path for row in rows], self.root, self.files), strict=True):
+        pictures = file_pictures([row.path for row in rows], self.root, self.files, self.spec.background)
+        for row, picture in zip(rows, pictures, strict=True):
             given[row.split or "train"].append(self._item(row, picture, index[row.label]))
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return _Found(given, names, labels, f"image_folder{left_out}", tuple(tree.notes))

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, Target, some_of
-from ....core.data.pictures import open_picture
-from ....core.data.sounds import open_sound
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
+from ..media_in_files import file_pictures, file_sounds
 from ..specs import JsonLinesSpec
 from .json_line import FILES, Line, View, read_lines
 from .line_forms import require_ids_once, require_one_form
 from .line_targets import targets_of
 
 SPLITS = ("train", "val", "test")
-_READ = {"image": open_picture, "audio": open_sound}
 #: Modality and path to media.
 Found = Mapping[tuple[str, str], Media]
 
@@ -61,7 +58,7 @@ class JsonLines(Dataset):
         return files
 
     def _media(self, lines: Iterable[Line]) -> Found:
-        """Every file once, known by the sha256 of its bytes."""
+        """Every file once, known by its bytes, a picture also by how it is seen."""
         first: dict[tuple[str, str], str] = {}
         for line in lines:
             for key in _file_keys(line):
@@ -72,11 +69,10 @@ class JsonLines(Dataset):
                 f"{len(missing)} of {len(paths)} files are not in {self.root}; put them there, or set dataset.root to "
                 f"the folder that paths count from:{some_of(missing)}"
             )
-        digests = self.files.sha256(self.root, list(paths.values()))
-        return {
-            key: Media(digest, str(path), partial(_READ[key[0]], path))
-            for (key, path), digest in zip(paths.items(), digests, strict=True)
-        }
+        pictures, sounds = ({key: path for key, path in paths.items() if key[0] == kind} for kind in FILES)
+        seen = file_pictures(list(pictures.values()), self.root, self.files, self.spec.background)
+        heard = file_sounds(list(sounds.values()), self.root, self.files)
+        return dict(zip(pictures, seen, strict=True)) | dict(zip(sounds, heard, strict=True))
 
 
 def _file_keys(line: Line) -> Iterator[tuple[str, str]]:

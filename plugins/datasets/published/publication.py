@@ -67,7 +67,7 @@ class PublishedDataset(Dataset):
         folder = self._folder()
         coop = self.spec.split == "coop"
         listed = read_coop_split(self._split_file(folder)) if coop else self.official(folder)
-        given = items_of(listed, folder / self.about.pictures, self.files)
+        given = items_of(listed, folder / self.about.pictures, self.files, self.spec.background)
         carve = {"val": self.spec.val_fraction} if isinstance(self.spec, CarvedSpec) and not coop else {}
         splits = with_missing_splits(given, carve, str(folder))
         require_classes_everywhere(splits, listed.class_names, str(folder))

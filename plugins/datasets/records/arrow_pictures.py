@@ -1,8 +1,7 @@
-"""Digests of the pictures in Arrow tables, taken from the memory-mapped bytes and remembered a file at a time."""
+"""What the pictures in Arrow tables are known by, found in the memory-mapped bytes and remembered a file at a time."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -14,9 +13,10 @@ import pyarrow as pa
 
 from ....core.data.file_memo import FileMemo
 from ....core.data.items import DataError
+from ....core.data.pictures import finding
 
 BATCH = 64
-#: sha256 (hex) of the encoded picture or "", and the path of its file or "".
+#: ``finding`` of the encoded picture or "", and the path of its file or "".
 PictureRow = tuple[str, str]
 
 
@@ -25,8 +25,8 @@ def picture_rows(table: Any, column: str, files: FileMemo) -> list[PictureRow]:
     paths = [Path(one["filename"]) for one in table.cache_files]
     if paths:
         find = partial(_of_file, column)
-        findings = files.of(f"pictures of column {column}, 1", paths[0].parent, paths, find)
-        rows = [(digest, path) for finding in findings for digest, path in json.loads(finding)]
+        findings = files.of(f"pictures of column {column}, 2", paths[0].parent, paths, find)
+        rows = [(digest, path) for rows_found in findings for digest, path in json.loads(rows_found)]
         if len(rows) == len(table):
             return rows
     return list(_rows(table, column))  # a table in memory, or a part of what is on disk
@@ -51,5 +51,5 @@ def _rows(table: Any, column: str) -> Iterator[PictureRow]:
         else:
             raise DataError(f"dataset.image: column `{column}` holds {values.type}, not encoded pictures")
         for content, path in zip(encoded, paths, strict=True):
-            digest = hashlib.sha256(content.as_buffer()).hexdigest() if content.is_valid else ""
+            digest = finding(content.as_py()) if content.is_valid else ""
             yield digest, (path.as_py() or "") if path.is_valid else ""

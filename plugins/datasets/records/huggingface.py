@@ -14,12 +14,13 @@ from typing import Any
 import datasets
 
 from ....core.data.items import DataError, DatasetContent, Media, some_of
-from ....core.data.pictures import decode
+from ....core.data.media_files import read_file
+from ....core.data.pictures import picture_media
 from ....core.events import StageAdvanced, StageStarted
 from ....core.roles import Dataset
 from ....core.storage.root import store_root
 from ....registry.errors import nearest
-from ..labelled_files import file_pictures
+from ..media_in_files import file_pictures
 from ..specs import HuggingFaceSpec
 from ..split_names import split_of
 from .arrow_pictures import picture_rows
@@ -91,17 +92,17 @@ class HuggingFace(Dataset):
     def _mapped(self, split: str, table: Any, classes: ClassLabels) -> Iterator[Record]:
         """Rows of a table on disk; each picture is read from there again when it is needed."""
         rows = picture_rows(table, self.spec.image, self.files)[: self.cap]
-        empty = [f"row {row}" for row, (digest, path) in enumerate(rows) if not digest and not path]
+        empty = [f"row {row}" for row, (found, path) in enumerate(rows) if not found and not path]
         if empty:
             raise DataError(f"{self.spec.path}: {len(empty)} rows of `{split}` have no picture:{some_of(empty)}")
-        on_disk = [Path(path) for digest, path in rows if not digest]
-        files = iter(file_pictures(on_disk, self.path.absolute(), self.files))
+        on_disk = [Path(path) for found, path in rows if not found]
+        files = iter(file_pictures(on_disk, self.path.absolute(), self.files, self.spec.background))
         raw = table.cast_column(self.spec.image, datasets.Image(decode=False))
         labels, texts = list(table[self.spec.label]), list(table[self.spec.text]) if self.spec.text else None
-        for row, (digest, _) in enumerate(rows):
+        for row, (found, _) in enumerate(rows):
             source = f"{self.spec.path}, {split}, row {row}"
-            read = partial(_row_picture, raw, row, self.spec.image, source)
-            picture = Media(digest, source, read) if digest else next(files)
+            read = partial(_row_bytes, raw, row, self.spec.image, source)
+            picture = picture_media(found, source, read, self.spec.background) if found else next(files)
             yield self._record(split, row, picture, classes, labels[row], texts[row] if texts else None)
 
     def _streamed(self, split: str, table: Any, classes: ClassLabels) -> Iterator[Record]:
@@ -113,7 +114,7 @@ class HuggingFace(Dataset):
         with in_words(self.path):
             for number, row in enumerate(itertools.islice(raw, self.cap)):
                 source = f"{self.spec.path}, {split}, row {number}"
-                picture = keep(store, _encoded(row[self.spec.image], source), source)
+                picture = keep(store, _encoded(row[self.spec.image], source), source, self.spec.background)
                 text = row[self.spec.text] if self.spec.text else None
                 yield self._record(split, number, picture, classes, row[self.spec.label], text)
                 self.files.tell(StageAdvanced(stage, number + 1))
@@ -139,8 +140,8 @@ class HuggingFace(Dataset):
         return notes
 
 
-def _row_picture(table: Any, row: int, column: str, source: str) -> Any:
-    return decode(_encoded(table[row][column], source), source)
+def _row_bytes(table: Any, row: int, column: str, source: str) -> bytes:
+    return _encoded(table[row][column], source)
 
 
 def _encoded(value: Mapping[str, Any] | None, source: str) -> bytes:
@@ -148,5 +149,5 @@ def _encoded(value: Mapping[str, Any] | None, source: str) -> bytes:
     if value and value.get("bytes"):
         return bytes(value["bytes"])
     if value and value.get("path") and Path(value["path"]).is_file():
-        return Path(value["path"]).read_bytes()
+        return read_file(Path(value["path"]))
     raise DataError(f"{source}: no picture: {value!r:.100}")

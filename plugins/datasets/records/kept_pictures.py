@@ -12,20 +12,22 @@ from pathlib import Path
 from PIL import Image
 
 from ....core.data.items import DataError, Media
-from ....core.data.pictures import decode
+from ....core.data.pictures import decode, digest_of, finding
 from ....core.storage.files import write_whole
 
 
-def keep(store: Path, content: bytes, source: str) -> Media:
+def keep(store: Path, content: bytes, source: str, background: str) -> Media:
     """Write the encoded picture, unless it is there, and give it as media. Raises ``StorageError``."""
-    digest = hashlib.sha256(content).hexdigest()
+    found = finding(content)
+    digest = found.partition(" ")[0]
     path = store / "pictures" / digest[:2] / digest
     if not path.is_file() or path.stat().st_size != len(content):
         write_whole(path, content, durable=False)
-    return Media(digest, source, partial(_read, path, digest, source))
+    read = partial(_read, path, digest, source, background)
+    return Media(digest_of(found, background), source, read, sha256=digest)
 
 
-def _read(path: Path, digest: str, source: str) -> Image.Image:
+def _read(path: Path, digest: str, source: str, background: str) -> Image.Image:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -33,4 +35,4 @@ def _read(path: Path, digest: str, source: str) -> Image.Image:
     if hashlib.sha256(content).hexdigest() != digest:
         path.unlink(missing_ok=True)
         raise DataError(f"{source}: kept as {path}, which was damaged and is now removed; run again to stream it anew")
-    return decode(content, source)
+    return decode(content, source, background)

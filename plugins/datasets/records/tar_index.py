@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import IO
 
 from ....core.data.items import DataError, Media
+from ....core.data.media_files import require_same
 from ....core.data.names import not_utf8
-from ....core.data.pictures import decode
+from ....core.data.pictures import decode, digest_of, finding
 
 _END = 1024
 #: Bytes of the longest class, caption or JSON that is kept with the index.
 MAX_TEXT = 1 << 16
+#: Bytes of the longest file that is looked at as a picture; a longer one is known by its bytes alone.
+MAX_PICTURE = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,15 @@ class Member:
     #: Where its bytes begin in the archive, and how many there are.
     offset: int
     size: int
-    #: sha256 (hex) of its bytes.
-    digest: str
+    #: sha256 (hex) of its bytes, and what makes it be seen otherwise (``pictures.finding``).
+    found: str
     #: What a small text says; ``None`` for pictures and all else.
     text: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of its bytes."""
+        return self.found.partition(" ")[0]
 
     def read(self) -> bytes:
         """Its bytes. Raises ``DataError`` when they are no longer those that were listed."""
@@ -40,18 +48,17 @@ class Member:
                 content = file.read(self.size)
         except OSError as error:
             raise DataError(f"{self.archive}: cannot be read: {error.strerror or error}") from None
-        if hashlib.sha256(content).hexdigest() != self.digest:
-            raise DataError(f"{self.archive}: {self.name} changed while the data set was in use; run again")
-        return content
+        return require_same(content, self.digest, f"{self.archive}: {self.name}")
 
-    def picture(self) -> Media:
+    def picture(self, background: str) -> Media:
         """It as a picture, decoded when it is needed."""
         source = f"{self.archive}:{self.name}"
-        return Media(self.digest, source, lambda: decode(self.read(), source))
+        read = lambda: decode(self.read(), source, background)  # noqa: E731
+        return Media(digest_of(self.found, background), source, read, self.digest)
 
 
 def tar_index(path: Path) -> str:
-    """The regular files of a plain tar archive as JSON ``[[name, offset, size, sha256, text], ...]``; see ``members``.
+    """The regular files of a plain tar archive as JSON ``[[name, offset, size, found, text], ...]``; see ``members``.
 
     Raises ``DataError`` for a file that is no plain tar archive, is damaged between two files, or was cut off.
     """
@@ -67,8 +74,8 @@ def tar_index(path: Path) -> str:
                     )
                 content = archive.extractfile(member) if member.isreg() else None
                 if content:
-                    digest, text = _contents(content, member.size)
-                    rows.append((member.name, member.offset_data, member.size, digest, text))
+                    found, text = _contents(content, member.size)
+                    rows.append((member.name, member.offset_data, member.size, found, text))
             end = archive.offset
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise DataError(
@@ -84,14 +91,16 @@ def members(path: Path, index: str) -> list[Member]:
 
 
 def _contents(file: IO[bytes], size: int) -> tuple[str, str | None]:
-    """Digest, and the text of what is short and UTF-8, which no picture is."""
-    if size > MAX_TEXT:
+    """Its ``finding``, and the text of what is short and UTF-8, which no picture is."""
+    if size > MAX_PICTURE:
         return hashlib.file_digest(file, "sha256").hexdigest(), None  # type: ignore[arg-type]  # reads as files do
     content = file.read()
+    if size > MAX_TEXT:
+        return finding(content), None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = None
+        return finding(content), None
     return hashlib.sha256(content).hexdigest(), text
 
 

@@ -60,7 +60,8 @@ class WebDataset(Dataset):
             if isinstance(label, str) and not (label in names and "." in self.spec.label):
                 label = _number(label)
             text = _value(sample, self.spec.text) if self.spec.text else None
-            yield Record(key, picture.picture(), label, as_text(text, f"{place}, `{self.spec.text}`"))
+            shown = picture.picture(self.spec.background)
+            yield Record(key, shown, label, as_text(text, f"{place}, `{self.spec.text}`"))
 
     def _picture(self, sample: Sample) -> Member | None:
         return next((sample[suffix] for suffix in self.spec.image if suffix in sample), None)
@@ -73,7 +74,7 @@ class WebDataset(Dataset):
             raise DataError(
                 f"dataset.shards.{split}: {len(missing)} of {len(shards)} shards do not exist:{some_of(missing)}"
             )
-        indexes = self.files.of("tar index 1", shards[0].parent, shards, tar_index)
+        indexes = self.files.of("tar index, 2", shards[0].parent, shards, tar_index)
         samples: dict[str, Sample] = {}
         twice: list[str] = []
         for shard, index in zip(shards, indexes, strict=True):

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....core.data.sounds import open_sound
+from ....core.data.items import DataError
+from ....core.data.sounds import open_sound, require_few
 from ....core.data.waveform import Waveform
 from .files import takes_waveforms
 from .side import Hidden, Inputs, Side, masked_mean
@@ -140,11 +141,18 @@ class AudioSide(Side):
 
 
 def resampled(samples: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
-    """Samples [T] at another rate, by a polyphase filter that keeps what both rates can hold."""
+    """Samples [T] at another rate, by a polyphase filter that keeps what both rates can hold.
+
+    Raises ``DataError`` for more than a sound may have.
+    """
     if rate == wanted:
         return samples
     from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
+    try:
+        require_few(len(samples) * wanted / rate)
+    except ValueError as error:
+        raise DataError(f"{error}: of {rate:,} Hz it is resampled to {wanted:,}") from None
     common = gcd(rate, wanted)
     made: NDArray[np.float32] = resample_poly(samples, wanted // common, rate // common).astype(np.float32)
     return made

@@ -117,7 +117,7 @@ def test_split_folders_are_taken_as_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "fields", "reason"),
     [
-        ((), {}, "holds no sounds (.flac, .mp3, .ogg, .wav) in class folders"),
+        ((), {}, "holds no sounds (.aif, .aifc, .aiff, .au, .flac, .mp3, .oga, .ogg, .opus, .wav) in class folders"),
         (("a/1.txt",), {}, "class folder ROOT/a holds no sounds"),
         (("a/1.wav", "b/1.wav", "b/2.wav"), {}, "ROOT/a/1.wav is the only sound of its class"),
         (("a/1.wav", "b/1.wav"), {"exclude": ("c",)}, "no class of ROOT is called `c`"),

@@ -334,7 +334,7 @@ def test_missing_folder_is_named(tmp_path):
 def test_folder_without_pictures_says_what_it_looked_for(tmp_path):
     """An empty root names the formats and the metadata file."""
     message = refusal(tmp_path)
-    assert message.startswith("dataset.root: ROOT holds no pictures (.bmp, .gif, .jpeg, .jpg, .pgm, .png, ")
+    assert message.startswith("dataset.root: ROOT holds no pictures (.apng, .avif, .bmp, .gif, .jfif, ")
     assert message.endswith("in class folders, and no metadata.jsonl")
 
 

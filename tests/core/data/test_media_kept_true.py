@@ -1,0 +1,174 @@
+"""Media that are too much, cut, joined, or no longer what was listed."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from graftwork.core.data.items import DataError
+from graftwork.core.data.pictures import decode, file_media, open_picture
+from graftwork.core.data.sounds import MAX_SAMPLES, file_audio, open_sound
+from graftwork.core.data.sounds import decode as decode_sound
+from graftwork.core.data.waveform import Waveform
+from graftwork.core.roles import CaptionerError, PictureKey
+from graftwork.plugins.captioners.captions_file import CaptionsFile
+from graftwork.plugins.captioners.specs import CaptionsFileSpec
+from graftwork.plugins.datasets import AudioFolderSpec, ImageFolderSpec, JsonLinesSpec
+from graftwork.plugins.datasets.folders.audio_folder import AudioFolder
+from graftwork.plugins.datasets.folders.image_folder import ImageFolder
+from graftwork.plugins.datasets.json_lines.json_lines import JsonLines
+from graftwork.plugins.encoders.transformers.audio import resampled
+
+from ...support.media_fuzz import sound
+from ...support.picture_forms import chunk, coloured, encoded
+from ...support.sound_files import tone, write
+
+CHANGED = "changed while the data set was in use; run again"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.full((4, 4), 70_000, np.int32), "whole numbers of 32 bits from 70000 to 70000"),
+        (np.full((4, 4), -1, np.int32), "from -1 to -1"),
+        (np.full((4, 4), 300, np.float32), "floats from 300 to 300"),
+        (np.full((4, 4), np.nan, np.float32), "floats from nan to nan"),
+        (np.full((4, 4), -0.5, np.float32), "floats from -0.5 to -0.5"),
+    ],
+)
+def test_a_depth_that_tells_nothing_is_refused_by_name(values: np.ndarray, reason: str) -> None:
+    """Never clipped to white or black."""
+    with pytest.raises(DataError, match=re.escape("a.tif: not a readable image: its grey values are ") + ".*" + reason):
+        decode(encoded(Image.fromarray(values), "TIFF"), "a.tif")
+    with pytest.raises(DataError, match=reason):
+        open_picture(Image.fromarray(values))
+
+
+@pytest.mark.parametrize("side", [20_000, 60_000, 2**31 - 1])
+def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(side: int) -> None:
+    """A small file that would take gigabytes."""
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(999))) + chunk(b"IEND", b"")
+    with pytest.raises(DataError, match=r"bomb\.png: not a readable image: it has more than 179 megapixels"):
+        decode(bomb, "bomb.png")
+
+
+def test_no_other_program_is_run_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostScript, whatever the file is called."""
+    (tmp_path / "gs").write_text("#!/bin/sh\ntouch ran\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="no image format is recognised"):
+        decode(encoded(coloured(), "EPS"), "a.png")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """It would be waited for, a device read for ever."""
+    os.mkfifo(tmp_path / "a.png")
+    for read in (open_picture, file_media, open_sound, file_audio):
+        for path in (tmp_path / "a.png", Path("/dev/zero"), tmp_path, tmp_path / "none.png"):
+            with pytest.raises(DataError, match=re.escape(str(path))):
+                read(path)
+
+
+@pytest.mark.parametrize("kind", [("WAV", None), ("RF64", None), ("AIFF", None), ("AU", None), ("WAV", "IMA_ADPCM")])
+@pytest.mark.parametrize("share", [0.3, 0.99])
+def test_a_cut_sound_is_refused_by_name(kind: tuple[str, str | None], share: float) -> None:
+    """Its header promises more than there is; what is written behind the samples is no matter."""
+    content = sound(*kind)
+    with pytest.raises(DataError, match="it is cut off: its header promises"):
+        decode_sound(content[: int(len(content) * share)], "a.wav")
+    whole = decode_sound(content, "a.wav").samples
+    assert (decode_sound(content + b"rubbish!" * 9, "a.wav").samples == whole).all()
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
+def test_a_wav_of_unknown_size_ends_where_the_file_ends(size: int) -> None:
+    """As a writer leaves it that cannot go back."""
+    content = sound("WAV", None)
+    at = content.index(b"data") + 4
+    piped = content[:at] + struct.pack("<I", size) + content[at + 4 :]
+    assert (decode_sound(piped, "a.wav").samples == decode_sound(content, "a.wav").samples).all()
+
+
+@pytest.mark.parametrize("kind", [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("FLAC", None), ("WAV", None)])
+def test_joined_sounds_are_refused_and_not_heard_in_part(kind: tuple[str, str | None]) -> None:
+    """Where the decoder hears the first alone; and a compressed one that is cut."""
+    content = sound(*kind)
+    with pytest.raises(DataError, match="sounds stand one behind the other"):
+        decode_sound(content * 2, "a")
+    with pytest.raises(DataError, match="not a readable sound"):
+        decode_sound(content[: len(content) // 2], "a")
+
+
+def test_a_damaged_mp3_writes_no_lines_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    """The frames are counted before its decoder sees it."""
+    content = sound("MP3", None)
+    with pytest.raises(DataError, match="cut off or damaged"):
+        decode_sound(content[: len(content) // 2] + bytes(500) + content[len(content) // 2 + 500 :], "a.mp3")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("rate", [1, 99, 2_000_000])
+def test_a_rate_that_nothing_is_recorded_at_is_refused(rate: int, tmp_path: Path) -> None:
+    """Before it is resampled to gigabytes."""
+    with pytest.raises(DataError, match=f"a sound of {rate:,} samples a second; between 100 and 1,000,000"):
+        open_sound(write(tmp_path / "a.wav", tone(440), rate))
+    with pytest.raises(DataError, match="samples a second"):
+        open_sound(Waveform(tone(440), rate))
+    with pytest.raises(DataError, match=f"more than {MAX_SAMPLES:,} samples; cut it up: of 100 Hz"):
+        resampled(np.zeros(MAX_SAMPLES // 400, np.float32), 100, 48_000)
+
+
+def test_a_long_sound_is_mixed_as_before_block_by_block() -> None:
+    """To the bit, beyond one block."""
+    samples = np.random.default_rng(0).standard_normal((700_001, 2)).astype(np.float32) * 0.1
+    out = io.BytesIO()
+    soundfile.write(out, samples, 44_100, format="FLAC")
+    whole, _ = soundfile.read(io.BytesIO(out.getvalue()), dtype="float32", always_2d=True)
+    assert (decode_sound(out.getvalue(), "a").samples == whole.mean(axis=1)).all()
+
+
+def test_what_changed_since_it_was_listed_is_no_longer_read(tmp_path: Path) -> None:
+    """Pictures and sounds, by folder, by lines, by path: its vector would stand under another content for good."""
+    for label in ("one", "two"):
+        for number in range(4):
+            write(tmp_path / "sounds" / label / f"{number}.wav", tone(100 * number + 50 * len(label)))
+            (tmp_path / "pictures" / label).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "pictures" / label / f"{number}.png").write_bytes(encoded(coloured().rotate(number), "PNG"))
+    (tmp_path / "train.jsonl").write_text('{"image": "pictures/one/0.png", "audio": "sounds/one/0.wav", "label": "a"}')
+    sets = [
+        ImageFolder(ImageFolderSpec(root=str(tmp_path / "pictures"))),
+        AudioFolder(AudioFolderSpec(root=str(tmp_path / "sounds"))),
+        JsonLines(JsonLinesSpec(root=str(tmp_path))),
+    ]
+    listed = [media for one in sets for item in one.load().splits["train"] for media in item.modalities.values()]
+    listed += [file_media(tmp_path / "pictures/one/0.png"), file_audio(tmp_path / "sounds/one/0.wav")]
+    for media in listed:
+        media.read()
+    for path in tmp_path.rglob("*.*"):
+        path.write_bytes(path.read_bytes() + b"more")
+    for media in listed:
+        with pytest.raises(DataError, match=re.escape(f"{media.source} {CHANGED}")):
+            media.read()
+
+
+def test_captions_that_changed_since_they_were_noted_are_not_looked_up(tmp_path: Path) -> None:
+    """The result names the file's digest."""
+    file = tmp_path / "captions.jsonl"
+    file.write_text('{"id": "1", "text": "a dog"}\n')
+    captions = CaptionsFile(CaptionsFileSpec(file=str(file)))
+    file.write_text('{"id": "1", "text": "a cat, rather"}\n')
+    with pytest.raises(CaptionerError, match=r"captions\.jsonl changed while it was in use; run again"):
+        captions.look_up([PictureKey("1", "", "")])
