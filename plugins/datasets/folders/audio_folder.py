@@ -11,7 +11,7 @@ from ....core.roles import Dataset
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import AudioFolderSpec
 from .class_folders import class_files, parts_of
-from .folder_classes import require_known, shown_names
+from .class_names import require_known, shown_names
 
 
 class AudioFolder(Dataset):

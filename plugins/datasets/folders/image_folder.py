@@ -17,7 +17,7 @@ from ..labelled_files import file_pictures, items_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import ImageFolderSpec
 from .class_folders import SPLIT_FOLDERS, class_files, parts_of
-from .folder_classes import require_known, shown_names
+from .class_names import require_known, shown_names
 
 METADATA = "metadata.jsonl"
 #: Given splits, class names, all that the files name (excluded ones too), and in words where they come from.

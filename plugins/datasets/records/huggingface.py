@@ -22,9 +22,9 @@ from ....registry.errors import nearest
 from ..labelled_files import file_pictures
 from ..specs import HuggingFaceSpec
 from .arrow_pictures import picture_rows
+from .items import Record, content_of, given_names
 from .kept_pictures import keep
 from .open_dataset import in_words, open_dataset
-from .records import Record, content_of, given_names
 
 STREAMED = 10_000
 #: The usual names of our splits.

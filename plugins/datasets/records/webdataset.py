@@ -17,7 +17,7 @@ from braceexpand import braceexpand
 from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
 from ..specs import WebDatasetSpec
-from .records import Record, content_of, given_names
+from .items import Record, content_of, given_names
 from .tar_index import MAX_TEXT, Member, members, tar_index
 
 Sample = dict[str, Member]
