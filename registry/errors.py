@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]*\Z", re.ASCII)
 
@@ -82,4 +81,6 @@ class MissingExtra(UserError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or ``None`` when none is near."""
+    from difflib import get_close_matches  # `--help` knows every name and waits for no more than it needs
+
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), None)

@@ -17,7 +17,6 @@ from .component import Component
 from .errors import nearest
 from .hookspecs import API_VERSION, HOOKS, PROJECT, WRAPPED
 from .importing import replaced_in_torch, watched_import
-from .moved import moved
 
 #: A plugin that calls sys.exit() at import must not end the command that only wanted to list it.
 BREAKAGE = (Exception, SystemExit)
@@ -65,6 +64,8 @@ def provider(entry: EntryPoint) -> tuple[str, str]:
 
 def said(error: BaseException) -> str:
     """An exception in one line; of an import that has moved, with its place now."""
+    from .moved import moved  # a table that is read only where something failed
+
     text = str(error) if isinstance(error, PluginRejected) else f"{type(error).__name__}: {error}"
     place = moved(error)
     return " ".join([*text.split(), *([f"({place})"] if place else [])])

@@ -13,7 +13,7 @@ import torch
 from ...core.roles import CaptionerError
 from ..checkpoints.fetch import NotFetched, fetch
 from ..checkpoints.folder import CONFIG
-from ..checkpoints.loading import DTYPES, first_lines, quiet_transformers, transformers
+from ..checkpoints.libraries import DTYPES, first_lines, quiet_transformers, transformers
 from ..checkpoints.locate import folder_of, is_path
 from . import model_files
 from .specs import TransformersCaptionerSpec

@@ -50,7 +50,5 @@ COMPONENTS = (
     _component(
         "pocket_world", PocketWorldSpec, "pocket_world:PocketWorld", "shapes that sound: four cross-modal tasks"
     ),
-    _component(
-        "json_lines", JsonLinesSpec, "json_lines.json_lines:JsonLines", "items of any task, a JSON object a line"
-    ),
+    _component("json_lines", JsonLinesSpec, "json_lines.dataset:JsonLines", "items of any task, a JSON object a line"),
 )

@@ -28,7 +28,7 @@ from graftwork import Pipeline
 from graftwork.core.cli import cli
 from graftwork.core.spec.pipeline_spec import PipelineSpec
 from graftwork.plugins.captioners.captions_table import read_rows
-from graftwork.plugins.datasets.json_lines.json_line import read_lines
+from graftwork.plugins.datasets.json_lines.line import read_lines
 from graftwork.registry.discovery import default_catalogue
 
 LANGUAGES = {"python", "json", "bash", "toml", "mermaid", "text"}

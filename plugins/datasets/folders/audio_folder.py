@@ -11,7 +11,7 @@ from ..media_in_files import file_sounds
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import AudioFolderSpec
 from .class_folders import ClassFolders
-from .folder_classes import beside, require_known, require_several, shown_names
+from .class_names import beside, require_known, require_several, shown_names
 
 
 class AudioFolder(Dataset):

@@ -19,7 +19,7 @@ from ..missing_splits import how_cut, require_classes_everywhere, with_missing_s
 from ..specs import ImageFolderSpec
 from ..split_names import USUAL_NAMES, split_of
 from .class_folders import ClassFolders
-from .folder_classes import beside, require_known, require_several, shown_names
+from .class_names import beside, require_known, require_several, shown_names
 
 METADATA = "metadata.jsonl"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....core.data.items import DataError
-from .json_line import Line
+from .line import Line
 
 #: What no two lines of one data set may differ in.
 _EITHER = (

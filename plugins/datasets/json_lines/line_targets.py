@@ -10,7 +10,7 @@ from ....core.data.items import DataError, Target
 from ....registry.errors import nearest
 from ..specs import JsonLinesSpec
 from .answers import most_frequent
-from .json_line import Line
+from .line import Line
 
 #: Split to its lines.
 Lines = Mapping[str, Sequence[Line]]

@@ -18,7 +18,7 @@ from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
 from ..specs import WebDatasetSpec
 from .brace_patterns import most_expansions
-from .records import Record, as_label, as_text, content_of, given_names
+from .items import Record, as_label, as_text, content_of, given_names
 from .tar_index import MAX_TEXT, Member, members, tar_index
 
 Sample = dict[str, Member]

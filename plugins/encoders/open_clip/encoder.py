@@ -15,7 +15,7 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
 from ....registry.errors import nearest
 from ...checkpoints.fingerprint import fingerprint
-from ...checkpoints.loading import DTYPES, first_lines
+from ...checkpoints.libraries import DTYPES, first_lines
 from ...torchvision_ops import declare_missing_torchvision_ops
 from . import files
 from .spec import OpenClipSpec

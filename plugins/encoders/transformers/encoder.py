@@ -15,7 +15,7 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
 from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
-from ...checkpoints.loading import DTYPES, first_lines, quiet_transformers
+from ...checkpoints.libraries import DTYPES, first_lines, quiet_transformers
 from ...checkpoints.locate import commit_of, folder_of, is_path
 from . import files
 from .audio import AudioSide

@@ -24,10 +24,10 @@ from ..scenes.fonts import MissingFontsError, find_fonts
 from ..scenes.stencils import StencilBank, build_bank
 from .architecture import CONTEXT_LENGTH, VISION_TOWERS, build_clip, channels_last, configuration, save_clip
 from .card import Effort, write_card
+from .loop import Clock, TrainingRun, Watcher, train
 from .measure import Measurements, measure
 from .objective import PocketObjective
 from .recipe import Recipe
-from .training import Clock, TrainingRun, Watcher, train
 from .vocabulary import learn_merges, load_tokenizer, write_merges
 
 #: Weights larger than this as float32 are stored as float16.

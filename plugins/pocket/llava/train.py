@@ -14,17 +14,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from ...torchvision_ops import declare_missing_torchvision_ops
 from .. import CLIP_FOLDER, LLAVA_FOLDER
+from ..clip.loop import one_thread_each
 from ..clip.teacher import Teacher
 from ..clip.train import MEASURING_SEED, replaced_folder
-from ..clip.training import one_thread_each
 from ..scenes.fonts import MissingFontsError, find_fonts
 from ..scenes.stencils import StencilBank, build_bank
 from .album import Album, render_album
 from .card import LlavaEffort, write_llava_card
+from .loop import train_llava
 from .measure import LlavaMeasurements, measure_llava
 from .model import build_llava, build_processor, configuration, save_llava
 from .recipe import LlavaRecipe
-from .training import train_llava
 
 #: How far apart the seeds of two rounds' pictures are.
 ALBUM_SEEDS = 1000

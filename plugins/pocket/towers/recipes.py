@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from .training import Schedule
+from .loop import Schedule
 
 
 @dataclass(frozen=True)

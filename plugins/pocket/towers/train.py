@@ -25,12 +25,12 @@ from .ast_objective import HearingObjective
 from .audio_tower import build_ast, build_extractor
 from .card import Effort, write_tower_card
 from .folder import save_tower
+from .loop import LossWatcher, train_tower
 from .measure import Figures, measure_ast, measure_scene_clip, measure_vilt
 from .picture_lessons import Lessons
 from .recipes import AstRecipe, SceneClipRecipe, TowerRecipe, ViltRecipe
 from .scene_clip_tower import SceneClipObjective, build_image_processor, build_scene_clip
 from .sound_lessons import draw_sounds, labels, log_mels
-from .training import LossWatcher, train_tower
 from .vilt_tower import ViltObjective, build_processor, build_vilt
 from .word_tokenizer import build_tokenizer
 

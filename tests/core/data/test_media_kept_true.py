@@ -25,7 +25,7 @@ from graftwork.plugins.captioners.specs import CaptionsFileSpec
 from graftwork.plugins.datasets import AudioFolderSpec, ImageFolderSpec, JsonLinesSpec
 from graftwork.plugins.datasets.folders.audio_folder import AudioFolder
 from graftwork.plugins.datasets.folders.image_folder import ImageFolder
-from graftwork.plugins.datasets.json_lines.json_lines import JsonLines
+from graftwork.plugins.datasets.json_lines.dataset import JsonLines
 from graftwork.plugins.encoders.transformers.audio import resampled
 
 from ...support.media_fuzz import sound

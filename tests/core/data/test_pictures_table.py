@@ -22,7 +22,7 @@ from graftwork.core.data.pictures import bare, digest_of, file_media, finding, o
 from graftwork.core.roles import Dataset
 from graftwork.plugins.datasets import HuggingFaceSpec, ImageFolderSpec, JsonLinesSpec, WebDatasetSpec
 from graftwork.plugins.datasets.folders.image_folder import ImageFolder
-from graftwork.plugins.datasets.json_lines.json_lines import JsonLines
+from graftwork.plugins.datasets.json_lines.dataset import JsonLines
 from graftwork.plugins.datasets.records.huggingface import HuggingFace
 from graftwork.plugins.datasets.records.webdataset import WebDataset
 

@@ -22,7 +22,7 @@ from graftwork.core.data.waveform import Waveform
 from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.plugins.datasets import JsonLinesSpec
 from graftwork.plugins.datasets.json_lines.answers import most_frequent, soft_scores
-from graftwork.plugins.datasets.json_lines.json_lines import JsonLines
+from graftwork.plugins.datasets.json_lines.dataset import JsonLines
 from graftwork.plugins.tasks import EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
 from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.nlvr2 import Nlvr2

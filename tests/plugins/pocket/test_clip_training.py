@@ -12,10 +12,10 @@ import torch
 
 from graftwork.plugins.pocket.clip.architecture import CONTEXT_LENGTH
 from graftwork.plugins.pocket.clip.digits_check import OpenClipReader, load_real_digits
+from graftwork.plugins.pocket.clip.loop import TrainingRun
 from graftwork.plugins.pocket.clip.objective import contrastive_loss
 from graftwork.plugins.pocket.clip.recipe import Recipe
 from graftwork.plugins.pocket.clip.train import main, make_clip, replaced_folder
-from graftwork.plugins.pocket.clip.training import TrainingRun
 from graftwork.plugins.pocket.clip.vocabulary import learn_merges, load_tokenizer, write_merges
 from graftwork.plugins.pocket.scenes.captions import caption
 from graftwork.plugins.pocket.scenes.compose import Composer

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from graftwork.plugins.pocket.towers.fact_heads import TokenHeads
+from graftwork.plugins.pocket.towers.loop import Schedule, train_tower
 from graftwork.plugins.pocket.towers.picture_lessons import (
     ATTRIBUTES,
     NOTHING,
@@ -28,7 +29,6 @@ from graftwork.plugins.pocket.towers.picture_lessons import (
 from graftwork.plugins.pocket.towers.recipes import AstRecipe, SceneClipRecipe, TowerRecipe, TowerSize, ViltRecipe
 from graftwork.plugins.pocket.towers.scene_clip_tower import contrastive_loss
 from graftwork.plugins.pocket.towers.train import TOWERS, main
-from graftwork.plugins.pocket.towers.training import Schedule, train_tower
 from graftwork.plugins.pocket.towers.vilt_tower import ViltObjective, build_vilt, read_pictures, spoken_of
 from graftwork.plugins.pocket.towers.word_tokenizer import END, MOST_TOKENS, START, UNKNOWN_ID, build_tokenizer
 from graftwork.plugins.pocket.world.captions import WORDS, plural

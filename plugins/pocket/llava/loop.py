@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..clip.training import RunningAverage, adamw, gather_gradients, one_thread_each, scheduled
+from ..clip.loop import RunningAverage, adamw, gather_gradients, one_thread_each, scheduled
 from .album import Album
 from .conversations import Conversations
 from .objective import DescribingObjective, LookingObjective

@@ -12,7 +12,7 @@ from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
 from ..media_in_files import file_pictures, file_sounds
 from ..specs import JsonLinesSpec
-from .json_line import FILES, Line, View, read_lines
+from .line import FILES, Line, View, read_lines
 from .line_forms import require_ids_once, require_one_form
 from .line_targets import targets_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..clip.training import RunningAverage, adamw, one_thread_each, scheduled
+from ..clip.loop import RunningAverage, adamw, one_thread_each, scheduled
 
 #: Fresh training data, as the arguments of the objective's forward pass.
 Draw = Callable[[], tuple[Any, ...]]
