@@ -58,25 +58,28 @@ def _lacks(kind: str, kinds: Sequence[str]) -> str:
     )
 
 
-def open_item(name: str, row: Row) -> Item:
-    """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be."""
+def open_item(name: str, row: Row, background: str) -> Item:
+    """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be.
+
+    ``background``, as ``#rrggbb``, lies under transparent pixels.
+    """
     several = {kind: value for kind, value in row.items() if isinstance(value, (tuple, list))}
-    shared = {kind: _opened(kind, value) for kind, value in row.items() if kind not in several}
+    shared = {kind: _opened(kind, value, background) for kind, value in row.items() if kind not in several}
     lengths = set(map(len, several.values()))
     if len(lengths) > 1 or 0 in lengths:
         raise DataError(f"item {name}: its modalities have {' and '.join(map(str, sorted(lengths)))} passes")
     count = lengths.pop() if lengths else 0
-    passes = tuple({kind: _opened(kind, value[n]) for kind, value in several.items()} for n in range(count))
+    passes = tuple({kind: _opened(kind, value[n], background) for kind, value in several.items()} for n in range(count))
     return Item(name, shared, None, passes)
 
 
-def _opened(modality: str, content: object) -> Media:
+def _opened(modality: str, content: object, background: str) -> Media:
     """Known by being what it is: nothing of it is stored. Its source is its path, or empty."""
     if modality == "text":
         if not isinstance(content, str):
             raise DataError(f"a text is a str, not a {type(content).__name__}")
         return Media.of_text(content, content)
-    opened = open_sound(content) if modality == "audio" else open_picture(content)
+    opened = open_sound(content) if modality == "audio" else open_picture(content, background)
     source = str(content) if isinstance(content, (str, Path)) else ""
     return Media(hashlib.sha256(str(id(opened)).encode()).hexdigest(), source, lambda: opened)
 

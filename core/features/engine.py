@@ -70,7 +70,8 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             model = build_model(spec, self.context.catalogue, widths[0], classes, prompts, widths[1])
             model = model.to(self.context.device)
             if spec.trainer.start_from:
-                start_from(model, Path(spec.trainer.start_from))
+                weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
+                start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
             learner = FeatureLearner(model, task, labelled, selection)
             trained = train(spec, self.context.catalogue, learner, seed, hear)
         return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support)

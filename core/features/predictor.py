@@ -97,7 +97,7 @@ class FeaturePredictor(Predictor):
             return None
         pictures = [item.modalities["image"] for item in items]
         if isinstance(self._captioner, WrittenCaptions):
-            return _written(self._captioner, pictures)
+            return _written(self._captioner, pictures, self.spec.dataset.background)
         size = self.spec.captioner.pictures_at_once() if self.spec.captioner else len(pictures)
         batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         return [text for some in batches for text in texts_of(self._captioner, [bare(one.read()) for one in some])]
@@ -152,11 +152,12 @@ def load_feature_predictor(
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 
 
-def _written(captions: WrittenCaptions, pictures: Sequence[Media]) -> list[str]:
+def _written(captions: WrittenCaptions, pictures: Sequence[Media], background: str) -> list[str]:
     """Written descriptions of pictures in files. Raises ``DataError`` naming those that have none."""
     if not all(one.source for one in pictures):
         raise DataError("written descriptions are found by file: give paths, or predict(images, texts=[...])")
-    keys = [PictureKey(one.source, file_media(Path(one.source)).digest, one.source) for one in pictures]
+    files = [file_media(Path(one.source), background) for one in pictures]
+    keys = [PictureKey(one.source, one.bytes_digest, one.source) for one in files]
     found = written_texts_of(captions, keys)
     lacking = [key.source for key, text in zip(keys, found, strict=True) if text is None]
     if lacking:

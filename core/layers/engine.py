@@ -64,7 +64,8 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             torch.manual_seed(seed)
             model = self.model(spec, prepared, len(items[0].views()))
             if spec.trainer.start_from:
-                start_from(model, Path(spec.trainer.start_from))
+                weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
+                start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
             learner = self._learner(spec, prepared, model, items, selecting)
             trained = train(spec, self.context.catalogue, learner, seed, hear)
         return LayerOutcome(trained, tuple(item.id for item in items), model)

@@ -6,6 +6,7 @@ import platform
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from ..storage.result_parts import (
 )
 from ..training.learner import TrainableModel
 from ..training.trial import SplitScore, Trial
+from ..training.warm_start import started_from
 from .experiment import Experiment
 from .make_lock import installed_versions
 from .meter import Usage
@@ -43,6 +45,7 @@ def result_of(
 ) -> Result:
     """Of the best trial of a run, its scores on the reported split one a seed."""
     spec, prepared, texts = best.spec, best.prepared, best.prepared.texts
+    start = spec.trainer.start_from
     model = best.trained[0].model
     parameters = _parameters(model, prepared.encoder.used().values())
     said = experiment.engine(spec).conditions(best, scores)
@@ -84,6 +87,7 @@ def result_of(
             python=platform.python_version(),
         ),
         versions=installed_versions(),
+        started_from=started_from(Path(start), prepared.content.class_names) if start else None,
     )
 
 

@@ -43,7 +43,9 @@ class Kept(Record):
 def notes_of(result: Result) -> tuple[str, ...]:
     """What makes the figures of a result say less than they seem to, a line each."""
     kept, silent = Kept.from_result(result), result.adapter and result.adapter.warning
-    return (*([silent] if silent else []), *_at_an_end(result), *(kept.notes(result.seeds) if kept else ()))
+    started = result.started_from and result.started_from.note()
+    first = [one for one in (started, silent) if one]
+    return (*first, *_at_an_end(result), *(kept.notes(result.seeds) if kept else ()))
 
 
 def _at_an_end(result: Result) -> Iterator[str]:

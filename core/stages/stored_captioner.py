@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Item, Media, Splits, some_of
-from ..data.pictures import bare
+from ..data.pictures import bare, bytes_of
 from ..events import Note, StageAdvanced, StageStarted, Tell
 from ..roles.captioner import Captioner, CaptionerError, PictureKey, WrittenCaptions, texts_of, written_texts_of
 from ..roles.specs import CaptionerSpec
 from ..storage.store import Namespace, TextShelf
-from .prefetch import READERS, prefetched
+from .prefetch import READERS, in_batches, prefetched
 from .unreadable import Unreadable
 
 if TYPE_CHECKING:
@@ -125,9 +125,10 @@ class StoredCaptioner:
         """Describe and store batch by batch; digest to reason of what cannot be read."""
         broken: dict[str, str] = {}
         size = self.spec.pictures_at_once()
-        with closing(prefetched(_read, missing, ahead=size, threads=READERS)) as ready:
-            for start in range(0, len(missing), size):
-                batch = list(zip(missing[start : start + size], islice(ready, size), strict=True))
+        waiting = iter(missing)
+        with closing(prefetched(_read, missing, ahead=size, threads=READERS, weight=bytes_of)) as ready:
+            for contents in in_batches(ready, size, bytes_of):
+                batch = list(zip(islice(waiting, len(contents)), contents, strict=True))
                 readable = [(media, content) for media, content in batch if not isinstance(content, DataError)]
                 broken |= {media.digest: str(content) for media, content in batch if isinstance(content, DataError)}
                 if readable:
@@ -165,7 +166,7 @@ def _picture(item: Item) -> Media:
 
 def _key(item: Item) -> PictureKey:
     picture = _picture(item)
-    return PictureKey(item.id, picture.digest, picture.source)
+    return PictureKey(item.id, picture.bytes_digest, picture.source)
 
 
 def _with_text(item: Item, text: str) -> Item:

@@ -17,6 +17,7 @@ from .result_parts import (
     Score,
     Selection,
     StageUsage,
+    StartedFrom,
     SupportGraph,
     Tried,
 )
@@ -28,7 +29,7 @@ class Result(Versioned):
     NOUN: ClassVar[str] = "result"
     REMEDY: ClassVar[str] = "run its pipeline again with this version"
     FORMAT_KEY: ClassVar[str] = "result"
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "predictions", "tasks", "resume"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "started_from", "predictions", "tasks", "resume"})
 
     result: int = 0
     """The format of this file: 1; 0 where it is not said."""
@@ -94,6 +95,8 @@ class Result(Versioned):
     """Seconds and memory are of it."""
     versions: Mapping[str, str]
     """Packages that the figures depend on."""
+    started_from: StartedFrom | None = None
+    """Left out where the training began afresh."""
     predictions: Any = None
     """Reserved for predictions of single items: nothing writes it yet, and a plugin must not."""
     tasks: Any = None

@@ -188,3 +188,38 @@ class Machine(Record):
     """As Python names it."""
     python: str
     """Its version."""
+
+
+class HeadClasses(Record):
+    """What a head knew of its classes when it began with another run's."""
+
+    kept: Sequence[str]
+    """Known there and here."""
+    new: Sequence[str]
+    """Known here alone: their rows begin afresh."""
+    dropped: Sequence[str]
+    """Known there alone."""
+
+
+class StartedFrom(Record):
+    """The run that another began with (`trainer.start_from`)."""
+
+    run: str
+    """As the spec names it."""
+    sha256: str
+    """Of the manifest of what was taken."""
+    classes: HeadClasses
+    """The rows of the head, by class name."""
+
+    def note(self) -> str | None:
+        """What to say where the classes are not those of before."""
+        kept, new, dropped = (_some(one) for one in (self.classes.kept, self.classes.new, self.classes.dropped))
+        if not self.classes.new and not self.classes.dropped:
+            return None
+        return (
+            f"started from {self.run}: the head keeps what it knew of {kept}; new are {new}, and {dropped} are dropped"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return (", ".join(names[:10]) + (" ..." if len(names) > 10 else "")) or "none"

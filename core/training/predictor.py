@@ -68,7 +68,7 @@ class Predictor(ABC):
 
     def open(self, row: Row, name: str = "0") -> Item:
         """One item, decoded. Raises ``DataError``."""
-        item = open_item(name, row)
+        item = open_item(name, row, self.spec.dataset.background)
         passes, are = len(item.passes), self.spec.task.passes_are
         if are == "joined" and passes != self.passes:
             raise DataError(f"item {name} has {passes or 1} passes, and this pipeline reads {self.passes} together")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,52 +12,22 @@ from ..roles.head import Head
 from ..storage.adapter_config import TENSORS, Trained
 from ..storage.files import sha256_of
 from ..storage.manifest import MANIFEST, adapter_folder
+from ..storage.result_parts import HeadClasses, StartedFrom
 from ..storage.run_folder import RunFolderError
 from ..storage.tensors import read_tensors
 from .learner import TrainableModel
-
-
-@dataclass(frozen=True, slots=True)
-class StartedFrom:
-    """The run that another began with."""
-
-    #: As the spec names it, and the sha256 of the manifest of what was taken.
-    run: str
-    sha256: str
-    #: Classes that the head knew there and knows here; new ones; those that it knew there alone.
-    kept: tuple[str, ...]
-    new: tuple[str, ...]
-    dropped: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in a result, under ``started_from``."""
-        return {
-            "run": self.run,
-            "sha256": self.sha256,
-            "classes": {"kept": list(self.kept), "new": list(self.new), "dropped": list(self.dropped)},
-        }
-
-    def note(self) -> str | None:
-        """What to say where the classes are not those of before."""
-        if not self.new and not self.dropped:
-            return None
-        return (
-            f"started from {self.run}: the head keeps what it knew of the classes {_some(self.kept)}; new are "
-            f"{_some(self.new)}, and {_some(self.dropped)} are dropped"
-        )
 
 
 def started_from(run: Path, classes: Sequence[str]) -> StartedFrom:
     """What a run over ``classes`` takes over from ``run``. Raises ``RunFolderError`` where that is no finished run."""
     folder = adapter_folder(run)
     before = Trained.in_folder(folder).class_names
-    return StartedFrom(
-        str(run),
-        sha256_of(folder / MANIFEST),
-        tuple(name for name in classes if name in before),
-        tuple(name for name in classes if name not in before),
-        tuple(name for name in before if name not in classes),
+    taken = HeadClasses(
+        kept=[name for name in classes if name in before],
+        new=[name for name in classes if name not in before],
+        dropped=[name for name in before if name not in classes],
     )
+    return StartedFrom(run=str(run), sha256=sha256_of(folder / MANIFEST), classes=taken)
 
 
 def start_from(
@@ -94,7 +62,7 @@ def _by_name(
     classes: Sequence[str],
 ) -> dict[str, Tensor]:
     """``saved``, with the rows of the head in the order of ``classes``."""
-    rows = torch.tensor([before.index(name) if name in start.kept else -1 for name in classes])
+    rows = torch.tensor([before.index(name) if name in start.classes.kept else -1 for name in classes])
     found = dict(saved)
     for name in _class_rows(model.head, saved, own, len(before), len(classes), start):
         if (
@@ -143,7 +111,3 @@ def _require_weights(run: Path, known: Mapping[str, str], here: Mapping[str, str
                 f"those here (sha256 {known[modality][:12]} there, {here[modality][:12]} here); take the same "
                 "encoder, or start anew"
             )
-
-
-def _some(names: Sequence[str]) -> str:
-    return (", ".join(names[:10]) + (" ..." if len(names) > 10 else "")) or "none"
