@@ -11,7 +11,9 @@ as a class suite (`class TestShift(AdapterSuite)`). `docs/conformance.md` lists 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ...registry.lazy import lazy
 
 if TYPE_CHECKING:
     from .case import Case
@@ -35,36 +37,6 @@ if TYPE_CHECKING:
         ReporterSuite,
         TaskSuite,
     )
-
-#: Imported on first use (PEP 562).
-_HOMES = {
-    "KINDS": "kinds",
-    "AdapterSuite": "suites",
-    "CaptionerSuite": "suites",
-    "Case": "case",
-    "Check": "check",
-    "ComponentSuite": "suites",
-    "ConformanceError": "outcome",
-    "DatasetSuite": "suites",
-    "EncoderSuite": "suites",
-    "ExpertSuite": "suites",
-    "GraphSuite": "suites",
-    "HeadSuite": "suites",
-    "Kind": "kinds",
-    "NotApplicable": "outcome",
-    "OptimizerSuite": "suites",
-    "Outcome": "component_checks",
-    "RegularizerSuite": "suites",
-    "ReporterSuite": "suites",
-    "TaskSuite": "suites",
-    "UnknownCheck": "component_checks",
-    "UnknownPlugin": "installed_plugin",
-    "check_component": "component_checks",
-    "check_plugin": "installed_plugin",
-    "checks_for": "component_checks",
-    "parametrize_with_checks": "parametrize",
-    "run_checks": "component_checks",
-}
 
 __all__ = [
     "KINDS",
@@ -95,13 +67,20 @@ __all__ = [
     "run_checks",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+#: Module to the names that are imported from it on first use.
+__getattr__ = lazy(
+    __name__,
+    {
+        ".case": ("Case",),
+        ".check": ("Check",),
+        ".component_checks": ("Outcome", "UnknownCheck", "check_component", "checks_for", "run_checks"),
+        ".installed_plugin": ("UnknownPlugin", "check_plugin"),
+        ".kinds": ("KINDS", "Kind"),
+        ".outcome": ("ConformanceError", "NotApplicable"),
+        ".parametrize": ("parametrize_with_checks",),
+        ".suites": tuple(name for name in __all__ if name.endswith("Suite")),
+    },
+)
 
 
 def __dir__() -> list[str]:
