@@ -20,7 +20,7 @@ from graftwork.core.run.lock import LockError
 from graftwork.core.storage.manifest import seal
 from graftwork.core.studies.run_cache import RunCache
 from graftwork.registry.discovery import default_catalogue
-from graftwork.registry.source import source_digest
+from graftwork.registry.component import source_digest
 
 from ..support.command_answers import answer, forget_plugins
 from ..support.plugin_folder import plugin_folder

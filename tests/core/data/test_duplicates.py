@@ -14,7 +14,10 @@ from PIL import Image
 
 from graftwork.core.data.duplicates import with_duplicates_told
 from graftwork.core.data.items import DataError, DatasetContent, Item, Media, Target
-from graftwork.core.stages.list_items import list_items
+from graftwork.core.roles import DatasetSpec
+from graftwork.core.spec.load_spec import spec_from_dict
+from graftwork.core.stages.context import RunContext
+from graftwork.core.stages.list_items import listed
 from graftwork.plugins.datasets import ImageFolderSpec, JsonLinesSpec, PocketWorldSpec
 from graftwork.plugins.datasets.folders.image_folder import ImageFolder
 from graftwork.plugins.datasets.missing_splits import require_classes_everywhere, with_missing_splits
@@ -152,6 +155,13 @@ def test_fail_names_them():
     ]
 
 
+def listing(dataset: DatasetSpec, folder: Path) -> DatasetContent:
+    """As plan and run list a data set."""
+    rest = {"encoder": {"type": "open_clip"}, "adapter": {"type": "none"}}
+    spec = spec_from_dict({"dataset": dataset.model_dump(mode="json"), **rest})
+    return listed(spec, RunContext(default_catalogue(), folder / "store"))
+
+
 def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):
     """json_lines of the same pictures in all splits: plan and run list items by one function."""
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
@@ -159,17 +169,15 @@ def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):
     for split in ("train", "test"):
         lines = [{"id": name, "image": f"{name}.png", "label": name} for name in "ab"]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    heard: list[object] = []
     spec = JsonLinesSpec(root=str(tmp_path))
-    listed = list_items(spec, default_catalogue(), tmp_path / "store", heard.append)
-    assert listed.notes == ("2 contents are in train and in test alike (2 of 2 items of test, byte for byte)",)
+    assert listing(spec, tmp_path).notes == ("2 contents are in train and in test alike (2 of 2 items of test, byte for byte)",)
     with pytest.raises(DataError, match="remove the copies"):
-        list_items(spec.model_copy(update={"duplicates": "fail"}), default_catalogue(), tmp_path / "s", heard.append)
+        listing(spec.model_copy(update={"duplicates": "fail"}), tmp_path)
 
 
 @pytest.mark.parametrize("task", ["events", "vqa", "nlvr2", "retrieval"])
 def test_the_pocket_world_has_no_copies(task, tmp_path: Path):
     """What is drawn anew for every split is no copy, though words and silences repeat."""
     spec = PocketWorldSpec(task=task, train=60, val=20, test=40)
-    said = list_items(spec, default_catalogue(), tmp_path, lambda event: None).notes
+    said = listing(spec, tmp_path).notes
     assert not any("byte for byte" in note for note in said)

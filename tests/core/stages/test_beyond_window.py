@@ -13,15 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from graftwork.core.data.items import DataError, Media
+from graftwork.core.data.items import DataError, DatasetContent, Items, Media
 from graftwork.core.data.waveform import Waveform
 from graftwork.core.events import Event, Note
 from graftwork.core.layers.preprocessed import Reader
+from graftwork.core.stages.context import RunContext
 from graftwork.core.stages.encode import EncoderStage
 from graftwork.core.stages.prompts import encode_prompts
 from graftwork.plugins.encoders.transformers.audio import AudioSide
 
-from ...support.small_pipeline import Pixels, PixelsSpec, catalogue
+from ...support.small_pipeline import Pixels, PixelsSpec, catalogue, pipeline
 
 WINDOW = 30
 
@@ -75,7 +76,7 @@ def test_sounds_through_towers_are_counted_too(tmp_path: Path) -> None:
 
     items = [Item(str(one), {"audio": sound(one)}) for one in (0.05, 2.0, 3.0)]
     heard: list[Event] = []
-    Reader({"audio": Pixels(PixelsSpec(), torch.device("cpu"))}).read_all({"train": items}, heard.append)
+    Reader({"audio": Pixels(PixelsSpec(), torch.device("cpu"))}).store({"train": items}, heard.append)
     assert notes(heard) == ["2 of 3 sounds are longer than the 0.1 s that the encoder hears; it hears a part of each"]
 
 
@@ -101,8 +102,9 @@ def test_how_much_a_tower_hears_follows_its_extractor(
 
 def prompts(tmp_path: Path, *names: str, templates: tuple[str, ...] = ("a photo of a {}.",)) -> list[str]:
     heard: list[Event] = []
-    spec = PixelsSpec(templates=templates)
-    encode_prompts(EncoderStage(spec, catalogue(), tmp_path, lambda: torch.device("cpu")), names, heard.append)
+    spec = pipeline(encoder__templates=list(templates)).spec
+    context = RunContext(catalogue(), tmp_path, heard.append, find_device=lambda: torch.device("cpu"))
+    encode_prompts(Items(DatasetContent({}, names, "no split"), {}, ()), spec, context.encoder(spec), context)
     return notes(heard)
 
 
