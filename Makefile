@@ -68,7 +68,7 @@ docs-external: $(READY)
 
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
-	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.fuzz_evidence
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.pipeline import Pipeline
     from .core.run.load import load
+    from .registry import __version__
     from .registry.errors import GraftworkError, SpecError
-    from .registry.version import __version__
 
 __all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
 
@@ -24,7 +24,7 @@ _HOMES = {
     "load": ".core.run.load",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
-    "__version__": ".registry.version",
+    "__version__": ".registry",
 }
 
 

@@ -2,3 +2,5 @@
 
 Stands on pluggy and pydantic alone; importing it costs no torch.
 """
+
+__version__ = "0.1.0"

@@ -31,7 +31,7 @@ core.pipeline_spec               core.spec.pipeline_spec          EvaluationSpec
 core.plan                        core.stages.stage_plan           Plan StagePlan
 core.prediction                  core.data.prediction             Prediction
 core.predictor                   core.run.load                    CodeWarning PolicyWarning load
-core.predictor                   core.features.predictor          Predictor
+core.predictor                   core.training.predictor          Predictor
 core.regularizer                 core.roles                       Regularizer TrainingView
 core.reporter                    core.roles                       Reporter
 core.run                         core.run.run                     Run

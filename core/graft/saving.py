@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ...registry import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
-from ...registry.version import __version__
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..storage.adapter_config import (
     CONFIG,

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...registry import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.errors import SpecError, one_line
-from ...registry.version import __version__
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.record import Record

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...registry import __version__
 from ...registry.catalogue import Catalogue
-from ...registry.version import __version__
 from ..spec.components_in import components_tried
 from ..spec.node_kinds import used_captioner
 from ..spec.pipeline_spec import PipelineSpec

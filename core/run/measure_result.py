@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from ...registry import __version__
 from ...registry.build import build
-from ...registry.version import __version__
 from ..data.shots import sample_fingerprint
 from ..roles.head import Head
 from ..roles.task import Task

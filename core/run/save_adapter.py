@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...registry.version import __version__
+from ...registry import __version__
 from ..spec.components_in import components_in
 from ..storage.adapter_config import (
     CONFIG,

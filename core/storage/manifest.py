@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ...registry.version import __version__
+from ...registry import __version__
 from .files import sha256_of
 from .record import Versioned
 from .run_folder import RunFolderError, write_json

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...registry import __version__
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.spec import Spec
-from ...registry.version import __version__
 from ..roles.dataset import Dataset
 from ..run.run import run_pipeline
 from ..spec.components_in import components_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ...support.media_fuzz import outcomes, seeds
+from ...support.media.fuzz import outcomes, seeds
 
 
 def test_damaged_media_are_read_or_refused_by_name() -> None:

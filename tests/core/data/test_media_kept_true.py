@@ -28,9 +28,9 @@ from graftwork.plugins.datasets.folders.image_folder import ImageFolder
 from graftwork.plugins.datasets.json_lines.dataset import JsonLines
 from graftwork.plugins.encoders.transformers.audio import resampled
 
-from ...support.media_fuzz import sound
-from ...support.picture_forms import chunk, coloured, encoded
-from ...support.sound_files import tone, write
+from ...support.media.fuzz import sound
+from ...support.media.picture_forms import chunk, coloured, encoded
+from ...support.media.sound_files import tone, write
 
 CHANGED = "changed while the data set was in use; run again"
 

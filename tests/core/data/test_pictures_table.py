@@ -26,7 +26,7 @@ from graftwork.plugins.datasets.json_lines.dataset import JsonLines
 from graftwork.plugins.datasets.records.huggingface import HuggingFace
 from graftwork.plugins.datasets.records.webdataset import WebDataset
 
-from ...support.picture_forms import BACKGROUND, FORMS
+from ...support.media.picture_forms import BACKGROUND, FORMS
 
 Files = dict[str, bytes]
 Seen = dict[str, Media]

@@ -29,8 +29,8 @@ from graftwork.plugins.encoders.transformers.encoder import Transformers
 from graftwork.plugins.pocket import TRANSFORMERS_FOLDERS
 from graftwork.registry.discovery import default_catalogue
 
+from ...support.media.sound_files import tone, tones, write
 from ...support.models.tiny_encoders import save_tiny_encoder
-from ...support.sound_files import tone, tones, write
 
 CPU = torch.device("cpu")
 FAMILIES = ("ast", "clap", "clap_fusion", "wav2vec2", "wav2vec2_group")

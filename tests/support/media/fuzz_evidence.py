@@ -6,7 +6,7 @@ import resource
 import sys
 from collections import Counter, defaultdict
 
-from .media_fuzz import outcomes
+from .fuzz import outcomes
 
 
 def main(count: int) -> int:

@@ -1,3 +1,0 @@
-"""Which Graftwork this is."""
-
-__version__ = "0.1.0"
