@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from pathlib import Path
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args
 
 from .errors import GraftworkError

@@ -12,7 +12,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import SpecError, one_line
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.record import Record
+from ..storage.record import Json, Record
 from .lock import Lock, LockError, Weights
 from .make_lock import installed_versions, make_lock, weights_of
 from .provenance import installed
@@ -39,7 +39,7 @@ def hold(lock: Lock, spec: PipelineSpec, catalogue: Catalogue, store: Path, name
 
     Nothing is said of a model that was not on the machine when it was locked.
     """
-    found = [*_installed_otherwise(lock, catalogue), *_differences("$", lock.pipeline, spec.to_json())]
+    found = [*_installed_otherwise(lock, catalogue), *_differences("$", _filled_in(lock, catalogue), spec.to_json())]
     if not found:
         now = make_lock(spec, catalogue, store, may_download=True)
         found += _differences("components", lock.components, now.components)
@@ -49,6 +49,14 @@ def hold(lock: Lock, spec: PipelineSpec, catalogue: Catalogue, store: Path, name
         found += _of_other_weights(lock, now.encoder)
     if found:
         raise _differs(name, found)
+
+
+def _filled_in(lock: Lock, catalogue: Catalogue) -> Json:
+    """The locked pipeline with the defaults of fields that are younger than the lock."""
+    try:
+        return spec_from_dict(lock.pipeline, catalogue=catalogue).to_json()
+    except SpecError:  # what is wrong with it is among the differences
+        return lock.pipeline
 
 
 def hold_weights(lock: Lock, trial: Trial[Any, Any], name: str) -> None:

@@ -170,7 +170,8 @@ def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):
         lines = [{"id": name, "image": f"{name}.png", "label": name} for name in "ab"]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     spec = JsonLinesSpec(root=str(tmp_path))
-    assert listing(spec, tmp_path).notes == ("2 contents are in train and in test alike (2 of 2 items of test, byte for byte)",)
+    (note,) = listing(spec, tmp_path).notes
+    assert note == "2 contents are in train and in test alike (2 of 2 items of test, byte for byte)"
     with pytest.raises(DataError, match="remove the copies"):
         listing(spec.model_copy(update={"duplicates": "fail"}), tmp_path)
 

@@ -78,6 +78,17 @@ def test_a_lock_names_the_plugins_that_the_pipeline_uses_and_no_others(tmp_path)
     hold(Lock.from_json(lock, "x"), pipeline().spec, catalogue(), tmp_path, "x")
 
 
+def test_a_lock_that_is_older_than_a_field_holds_while_the_field_has_its_default(tmp_path):
+    """Another value of it is named."""
+    lock = pipeline().lock(tmp_path)
+    for field in ("duplicates", "background"):
+        del lock["pipeline"]["dataset"][field]
+    old = Lock.from_json(sealed(lock), "x")
+    hold(old, pipeline().spec, catalogue(), tmp_path, "x")
+    with pytest.raises(LockError, match=r"\$\.dataset\.background: locked \"#ffffff\", now \"#000000\""):
+        hold(old, pipeline(dataset__background="#000000").spec, catalogue(), tmp_path, "x")
+
+
 def test_components_that_a_search_tries_are_locked_too(tmp_path):
     """They decide the numbers as well."""
     heads = [{"type": "cosine"}, {"type": "linear"}]
