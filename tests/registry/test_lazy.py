@@ -22,7 +22,7 @@ def test_every_exported_name_is_found(package: str) -> None:
 
 def test_a_name_that_no_module_holds_is_an_attribute_error_that_names_the_package() -> None:
     """So that `hasattr` and `from ... import` say what is missing, and where."""
-    get = lazy("graftwork.registry", {".version": ("__version__",)})
-    assert get("__version__")
+    get = lazy("graftwork.registry", {".errors": ("UserError",)})
+    assert get("UserError")
     with pytest.raises(AttributeError, match=r"module 'graftwork.registry' has no attribute 'other'"):
         get("other")

@@ -102,7 +102,7 @@ def test_how_much_a_tower_hears_follows_its_extractor(
 
 def prompts(tmp_path: Path, *names: str, templates: tuple[str, ...] = ("a photo of a {}.",)) -> list[str]:
     heard: list[Event] = []
-    spec = pipeline(encoder__templates=list(templates)).spec
+    spec = pipeline(encoder__templates=list(templates), task__head={"type": "cosine"}).spec
     context = RunContext(catalogue(), tmp_path, heard.append, find_device=lambda: torch.device("cpu"))
     encode_prompts(Items(DatasetContent({}, names, "no split"), {}, ()), spec, context.encoder(spec), context)
     return notes(heard)
