@@ -84,13 +84,14 @@ def _loaded(run: str, device: str) -> Predictor:
 
 def _opened(predictor: Predictor, rows: Sequence[Row]) -> tuple[list[Item], list[str]]:
     """The items that can be read, and why others cannot."""
+    from ..data.given_items import name_of_row
     from ..data.items import DataError
 
     items: list[Item] = []
     broken: list[str] = []
-    for row in rows:
+    for number, row in enumerate(rows):
         try:
-            items.append(predictor.open(row))
+            items.append(predictor.open(row, name_of_row(row, number)))
         except DataError as error:
             broken.append(str(error))
     return items, broken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 from .items import DataError, Item, Media
-from .pictures import open_picture
+from .pictures import WHITE, open_picture
 from .sounds import open_sound
 from .waveform import Waveform
 
@@ -28,13 +28,16 @@ WORDS = {"image": ("images", "IMAGES"), "audio": ("sounds", "--sound"), "text": 
 def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list[Row]:
     """What is given of each item, of the modalities that are needed of it.
 
-    Raises ``DataError`` where one of these is not given at all, and where there are not as many of each.
+    Raises ``DataError`` where one of these is not given at all, where something is given that nothing reads, and where
+    there are not as many of each.
     """
-    there = {kind: _listed(contents) for kind in WORDS if (contents := given.get(kind)) is not None}
+    there = {kind: _listed(kind, contents) for kind in WORDS if (contents := given.get(kind)) is not None}
     kinds = [kind for kind in WORDS if kind in needed]
     for kind in kinds:
         if kind not in there:
             raise DataError(_lacks(kind, kinds))
+    for kind in there.keys() - set(kinds):
+        raise DataError(f"this run hears no {WORDS[kind][0]}")
     first = next(iter(there), "image")
     for kind, contents in there.items():
         if len(contents) != len(there[first]):
@@ -42,10 +45,14 @@ def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list
     return [dict(zip(kinds, row, strict=True)) for row in zip(*(there[kind] for kind in kinds), strict=True)]
 
 
-def _listed(contents: Contents) -> list[Content | Sequence[Content]]:
-    """One content alone is a list of one: a path is no sequence of letters."""
+def _listed(kind: str, contents: Contents) -> list[Content | Sequence[Content]]:
+    """One content alone is a list of one: a path is no sequence of letters, a picture none of rows."""
     if isinstance(contents, (str, Path, Image, Waveform)):
         return [contents]
+    if isinstance(contents, np.ndarray) and (contents.ndim == 2 or contents.shape[2:] == (3,)):
+        return [contents]
+    if isinstance(contents, (bytes, Mapping)) or not isinstance(contents, Iterable):
+        raise DataError(f"{WORDS[kind][0]}: give one, or a list of them, not a {type(contents).__name__}")
     return list(contents)
 
 
@@ -58,7 +65,7 @@ def _lacks(kind: str, kinds: Sequence[str]) -> str:
     )
 
 
-def open_item(name: str, row: Row, background: str) -> Item:
+def open_item(name: str, row: Row, background: str = WHITE) -> Item:
     """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be.
 
     ``background``, as ``#rrggbb``, lies under transparent pixels.
@@ -82,6 +89,13 @@ def _opened(modality: str, content: object, background: str) -> Media:
     opened = open_sound(content) if modality == "audio" else open_picture(content, background)
     source = str(content) if isinstance(content, (str, Path)) else ""
     return Media(hashlib.sha256(str(id(opened)).encode()).hexdigest(), source, lambda: opened)
+
+
+def name_of_row(row: Row, number: int) -> str:
+    """The files that are given of an item, else its number, counted from 1."""
+    media = [value for kind, value in row.items() if kind != "text"]
+    given = [one for value in media for one in (value if isinstance(value, (tuple, list)) else [value])]
+    return " ".join(str(one) for one in given if isinstance(one, (str, Path))) or str(number + 1)
 
 
 def name_of(item: Item) -> str:

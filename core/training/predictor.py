@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
+import torch
 from torch import Tensor
 
-from ..data.given_items import Contents, Row, open_item, rows_of
+from ..data.given_items import Contents, Row, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item
 from ..data.prediction import Predictions
 from ..spec.pipeline_spec import PipelineSpec
@@ -39,7 +40,8 @@ class Predictor(ABC):
         self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
     ) -> Tensor:
         """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
-        return self._logits(self._items(images, texts, sounds))
+        items = self._items(images, texts, sounds)
+        return self._logits(items) if items else torch.zeros(0, len(self.class_names))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -71,7 +73,8 @@ class Predictor(ABC):
         item = open_item(name, row, self.spec.dataset.background)
         passes, are = len(item.passes), self.spec.task.passes_are
         if are == "joined" and passes != self.passes:
-            raise DataError(f"item {name} has {passes or 1} passes, and this pipeline reads {self.passes} together")
+            of = f"{passes} passes" if passes > 1 else "one pass"
+            raise DataError(f"item {name} has {of}, and this pipeline reads {self.passes} together")
         if are in ("one", "pairs") and passes:
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
@@ -89,4 +92,4 @@ class Predictor(ABC):
         """The modalities that it needs of each item where these are given."""
 
     def _items(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> list[Item]:
-        return [self.open(row, str(number)) for number, row in enumerate(self.rows(images, texts, sounds))]
+        return [self.open(row, name_of_row(row, number)) for number, row in enumerate(self.rows(images, texts, sounds))]

@@ -25,10 +25,26 @@ def test_one_content_alone_is_one_item(kind: str, alone: Any) -> None:
 
 
 def test_rows_hold_what_is_needed_of_each_item() -> None:
-    """In order; what nobody needs is left away."""
+    """In order; what nobody reads is refused, not left away."""
     given = {"text": ["a", "b"], "image": ["1.png", "2.png"], "audio": None}
     assert rows_of(given, ("text", "image")) == [{"image": "1.png", "text": "a"}, {"image": "2.png", "text": "b"}]
-    assert rows_of(given, ("image",)) == [{"image": "1.png"}, {"image": "2.png"}]
+    with pytest.raises(DataError, match="this run hears no texts"):
+        rows_of(given, ("image",))
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 3)])
+def test_one_array_alone_is_one_picture(shape: tuple[int, ...]) -> None:
+    """Its rows are none; several in one array are several."""
+    one = np.zeros(shape, np.uint8)
+    ((row,),) = [rows_of({"image": one}, ("image",))]
+    assert row["image"] is one
+    assert len(rows_of({"image": np.zeros((4, 8, 6, 3), np.uint8)}, ("image",))) == 4
+
+
+@pytest.mark.parametrize("contents", [5, b"a.png", {"a": 1}, None.__class__])
+def test_what_is_no_content_and_no_list_is_said(contents: Any) -> None:
+    with pytest.raises(DataError, match=r"images: give one, or a list of them, not a (int|bytes|dict|type)"):
+        rows_of({"image": contents}, ("image",))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +71,7 @@ def test_several_passes_stand_beside_what_they_share(tmp_path: Path) -> None:
         PICTURE.save(path)
     item = open_item("0", {"image": paths, "text": "both are grey"})
     assert [sorted(view) for view in item.views()] == [["image", "text"]] * 2
-    assert [view["image"].read().getpixel((0, 0)) for view in item.views()] == [7, 7]
+    assert [view["image"].read().getpixel((0, 0)) for view in item.views()] == [(7, 7, 7), (7, 7, 7)]
     assert name_of(item) == " ".join(paths)
 
 

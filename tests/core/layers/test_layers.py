@@ -212,7 +212,7 @@ def test_a_predictor_says_what_it_must_be_given(clip: dict[str, Any], tmp_path: 
         predictor.predict(given["images"])
     with pytest.raises(DataError, match=r"11 texts"):
         predictor.predict(given["images"], given["texts"][:-1])
-    with pytest.raises(DataError, match=r"item 0 has 1 passes, and this pipeline reads 2 together"):
+    with pytest.raises(DataError, match=r"item 1 has one pass, and this pipeline reads 2 together"):
         predictor.predict([one[0] for one in given["images"]], given["texts"])
 
 

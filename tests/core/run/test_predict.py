@@ -442,10 +442,16 @@ def test_texts_on_the_command_line_follow_their_images(
     assert "3 texts for 1 images" in capsys.readouterr().err
 
 
+def test_no_item_has_no_logits(predictor: Predictor) -> None:
+    """A tensor of no rows, as there is a list of no answers."""
+    assert predictor.logits([]).shape == (0, len(predictor.class_names))
+
+
 def test_one_picture_alone_is_one_item(predictor: Predictor, pictures: list[Path]) -> None:
-    """As a string, as a ``Path`` and as a picture: not its letters, and not an error."""
+    """As a string, a ``Path``, a picture and an array: not its letters, not its rows, and not an error."""
     (expected,) = predictor.predict([pictures[0]])
-    for alone in (str(pictures[0]), pictures[0], Image.open(pictures[0])):
+    opened = Image.open(pictures[0])
+    for alone in (str(pictures[0]), pictures[0], opened, np.asarray(opened.convert("RGB"))):
         assert predictor.predict(alone) == [expected]
 
 
