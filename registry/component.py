@@ -83,3 +83,11 @@ class Component:
         """Import and return what ``build`` names."""
         module, attribute = self.build.split(":")
         return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def components(kind: str, package: str, *rows: tuple[SpecClass, str, str]) -> tuple[Component, ...]:
+    """Those of one kind in a package, a row each: the spec, which names the type; ``build`` inside it; the summary."""
+    return tuple(
+        Component(kind, spec.model_fields["type"].default, spec, f"{package}.{build}", summary)
+        for spec, build, summary in rows
+    )
