@@ -65,7 +65,7 @@ __all__ = [
     "run_checks",
 ]
 
-#: Module to the names that are imported from it on first use (PEP 562); not by ``registry.lazy``, itself an import.
+#: Module to the names that are imported from it on first use (PEP 562).
 _HOMES = {
     "case": ("Case",),
     "check": ("Check",),
