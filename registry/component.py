@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args
 
 from .errors import GraftworkError
-from .source import source_digest
 from .spec import Spec
 
 SpecClass = type[Spec]
+
+_OURS = __name__.partition(".")[0]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -91,3 +95,23 @@ def components(kind: str, package: str, *rows: tuple[SpecClass, str, str]) -> tu
         Component(kind, spec.model_fields["type"].default, spec, f"{package}.{build}", summary)
         for spec, build, summary in rows
     )
+
+
+def source_digest(module: str) -> str | None:
+    """What code is by content: sha256 (16 hex digits) over the Python files of the package that ``module`` is of, tests
+    among them.
+
+    ``None`` for Graftwork's own, whose components have versions and are released together, and without any file.
+    """
+    package = module.partition(".")[0]
+    found = sys.modules.get(package)
+    if package == _OURS or found is None:
+        return None
+    folders = [Path(folder) for folder in getattr(found, "__path__", ())]
+    files = sorted((path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py"))
+    if not folders and getattr(found, "__file__", None):
+        files = [(package, Path(str(found.__file__)))]
+    digest = hashlib.sha256()
+    for name, path in files:
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16] if files else None

@@ -19,8 +19,8 @@ from graftwork.core.run.load import CodeWarning
 from graftwork.core.run.lock import LockError
 from graftwork.core.storage.manifest import seal
 from graftwork.core.studies.run_cache import RunCache
+from graftwork.registry.component import source_digest
 from graftwork.registry.discovery import default_catalogue
-from graftwork.registry.source import source_digest
 
 from ..support.command_answers import answer, forget_plugins
 from ..support.plugin_folder import plugin_folder
