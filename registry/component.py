@@ -16,6 +16,8 @@ from .spec import Spec
 
 SpecClass = type[Spec]
 
+_OURS = __name__.partition(".")[0]
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
 
@@ -87,14 +89,23 @@ class Component:
         return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
 
+def components(kind: str, package: str, *rows: tuple[SpecClass, str, str]) -> tuple[Component, ...]:
+    """Those of one kind in a package, a row each: the spec, which names the type; ``build`` inside it; the summary."""
+    return tuple(
+        Component(kind, spec.model_fields["type"].default, spec, f"{package}.{build}", summary)
+        for spec, build, summary in rows
+    )
+
+
 def source_digest(module: str) -> str | None:
-    """sha256 (16 hex digits) over the Python files of the package that ``module`` is of, tests among them.
+    """What code is by content: sha256 (16 hex digits) over the Python files of the package that ``module`` is of, tests
+    among them.
 
     ``None`` for Graftwork's own, whose components have versions and are released together, and without any file.
     """
     package = module.partition(".")[0]
     found = sys.modules.get(package)
-    if package == __name__.partition(".")[0] or found is None:
+    if package == _OURS or found is None:
         return None
     folders = [Path(folder) for folder in getattr(found, "__path__", ())]
     files = sorted((path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py"))

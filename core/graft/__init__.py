@@ -5,9 +5,7 @@ The towers' own names stand here too, so that one import brings all that a graft
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...registry.lazy import lazy
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..towers.blocks import find_blocks
@@ -22,21 +20,19 @@ if TYPE_CHECKING:
     from .saving import load_adapter, push_to_hub, save_pretrained
 
 #: Module to the names that are imported from it on first use (PEP 562): planning a graft needs no torch.
-__getattr__ = lazy(
-    __name__,
-    {
-        "..towers.blocks": ("find_blocks",),
-        "..towers.errors": ("TowerError",),
-        "..towers.layer_map": ("LayerMap", "pair_blocks"),
-        "..towers.lockstep": ("Exchange", "lockstep"),
-        "..towers.stop": ("Place", "Placement", "Stop", "find_stop"),
-        "..towers.tower": ("Tower",),
-        ".grafted": ("GraftedTowers",),
-        ".hub": ("HubError",),
-        ".placed": ("GraftedOutput", "builder"),
-        ".saving": ("load_adapter", "push_to_hub", "save_pretrained"),
-    },
-)
+_LAZY = {
+    "..towers.blocks": ("find_blocks",),
+    "..towers.errors": ("TowerError",),
+    "..towers.layer_map": ("LayerMap", "pair_blocks"),
+    "..towers.lockstep": ("Exchange", "lockstep"),
+    "..towers.stop": ("Place", "Placement", "Stop", "find_stop"),
+    "..towers.tower": ("Tower",),
+    ".grafted": ("GraftedTowers",),
+    ".hub": ("HubError",),
+    ".placed": ("GraftedOutput", "builder"),
+    ".saving": ("load_adapter", "push_to_hub", "save_pretrained"),
+}
+_HOMES = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "Exchange",
@@ -58,6 +54,14 @@ __all__ = [
     "push_to_hub",
     "save_pretrained",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name], __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -5,9 +5,8 @@ Specs are imported at once and need no torch; a base class is imported when it i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ...registry.lazy import lazy
 from .specs import (
     AdapterSpec,
     CaptionerSpec,
@@ -42,24 +41,22 @@ if TYPE_CHECKING:
     from .tower_adapter import TowerAdapter
 
 #: Module to the names that are imported from it on first use (PEP 562).
-__getattr__ = lazy(
-    __name__,
-    {
-        ".adapter": ("Adapter",),
-        ".captioner": ("Captioner", "CaptionerError", "PictureKey", "WrittenCaptions"),
-        ".contract": ("ContractError",),
-        ".dataset": ("Dataset",),
-        ".encoder": ("Encoder", "EncoderError", "EncoderFacts"),
-        ".expert": ("Expert", "columns_of", "masked_mean"),
-        ".graph": ("GraphBuilder", "GraphError"),
-        ".head": ("ClassPrompts", "Head"),
-        ".layer_adapter": ("LayerAdapter", "Updates", "parameter_name"),
-        ".regularizer": ("Regularizer", "TrainingView"),
-        ".reporter": ("Reporter",),
-        ".task": ("PairTask", "Task"),
-        ".tower_adapter": ("TowerAdapter",),
-    },
-)
+_LAZY = {
+    "adapter": ("Adapter",),
+    "captioner": ("Captioner", "CaptionerError", "PictureKey", "WrittenCaptions"),
+    "contract": ("ContractError",),
+    "dataset": ("Dataset",),
+    "encoder": ("Encoder", "EncoderError", "EncoderFacts"),
+    "expert": ("Expert", "columns_of", "masked_mean"),
+    "graph": ("GraphBuilder", "GraphError"),
+    "head": ("ClassPrompts", "Head"),
+    "layer_adapter": ("LayerAdapter", "Updates", "parameter_name"),
+    "regularizer": ("Regularizer", "TrainingView"),
+    "reporter": ("Reporter",),
+    "task": ("PairTask", "Task"),
+    "tower_adapter": ("TowerAdapter",),
+}
+_HOMES = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "Adapter",
@@ -108,6 +105,14 @@ __all__ = [
     "masked_mean",
     "parameter_name",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

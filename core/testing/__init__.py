@@ -11,9 +11,7 @@ as a class suite (`class TestShift(AdapterSuite)`). `docs/conformance.md` lists 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ...registry.lazy import lazy
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .case import Case
@@ -67,20 +65,26 @@ __all__ = [
     "run_checks",
 ]
 
-#: Module to the names that are imported from it on first use.
-__getattr__ = lazy(
-    __name__,
-    {
-        ".case": ("Case",),
-        ".check": ("Check",),
-        ".component_checks": ("Outcome", "UnknownCheck", "check_component", "checks_for", "run_checks"),
-        ".installed_plugin": ("UnknownPlugin", "check_plugin"),
-        ".kinds": ("KINDS", "Kind"),
-        ".outcome": ("ConformanceError", "NotApplicable"),
-        ".parametrize": ("parametrize_with_checks",),
-        ".suites": tuple(name for name in __all__ if name.endswith("Suite")),
-    },
-)
+#: Module to the names that are imported from it on first use (PEP 562).
+_HOMES = {
+    "case": ("Case",),
+    "check": ("Check",),
+    "component_checks": ("Outcome", "UnknownCheck", "check_component", "checks_for", "run_checks"),
+    "installed_plugin": ("UnknownPlugin", "check_plugin"),
+    "kinds": ("KINDS", "Kind"),
+    "outcome": ("ConformanceError", "NotApplicable"),
+    "parametrize": ("parametrize_with_checks",),
+    "suites": tuple(name for name in __all__ if name.endswith("Suite")),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
 from .outcome import NotApplicable
+
+R = TypeVar("R")
 
 
 class BuiltBy(Protocol):
@@ -66,15 +68,21 @@ class Case:
         """The work folder: the only place where the component may write. It is gone when the case is."""
         return kept_with(self, "graftwork-kit-")
 
-    def build(self, *arguments: Any, seed: int = 0, **keywords: Any) -> Any:
-        """A new one, built under torch's global seed; the generator is afterwards as it was."""
+    def build(self, role: type[R], *arguments: Any, seed: int = 0) -> R:
+        """A new one, built under torch's global seed; the generator is afterwards as it was.
+
+        Raises ``AssertionError`` where it is not of its role.
+        """
         import torch
 
         from ...registry.build import build
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return build(object, self.catalogue, self.spec, *arguments, **keywords)
+            built = build(object, self.catalogue, self.spec, *arguments)
+        article = "an" if role.__name__.startswith(("A", "E")) else "a"
+        assert isinstance(built, role), f"build gives a {type(built).__name__}, not {article} {role.__name__}"
+        return built
 
     @cached_property
     def made(self) -> Any:

@@ -5,22 +5,16 @@ Specs and declarations are light; implementations are imported on first use.
 
 from __future__ import annotations
 
-from ...registry.component import Component
+from ...registry.component import components
 from .specs import CaptionsFileSpec, TransformersCaptionerSpec
 
-COMPONENTS = (
-    Component(
-        "captioner",
-        "transformers",
+COMPONENTS = components(
+    "captioner",
+    __name__,
+    (
         TransformersCaptionerSpec,
-        "graftwork.plugins.captioners.transformers:TransformersCaptioner",
+        "transformers:TransformersCaptioner",
         "any image-text-to-text model of transformers; `pocket` needs no network",
     ),
-    Component(
-        "captioner",
-        "captions_file",
-        CaptionsFileSpec,
-        "graftwork.plugins.captioners.captions_file:CaptionsFile",
-        "descriptions that you bring, JSON lines or CSV",
-    ),
+    (CaptionsFileSpec, "captions_file:CaptionsFile", "descriptions that you bring, JSON lines or CSV"),
 )

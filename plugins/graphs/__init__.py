@@ -5,15 +5,11 @@ Specs and declarations are light; implementations are imported on first use.
 
 from __future__ import annotations
 
-from ...registry.component import Component
+from ...registry.component import components
 from .specs import SimilaritySpec
 
-COMPONENTS = (
-    Component(
-        "graph",
-        "similarity",
-        SimilaritySpec,
-        "graftwork.plugins.graphs.similarity:Similarity",
-        "edges where the cosine reaches a threshold",
-    ),
+COMPONENTS = components(
+    "graph",
+    __name__,
+    (SimilaritySpec, "similarity:Similarity", "edges where the cosine reaches a threshold"),
 )

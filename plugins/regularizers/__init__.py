@@ -5,9 +5,11 @@ Specs and declarations are light; implementations are imported on first use.
 
 from __future__ import annotations
 
-from ...registry.component import Component
+from ...registry.component import components
 from .specs import EWCSpec
 
-COMPONENTS = (
-    Component("regularizer", "ewc", EWCSpec, "graftwork.plugins.regularizers.ewc:EWC", "elastic weight consolidation"),
+COMPONENTS = components(
+    "regularizer",
+    __name__,
+    (EWCSpec, "ewc:EWC", "elastic weight consolidation"),
 )

@@ -5,14 +5,12 @@ Specs and declarations are light; implementations are imported on first use.
 
 from __future__ import annotations
 
-from ...registry.component import Component
+from ...registry.component import components
 from .specs import ConsoleSpec, JsonlSpec
 
-COMPONENTS = (
-    Component(
-        "reporter", "console", ConsoleSpec, "graftwork.plugins.reporters.console:Console", "live progress and a table"
-    ),
-    Component(
-        "reporter", "jsonl", JsonlSpec, "graftwork.plugins.reporters.jsonl:Jsonl", "events.jsonl in the run folder"
-    ),
+COMPONENTS = components(
+    "reporter",
+    __name__,
+    (ConsoleSpec, "console:Console", "live progress and a table"),
+    (JsonlSpec, "jsonl:Jsonl", "events.jsonl in the run folder"),
 )

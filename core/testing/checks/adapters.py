@@ -23,9 +23,7 @@ CLOSE = 1e-5
 
 def make(case: Case, seed: int = 0) -> Adapter:
     """Built as the pipeline builds it."""
-    built = case.build(WIDTH, seed=seed)
-    assert isinstance(built, Adapter), f"build gives a {type(built).__name__}, not an Adapter"
-    return built
+    return case.build(Adapter, WIDTH, seed=seed)
 
 
 def vectors(items: int = ITEMS, seed: int = 0) -> Tensor:

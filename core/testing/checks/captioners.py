@@ -23,7 +23,7 @@ def make(case: Case) -> Captioner | WrittenCaptions:
     if missing := case.spec.missing_files():
         raise NotApplicable(f"its files are not here: {missing}")
     role: type[Captioner | WrittenCaptions] = WrittenCaptions if case.spec.written else Captioner
-    built = case.build(*(() if case.spec.written else (torch.device("cpu"),)))
+    built = case.build(object, *(() if case.spec.written else (torch.device("cpu"),)))
     assert isinstance(built, role), f"build gives a {type(built).__name__}, not {role.__name__}"
     return built
 

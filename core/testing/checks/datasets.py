@@ -21,8 +21,7 @@ READ = 8
 
 def make(case: Case) -> DatasetContent:
     """What a new one lists; nothing is downloaded."""
-    dataset = case.build()
-    assert isinstance(dataset, Dataset), f"build gives a {type(dataset).__name__}, not a Dataset"
+    dataset = case.build(Dataset)
     dataset.may_download = False
     content = dataset.load()
     assert isinstance(content, DatasetContent), f"load gives a {type(content).__name__}, not DatasetContent"

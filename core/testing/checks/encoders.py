@@ -27,9 +27,7 @@ def make(case: Case) -> Encoder:
         raise NotApplicable(f"its files are not here: {missing}")
     composed = any(case.spec.tower(one) is not case.spec for one in MODALITIES)
     assemble = (partial(build, Encoder, case.catalogue),) if composed else ()
-    built = case.build(torch.device("cpu"), *assemble)
-    assert isinstance(built, Encoder), f"build gives a {type(built).__name__}, not an Encoder"
-    return built
+    return case.build(Encoder, torch.device("cpu"), *assemble)
 
 
 def modalities(case: Case) -> tuple[str, ...]:

@@ -25,9 +25,7 @@ def rank(case: Case) -> int:
 
 def make(case: Case, seed: int = 0) -> Expert:
     """Built as a site builds it."""
-    built = case.build(rank(case), seed=seed)
-    assert isinstance(built, Expert), f"build gives a {type(built).__name__}, not an Expert"
-    return built
+    return case.build(Expert, rank(case), seed=seed)
 
 
 def inputs(case: Case, batch: int = BATCH, own: int = OWN, partner: int = PARTNER) -> tuple[Tensor, Tensor | None]:

@@ -24,8 +24,7 @@ def make(case: Case, seed: int = 0, empty: bool = False) -> Head:
     """Built as the pipeline builds it, and fitted to a few labelled items."""
     generator = torch.Generator().manual_seed(3)
     prompts = ClassPrompts(normalize(torch.randn(CLASSES, WIDTH, generator=generator), dim=-1), 20.0)
-    head = case.build(WIDTH, CLASSES, prompts if case.spec.uses_prompts() else None, seed=seed)
-    assert isinstance(head, Head), f"build gives a {type(head).__name__}, not a Head"
+    head = case.build(Head, WIDTH, CLASSES, prompts if case.spec.uses_prompts() else None, seed=seed)
     if not empty:
         head.fit(vectors(15, seed=4), torch.arange(15) % CLASSES)
     return head

@@ -20,7 +20,8 @@ def _parameter() -> nn.Parameter:
 def make(case: Case) -> tuple[Optimizer, nn.Parameter]:
     """With one parameter to train."""
     parameter = _parameter()
-    return case.build([parameter]), parameter
+    optimizer: Any = case.build(object, [parameter])
+    return optimizer, parameter
 
 
 def _train(optimizer: Optimizer, parameter: nn.Parameter) -> None:

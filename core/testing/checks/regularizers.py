@@ -18,9 +18,7 @@ CLASSES, ITEMS = 3, 9
 
 def make(case: Case) -> Regularizer:
     """Anew for each training."""
-    built = case.build()
-    assert isinstance(built, Regularizer), f"build gives a {type(built).__name__}, not a Regularizer"
-    return built
+    return case.build(Regularizer)
 
 
 def _training() -> tuple[TrainingView, dict[str, nn.Parameter]]:

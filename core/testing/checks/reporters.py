@@ -81,9 +81,7 @@ def run() -> list[events.Event]:
 
 def make(case: Case) -> Reporter:
     """With the work folder as its run folder."""
-    built = case.build(case.folder)
-    assert isinstance(built, Reporter), f"build gives a {type(built).__name__}, not a Reporter"
-    return built
+    return case.build(Reporter, case.folder)
 
 
 def exercise(case: Case) -> Any:

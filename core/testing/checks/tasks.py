@@ -23,9 +23,7 @@ MAXIMISED = "; `primary` is what selection maximises: name a figure of which mor
 
 def make(case: Case) -> Task:
     """Built as the pipeline builds it."""
-    built = case.build()
-    assert isinstance(built, Task), f"build gives a {type(built).__name__}, not a Task"
-    return built
+    return case.build(Task)
 
 
 def _media(name: str) -> Media:

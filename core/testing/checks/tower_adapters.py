@@ -77,8 +77,7 @@ def frozen() -> int:
 def make(case: Case, seed: int = 0) -> Grafted:
     """For one tower of two blocks."""
     towers = _towers()
-    adapter = case.build(towers, seed=seed)
-    assert isinstance(adapter, TowerAdapter), f"build gives a {type(adapter).__name__}, not a TowerAdapter"
+    adapter = case.build(TowerAdapter, towers, seed=seed)
     return Grafted(adapter, towers)
 
 
