@@ -14,8 +14,8 @@ from torch import Tensor
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.slot import Slot
-from ..data.items import DataError, Item, Media
-from ..data.pictures import bare, file_media
+from ..data.items import Item
+from ..data.pictures import bare
 from ..data.prediction import Prediction, Predictions
 from ..data.tokens import Tokens
 from ..graph.make_nodes import nodes_of, zero_shot_logits
@@ -24,7 +24,7 @@ from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
 from ..graph.saved_support import class_prompts_in, nodes_in
 from ..graph.support import Support
-from ..roles.captioner import Captioner, PictureKey, WrittenCaptions, texts_of, written_texts_of
+from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
 from ..roles.graph import GraphBuilder
 from ..roles.head import ClassPrompts
@@ -36,6 +36,7 @@ from ..storage.adapter_config import TENSORS, FeatureAdapter
 from ..storage.tensors import read_tensors
 from ..training.predictor import Predictor
 from .model import FeatureModel, build_model
+from .written_of_files import written_of_files
 
 T = TypeVar("T")
 #: The graph that a run resolved (a degree as a threshold), where it had one to resolve.
@@ -97,7 +98,7 @@ class FeaturePredictor(Predictor):
             return None
         pictures = [item.modalities["image"] for item in items]
         if isinstance(self._captioner, WrittenCaptions):
-            return _written(self._captioner, pictures, self.spec.dataset.background)
+            return written_of_files(self._captioner, pictures, self.spec.dataset)
         size = self.spec.captioner.pictures_at_once() if self.spec.captioner else len(pictures)
         batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         return [text for some in batches for text in texts_of(self._captioner, [bare(one.read()) for one in some])]
@@ -150,19 +151,6 @@ def load_feature_predictor(
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
-
-
-def _written(captions: WrittenCaptions, pictures: Sequence[Media], background: str) -> list[str]:
-    """Written descriptions of pictures in files. Raises ``DataError`` naming those that have none."""
-    if not all(one.source for one in pictures):
-        raise DataError("written descriptions are found by file: give paths, or predict(images, texts=[...])")
-    files = [file_media(Path(one.source), background) for one in pictures]
-    keys = [PictureKey(one.source, one.bytes_digest, one.source) for one in files]
-    found = written_texts_of(captions, keys)
-    lacking = [key.source for key, text in zip(keys, found, strict=True) if text is None]
-    if lacking:
-        raise DataError(f"no description for {', '.join(lacking[:10])}: write one, or give --text (texts=[...])")
-    return [text for text in found if text is not None]
 
 
 def _captioner(

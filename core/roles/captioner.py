@@ -41,11 +41,11 @@ class Captioner(ABC):
 class PictureKey:
     """What a written description may be found by. It may well spell a label, so no model ever gets one."""
 
-    #: Id of the item.
+    #: Id of the item; at prediction the path below the data set's root, empty for a picture from elsewhere.
     id: str
     #: sha256 (hex) of the picture's content; of a file, that of its bytes.
     digest: str
-    #: Where the picture comes from: of a file, its path.
+    #: Where the picture comes from: of a file, its path; at prediction empty for a picture from elsewhere.
     source: str
 
 

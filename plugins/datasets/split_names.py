@@ -54,10 +54,19 @@ _YEAR = re.compile(r"(19|20)\d\d")
 
 def split_of(name: str) -> str | None:
     """``train``, ``val`` or ``test`` where ``name`` means that split, whatever its case and form; else ``None``."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    words = [word for word in words if not _YEAR.fullmatch(word)]
+    words = _words(name)
     if whole := SPLIT_WORDS.get("".join(words)):
         return whole
-    meant = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
     others = [word for word in words if word not in SPLIT_WORDS and word not in FILLERS]
-    return meant.pop() if len(meant) == 1 and not others else None
+    return None if others else split_within(name)
+
+
+def split_within(name: str) -> str | None:
+    """The one split that some word of ``name`` means, whatever stands beside it (``X_train``, ``test_v2``)."""
+    meant = {SPLIT_WORDS[word] for word in _words(name) if word in SPLIT_WORDS}
+    return meant.pop() if len(meant) == 1 else None
+
+
+def _words(name: str) -> list[str]:
+    words = [word.lower() for word in _WORD.findall(name)]
+    return [word for word in words if not _YEAR.fullmatch(word)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....core.data.items import DataError
-from ..split_names import USUAL_NAMES, split_of
+from ..split_names import USUAL_NAMES, split_of, split_within
 from .folder_tree import Folder, in_words, read_folder
 
 
@@ -69,6 +69,8 @@ class ClassFolders:
             return
         folders = self._kept(folder)
         splits = {one.path: split for one in folders if (split := split_of(one.name))}
+        if len(splits) < len(folders) and _shared_inside(folders):
+            splits |= self._splits_within(folders)
         if folders and len(splits) == len(folders):
             self._require_each_once(folder, splits)
             self.parts = [self._split(one, splits[one.path]) for one in folders]
@@ -80,6 +82,14 @@ class ClassFolders:
             return
         self._require_classes(folder)
         self.parts = [Part(folder, None, False)]
+
+    def _splits_within(self, folders: Sequence[Folder]) -> dict[Path, str]:
+        """Splits by one word of each name, where all folders have one: for folders that can hardly be classes."""
+        splits = {one.path: split for one in folders if (split := split_within(one.name))}
+        if len(splits) < len(folders):
+            return {}
+        self.notes += [f"{path} is taken for split {split}, by its name" for path, split in splits.items()]
+        return splits
 
     def _split(self, folder: Folder, split: str) -> Part:
         """A split folder; where it holds nothing but another one of the classes (``seg_train/seg_train``), that."""
@@ -146,17 +156,24 @@ class ClassFolders:
     def _require_classes(self, root: Folder) -> None:
         """Folders without media of their own, and with folders of equal names, are no classes."""
         folders = self._kept(root)
-        inside = [{inner.name for inner in one.folders if inner.holds_media()} for one in folders]
-        if len(folders) < 2 or any(one.media for one in folders):
-            return
-        first, *rest = sorted(inside, key=len, reverse=True)
-        if all(len(names & first) > 1 and names <= first for names in rest):
+        if shared := _shared_inside(folders):
             raise DataError(
                 f"dataset.root: {root.path}: {_some(one.name for one in folders)} hold folders of the same names "
-                f"({_some(sorted(rest[0] & first))}) and no {self.what} of their own: which are the classes? Are the "
+                f"({_some(shared)}) and no {self.what} of their own: which are the classes? Are the "
                 f"inner ones, rename the outer ones ({USUAL_NAMES}) or set root to one of them; are the outer ones, "
                 f"move their {self.what} out of the inner ones"
             )
+
+
+def _shared_inside(folders: Sequence[Folder]) -> list[str]:
+    """Names that lie in several of ``folders``, where none has media of its own.
+
+    Empty where each holds one folder at most: that is ``CLASS/images``, not a split of one class.
+    """
+    inside = [{inner.name for inner in one.folders if inner.holds_media()} for one in folders]
+    if any(one.media for one in folders) or all(len(names) < 2 for names in inside):
+        return []
+    return sorted(name for name, count in Counter(name for names in inside for name in names).items() if count > 1)
 
 
 def _some(names: Iterator[str] | list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import pytest
 from PIL import Image
 
 from graftwork.core.data.items import DataError
+from graftwork.core.data.pictures import file_media
+from graftwork.core.features.written_of_files import written_of_files
 from graftwork.core.roles import CaptionerError, PictureKey
 from graftwork.core.storage.run_folder import read_json_file
 from graftwork.plugins.captioners import CaptionsFileSpec
 from graftwork.plugins.captioners.captions_file import CaptionsFile
+from graftwork.plugins.datasets import DigitsSpec
 
 from ...support.small_pipeline import pipeline
 
@@ -189,6 +193,62 @@ def test_a_run_takes_written_descriptions_and_predicts_with_them(tmp_path: Path)
     with pytest.raises(DataError, match="found by file: give paths, or predict"):
         predictor.predict([Image.new("L", (8, 8))])
     assert predictor.predict([Image.new("L", (8, 8))], ["brightness 9"])[0].description is None
+
+
+def keyed_by(key: str, root: Path) -> dict[str, Any]:
+    """The same, the captions by another key; a file name may be a whole path."""
+    spec = folder(root)
+    rows = [json.loads(line) for line in (root / "captions.jsonl").read_text().splitlines()]
+    values = {
+        "id": lambda name: {"id": name},
+        "sha256": lambda name: {"sha256": hashlib.sha256((root / name).read_bytes()).hexdigest()},
+        "file_name": lambda name: {"file_name": name},
+        "path": lambda name: {"file_name": str(root / name)},
+    }
+    named = [{**values[key](row["file_name"]), "text": row["text"]} for row in rows]
+    (root / "captions.jsonl").write_text(lines(*named))
+    return spec
+
+
+@pytest.mark.parametrize("key", ["id", "sha256", "file_name", "path"])
+def test_a_prediction_takes_the_description_of_its_own_picture_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """By a path however it is spelt, or by its bytes; never that of a picture whose path ends alike."""
+    root = tmp_path / "data"
+    predictor = pipeline(**keyed_by(key, root)).run(tmp_path / "run", tmp_path / "store").load()
+    monkeypatch.chdir(root)
+    (tmp_path / "link").symlink_to(root)
+    (tmp_path / "far").mkdir()
+    (root / "far").symlink_to(tmp_path / "far")
+    own = ["cat/0.png", "../data/./cat/0.png", str(root / "cat" / "0.png"), str(tmp_path / "link" / "cat" / "0.png")]
+    assert [one.description for one in predictor.predict(own)] == ["brightness 0"] * 4
+    for other in (tmp_path / "oth" / "cat" / "0.png", tmp_path / "cat" / "0.png"):
+        other.parent.mkdir(parents=True)
+        Image.new("L", (8, 8), 50).save(other)
+        with pytest.raises(DataError, match=r"no description for .*give --text.*not below dataset\.root"):
+            predictor.predict([other])
+    with pytest.raises(DataError, match=r"no description for far/\.\./cat/0\.png"):
+        predictor.predict(["far/../cat/0.png"])
+    assert predictor.predict([other], ["brightness 50"])[0].description is None
+    other.write_bytes((root / "cat" / "0.png").read_bytes())
+    if key == "sha256":
+        assert predictor.predict([other])[0].description == "brightness 0"
+    else:
+        with pytest.raises(DataError, match="only a description by sha256 is known to be of this picture"):
+            predictor.predict([other])
+
+
+@pytest.mark.parametrize("key", ["id", "file_name"])
+def test_without_a_root_no_path_is_known_to_be_of_the_data_set(tmp_path: Path, key: str) -> None:
+    """Only bytes say which picture a file is."""
+    Image.new("L", (8, 8), 50).save(tmp_path / "1.png")
+    named = captions(tmp_path, lines({key: str(tmp_path / "1.png"), "text": "a cat"}))
+    picture = file_media(tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"1\.png: the data set has no root folder, so only a description by sha256"):
+        written_of_files(named, [picture], DigitsSpec())
+    by_bytes = captions(tmp_path, lines({"sha256": picture.sha256, "text": "a cat"}), "bytes.jsonl")
+    assert written_of_files(by_bytes, [picture], DigitsSpec()) == ["a cat"]
 
 
 def test_items_without_a_description_are_counted_and_named(tmp_path: Path) -> None:

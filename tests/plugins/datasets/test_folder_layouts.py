@@ -135,6 +135,56 @@ def test_folders_of_equal_names_are_refused_with_the_fix(tmp_path, outer):
     assert "rename the outer ones" in said
 
 
+@pytest.mark.parametrize(
+    "outer", [("entrenamiento", "prueba"), ("source", "target"), ("a", "b"), ("fold_a", "train_b")]
+)
+@pytest.mark.parametrize("second", [("red",), ("green", "red"), ("red", "green", "teal")])
+def test_one_equal_name_inside_is_enough_to_refuse(tmp_path, outer, second):
+    """A split may lack a class or have one of its own; within a split folder, too, and among other folders."""
+    classes(tmp_path / outer[0]), classes(tmp_path / outer[1], second)
+    said = refusal(tmp_path)
+    assert f"{', '.join(outer)} hold folders of the same names (red) and no pictures of their own" in said
+    classes(tmp_path / "further", ("pink", "grey"))
+    assert "hold folders of the same names (red)" in refusal(tmp_path)
+    assert "hold folders of the same names (red)" in refusal(tmp_path, exclude=["further"])
+
+
+def test_equal_names_in_classes_of_a_split_are_refused(tmp_path):
+    """Whatever lies above them."""
+    classes(tmp_path / "test"), classes(tmp_path / "train" / "a"), classes(tmp_path / "train" / "b", ("red",))
+    assert "ROOT/train: a, b hold folders of the same names (red)" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("X_train", "X_test"), ("train_v2", "test_v2"), ("catsTrain", "catsTesting"), ("train", "test_b")],
+)
+def test_one_word_of_a_name_says_the_split_where_folders_can_be_no_classes(tmp_path, train, test):
+    """With a note; a split that lacks a class is told as any other."""
+    classes(tmp_path / train), classes(tmp_path / test)
+    names, sizes = found(content := loaded(tmp_path))
+    assert (names, sizes["test"]) == (("blue", "red"), 8)
+    assert f"{tmp_path / test} is taken for split test, by its name" in content.notes
+    shutil.rmtree(tmp_path / test / "blue")
+    assert "class `blue` is in train and val but not in test of ROOT" in refusal(tmp_path)
+
+
+def test_two_folders_of_one_split_word_are_refused(tmp_path):
+    """As those whose whole name says it."""
+    for name in ("X_train", "Y_train", "X_test"):
+        classes(tmp_path / name)
+    assert "X_train and Y_train both mean train" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("test_tube", "training_shoes"), ("X_test", "X_train")])
+def test_one_word_of_a_name_says_nothing_of_folders_that_can_be_classes(tmp_path, names):
+    """With pictures of their own, or with nothing in common inside."""
+    assert found(loaded(classes(tmp_path / "flat", names)))[0] == names
+    for name in names:
+        classes(tmp_path / "deep" / name, (f"{name} 1", f"{name} 2"))
+    assert found(loaded(tmp_path / "deep"))[0] == names
+
+
 def test_one_inner_folder_a_class_is_no_split(tmp_path):
     """Tiny ImageNet has ``CLASS/images/*``: classes as before."""
     for name in ("n01", "n02"):
