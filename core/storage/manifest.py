@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, ClassVar, Self
 
 from ...registry import __version__
+from ...registry.errors import one_line
+from .adapter_config import CONFIG, TENSORS
 from .files import sha256_of
 from .record import Versioned
 from .run_folder import RunFolderError, write_json
@@ -26,35 +28,54 @@ class Manifest(Versioned):
     graftwork: str
     """The version of Graftwork that wrote the folder."""
     files: Mapping[str, str]
-    """Path of each file below the folder to its sha256, in hexadecimal digits."""
+    """Name of each other file of the folder to its sha256, in hexadecimal digits."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], name: str) -> Self:
-        """Also of format 0: the files alone."""
+        """Also of format 0: the files alone. Raises ``RunFolderError``, also for a name that leads elsewhere."""
         flat = cls.FORMAT_KEY not in value
-        return super().from_json({"manifest": 0, "graftwork": "", "files": value} if flat else value, name)
+        if flat and "files" in value:
+            raise RunFolderError(f"{name}: the manifest lacks `manifest`, the number of its format; {cls.REMEDY}")
+        found = super().from_json({"manifest": 0, "graftwork": "", "files": value} if flat else value, name)
+        for file in found.files:
+            if not _is_plain(file):
+                raise RunFolderError(
+                    one_line(f"{name}: `files`: {file[:100]!r} is no plain name of a file in the folder; {cls.REMEDY}")
+                )
+        return found
+
+
+def _is_plain(name: str) -> bool:
+    """Whether ``name`` names a file that stands in the folder itself, on any system."""
+    # The rules of Windows are the stricter ones: `/`, a backslash and `C:` all lead elsewhere.
+    bare = PureWindowsPath(name).name == name and name not in ("", "..")
+    return bare and name.isprintable() and len(name.encode()) < 256
 
 
 def seal(folder: Path) -> None:
     """Write the manifest over all other files; the folder counts as whole from now on."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    digests = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    digests = {path.name: sha256_of(path) for path in files}
     write_json(folder / MANIFEST, Manifest(manifest=Manifest.FORMAT, graftwork=__version__, files=digests).to_json())
 
 
 def adapter_folder(run: Path) -> Path:
     """The verified adapter folder of ``run`` (a run folder, or an adapter folder itself).
 
-    Raises ``RunFolderError`` that names the missing or altered file.
+    Raises ``RunFolderError`` that names the missing or altered file, or one that loading reads and nothing vouches for.
     """
     folder = run / "adapter" if (run / "adapter").is_dir() else run
     if not folder.is_dir():
         raise RunFolderError(f"{run} is no folder; name a finished run, as `graftwork run` printed it")
     if not (folder / MANIFEST).is_file():
         raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
-    for name, digest in Manifest.read(folder / MANIFEST).files.items():
+    listed = Manifest.read(folder / MANIFEST).files
+    for name, digest in listed.items():
         if not (folder / name).is_file():
             raise RunFolderError(f"{folder / name} is missing; restore it or run the pipeline again")
         if sha256_of(folder / name) != digest:
             raise RunFolderError(f"{folder / name} was altered after the run; restore it or run the pipeline again")
+    read = {CONFIG, TENSORS, *(path.name for path in [*folder.glob("*.safetensors"), *folder.glob("pipeline.json")])}
+    if unlisted := sorted(read - listed.keys()):
+        raise RunFolderError(f"{folder / MANIFEST} lists nothing of {', '.join(unlisted)}; {Manifest.REMEDY}")
     return folder

@@ -72,9 +72,14 @@ class Versioned(Record):
 
     @classmethod
     def require_known_format(cls, value: Mapping[str, Any], name: str) -> None:
-        """Raises ``ERROR`` that says which Graftwork wrote a format that this one cannot read."""
+        """Raises ``ERROR`` that says which Graftwork wrote a format that this one cannot read, or that it is none."""
         found, writer = value.get(cls.FORMAT_KEY, 0), value.get(cls.WRITER_KEY)
-        if found not in range(cls.FORMAT + 1):
+        if type(found) is not int or found < 0:  # `true` is no number either
+            key = f"{cls.WITHIN}{cls.FORMAT_KEY}"
+            raise cls.ERROR(
+                one_line(f"{name}: `{key}` is {found!r}, and a format is a whole number from 0; {cls.REMEDY}")
+            )
+        if found > cls.FORMAT:
             by = f", written by Graftwork {writer}" if writer else ""
             remedy = f"install that Graftwork, or {cls.REMEDY}" if writer else cls.REMEDY
             raise cls.ERROR(

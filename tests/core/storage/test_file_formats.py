@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import jsonschema
@@ -116,10 +117,13 @@ def test_a_later_format_says_who_wrote_it(model: type[Versioned], value: dict[st
     assert str(error.value).endswith(model.REMEDY)
 
 
-@pytest.mark.parametrize("number", ["1", None, 1.5, -1, [1], float("nan")])
+@pytest.mark.parametrize("number", ["1", None, 1.5, -1, [1], float("nan"), True, 1.0])
 def test_a_format_that_is_no_number_of_ours_is_refused(number: object) -> None:
-    with pytest.raises(RunFolderError, match="is a result of format"):
+    """Whoever wrote it, another Graftwork would not help."""
+    with pytest.raises(RunFolderError, match=r"x: `result` is .*, and a format is a whole number from 0; run its pip"):
         Result.from_json(RESULT | {"result": number}, "x")
+    with pytest.raises(RunFolderError, match=r"x: `graftwork\.adapter` is "):
+        FeatureAdapter.from_json({"adapter": number, "version": "0.1.0"}, "x")
 
 
 def test_what_is_missing_or_wrong_is_named_with_its_file(tmp_path: Path) -> None:
@@ -144,6 +148,44 @@ def test_a_manifest_says_its_format_and_its_writer(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("two")
     with pytest.raises(RunFolderError, match=r"one\.txt was altered"):
         adapter_folder(tmp_path)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_a_manifest_lists_all_that_loading_reads(run: Path, tmp_path: Path) -> None:
+    """One that says nothing of a file says nothing of its having been altered."""
+    folder = copytree(run / "adapter", tmp_path / "adapter")
+    whole = dict(Manifest.read(folder / MANIFEST).files)
+    read = sorted(one.name for one in folder.iterdir() if one.name not in (MANIFEST, "README.md"))
+    for name in read:
+        write_json(folder / MANIFEST, {key: digest for key, digest in whole.items() if key != name})
+        with pytest.raises(RunFolderError, match=rf"manifest\.json lists nothing of {name}; restore it or run"):
+            adapter_folder(folder)
+    for empty in ({}, {"manifest": 1, "graftwork": "0.1.0", "files": {}}):
+        write_json(folder / MANIFEST, empty)
+        with pytest.raises(RunFolderError, match=f"lists nothing of {', '.join(read)}; "):
+            adapter_folder(folder)
+    write_json(folder / MANIFEST, {key: digest for key, digest in whole.items() if key != "README.md"})
+    assert adapter_folder(folder) == folder
+
+
+def test_a_manifest_without_its_format_says_so(tmp_path: Path) -> None:
+    """It is not one of before there were formats: that has no key `files`."""
+    write_json(tmp_path / MANIFEST, {"graftwork": "0.1.0", "files": {}})
+    with pytest.raises(RunFolderError, match=r"json: the manifest lacks `manifest`, the number of its format; restore"):
+        adapter_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/etc/hosts", "a/", "a\\b", "C:x", "x" * 256, "ä" * 128, "a\0b", "\ud800"]
+)
+def test_a_manifest_names_files_of_its_folder_alone(name: str, tmp_path: Path) -> None:
+    """In either format."""
+    for value in ({name: "0"}, {"manifest": 1, "graftwork": "0.1.0", "files": {name: "0"}}):
+        (tmp_path / MANIFEST).write_text(json.dumps(value))
+        with pytest.raises(
+            RunFolderError, match=r"manifest\.json: `files`: .* is no plain name of a file in the folder"
+        ):
+            adapter_folder(tmp_path)
 
 
 def written(folder: Path) -> Iterator[tuple[str, Path]]:
