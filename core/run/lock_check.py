@@ -39,7 +39,7 @@ def hold(lock: Lock, spec: PipelineSpec, catalogue: Catalogue, store: Path, name
 
     Nothing is said of a model that was not on the machine when it was locked.
     """
-    found = [*_installed_otherwise(lock, catalogue), *_differences("$", _filled_in(lock, catalogue), spec.to_json())]
+    found = [*_installed_otherwise(lock, catalogue), *_of_pipelines(lock, spec.to_json(), catalogue)]
     if not found:
         now = make_lock(spec, catalogue, store, may_download=True)
         found += _differences("components", lock.components, now.components)
@@ -51,12 +51,15 @@ def hold(lock: Lock, spec: PipelineSpec, catalogue: Catalogue, store: Path, name
         raise _differs(name, found)
 
 
-def _filled_in(lock: Lock, catalogue: Catalogue) -> Json:
-    """The locked pipeline with the defaults of fields that are younger than the lock."""
+def _of_pipelines(lock: Lock, now: Json, catalogue: Catalogue) -> Iterator[str]:
+    """The spec against the locked one, in which fields that are younger than the lock have their defaults."""
+    if lock.pipeline == now:
+        return
     try:
-        return spec_from_dict(lock.pipeline, catalogue=catalogue).to_json()
+        locked = spec_from_dict(lock.pipeline, catalogue=catalogue).to_json()
     except SpecError:  # what is wrong with it is among the differences
-        return lock.pipeline
+        locked = lock.pipeline
+    yield from _differences("$", locked, now)
 
 
 def hold_weights(lock: Lock, trial: Trial[Any, Any], name: str) -> None:
