@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...registry.catalogue import Catalogue
-from ..data.items import DataError, Item
+from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
 from ..events import Event
@@ -20,6 +20,7 @@ from ..stages.context import RunContext
 from ..stages.list_items import listed, used_splits
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
+from ..storage.adapter_config import Trained
 from ..storage.manifest import adapter_folder
 
 
@@ -35,7 +36,7 @@ def make_plan(
         content = listed(spec, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
-    _require_start(spec)
+    _require_start(spec, context, content)
     used = used_splits(content, spec)
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
@@ -71,9 +72,19 @@ def make_plan(
     )
 
 
-def _require_start(spec: PipelineSpec) -> None:
-    """The run that this one starts from, and what regularizers need of it, as the run will: ``UserError`` without."""
-    previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
+def _require_start(spec: PipelineSpec, context: RunContext, content: DatasetContent) -> None:
+    """The run that this one starts from, and what regularizers need of it, as the run will: ``UserError`` without.
+
+    Which weights are here is known where they are noted beside stored vectors; the run looks at all of them.
+    """
+    previous = None
+    if spec.trainer.start_from:
+        previous, encoder = adapter_folder(Path(spec.trainer.start_from)), context.encoder(spec)
+        kinds = layers.tower_modalities(spec, content) if spec.level == "layers" else modalities_of(spec)
+        read = (*kinds, "text") if spec.task.uses_prompts() else kinds
+        noted = {kind: encoder.tower(kind).known_facts() for kind in read}
+        here = {kind: facts.weights if facts else None for kind, facts in noted.items()}
+        Trained.in_folder(previous).require_weights(Path(spec.trainer.start_from), here)
     for regularizer in spec.regularizers:
         regularizer.require_previous(previous)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from .made_with import Installed
 from .record import Json, Record, Versioned
-from .run_folder import read_json_file
+from .run_folder import RunFolderError, read_json_file
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -109,6 +109,24 @@ class Trained(Saved):
     """In the order of the logits."""
     seed: int
     """Of the training that was saved."""
+
+    def require_weights(self, run: Path, here: Mapping[str, str | None]) -> None:
+        """An adapter of other vectors is none of these, even where they are as wide: raises ``RunFolderError``.
+
+        ``here``: modality to the sha256 of the frozen tower's weights, ``None`` where nobody knows it yet.
+        """
+        known = self.encoder_weights
+        if here and known and not here.keys() & known.keys():
+            raise RunFolderError(
+                f"{run} was trained on {', '.join(known)} vectors, and this pipeline on {', '.join(here)}"
+            )
+        for modality, weights in here.items():
+            if weights is not None and modality in known and weights != known[modality]:
+                raise RunFolderError(
+                    f"{run} was trained on vectors of another frozen model: the weights of its {modality} tower are "
+                    f"not those here (sha256 {known[modality][:12]} there, {weights[:12]} here); take the same "
+                    "encoder, or start anew"
+                )
 
 
 class FeatureAdapter(FeatureFacts, Trained):

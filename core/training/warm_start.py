@@ -42,7 +42,7 @@ def start_from(
     """
     folder = adapter_folder(run)
     saved, own, facts = read_tensors(folder / TENSORS), model.state_dict(), Trained.in_folder(folder)
-    _require_weights(run, facts.encoder_weights, weights or {})
+    facts.require_weights(run, weights or {})
     if classes is not None and tuple(classes) != tuple(facts.class_names):
         saved = _by_name(model, saved, own, started_from(run, classes), facts.class_names, classes)
     sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
@@ -98,16 +98,3 @@ def _class_rows(
             "tensors have a row a class (`class_rows`); start from a run with the same classes in one order"
         )
     return []
-
-
-def _require_weights(run: Path, known: Mapping[str, str], here: Mapping[str, str]) -> None:
-    """An adapter of other vectors is none of these, even where they are as wide."""
-    if here and known and not here.keys() & known.keys():
-        raise RunFolderError(f"{run} was trained on {', '.join(known)} vectors, and this pipeline on {', '.join(here)}")
-    for modality in here.keys() & known.keys():
-        if here[modality] != known[modality]:
-            raise RunFolderError(
-                f"{run} was trained on vectors of another frozen model: the weights of its {modality} tower are not "
-                f"those here (sha256 {known[modality][:12]} there, {here[modality][:12]} here); take the same "
-                "encoder, or start anew"
-            )

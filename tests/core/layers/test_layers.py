@@ -204,6 +204,19 @@ def test_a_training_starts_from_a_finished_run(clip: dict[str, Any], tmp_path: P
     assert again.result["test"]["accuracy"] == first.result["test"]["accuracy"]
 
 
+def test_a_plan_refuses_to_start_from_the_run_of_another_frozen_model(clip: dict[str, Any], tmp_path: Path) -> None:
+    """As on features: by the weights that a run through these towers noted in the store."""
+    first = run(pipeline("classification", "same", clip, ADAPTERS["lora"]), tmp_path / "one")
+    other = {**clip, "model": str(save_tiny_encoder("clip", tmp_path / "model", seed=1))}
+    spec = pipeline("classification", "same", other, ADAPTERS["lora"])
+    run(spec, tmp_path / "two")
+    spec["trainer"] |= {"start_from": str(first.folder)}
+    again = Pipeline(spec, with_little_data())
+    assert again.plan(tmp_path / "empty").trainings == 1
+    with pytest.raises(RunFolderError, match="was trained on vectors of another frozen model"):
+        again.plan(tmp_path / "two" / "store")
+
+
 def test_a_predictor_says_what_it_must_be_given(clip: dict[str, Any], tmp_path: Path) -> None:
     run(pipeline("nlvr2", "both", clip, ADAPTERS["none"]), tmp_path)
     predictor = load(tmp_path / "run", catalogue=with_little_data())

@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from graftwork.core.features.model import FeatureModel, build_model
-from graftwork.core.roles import ClassPrompts, Head, TrainingView
+from graftwork.core.roles import ClassPrompts, EncoderFacts, Head, TrainingView
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.training.warm_start import start_from, started_from
 from graftwork.plugins.regularizers import EWCSpec
 from graftwork.plugins.regularizers.ewc import EWC
 
-from ...support.small_pipeline import WIDTH, catalogue, pipeline
+from ...support.small_pipeline import WIDTH, Pixels, catalogue, pipeline
 
 BEFORE = tuple("0123456789")
 HEADS = {
@@ -182,6 +182,40 @@ def test_a_plan_says_what_a_run_would_refuse(first: dict[str, Path], tmp_path: P
     assert '{"type": "ewc", "strength": 0, "anchor": "init"}' in without
     assert "name it in trainer.start_from" in refusal_of_plan(regularizers=ewc("previous"))
     assert pipeline(trainer__start_from=str(first["linear"]), regularizers=ewc("previous")).plan().trainings == 1
+
+
+OTHER = {"encoder__marker": "other weights"}
+
+
+@pytest.fixture
+def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in which vectors of another frozen model are, with its weights noted."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Pixels, "facts", lambda self: EncoderFacts("a" * 64, 1000, 20.0))
+        pipeline(**OTHER).run(tmp_path / "other", tmp_path / "store")
+    return tmp_path / "store"
+
+
+def test_a_plan_refuses_the_run_of_another_frozen_model(first: dict[str, Path], noted: Path, tmp_path: Path) -> None:
+    """As the run does, and without a model: by what is noted beside the vectors."""
+    again, built = pipeline(**OTHER, trainer__start_from=str(first["linear"])), len(Pixels.built)
+    with pytest.raises(RunFolderError, match="the weights of its image tower are not those here") as planned:
+        again.plan(noted)
+    assert len(Pixels.built) == built
+    with pytest.raises(RunFolderError) as ran:
+        again.run(tmp_path / "run", noted)
+    assert str(ran.value) == str(planned.value)
+    assert again.plan(tmp_path / "empty").trainings == 1
+    assert pipeline(trainer__start_from=str(first["linear"])).plan(noted).trainings == 1
+    own = pipeline(**OTHER, trainer__start_from=str(tmp_path / "other"))
+    assert own.plan(noted).trainings == 1
+
+
+def test_a_plan_refuses_the_run_of_other_modalities(first: dict[str, Path], tmp_path: Path) -> None:
+    """Nothing need be stored for that."""
+    texts = {"captioner": {"type": "brightness"}, "graph__nodes": "text"}
+    with pytest.raises(RunFolderError, match="was trained on image vectors, and this pipeline on text"):
+        pipeline(**texts, trainer__start_from=str(first["linear"])).plan(tmp_path)
 
 
 @pytest.mark.parametrize("nodes", ["text", "fused", "pair", "tokens"])
