@@ -63,7 +63,7 @@ def provider(entry: EntryPoint) -> tuple[str, str]:
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line; of an import that has moved, with its place now."""
+    """An exception in one line; where an import led to it that has moved, with its place now."""
     from .moved import moved  # a table that is read only where something failed
 
     text = str(error) if isinstance(error, PluginRejected) else f"{type(error).__name__}: {error}"

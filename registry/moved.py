@@ -1,11 +1,14 @@
 """Where documented imports of before the folders of `core` are now, for plugins that still name them.
 
-To be dropped at 1.0.
+It is asked where a plugin failed to load or a component could not be built. A program of one's own that imports an old
+path gets Python's message alone: nothing stands in the old places. To be dropped at 1.0.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from types import ModuleType
 
 #: Old module, new module, names; without `graftwork.` before them.
 _TABLE = """
@@ -24,7 +27,8 @@ core.graph                       core.roles                       GraphBuilder G
 core.head                        core.roles                       ClassPrompts Head
 core.layer_adapter               core.roles                       LayerAdapter Updates parameter_name
 core.layout                      core.data.layout                 Layout
-core.measured                    core.run.measured                Kept Measured Score
+core.measured                    core.run.measured                Kept Measured
+core.measured                    core.storage.result_parts        Score
 core.meeting                     core.roles                       Meeting
 core.neighbours                  core.data.prediction             Neighbour
 core.pipeline_spec               core.spec.pipeline_spec          EvaluationSpec PipelineSpec TrainerSpec
@@ -74,14 +78,37 @@ def moves() -> dict[str, dict[str, str]]:
 
 
 def moved(error: BaseException) -> str | None:
-    """Where that is now which an ``ImportError`` did not find; ``None`` where it is nothing that has moved."""
-    if not isinstance(error, ImportError) or error.name is None:
-        return None
-    names = moves().get(error.name, {})
-    if lacking := re.match(r"cannot import name '(\w+)'", str(error)):  # the module is there, and now another
-        names = {name: new for name, new in names.items() if name == lacking[1]}
+    """Where that is now which ``error``, or what led to it, did not find; ``None`` where nothing of it has moved."""
+    return next((place for one in _with_causes(error) if (place := _place(*_sought(one)))), None)
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """A plugin may have raised an error of its own in place of what Python said."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _sought(error: BaseException) -> tuple[str | None, str | None]:
+    """A module, and the name that it lacks; ``None`` where it is the module itself that is not there."""
+    if isinstance(error, AttributeError):
+        return (error.obj.__name__, error.name) if isinstance(error.obj, ModuleType) else (None, None)
+    if not isinstance(error, ImportError):
+        return None, None
+    lacking = re.match(r"cannot import name '(\w+)'", str(error))
+    return error.name, lacking[1] if lacking else None
+
+
+def _place(module: str | None, lacking: str | None) -> str | None:
+    if f"{module}.{lacking}" in moves():
+        module, lacking = f"{module}.{lacking}", None  # what a package lacks may be a module
+    names = moves().get(module or "", {})
+    if lacking is not None:  # the module is there, and now another
+        names = {name: new for name, new in names.items() if name == lacking}
     if not names:
         return None
     places = list(dict.fromkeys(names.values()))
     lines = [f"from {new} import {', '.join(name for name in names if names[name] == new)}" for new in places]
-    return f"{error.name} is {' and '.join(places)} now: {'; '.join(lines)}"
+    return f"{module} is {' and '.join(places)} now: {'; '.join(lines)}"

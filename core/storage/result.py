@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
+from ...registry.errors import one_line
 from .record import Json, Versioned
 from .result_parts import (
     AdapterInTowers,
@@ -104,7 +106,47 @@ class Result(Versioned):
     resume: Any = None
     """Reserved for runs that were resumed, likewise."""
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Also raises ``RunFolderError`` where one key of the file is at odds with another."""
+        found = super().read(path)
+        if problem := next(_at_odds(found), None):
+            raise cls.ERROR(one_line(f"{path}: {problem}; {cls.REMEDY}"))
+        return found
+
     @property
     def peak_memory_mb(self) -> float:
         """Of the stage that took most."""
         return max(stage.peak_memory_mb for stage in self.stages.values())
+
+
+def _at_odds(result: Result) -> Iterator[str]:
+    """What no single key can say: that there is something at all, and as much of it as there are seeds."""
+    some: dict[str, Collection[object]] = {"seeds": result.seeds, "stages": result.stages}
+    if result.graph is not None:  # a seed whose adapter needs no graph has none
+        some["graph.support_nodes"] = result.graph.support_nodes
+        some["graph.support_edges"] = result.graph.support_edges
+    yield from (f"`{key}` is empty" for key, values in some.items() if not values)
+    if result.saved_seed not in result.seeds:
+        yield f"`saved_seed` {result.saved_seed} is none of `seeds`"
+    if result.metric not in result.test:
+        yield f"`metric` is {result.metric!r}, and `test` lacks it"
+    for key, values in _by_seed(result):
+        if len(values) != len(result.seeds):
+            yield f"`{key}` has {len(values)} entries, and `seeds` {len(result.seeds)}"
+    for key in result.listed:
+        if key not in result.chosen:
+            yield f"`chosen` lacks `{key}`, which `listed` has"
+        for number, one in enumerate(result.tried):
+            if key not in one.values:
+                yield f"`tried.{number}.values` lacks `{key}`, which `listed` has"
+
+
+def _by_seed(result: Result) -> Iterator[tuple[str, Sequence[object]]]:
+    """Every list that has an entry a seed, by its place in the file."""
+    yield "epochs_kept", result.epochs_kept
+    yield "selection.per_seed", result.selection.per_seed
+    for metric, score in result.test.items():
+        yield f"test.{metric}.per_seed", score.per_seed
+    yield "dataset.labelled", result.dataset.labelled
+    yield "dataset.sample", result.dataset.sample

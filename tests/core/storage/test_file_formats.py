@@ -25,7 +25,9 @@ from graftwork.core.storage.manifest import MANIFEST, Manifest, adapter_folder, 
 from graftwork.core.storage.record import Record, Versioned
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError, read_json_file, write_json
+from graftwork.core.studies.compare import compare
 from graftwork.core.testing.checks.reporters import RESULT
+from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.errors import UserError
 from graftwork.registry.field_docs import field_docs
 
@@ -137,6 +139,40 @@ def test_what_is_missing_or_wrong_is_named_with_its_file(tmp_path: Path) -> None
     write_json(tmp_path / "adapter_config.json", {"peft_type": "LORA"})
     with pytest.raises(RunFolderError, match=r"config\.json: the saved adapter lacks `graftwork\.version`; save it"):
         saved_in(tmp_path)
+
+
+AT_ODDS: list[tuple[dict[str, Any], str]] = [
+    ({"test": {}}, "`metric` is 'accuracy', and `test` lacks it"),
+    ({"metric": "x"}, "`metric` is 'x', and `test` lacks it"),
+    ({"stages": {}}, "`stages` is empty"),
+    ({"seeds": []}, "`seeds` is empty"),
+    ({"seeds": [0, 1]}, "`epochs_kept` has 1 entries, and `seeds` 2"),
+    ({"saved_seed": 7}, "`saved_seed` 7 is none of `seeds`"),
+    ({"epochs_kept": []}, "`epochs_kept` has 0 entries, and `seeds` 1"),
+    ({"selection": {"mean": 0.5, "per_seed": []}}, "`selection.per_seed` has 0 entries, and `seeds` 1"),
+    (
+        {"test": RESULT["test"] | {"loss": {"mean": 1.0, "std": 0.0, "per_seed": [1.0, 1.0]}}},
+        "`test.loss.per_seed` has 2 entries, and `seeds` 1",
+    ),
+    ({"graph": {"support_nodes": [], "support_edges": [6]}}, "`graph.support_nodes` is empty"),
+    ({"graph": {"support_nodes": [4], "support_edges": []}}, "`graph.support_edges` is empty"),
+    ({"dataset": RESULT["dataset"] | {"labelled": []}}, "`dataset.labelled` has 0 entries, and `seeds` 1"),
+    ({"dataset": RESULT["dataset"] | {"sample": []}}, "`dataset.sample` has 0 entries, and `seeds` 1"),
+    ({"chosen": {}}, "`chosen` lacks `adapter.bottleneck`, which `listed` has"),
+    (
+        {"tried": [{"values": {}, "selection": 0.5}]},
+        "`tried.0.values` lacks `adapter.bottleneck`, which `listed` has",
+    ),
+]
+
+
+@pytest.mark.parametrize(("altered", "told"), AT_ODDS, ids=lambda one: one if isinstance(one, str) else "")
+def test_a_result_at_odds_with_itself_is_refused(altered: dict[str, Any], told: str, tmp_path: Path) -> None:
+    """As `compare` reads it, which would stumble over it."""
+    write_json(tmp_path / "result.json", RESULT | altered)
+    with pytest.raises(RunFolderError) as raised:
+        compare([tmp_path], {}, Catalogue([]), tmp_path, tmp_path)
+    assert str(raised.value) == f"{tmp_path / 'result.json'}: {told}; run its pipeline again with this version"
 
 
 def test_a_manifest_says_its_format_and_its_writer(tmp_path: Path) -> None:
