@@ -102,8 +102,9 @@ def _class_rows(
 
 def _require_weights(run: Path, known: Mapping[str, str], here: Mapping[str, str]) -> None:
     """An adapter of other vectors is none of these, even where they are as wide."""
-    if here and known and not here.keys() & known.keys():
-        raise RunFolderError(f"{run} was trained on {', '.join(known)} vectors, and this pipeline on {', '.join(here)}")
+    if here and not here.keys() & known.keys():
+        before = ", ".join(known) or "no"
+        raise RunFolderError(f"{run} was trained on {before} vectors, and this pipeline on {', '.join(here)}")
     for modality in here.keys() & known.keys():
         if here[modality] != known[modality]:
             raise RunFolderError(
