@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ...registry.slot import Slot
 from ..data.items import Item
 from ..data.pictures import bare
 from ..data.prediction import Prediction, Predictions
@@ -22,7 +20,7 @@ from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
-from ..graph.saved_support import class_prompts_in, nodes_in
+from ..graph.saved_support import class_prompts_in, nodes_in, require_counts
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
@@ -32,15 +30,13 @@ from ..roles.specs import CaptionerSpec, GraphSpec
 from ..spec.node_kinds import modalities_of, token_modalities, used_captioner, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.adapter_config import TENSORS, FeatureAdapter
-from ..storage.tensors import read_tensors
+from ..storage.adapter_config import FeatureAdapter, component_in
+from ..storage.tensors import fill, read_tensors
 from ..training.predictor import Predictor
 from .model import FeatureModel, build_model
 from .written_of_files import written_of_files
 
 T = TypeVar("T")
-#: The graph that a run resolved (a degree as a threshold), where it had one to resolve.
-_RESOLVED: TypeAdapter[GraphSpec | None] = TypeAdapter(Annotated[GraphSpec, Slot("graph")] | None)
 
 
 class FeaturePredictor(Predictor):
@@ -133,9 +129,10 @@ class FeaturePredictor(Predictor):
 def load_feature_predictor(
     folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device
 ) -> FeaturePredictor:
-    """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
+    """From a verified adapter folder. Raises ``RunFolderError`` where that, or the frozen model, is another."""
     facts = FeatureAdapter.in_folder(folder)
     tensors = read_tensors(folder / "support.safetensors")
+    require_counts(folder, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
     require_weights(folder, encoder, modalities_of(spec), facts.encoder_weights)
     class_names = tuple(facts.class_names)
@@ -143,8 +140,10 @@ def load_feature_predictor(
         class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
     )
     model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
-    model.load_state_dict(read_tensors(folder / TENSORS))
-    graph = _RESOLVED.validate_python(facts.graph, context={"catalogue": catalogue}) or spec.graph
+    fill(model, folder)
+    graph = spec.graph
+    if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
+        graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
     support = Support(
         tuple(facts.support_ids), nodes_in(tensors, facts.node_width).to(place), tensors["targets"].to(place)
     )

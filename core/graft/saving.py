@@ -22,6 +22,7 @@ from ..storage.adapter_config import (
     LayerAdapter,
     MeetingFacts,
     TowerFacts,
+    component_in,
     saved_in,
 )
 from ..storage.manifest import adapter_folder, seal
@@ -87,10 +88,7 @@ def load_adapter(
     if isinstance(about, FeatureAdapter) or about.spec is None:
         raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
     catalogue = catalogue or default_catalogue()
-    spec = catalogue.find("adapter", about.spec["type"]).spec.model_validate(
-        about.spec, context={"catalogue": catalogue}
-    )
-    assert isinstance(spec, TowerAdapterSpec)
+    spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
     _require_same_towers(grafted, about.towers or {}, folder)
     before = grafted.active
     grafted.add_adapter(name, spec, builder(catalogue))

@@ -13,6 +13,7 @@ from ...registry.catalogue import Catalogue
 from ..roles.encoder import Encoder, EncoderFacts
 from ..roles.specs import EncoderSpec
 from ..spec.node_kinds import ordered
+from ..storage.adapter_config import unfit
 from ..storage.run_folder import RunFolderError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Comp
 
 def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], weights: Mapping[str, str]) -> None:
     """Raises ``RunFolderError`` where the frozen model's weights are not those that the adapter was trained on."""
+    if unknown := [one for one in modalities if one not in weights]:
+        raise unfit(folder, f"the saved adapter lacks `graftwork.encoder_weights.{unknown[0]}`")
     for modality in modalities:
         found, trained_on = encoder.tower(modality).facts().weights, weights[modality]
         if found != trained_on:

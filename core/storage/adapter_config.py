@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
+from pydantic import PositiveInt, TypeAdapter, ValidationError
+
+from ...registry.catalogue import Catalogue
+from ...registry.errors import one_line
+from ...registry.slot import Slot
+from ...registry.spec import Spec
 from .made_with import Installed
-from .record import Json, Record, Versioned
+from .record import Json, Record, Versioned, first_problem
 from .run_folder import RunFolderError, read_json_file
 
+S = TypeVar("S", bound=Spec)
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -20,9 +27,9 @@ class FeatureFacts(Record):
     """Where the adapter works."""
     support_ids: Sequence[str]
     """Ids of the items of the support set, in the order of its tensors."""
-    node_width: int
+    node_width: PositiveInt
     """Numbers in a node's vector."""
-    text_width: int | None = None
+    text_width: PositiveInt | None = None
     """Numbers in a text's vector, where it differs from an image's."""
     graph: Json | None = None
     """The graph's spec with its relative settings turned into numbers; `null` where there are none."""
@@ -70,7 +77,7 @@ class LayerFacts(GraftFacts):
 
     modalities: Sequence[str]
     """What goes through them."""
-    passes: int
+    passes: PositiveInt
     """Passes of an item."""
 
 
@@ -116,10 +123,9 @@ class Trained(Saved):
         ``here``: modality to the sha256 of the frozen tower's weights, ``None`` where nobody knows it yet.
         """
         known = self.encoder_weights
-        if here and known and not here.keys() & known.keys():
-            raise RunFolderError(
-                f"{run} was trained on {', '.join(known)} vectors, and this pipeline on {', '.join(here)}"
-            )
+        if here and not here.keys() & known.keys():
+            before = ", ".join(known) or "no"
+            raise RunFolderError(f"{run} was trained on {before} vectors, and this pipeline on {', '.join(here)}")
         for modality, weights in here.items():
             if weights is not None and modality in known and weights != known[modality]:
                 raise RunFolderError(
@@ -141,8 +147,8 @@ class GraftedAdapter(GraftFacts, Saved):
     """`graftwork` of an adapter that `save_pretrained` wrote, without a pipeline."""
 
 
-class AdapterConfig(Record):
-    """What ``adapter_config.json`` holds; PEFT names the first five keys."""
+class PeftWords(Record):
+    """The keys of ``adapter_config.json`` that PEFT names."""
 
     peft_type: Literal["GRAFTWORK"] = "GRAFTWORK"
     """Whose adapter it is."""
@@ -154,6 +160,11 @@ class AdapterConfig(Record):
     """None of PEFT's."""
     inference_mode: Literal[True] = True
     """Nothing of it is in training."""
+
+
+class AdapterConfig(PeftWords):
+    """What ``adapter_config.json`` holds."""
+
     graftwork: FeatureAdapter | LayerAdapter | GraftedAdapter
     """What loading the adapter needs."""
 
@@ -166,6 +177,34 @@ def saved_in(folder: Path) -> FeatureAdapter | LayerAdapter | GraftedAdapter:
     return LayerAdapter.in_folder(folder) if "class_names" in found else GraftedAdapter.in_folder(folder)
 
 
+def unfit(folder: Path, problem: str) -> RunFolderError:
+    """What to raise where the adapter in ``folder`` cannot be what its config says."""
+    return RunFolderError(one_line(f"{folder / CONFIG}: {problem}; {Saved.REMEDY}"))
+
+
+def component_in(folder: Path, key: str, kind: str, of: type[S], value: Json, catalogue: Catalogue) -> S:
+    """The spec of a component that stands under ``graftwork``. Raises ``RunFolderError`` that names the key."""
+    slot: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Slot(kind)])
+    try:
+        found = slot.validate_python(value, context={"catalogue": catalogue})
+    except ValidationError as error:
+        raise unfit(folder, first_problem(error, Saved.NOUN, f"graftwork.{key}.")) from None
+    if not isinstance(found, of):
+        raise unfit(folder, f"`graftwork.{key}.type`: {kind} `{value['type']}` is of another level")
+    return found
+
+
 def _own_words(folder: Path) -> Mapping[str, Any]:
-    found = read_json_file(folder / CONFIG).get("graftwork")
+    """Raises ``RunFolderError`` where the words around them are not those of an adapter of ours."""
+    whole = read_json_file(folder / CONFIG)
+    if (peft_type := whole.get("peft_type")) != "GRAFTWORK":
+        is_ = "is missing" if peft_type is None else f"is {peft_type!r}"
+        raise RunFolderError(
+            one_line(f"{folder / CONFIG} is of no Graftwork adapter: `peft_type` {is_}, and ours is 'GRAFTWORK'")
+        )
+    try:
+        PeftWords.model_validate(whole)
+    except ValidationError as error:
+        raise unfit(folder, first_problem(error, Saved.NOUN, "")) from None
+    found = whole.get("graftwork")
     return found if isinstance(found, Mapping) else {}

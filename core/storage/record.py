@@ -68,7 +68,7 @@ class Versioned(Record):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise cls.ERROR(one_line(f"{name}: {cls._problem(error)}; {cls.REMEDY}")) from None
+            raise cls.ERROR(one_line(f"{name}: {first_problem(error, cls.NOUN, cls.WITHIN)}; {cls.REMEDY}")) from None
 
     @classmethod
     def require_known_format(cls, value: Mapping[str, Any], name: str) -> None:
@@ -86,8 +86,9 @@ class Versioned(Record):
                 one_line(f"{name} is a {cls.NOUN} of format {found!r}{by}; this Graftwork reads {cls.FORMAT}: {remedy}")
             )
 
-    @classmethod
-    def _problem(cls, error: ValidationError) -> str:
-        first = error.errors(include_url=False)[0]
-        key = cls.WITHIN + ".".join(map(str, first["loc"]))
-        return f"the {cls.NOUN} lacks `{key}`" if first["type"] == "missing" else f"`{key}`: {first['msg']}"
+
+def first_problem(error: ValidationError, noun: str, within: str) -> str:
+    """Of what a file of ours holds: a ``noun``, whose keys stand ``within`` another (``graftwork.``)."""
+    first = error.errors(include_url=False)[0]
+    key = (within + ".".join(map(str, first["loc"]))).rstrip(".")
+    return f"the {noun} lacks `{key}`" if first["type"] == "missing" else f"`{key}`: {first['msg']}"

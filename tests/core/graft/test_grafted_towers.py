@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
+from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.registry.discovery import default_catalogue
@@ -322,3 +323,25 @@ def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
     exec(block, names)
     assert sorted(names["grafted"].adapters) == ["again", "first"]
     assert (tmp_path / "my-adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({}, "`graftwork.spec.type`: `type` is missing: it names the adapter"),
+        ({"type": "nowhere"}, "`graftwork.spec.type`: "),
+        ({"type": "ga_net"}, "`graftwork.spec.type`: adapter `ga_net` is of another level"),
+        ({"type": "hmmoe", "rank": "x"}, "`graftwork.spec.rank"),
+    ],
+)
+def test_a_saved_spec_that_is_none_is_refused_with_its_key(spec, told, tmp_path):
+    """Nothing is grafted then."""
+    folder, grafted = save_pretrained(grafted_of(), tmp_path / "saved"), grafted_of()
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["graftwork"]["spec"] = spec
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    seal(folder)
+    before = list(grafted.adapters)
+    with pytest.raises(RunFolderError, match=re.escape(f"{folder / 'adapter_config.json'}: {told}")):
+        load_adapter(grafted, folder, "second")
+    assert list(grafted.adapters) == before

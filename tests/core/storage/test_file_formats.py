@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from graftwork.registry.errors import UserError
 from graftwork.registry.field_docs import field_docs
 
 OLD = Path(__file__).parents[2] / "fixtures" / "before_house"
+OURS = {"peft_type": "GRAFTWORK", "base_model_name_or_path": None, "revision": None}
 RUNS = [OLD / "run_features", OLD / "run_layers"]
 MODELS = sorted(
     {Lock, Manifest, Result, Installed}
@@ -81,8 +83,29 @@ def test_what_was_written_before_there_were_formats_is_format_0(run: Path) -> No
 def test_a_saved_adapter_is_of_one_of_three_kinds(tmp_path: Path) -> None:
     assert isinstance(saved_in(RUNS[0] / "adapter"), FeatureAdapter)
     assert isinstance(saved_in(RUNS[1] / "adapter"), LayerAdapter)
-    write_json(tmp_path / "adapter_config.json", {"graftwork": {"version": "0.1.0", "level": "layers"}})
+    write_json(tmp_path / "adapter_config.json", OURS | {"graftwork": {"version": "0.1.0", "level": "layers"}})
     assert isinstance(saved_in(tmp_path), GraftedAdapter)
+
+
+@pytest.mark.parametrize(
+    ("altered", "told"),
+    [
+        ({}, " is of no Graftwork adapter: `peft_type` is missing, and ours is 'GRAFTWORK'"),
+        (OURS | {"peft_type": "LORA"}, " is of no Graftwork adapter: `peft_type` is 'LORA', and ours is 'GRAFTWORK'"),
+        (OURS | {"peft_type": {}}, " is of no Graftwork adapter: `peft_type` is {}, and ours is 'GRAFTWORK'"),
+        ({"peft_type": "GRAFTWORK"}, ": the saved adapter lacks `base_model_name_or_path`; save it again"),
+        (OURS | {"revision": 1}, ": `revision`: Input should be a valid string; save it again"),
+        (OURS | {"inference_mode": False}, ": `inference_mode`: Input should be True; save it again"),
+        (OURS | {"task_type": "CAUSAL_LM"}, ": `task_type`: Input should be None; save it again"),
+    ],
+)
+def test_the_keys_that_peft_names_are_read(altered: dict[str, Any], told: str, tmp_path: Path) -> None:
+    """Whatever stands below `graftwork`."""
+    within = read_json_file(RUNS[0] / "adapter" / "adapter_config.json")["graftwork"]
+    for more in ({"graftwork": within}, {}):
+        write_json(tmp_path / "adapter_config.json", altered | more)
+        with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path / 'adapter_config.json'}{told}")):
+            saved_in(tmp_path)
 
 
 def test_a_key_that_is_not_known_is_kept() -> None:
@@ -136,7 +159,7 @@ def test_what_is_missing_or_wrong_is_named_with_its_file(tmp_path: Path) -> None
         Result.read(tmp_path / "result.json")
     with pytest.raises(RunFolderError, match=r"x: `seeds\.0`: Input should be a valid integer"):
         Result.from_json(RESULT | {"seeds": ["0"]}, "x")
-    write_json(tmp_path / "adapter_config.json", {"peft_type": "LORA"})
+    write_json(tmp_path / "adapter_config.json", OURS)
     with pytest.raises(RunFolderError, match=r"config\.json: the saved adapter lacks `graftwork\.version`; save it"):
         saved_in(tmp_path)
 
