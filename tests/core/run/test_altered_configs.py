@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from torch import nn
 
 from graftwork import load
 from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.run_folder import RunFolderError, read_json_file, write_json
+from graftwork.core.training.learner import TrainableModel
+from graftwork.core.training.warm_start import start_from
 
 from ...support.paths import ROOT
 
@@ -64,3 +67,11 @@ def test_words_that_are_not_of_the_folder_are_refused(
 def test_the_same_words_sealed_again_load(name: str, tmp_path: Path) -> None:
     """The refusals above are of the words."""
     assert load(altered(name, {}, tmp_path), device="cpu").class_names == ("circle", "square", "triangle")
+
+
+def test_a_training_does_not_start_from_a_run_that_names_no_weights(tmp_path: Path) -> None:
+    """Nothing says then that its vectors are those of this pipeline."""
+    folder = altered("features", {"encoder_weights": {}}, tmp_path)
+    model = cast(TrainableModel, nn.Linear(1, 1))  # nothing is put into it
+    with pytest.raises(RunFolderError, match="adapter was trained on no vectors, and this pipeline on image"):
+        start_from(model, folder, weights={"image": "0" * 64})
