@@ -57,9 +57,9 @@ class Versioned(Record):
     ERROR: ClassVar[type[UserError]] = RunFolderError
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """From a file. Raises ``RunFolderError`` that names the file and the key."""
-        return cls.from_json(read_json_file(path), str(path))
+        return cls.from_json(read_json_file(Path(path)), str(path))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], name: str) -> Self:

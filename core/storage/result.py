@@ -107,7 +107,7 @@ class Result(Versioned):
     """Reserved for runs that were resumed, likewise."""
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """Also raises ``RunFolderError`` where one key of the file is at odds with another."""
         found = super().read(path)
         if problem := next(_at_odds(found), None):

@@ -68,6 +68,7 @@ def test_what_was_written_before_there_were_formats_is_format_0(run: Path) -> No
     """All that it says is kept, in its order."""
     was = read_json_file(run / "result.json")
     result = Result.read(run / "result.json")
+    assert Result.read(str(run / "result.json")) == result
     assert result.result == 0
     assert json.dumps(result.to_json()) == json.dumps({"result": 0, **was})
     config = read_json_file(run / "adapter" / "adapter_config.json")
