@@ -45,7 +45,12 @@ toc_object_entries_show_parents = "hide"
 # The build is nitpicky. Names of other packages are not looked up: that needs a network.
 _PYTHON = "abc|collections|contextlib|pathlib|types|typing"
 _PACKAGES = "hypothesis|numpy|PIL|pluggy|pydantic|pydantic_core|scipy|torch|torch_geometric"
-nitpick_ignore_regex = [("py:.*", rf"({_PYTHON}|{_PACKAGES})\..*"), ("py:class", "Tensor")]
+_TYPE_VARIABLES = r"graftwork\..*\.[A-Z]"
+nitpick_ignore_regex = [
+    ("py:.*", rf"({_PYTHON}|{_PACKAGES})\..*"),
+    ("py:class", "Tensor"),
+    ("py:class", _TYPE_VARIABLES),
+]
 
 html_theme = "furo"
 html_extra_path = ["_site"]
