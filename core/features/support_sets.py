@@ -100,13 +100,13 @@ class SupportSets:
 
     def _met(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
+        targets = features.targets.to(self.device)
         with self.stage("graph"):
             if split in support.splits:
-                queries = inside(support, split)
-            else:
-                builder = self._builder(spec, support.resolved or spec.graph)
-                queries = attach_queries(support, self._nodes(spec, prepared, features), builder, spec)
-        return HeldOut(queries, features.targets.to(self.device))
+                return HeldOut(inside(support, split), targets, features.ids)
+            builder = self._builder(spec, support.resolved or spec.graph)
+            nodes = self._nodes(spec, prepared, features)
+            return HeldOut(attach_queries(support, nodes, builder, spec), targets, features.ids, nodes)
 
     def _nodes(self, spec: PipelineSpec, prepared: FeatureInputs, features: Features) -> Nodes:
         nodes = nodes_of(features.vectors, features.tokens, spec.graph)

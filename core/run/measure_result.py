@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,20 @@ from ..training.learner import TrainableModel
 from ..training.trial import SplitScore, Trial
 from ..training.warm_start import started_from
 from .experiment import Experiment
+from .item_predictions import kept_predictions
 from .make_lock import installed_versions
 from .meter import Usage
 
 
 def result_of(
-    experiment: Experiment, best: Trial[Any, Any], trials: Sequence[Tried], scores: Sequence[SplitScore]
+    experiment: Experiment,
+    best: Trial[Any, Any],
+    trials: Sequence[Tried],
+    scored: Mapping[str, Sequence[SplitScore]],
 ) -> Result:
-    """Of the best trial of a run, its scores on the reported split one a seed."""
+    """Of the best trial of a run, its scores by split, one a seed."""
     spec, prepared, texts = best.spec, best.prepared, best.prepared.texts
+    scores = scored[spec.evaluation.test_on]
     start = spec.trainer.start_from
     model = best.trained[0].model
     parameters = _parameters(model, prepared.encoder.used().values())
@@ -87,6 +92,7 @@ def result_of(
             python=platform.python_version(),
         ),
         versions=installed_versions(),
+        predictions=kept_predictions(scored) if spec.evaluation.predictions != "none" else None,
         started_from=started_from(Path(start), prepared.content.class_names) if start else None,
     )
 

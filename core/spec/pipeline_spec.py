@@ -63,6 +63,9 @@ class EvaluationSpec(Spec):
     """The split that the reported numbers come from."""
     seeds: Annotated[Items[Seed], Field(min_length=1)] | None = None
     """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
+    predictions: Literal["jsonl", "none"] = "jsonl"
+    """`jsonl`: the run folder keeps what each seed's model says of each item of the selection and the reported split
+    (`predictions.jsonl`), so that runs are compared item by item. `none`: it keeps the figures alone."""
 
 
 class SearchRange(Spec):

@@ -14,6 +14,7 @@ from .result_parts import (
     Descriptions,
     Example,
     FrozenModel,
+    KeptPredictions,
     Machine,
     Parameters,
     Score,
@@ -99,8 +100,8 @@ class Result(Versioned):
     """Packages that the figures depend on."""
     started_from: StartedFrom | None = None
     """Left out where the training began afresh."""
-    predictions: Any = None
-    """Reserved for predictions of single items: nothing writes it yet, and a plugin must not."""
+    predictions: KeptPredictions | None = None
+    """Of single items; left out where none are kept."""
     tasks: Any = None
     """Reserved for sequences of tasks, likewise."""
     resume: Any = None

@@ -1,6 +1,6 @@
 """A finished run on disk: whole and unaltered, or refused.
 
-    result.json  events.jsonl  lock.json  [unreadable.jsonl]
+    result.json  events.jsonl  lock.json  [predictions.jsonl]  [unreadable.jsonl]
     adapter/  adapter_config.json  adapter_model.safetensors  pipeline.json  support.safetensors  README.md
               [fisher.safetensors]  manifest.json
 

@@ -59,6 +59,12 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
 
 
+def paired_lines(comparison: Comparison) -> list[str]:
+    """Every other run against one of them on the same items, a line each; and which cannot be."""
+    unpaired = [f"not paired item by item: {name}: {why}" for name, why in comparison.unpaired.items()]
+    return [*(f"paired: {one}" for one in comparison.paired), *unpaired]
+
+
 def comparability(comparison: Comparison) -> list[str]:
     """What the runs do not share, a line each; or one line that all is shared."""
     found = comparison.differences
@@ -78,7 +84,7 @@ def setting_lines(comparison: Comparison, most: int = 20) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """The table, what differs (settings last), what is shared, what failed."""
     lines = ["# Comparison\n", markdown_table(*comparison_table(comparison)), f"{LEGEND}.\n"]
-    lines += [f"- {line}" for line in comparison_notes(comparison)]
+    lines += [f"- {line}" for line in [*paired_lines(comparison), *comparison_notes(comparison)]]
     lines += [f"- **{line}**" for line in comparability(comparison)]
     lines += [f"- {line}" for line in setting_lines(comparison)]
     lines += [f"- {condition}: {value}" for condition, value in comparison.shared.items()]
@@ -98,6 +104,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             }
             for entry in comparison.entries
         ],
+        "paired": [one.to_json() for one in comparison.paired],
+        "unpaired": dict(comparison.unpaired),
         "comparable": not comparison.differences,
         "differences": [one.to_json() for one in comparison.differences],
         "settings": [one.to_json() for one in comparison.settings],

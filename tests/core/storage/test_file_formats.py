@@ -120,7 +120,7 @@ def test_a_key_that_is_not_known_is_kept() -> None:
 
 def test_names_of_what_is_to_come_are_reserved() -> None:
     """Nothing writes them yet, and reading does not stumble over them."""
-    reserved = {"predictions", "tasks", "resume"}
+    reserved = {"tasks", "resume"}
     assert reserved <= Result.model_fields.keys()
     assert not reserved & RESULT.keys()
     assert Result.from_json({**RESULT, "tasks": [{"name": "first"}]}, "x").to_json()["tasks"] == [{"name": "first"}]
