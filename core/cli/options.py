@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -125,8 +125,23 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 def print_json(value: Any) -> None:
     """Print JSON on standard output: letters as they are where it takes UTF-8, else escaped."""
+    click.echo(_as_json(value))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """The same of a list, each value printed when it is there; whole where ``values`` ends by an error, too."""
+    before = "[\n"
+    try:
+        for value in values:
+            click.echo(before + "  " + _as_json(value).replace("\n", "\n  "), nl=False)
+            before = ",\n"
+    finally:
+        click.echo("[]" if before == "[\n" else "\n]")
+
+
+def _as_json(value: Any) -> str:
     import json
     import sys
 
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(value, indent=2, ensure_ascii=not utf8))
+    return json.dumps(value, indent=2, ensure_ascii=not utf8)

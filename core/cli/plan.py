@@ -10,16 +10,28 @@ from .options import cache_option, format_option, print_json, read_pipeline, spe
 
 if TYPE_CHECKING:
     from ..events import Event
+    from ..stages.near_duplicates import NearDuplicates
     from ..stages.stage_plan import Plan
 
 
 @click.command("plan", epilog="Example: graftwork plan examples/ganet_digits.json --set encoder.image_size=64")
 @spec_argument
 @cache_option
+@click.option("--leaks", is_flag=True, help="Compare stored vectors between splits: near-duplicates, worst first.")
+@click.option(
+    "--leaks-above",
+    type=click.FloatRange(0, 1),
+    help="The cosine from which --leaks counts a pair. [default: 0.99]",
+)
 @format_option("text", "json")
-def command(spec: str, settings: tuple[str, ...], cache: str | None, style: str) -> None:
+def command(
+    spec: str, settings: tuple[str, ...], cache: str | None, leaks: bool, leaks_above: float | None, style: str
+) -> None:
     """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
-    plan = read_pipeline(spec, settings).plan(cache, _say)
+    from ..stages.near_duplicates import ABOVE
+
+    above = (ABOVE if leaks_above is None else leaks_above) if leaks or leaks_above is not None else None
+    plan = read_pipeline(spec, settings).plan(cache, _say, above)
     print_json(plan.to_json()) if style == "json" else print_plan(plan)
 
 
@@ -52,6 +64,24 @@ def print_plan(plan: Plan) -> None:
     click.echo(f"trainings: {plan.trainings}")
     for reason in plan.missing:
         click.echo(f"missing: {reason}")
+    if plan.leaks:
+        _print_leaks(plan.leaks)
+
+
+def _print_leaks(leaks: NearDuplicates) -> None:
+    from ...registry.errors import one_line
+
+    for one in leaks.between:
+        click.echo(
+            f"leaks, {one.modality}: {one.contents} of {one.compared} contents of {one.second} have a cosine of "
+            f"{leaks.above:g} or more with some of {one.first}: {one.pairs} pairs"
+        )
+        for pair in one.nearest:
+            click.echo(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}")
+        if one.pairs > len(one.nearest):
+            click.echo(f"  and {one.pairs - len(one.nearest)} more")
+    for note in leaks.notes:
+        click.echo(f"leaks, {note}")
 
 
 def _share(plan: Plan) -> str:

@@ -70,6 +70,7 @@ def result_of(
         saved_seed=spec.seeds[saved_index(best)],
         epochs=spec.trainer.epochs if parameters.trainable else 0,
         epochs_kept=[one.epoch for one in best.trained],
+        keep=spec.trainer.keep,
         inductive=said.inductive,
         inductive_note=said.inductive_note,
         nodes=said.nodes,

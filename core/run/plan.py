@@ -18,6 +18,7 @@ from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
 from ..stages.list_items import listed, used_splits
+from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
 from ..storage.adapter_config import Trained
@@ -25,10 +26,15 @@ from ..storage.manifest import adapter_folder
 
 
 def make_plan(
-    spec: PipelineSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None] = lambda event: None
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    tell: Callable[[Event], None] = lambda event: None,
+    leaks_above: float | None = None,
 ) -> Plan:
     """Plan a run. Reads the data set's listing and the store; downloads nothing. Raises ``DataError``.
 
+    ``leaks_above``: the cosine from which contents of two splits are told as near-duplicates; ``None``: nobody asks.
     All that it stores is the digests of files that it had to read.
     """
     context = RunContext(catalogue, store, tell)
@@ -69,6 +75,7 @@ def make_plan(
         level.trainable(spec, content, items),
         spec.encoder.frozen_parameters(),
         missing_files(spec),
+        None if leaks_above is None else near_duplicates(spec, context, content, leaks_above),
     )
 
 

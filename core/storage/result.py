@@ -32,7 +32,9 @@ class Result(Versioned):
     NOUN: ClassVar[str] = "result"
     REMEDY: ClassVar[str] = "run its pipeline again with this version"
     FORMAT_KEY: ClassVar[str] = "result"
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "started_from", "predictions", "tasks", "resume"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset(
+        {"keep", "adapter", "started_from", "predictions", "tasks", "resume"}
+    )
 
     result: int = 0
     """The format of this file: 1; 0 where it is not said."""
@@ -64,6 +66,8 @@ class Result(Versioned):
     """Of a training; 0 where nothing is trainable; `null` where it is not said."""
     epochs_kept: Sequence[int]
     """From 1, an entry a seed; 0 is the start."""
+    keep: str | None = None
+    """`trainer.keep`: `best`, an epoch that the selection split chose, or `last`; left out where it is not said."""
     inductive: str
     """The policy by which new items meet the graph."""
     inductive_note: str

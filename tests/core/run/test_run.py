@@ -303,6 +303,14 @@ def test_divergence_in_the_last_step_is_an_error_too(tmp_path: Path, more: dict[
         )
 
 
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize("rate", [3e37, 1e38])
+def test_the_greatest_rates_end_in_words(tmp_path: Path, kind: str, rate: float) -> None:
+    """Also where a step itself is beyond all numbers, which is torch's own error."""
+    with pytest.raises(TrainingError, match=r"lower trainer\.optimizer\.lr"):
+        pipeline(trainer__optimizer={"type": kind, "lr": rate}).run(tmp_path / "run")
+
+
 def test_events_of_a_diverging_run_are_still_json(tmp_path: Path) -> None:
     """Where the metric is not finite there is none; ``-Infinity`` is no JSON."""
     reporters = [{"type": "jsonl"}]
