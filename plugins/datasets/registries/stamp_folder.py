@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ....core.data.items import DataError
 from ....core.data.media_files import read_file
+from ....core.data.names import not_utf8
 
 #: Folders (their first two parts, without those of style) to the names that prompts use. Those of symbols, people and
 #: feasts, and those of fewer than five stamps, are no classes.
@@ -106,6 +107,8 @@ def _pictures(root: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(root, onerror=_refuse):
         for name in names:
             path = Path(folder, name)
+            if spelt := not_utf8(str(path)):
+                raise DataError(f"{spelt}: its name is no UTF-8; install the package again")
             if path.suffix == ".png" or (path.suffix == ".svg" and f"{path.stem}.png" not in names):
                 yield path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -21,7 +22,8 @@ from ...support.media.sound_files import tone
 from ...support.miniature_registries import EACH, described, picture, stamps
 from ...support.miniature_sets import write
 
-PACKAGE = Path("/usr/share/tuxpaint/stamps")
+#: Where it is installed, or unpacked.
+PACKAGE = Path(os.environ.get("GRAFTWORK_STAMPS", "/usr/share/tuxpaint/stamps"))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +140,12 @@ def test_a_damaged_drawing_is_named(tmp_path):
         load(tmp_path)
 
 
+def test_a_name_that_is_no_utf8_is_refused(tmp_path):
+    write(Path(os.fsdecode(os.fsencode(stamps(tmp_path)) + b"/food/\xe9.png")), b"")
+    with pytest.raises(DataError, match="its name is no UTF-8"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_a_description_that_says_nothing_is_named(tmp_path, content):
     stamps(tmp_path)
@@ -177,7 +185,7 @@ def test_a_folder_without_stamps_is_refused_with_the_commands(tmp_path, made):
     assert "dpkg -x tuxpaint-stamps-default_*.deb data/tuxpaint" in str(error.value)
 
 
-@pytest.mark.skipif(not PACKAGE.is_dir(), reason="needs Debian's package tuxpaint-stamps-default")
+@pytest.mark.skipif(not PACKAGE.is_dir(), reason="needs Debian's package, or its folder in GRAFTWORK_STAMPS")
 def test_the_package_holds_what_the_documentation_says():
     """424 pictures of 17 classes, the least with six to train on."""
     content = load(PACKAGE, least=12, drawings=True)
