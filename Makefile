@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz evidence-memory clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
+  docs docs-external evidence-fuzz evidence-memory clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -47,6 +48,12 @@ pocket-llava: $(READY)
 
 pocket-towers: $(READY)
 	$(BIN)/graftwork pocket towers
+
+# The excerpt of the emoji that ships, from the npm packages (225 MB, fetched). Equal packages give an equal file; a test pins it.
+emoji-excerpt: $(READY)
+	npm install --prefix build/emoji --no-audit --no-fund --ignore-scripts \
+	  $$($(BIN)/python -c "from graftwork.plugins.datasets.registries.emoji_packages import PACKAGES as p; print(*map('@'.join, p.items()))")
+	$(BIN)/python -m graftwork.plugins.datasets.registries.build_emoji_excerpt build/emoji
 
 # The reference of all hooks, from their specifications; a test compares.
 hooks: $(READY)
