@@ -13,6 +13,7 @@ from ...registry.build import build
 from ..graph.make_nodes import prompt_nodes
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
+from ..roles.adapter import Adapter
 from ..roles.task import Task, figures_of
 from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
@@ -92,7 +93,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             inductive_note=policy_in_words(spec),
             nodes=nodes_in_words(spec),
             pool=spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
-            graph=_support_graph([one.support for one in trial.outcomes]),
+            graph=_support_graph(trial.outcomes),
         )
 
     def tensors(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
@@ -112,10 +113,12 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         )
 
 
-def _support_graph(supports: list[Support]) -> SupportGraph | None:
-    supports = [support for support in supports if support.graph is not None]
-    if not supports:
+def _support_graph(outcomes: Sequence[FeatureOutcome]) -> SupportGraph | None:
+    outcomes = [one for one in outcomes if one.support.graph is not None]
+    if not outcomes:
         return None
+    supports = [one.support for one in outcomes]
+    shares = [_shares(one.model.adapter, one.support) for one in outcomes]
     settled = [one.resolved.model_dump(mode="json") if one.resolved else None for one in supports]
     blocks = [one.nodes.layout.edges_by_block(one.graph) for one in supports if one.nodes.layout and one.graph]
     return SupportGraph(
@@ -123,5 +126,13 @@ def _support_graph(supports: list[Support]) -> SupportGraph | None:
         support_edges=[graph.num_edges for support in supports if (graph := support.graph)],
         settled=settled if any(settled) else None,
         edges_by_block=blocks or None,
+        neighbour_shares=shares if any(shares) else None,
         warning=next(filter(None, (lacking_edges(support.nodes) for support in supports)), None),
     )
+
+
+def _shares(adapter: Adapter, support: Support) -> dict[str, float]:
+    """The mean over the support's nodes of what neighbours have in each message."""
+    assert support.graph is not None
+    shares = adapter.neighbour_shares(support.graph)
+    return {name: round(float(of_nodes.mean()), 6) for name, of_nodes in shares.items()}

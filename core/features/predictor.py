@@ -20,7 +20,7 @@ from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
-from ..graph.saved_support import class_prompts_in, nodes_in, require_counts
+from ..graph.saved_support import centre_in, class_prompts_in, nodes_in, require_counts
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
@@ -113,7 +113,7 @@ class FeaturePredictor(Predictor):
         for kind in token_modalities(spec):
             batches = self._batches(kind, contents[kind], self._encoder.encode_tokens)
             tokens[kind] = Tokens.of([one for batch in batches for one in batch])
-        nodes = nodes_of(vectors, tokens, graph)
+        nodes = nodes_of(vectors, tokens, graph, self._support.centre)
         if self._blended is not None:
             nodes = replace(nodes, zero_shot=zero_shot_logits(vectors, graph, self._blended))
         return nodes.to(self._support.targets.device)
@@ -145,7 +145,10 @@ def load_feature_predictor(
     if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
         graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
     support = Support(
-        tuple(facts.support_ids), nodes_in(tensors, facts.node_width).to(place), tensors["targets"].to(place)
+        tuple(facts.support_ids),
+        nodes_in(tensors, facts.node_width).to(place),
+        tensors["targets"].to(place),
+        centre=centre_in(tensors),
     )
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)

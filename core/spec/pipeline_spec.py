@@ -158,6 +158,11 @@ class PipelineSpec(Spec):
         """Whether everything is encoded once, or the towers run in training."""
         return "layers" if "layers" in (self.adapter.level, self.task.level) else "features"
 
+    @property
+    def hears_pool(self) -> bool:
+        """Whether the nodes of the pool are of use beyond the labelled ones: to messages, or to the head's fit."""
+        return self.adapter.needs_graph or (self.task.head is not None and self.task.head.fits_pool)
+
     def to_json(self) -> dict[str, Any]:
         """The whole spec with every default filled in, as plain JSON."""
         return self.model_dump(mode="json", by_alias=True, exclude={"schema_", "extends"})

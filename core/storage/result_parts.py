@@ -58,7 +58,7 @@ class Tried(Record):
 class SupportGraph(Record):
     """The graph over the support set; a list has an entry a seed."""
 
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"settled", "edges_by_block", "warning"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"settled", "edges_by_block", "neighbour_shares", "warning"})
 
     support_nodes: Sequence[int]
     """Nodes."""
@@ -68,6 +68,9 @@ class SupportGraph(Record):
     """The graph's spec with its relative settings turned into numbers; left out where there are none."""
     edges_by_block: Sequence[Mapping[str, int]] | None = None
     """Edges within images (`vv`), within texts (`tt`) and across (`vt`); left out where items are one node each."""
+    neighbour_shares: Sequence[Mapping[str, float]] | None = None
+    """The weight that neighbours have in a message of the adapter, by the message's name: the mean over the support's
+    nodes; left out where the adapter does not say."""
     warning: str | None = None
     """What the graph lacks; left out where it lacks nothing."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate
 from ...triton_kernels.bottleneck.activations import activate
 from .bottleneck import projections
+from .diffusion import mixed, mixed_share
 from .specs import GANetSpec
 
 
@@ -16,6 +18,8 @@ class GANet(Adapter):
 
     Â is the adjacency with self-loops, normalised. W0 is there with ``self_message`` (ours): without it a node's own
     evidence drowns in its neighbours'. Source: Cheng & Lu, arXiv 2408.00290, from the abstract; equations ours.
+    With ``skip`` (ours) Z = M' + a (HL Wu + bu), where M' has the neighbours mixed in at full width (``mixed``): what
+    a bottleneck that starts at zero would have to learn to pass is there before training.
     """
 
     def __init__(self, spec: GANetSpec, width: int) -> None:
@@ -29,14 +33,25 @@ class GANet(Adapter):
         """Adapted vectors [N, width] over ``graph`` [N, N] without self-loops (they are added here)."""
         if graph is None:
             raise ValueError("GANet passes messages: give it a graph over the nodes")
-        looped = graph.with_self_loops()
+        looped = graph.with_self_loops(self._spec.loop)
+        start = mixed(x, graph, self._spec.skip) if self._spec.skip else None
         if len(self.convolutions) == 1:
-            return self._fused(x, looped)
+            adapted = self._fused(x, looped)
+            return adapted if start is None else adapted + (start - x)
         hidden: Tensor = self.down(x)
         for convolution in self.convolutions:
             hidden = convolution(hidden, looped)
         change: Tensor = self.up(hidden)
-        return x + self._spec.scale * change
+        return (x if start is None else start) + self._spec.scale * change
+
+    def neighbour_shares(self, graph: SparseGraph) -> dict[str, Tensor]:
+        """Of ``bottleneck``, of what is summed over a node and its neighbours; and with ``skip`` of that."""
+        looped = graph.with_self_loops(self._spec.loop)
+        ones = torch.ones(graph.num_nodes, 1, dtype=torch.float64, device=graph.device)
+        own = looped.edge_weight[looped.row == looped.col] / looped.degree()
+        whole = propagate(looped, ones, norm=self._spec.norm)[:, 0]
+        shares = {"bottleneck": 1 - own / whole}
+        return shares if not self._spec.skip else {"skip": mixed_share(graph, self._spec.skip), **shares}
 
     def _fused(self, x: Tensor, looped: SparseGraph) -> Tensor:
         """One layer is one operation; the same as below to rounding."""

@@ -6,7 +6,15 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import components
-from .specs import CosineSpec, GraphAdapterSpec, LinearSpec, LogisticRegressionSpec, MlpSpec, TipAdapterSpec
+from .specs import (
+    CosineSpec,
+    GraphAdapterSpec,
+    LinearSpec,
+    LogisticRegressionSpec,
+    MlpSpec,
+    PrototypeSpec,
+    TipAdapterSpec,
+)
 
 COMPONENTS = components(
     "head",
@@ -19,6 +27,7 @@ COMPONENTS = components(
         "logistic_regression:LogisticRegression",
         "scikit-learn's logistic regression on the labelled items",
     ),
+    (PrototypeSpec, "prototype:Prototype", "cosine against class means, trained from there"),
     (
         TipAdapterSpec,
         "tip_adapter:TipAdapter",

@@ -23,17 +23,19 @@ class LogisticRegression(Head):
 
     Solved by scikit-learn's L-BFGS in float64 on the labelled items as the adapter gives them at the start; an adapter
     that trains afterwards trains under these fixed weights. Of two classes scikit-learn solves the binary form, and
-    its one row w is shared out as -w/2 and w/2. A class without labelled items is never predicted.
+    its one row w is shared out as -w/2 and w/2. A class without labelled items is never predicted. With ``train`` the
+    solution is where the training of W and b starts.
     """
 
     class_rows: ClassVar[tuple[str, ...]] = ("weight", "bias")
 
     def __init__(self, spec: LogisticRegressionSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(classes, width), requires_grad=False)
-        self.bias = nn.Parameter(torch.zeros(classes), requires_grad=False)
+        self.weight = nn.Parameter(torch.zeros(classes, width), requires_grad=spec.train)
+        self.bias = nn.Parameter(torch.zeros(classes), requires_grad=spec.train)
         self._spec, self._scale = spec, spec.scale or width**0.5
 
+    @torch.no_grad()
     def fit(self, x: Tensor, targets: Tensor) -> None:
         """Solve. Raises ``DataError`` where all items are of one class; warns where L-BFGS did not converge."""
         present = torch.tensor(sorted(set(targets.tolist())), device=targets.device)

@@ -67,10 +67,26 @@ class LogisticRegressionSpec(HeadSpec):
     """Factor on the incoming vectors. Default: the square root of their width, as in head `linear`."""
     max_iter: Annotated[int, Field(ge=1)] = 1000
     """Iterations of L-BFGS at most."""
+    train: bool = False
+    """Whether the solved weights are trained from there, with the adapter."""
 
     def parameter_count(self, width: int, classes: int) -> int:
-        """0: the dC + C weights are solved for, not trained."""
-        return 0
+        """0: the dC + C weights are solved for; with ``train`` they are trained as well."""
+        return width * classes + classes if self.train else 0
+
+
+class PrototypeSpec(HeadSpec):
+    """Cosine against a vector a class that starts at the mean of its labelled items (Snell et al. 2017)."""
+
+    type: Literal["prototype"] = "prototype"
+    scale: Annotated[float, Field(gt=0)] = 16.0
+    """Factor from cosine to logit, at the start."""
+    train: bool = True
+    """Whether class vectors and scale (as its logarithm) are trained from there."""
+
+    def parameter_count(self, width: int, classes: int) -> int:
+        """dC + 1; 0 where they are not trained."""
+        return width * classes + 1 if self.train else 0
 
 
 class TipAdapterSpec(HeadSpec):
