@@ -27,6 +27,7 @@ from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import FeatureLearner, Labelled
+from .leave_one_out import leave_one_out
 from .model import FeatureModel, build_model
 from .prepare import FeatureInputs, prepare
 from .support_sets import SupportSets, lacking_edges
@@ -58,8 +59,8 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         spec, prepared = trial.spec, trial.prepared
         task = build(Task, self.context.catalogue, spec.task)
         support = self.support_sets.support(spec, prepared, seed)
-        select_on = spec.evaluation.select_on
-        selection = self.support_sets.met(spec, prepared, seed, select_on) if select_on != "none" else None
+        split = spec.evaluation.selecting_split
+        selection = self.support_sets.met(spec, prepared, seed, split) if split else None
         prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
         rows = (support.targets >= 0).nonzero().squeeze(1)
         labelled = Labelled(support.nodes, rows, support.targets[rows])
@@ -74,7 +75,9 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
                 weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
                 start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
             learner = FeatureLearner(model, task, labelled, selection)
+            left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
             trained = train(spec, self.context.catalogue, learner, seed, hear)
+            trained.selection = trained.selection if left_out is None else left_out
         return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support)
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:

@@ -224,6 +224,8 @@ class HeadSpec(ComponentSpec):
 
     #: Whether it needs a vector for each class name, so that the encoder must have a text tower.
     needs_prompts: ClassVar[bool] = False
+    #: Whether ``Head.fit`` makes a classifier of the labelled items before any training (leave-one-out asks for that).
+    solves: ClassVar[bool] = False
     #: Whether ``Head.fit`` is shown the unlabelled items of the pool as well, with -1 for their class.
     fits_pool: ClassVar[bool] = False
 

@@ -57,12 +57,23 @@ class EvaluationSpec(Spec):
     `transductive`: they are nodes of the training graph, which leaks the test distribution."""
     inductive_batch: Annotated[int, Field(ge=1)] = 64
     """With policy `batch`: how many items, in their order, see each other."""
-    select_on: Literal["val", "none"] = "val"
-    """The split that chooses epoch and search values. Never the test split. `none`: last epoch, no search."""
+    select_on: Literal["val", "labelled", "none"] = "val"
+    """The split that chooses epoch and search values. Never the test split. `labelled`: search values by leave-one-out
+    on the labelled training items, before anything is trained, and the last epoch. `none`: last epoch, no search."""
     test_on: str = "test"
     """The split that the reported numbers come from."""
     seeds: Annotated[Items[Seed], Field(min_length=1)] | None = None
     """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
+
+    @property
+    def selecting_split(self) -> str | None:
+        """The split that chooses, where one does."""
+        return self.select_on if self.select_on == "val" else None
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The splits that choose and that are tested on."""
+        return tuple(name for name in (self.selecting_split, self.test_on) if name is not None)
 
 
 class SearchRange(Spec):

@@ -9,10 +9,12 @@ from ...registry.component import components
 from .specs import (
     CosineSpec,
     GraphAdapterSpec,
+    LabelPropagationSpec,
     LinearSpec,
     LogisticRegressionSpec,
     MlpSpec,
     PrototypeSpec,
+    SelfTrainingSpec,
     TipAdapterSpec,
 )
 
@@ -28,6 +30,12 @@ COMPONENTS = components(
         "scikit-learn's logistic regression on the labelled items",
     ),
     (PrototypeSpec, "prototype:Prototype", "cosine against class means, trained from there"),
+    (
+        SelfTrainingSpec,
+        "self_training:SelfTraining",
+        "logistic regression that also learns from what it is sure of in the pool",
+    ),
+    (LabelPropagationSpec, "label_propagation:LabelPropagation", "labels spread over a graph of the pool"),
     (
         TipAdapterSpec,
         "tip_adapter:TipAdapter",

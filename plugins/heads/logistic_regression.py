@@ -38,22 +38,7 @@ class LogisticRegression(Head):
     @torch.no_grad()
     def fit(self, x: Tensor, targets: Tensor) -> None:
         """Solve. Raises ``DataError`` where all items are of one class; warns where L-BFGS did not converge."""
-        present = torch.tensor(sorted(set(targets.tolist())), device=targets.device)
-        if len(present) < 2:
-            raise DataError("logistic regression needs labelled items of at least two classes; raise dataset.shots")
-        solver = Solver(C=self._spec.C, max_iter=self._spec.max_iter)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
-            solver.fit(self._scale * x.double().cpu().numpy(), targets.cpu().numpy())
-        if any(issubclass(one.category, ConvergenceWarning) for one in caught):
-            warnings.warn(
-                f"logistic regression did not converge in {self._spec.max_iter} iterations; "
-                "raise max_iter of the head, or lower its C",
-                stacklevel=2,
-            )
-        weight, bias = torch.from_numpy(solver.coef_), torch.from_numpy(solver.intercept_)
-        if len(present) == 2:  # scikit-learn gives one row, the log-odds of the second class
-            weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+        weight, bias, present = solution(self._scale * x, targets, self._spec.C, self._spec.max_iter)
         self.bias.fill_(NEVER)
         self.weight.zero_()
         self.weight[present] = weight.to(self.weight)
@@ -62,3 +47,24 @@ class LogisticRegression(Head):
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, C]."""
         return nn.functional.linear(self._scale * x, self.weight, self.bias)
+
+
+def solution(x: Tensor, targets: Tensor, C: float, max_iter: int) -> tuple[Tensor, Tensor, Tensor]:
+    """W [P, d] and b [P] in float64, and the P classes that have items, int64. See ``LogisticRegression``."""
+    present = torch.tensor(sorted(set(targets.tolist())), device=targets.device)
+    if len(present) < 2:
+        raise DataError("logistic regression needs labelled items of at least two classes; raise dataset.shots")
+    solver = Solver(C=C, max_iter=max_iter)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        solver.fit(x.double().cpu().numpy(), targets.cpu().numpy())
+    if any(issubclass(one.category, ConvergenceWarning) for one in caught):
+        warnings.warn(
+            f"logistic regression did not converge in {max_iter} iterations; "
+            "raise max_iter of the head, or lower its C",
+            stacklevel=3,
+        )
+    weight, bias = torch.from_numpy(solver.coef_), torch.from_numpy(solver.intercept_)
+    if len(present) == 2:  # scikit-learn gives one row, the log-odds of the second class
+        weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
+    return weight, bias, present

@@ -107,6 +107,22 @@ def test_tip_adapter_without_its_cache_is_zero_shot() -> None:
     torch.testing.assert_close(head(x), 20 * normalize(x, dim=-1) @ texts.vectors.T)
 
 
+@given(seeds, st.floats(0.1, 10))
+def test_tip_adapter_without_zero_shot_is_the_votes_alone(seed: int, alpha: float) -> None:
+    """Neither built with class prompts nor asking for them."""
+    x, (keys, classes) = gaussian(3, WIDTH, seed=seed), labelled(seed=seed + 1)
+    spec = TipAdapterSpec(alpha=alpha, zero_shot=False)
+    assert not spec.uses_prompts()
+    votes, both = (
+        TipAdapter(spec, WIDTH, CLASSES, None),
+        TipAdapter(TipAdapterSpec(alpha=alpha), WIDTH, CLASSES, prompts()),
+    )
+    for head in (votes, both):
+        head.fit(keys, classes)
+    zero_shot = 20 * normalize(x, dim=-1) @ prompts().vectors.T
+    torch.testing.assert_close(votes(x) + zero_shot, both(x), atol=1e-4, rtol=1e-4)
+
+
 def test_only_the_f_variant_trains_and_only_its_keys() -> None:
     """Both start alike; values, class vectors and the plain variant's keys stay as they are."""
     plain, trained = (TipAdapter(TipAdapterSpec(train_keys=on), WIDTH, CLASSES, prompts()) for on in (False, True))
