@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import torch
 from torch import Tensor, nn
 
@@ -28,21 +30,32 @@ class GANet(Adapter):
         self.down, self.up = projections(width, spec.bottleneck)
         self.convolutions = nn.ModuleList(_Convolution(spec) for _ in range(spec.layers))
         self._spec = spec
+        self._shifts: deque[tuple[Tensor, int, SparseGraph, Tensor]] = deque(maxlen=2)
 
     def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
         """Adapted vectors [N, width] over ``graph`` [N, N] without self-loops (they are added here)."""
         if graph is None:
             raise ValueError("GANet passes messages: give it a graph over the nodes")
         looped = graph.with_self_loops(self._spec.loop)
-        start = mixed(x, graph, self._spec.skip) if self._spec.skip else None
-        if len(self.convolutions) == 1:
-            adapted = self._fused(x, looped)
-            return adapted if start is None else adapted + (start - x)
+        adapted = self._fused(x, looped) if len(self.convolutions) == 1 else self._layered(x, looped)
+        return adapted + self._shift(x, graph) if self._spec.skip else adapted
+
+    def _layered(self, x: Tensor, looped: SparseGraph) -> Tensor:
         hidden: Tensor = self.down(x)
         for convolution in self.convolutions:
             hidden = convolution(hidden, looped)
         change: Tensor = self.up(hidden)
-        return (x if start is None else start) + self._spec.scale * change
+        return x + self._spec.scale * change
+
+    def _shift(self, x: Tensor, graph: SparseGraph) -> Tensor:
+        """M' - M. It does not train: for the two latest of fixed vectors, of training and of selection, it is kept."""
+        if x.requires_grad or x.is_inference() or torch.is_inference_mode_enabled():
+            return mixed(x, graph, self._spec.skip) - x
+        for known, version, over, shift in self._shifts:
+            if known is x and version == x._version and over is graph:
+                return shift
+        self._shifts.append((x, x._version, graph, mixed(x, graph, self._spec.skip) - x))
+        return self._shifts[-1][-1]
 
     def neighbour_shares(self, graph: SparseGraph) -> dict[str, Tensor]:
         """Of ``bottleneck``, of what is summed over a node and its neighbours; and with ``skip`` of that."""

@@ -167,6 +167,22 @@ def test_the_share_of_neighbours_is_what_is_left_beside_a_nodes_own(spec: GANetS
     assert set(found) == {"bottleneck", *(["skip"] if spec.skip else [])}
 
 
+def test_what_is_kept_of_the_skip_message_is_that_of_the_vectors_as_they_are() -> None:
+    """Asked again, of changed vectors, over another graph, and where vectors train: always the equation."""
+    spec = GANetSpec(bottleneck=4, skip=0.4)
+    adapter, x = trained_long_ago(build(spec, 5)), vectors(9)
+    assert isinstance(adapter, GANet)
+    for graph in (ring(9), edgeless(9), ring(9)):
+        for _ in range(3):
+            torch.testing.assert_close(adapter(x, graph), dense_ga_net(adapter, spec, x, graph))
+            x[0] = x[0].flip(0)
+    leaf = vectors(9, seed=1).requires_grad_()
+    adapter(leaf, ring(9)).square().sum().backward()
+    expected = vectors(9, seed=1).requires_grad_()
+    dense_ga_net(adapter, spec, expected, ring(9)).square().sum().backward()
+    torch.testing.assert_close(leaf.grad, expected.grad)
+
+
 @given(st.floats(0.01, 0.2), seeds)
 def test_with_loops_as_near_as_the_nearest_the_encoders_cosines_do_not_matter(shift: float, seed: int) -> None:
     """exp((cosine - 1) / T): all cosines lower by as much, and every message is the same."""
