@@ -20,7 +20,7 @@ from graftwork.core.roles import ClassPrompts
 from graftwork.plugins.graphs import SimilaritySpec
 from graftwork.registry.errors import SpecError
 
-from ...support.small_pipeline import pipeline
+from ...support.small_pipeline import notes_heard, pipeline
 from .test_make_nodes import Measured, spec_of, vectors
 
 GRAPH: dict[str, Any] = {"nodes": "fused", "fusion": "concat", "threshold": 0.2, "centre": "pool"}
@@ -115,3 +115,13 @@ def test_a_pool_whose_mean_takes_everything_away_is_refused(items: int, said: st
     """No item, one, or equal ones."""
     with pytest.raises(DataError, match=f'vectors are {said}: nothing would be left; set "pool": "train"'):
         centre_of({"image": torch.ones(items, 4)}, SimilaritySpec(nodes="image", threshold=0.5, centre="pool"))
+
+
+@pytest.mark.parametrize("adapter", [{"type": "ga_net", "skip": 0.3}, {"type": "diffusion"}])
+def test_a_pool_without_any_neighbour_is_said(tmp_path: Path, adapter: dict[str, Any]) -> None:
+    """In a note and in the result, whose shares are those of a graph that is off; nodes keep their own vectors."""
+    graph = {"type": "similarity", "threshold": 1.0, "pool": "train", "centre": "pool"}
+    run = pipeline(graph=graph, adapter=adapter, trainer__epochs=1, reporters=[{"type": "hearing"}]).run(tmp_path / "run")
+    assert any("the adapter hears no neighbour; let the graph join more" in note for note in notes_heard(run))
+    assert "the support graph has no edges" in run.result["graph"]["warning"]
+    assert set(run.result["graph"]["neighbour_shares"][0].values()) == {0.0}
