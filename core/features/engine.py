@@ -15,6 +15,7 @@ from ..graph.make_nodes import prompt_nodes
 from ..graph.neighbours import neighbours_of
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
+from ..roles.adapter import Adapter
 from ..roles.task import Task, figures_of, scores_of
 from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
@@ -29,6 +30,7 @@ from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import FeatureLearner, Labelled
+from .leave_one_out import leave_one_out
 from .model import FeatureModel, build_model
 from .prepare import FeatureInputs, prepare
 from .support_sets import SupportSets, lacking_edges
@@ -60,8 +62,8 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         spec, prepared = trial.spec, trial.prepared
         task = build(Task, self.context.catalogue, spec.task)
         support = self.support_sets.support(spec, prepared, seed)
-        select_on = spec.evaluation.select_on
-        selection = self.support_sets.met(spec, prepared, seed, select_on) if select_on != "none" else None
+        split = spec.evaluation.selecting_split
+        selection = self.support_sets.met(spec, prepared, seed, split) if split else None
         prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
         rows = (support.targets >= 0).nonzero().squeeze(1)
         labelled = Labelled(support.nodes, rows, support.targets[rows])
@@ -76,7 +78,9 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
                 weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
                 start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
             learner = FeatureLearner(model, task, labelled, selection)
+            left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
             trained = train(spec, self.context.catalogue, learner, seed, hear)
+            trained.selection = trained.selection if left_out is None else left_out
         return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support)
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
@@ -105,7 +109,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             inductive_note=policy_in_words(spec),
             nodes=nodes_in_words(spec),
             pool=spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
-            graph=_support_graph([one.support for one in trial.outcomes]),
+            graph=_support_graph(trial.outcomes),
         )
 
     def tensors(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
@@ -125,10 +129,12 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         )
 
 
-def _support_graph(supports: list[Support]) -> SupportGraph | None:
-    supports = [support for support in supports if support.graph is not None]
-    if not supports:
+def _support_graph(outcomes: Sequence[FeatureOutcome]) -> SupportGraph | None:
+    outcomes = [one for one in outcomes if one.support.graph is not None]
+    if not outcomes:
         return None
+    supports = [one.support for one in outcomes]
+    shares = [_shares(one.model.adapter, one.support) for one in outcomes]
     settled = [one.resolved.model_dump(mode="json") if one.resolved else None for one in supports]
     blocks = [one.nodes.layout.edges_by_block(one.graph) for one in supports if one.nodes.layout and one.graph]
     return SupportGraph(
@@ -136,5 +142,13 @@ def _support_graph(supports: list[Support]) -> SupportGraph | None:
         support_edges=[graph.num_edges for support in supports if (graph := support.graph)],
         settled=settled if any(settled) else None,
         edges_by_block=blocks or None,
+        neighbour_shares=shares if any(shares) else None,
         warning=next(filter(None, (lacking_edges(support.nodes) for support in supports)), None),
     )
+
+
+def _shares(adapter: Adapter, support: Support) -> dict[str, float]:
+    """The mean over the support's nodes of what neighbours have in each message."""
+    assert support.graph is not None
+    shares = adapter.neighbour_shares(support.graph)
+    return {name: round(float(of_nodes.mean()), 6) for name, of_nodes in shares.items()}

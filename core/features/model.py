@@ -30,12 +30,13 @@ class FeatureModel(TrainableModel):
         fusion: CrossAttention | None = None,
         readout: Readout = "mean",
         blend: float = 0.0,
+        fits_pool: bool = False,
     ) -> None:
         super().__init__()
         self.adapter: Adapter = adapter
         self.head = head
         self.fusion = fusion
-        self._readout, self._blend = readout, blend
+        self._readout, self._blend, self._fits_pool = readout, blend, fits_pool
 
     def forward(self, nodes: Nodes, rows: Tensor | slice = slice(None)) -> Tensor:
         """Logits [len(rows), C] of those items of ``nodes``. Without a graph only those items are computed."""
@@ -52,7 +53,14 @@ class FeatureModel(TrainableModel):
         return self.items(nodes)[rows]
 
     def fit_head(self, nodes: Nodes, rows: Tensor, targets: Tensor) -> None:
-        """Show the labelled items to the head as the adapter gives them now, before it is trained: ``Head.fit``."""
+        """Show the labelled items to the head as the adapter gives them now, before it is trained: ``Head.fit``.
+
+        Those of ``nodes`` that are not in ``rows`` have no label; a head that fits the pool is shown them, too.
+        """
+        if self._fits_pool:
+            known, targets = targets, targets.new_full((len(nodes),), -1)
+            targets[rows] = known
+            rows = torch.arange(len(nodes), device=rows.device)
         with torch.no_grad():
             self.head.fit(self.adapted(nodes, rows), targets)
 
@@ -97,4 +105,5 @@ def build_model(
     head = build(Head, catalogue, spec.task.head, item, classes, prompts)
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
-    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)
+    fits = spec.task.head.fits_pool
+    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend, fits)

@@ -21,7 +21,7 @@ from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
-from ..graph.saved_support import class_prompts_in, nodes_in, require_counts
+from ..graph.saved_support import centre_in, class_prompts_in, nodes_in, require_counts
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
@@ -148,7 +148,7 @@ class FeaturePredictor(Predictor):
 
     def _nodes(self, encoded: Encoded) -> Nodes:
         graph = self.spec.graph
-        nodes = nodes_of(encoded.vectors, encoded.tokens, graph)
+        nodes = nodes_of(encoded.vectors, encoded.tokens, graph, self._support.centre)
         if self._blended is not None:
             nodes = replace(nodes, zero_shot=zero_shot_logits(encoded.vectors, graph, self._blended))
         return nodes.to(self._support.targets.device)
@@ -178,7 +178,10 @@ def load_feature_predictor(
     if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
         graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
     support = Support(
-        tuple(facts.support_ids), nodes_in(tensors, facts.node_width).to(place), tensors["targets"].to(place)
+        tuple(facts.support_ids),
+        nodes_in(tensors, facts.node_width).to(place),
+        tensors["targets"].to(place),
+        centre=centre_in(tensors),
     )
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)

@@ -14,6 +14,7 @@ from ...registry.catalogue import Catalogue
 from ...triton_kernels import SparseGraph
 from ..data.shots import sample_shots
 from ..events import Note, Tell
+from ..graph.centre import Centre, centre_of
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.nodes import Nodes
 from ..graph.queries import attach_queries, inside
@@ -62,8 +63,10 @@ class SupportSets:
         return self._once(_key(split, spec, prepared, seed), lambda: self._met(spec, prepared, seed, split))
 
     def _support(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Support:
-        features = self._chosen(spec, prepared, seed)
-        nodes, ids, targets = self._nodes(spec, prepared, features), features.ids, features.targets
+        pool = self._pool(spec, prepared, seed)
+        centre = centre_of(pool.vectors, spec.graph)
+        features = pool if spec.hears_pool else pool.select((pool.targets >= 0).nonzero().squeeze(1))
+        nodes, ids, targets = self._nodes(spec, prepared, features, centre), features.ids, features.targets
         with self.stage("graph"):
             builder = self._builder(spec, spec.graph)
             # On training items alone, also where others will be in the graph: tau is never estimated on test.
@@ -73,19 +76,19 @@ class SupportSets:
         for name in splits_in_the_graph(spec):
             extra = prepared.features[name]
             splits[name] = (len(nodes), len(nodes) + len(extra.ids))
-            nodes, ids = nodes.joined(self._nodes(spec, prepared, extra)), ids + extra.ids
+            nodes, ids = nodes.joined(self._nodes(spec, prepared, extra, centre)), ids + extra.ids
             targets = torch.cat([targets, torch.full_like(extra.targets, -1)])
         if builder is not None:
             with self.stage("graph"):
                 nodes = nodes.with_graph(_graph(builder, nodes, spec))
             self._note_lacking_edges(spec, nodes)
-        return Support(ids, nodes, targets.to(self.device), resolved, splits)
+        return Support(ids, nodes, targets.to(self.device), resolved, splits, centre)
 
-    def _chosen(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Features:
-        """The training items that are nodes; those beyond the few-shot sample without their labels."""
+    def _pool(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Features:
+        """The training items that the graph section names; those beyond the few-shot sample without their labels."""
         features = prepared.features["train"]
         labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
-        keep_all = spec.adapter.needs_graph and spec.graph is not None and spec.graph.pool == "train"
+        keep_all = spec.graph is not None and spec.graph.pool == "train"
         rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
         chosen = features.select(rows)
         known = torch.tensor([id_ in labelled for id_ in chosen.ids])
@@ -105,11 +108,11 @@ class SupportSets:
             if split in support.splits:
                 return HeldOut(inside(support, split), targets, features.ids)
             builder = self._builder(spec, support.resolved or spec.graph)
-            nodes = self._nodes(spec, prepared, features)
+            nodes = self._nodes(spec, prepared, features, support.centre)
             return HeldOut(attach_queries(support, nodes, builder, spec), targets, features.ids, nodes)
 
-    def _nodes(self, spec: PipelineSpec, prepared: FeatureInputs, features: Features) -> Nodes:
-        nodes = nodes_of(features.vectors, features.tokens, spec.graph)
+    def _nodes(self, spec: PipelineSpec, prepared: FeatureInputs, features: Features, centre: Centre) -> Nodes:
+        nodes = nodes_of(features.vectors, features.tokens, spec.graph, centre)
         if spec.task.blend > 0:
             assert prepared.prompts is not None, "a task that blends uses prompts"
             nodes = replace(nodes, zero_shot=zero_shot_logits(features.vectors, spec.graph, prepared.prompts))
@@ -148,4 +151,4 @@ def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGra
 
 def _key(what: str, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> str:
     graph = spec.graph and spec.graph.model_dump(mode="json")
-    return json.dumps([what, graph, spec.adapter.needs_graph, spec.task.blend > 0, prepared.key, seed])
+    return json.dumps([what, graph, spec.adapter.needs_graph, spec.hears_pool, spec.task.blend > 0, prepared.key, seed])

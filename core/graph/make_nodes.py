@@ -15,25 +15,30 @@ from ..data.tokens import Tokens
 from ..roles.head import ClassPrompts
 from ..roles.specs import GraphSpec
 from ..spec.node_kinds import MODALITIES, in_both_parts
+from .centre import Centre, centred_prompts, unit_vectors
 from .fusion import TokenPair
 from .nodes import Nodes
 
 #: The scale from cosine to zero-shot logit where an encoder has none of its own: where CLIP's is clipped.
 DEFAULT_SCALE = 100.0
+NO_CENTRE: Centre = {}
 
 
-def nodes_of(vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens], graph: GraphSpec | None) -> Nodes:
+def nodes_of(
+    vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens], graph: GraphSpec | None, centre: Centre = NO_CENTRE
+) -> Nodes:
     """The nodes of N items of which there are vectors [N, d] and, where their nodes need them, tokens.
 
-    Raises ``DataError`` where vectors that are to be compared have different widths.
+    ``centre`` is what ``centre_of`` found on the pool. Raises ``DataError`` where vectors that are to be compared have
+    different widths.
     """
     if graph is not None and graph.nodes == "tokens":
         return _token_nodes(TokenPair(tokens["image"], tokens["text"]))
     if graph is not None and graph.nodes == "pair":
-        image, text = _of_one_width([normalize(vectors[kind], dim=-1) for kind in MODALITIES[graph.nodes]], "no edges")
+        image, text = _of_one_width(_units(vectors, graph, centre), "no edges")
         both = torch.stack([image, text], dim=1).flatten(0, 1)
         return Nodes(both, layout=Layout.pairs(len(image), both.device))
-    x = node_vectors(vectors, graph)
+    x = node_vectors(vectors, graph, centre)
     return Nodes(x, inputs=(TokenPair(tokens["image"], tokens["text"]),) if graph and graph.fuses else ())
 
 
@@ -49,18 +54,31 @@ def _token_nodes(tokens: TokenPair) -> Nodes:
     return Nodes(normalize(values[order], dim=-1), layout=layout)
 
 
-def node_vectors(vectors: Mapping[str, Tensor], graph: GraphSpec | None) -> Tensor:
+def node_vectors(vectors: Mapping[str, Tensor], graph: GraphSpec | None, centre: Centre = NO_CENTRE) -> Tensor:
     """One vector an item [N, d], unit rows, of its modalities: one of them, or both joined.
 
     With fusion `cross_attention` these are what the graph is built on: side by side, so that a cosine is the mean of
     image and text cosine, and so that no training moves an edge.
     """
-    parts = [normalize(vectors[modality], dim=-1) for modality in (MODALITIES[graph.nodes] if graph else vectors)]
+    parts = _units(vectors, graph, centre)
     if len(parts) == 1:
         return parts[0]
     if graph is not None and (in_both_parts(graph) or graph.fuses):
-        return torch.cat(parts, dim=-1) / math.sqrt(len(parts))
+        return _side_by_side(parts, graph.text_share)
     return _mean(parts)
+
+
+def _units(vectors: Mapping[str, Tensor], graph: GraphSpec | None, centre: Centre) -> list[Tensor]:
+    kinds = MODALITIES[graph.nodes] if graph else vectors
+    return [unit_vectors(vectors[kind], centre.get(kind)) for kind in kinds]
+
+
+def _side_by_side(parts: list[Tensor], text_share: float) -> Tensor:
+    """[sqrt(1 - s) v, sqrt(s) t]: a cosine of two of them is (1 - s) that of the images and s that of the texts."""
+    if text_share == 0.5:
+        return torch.cat(parts, dim=-1) / math.sqrt(len(parts))
+    image, text = parts
+    return torch.cat([math.sqrt(1 - text_share) * image, math.sqrt(text_share) * text], dim=-1)
 
 
 def _mean(parts: list[Tensor]) -> Tensor:
@@ -98,8 +116,10 @@ def zero_shot_logits(vectors: Mapping[str, Tensor], graph: GraphSpec | None, pro
 
 
 def prompt_nodes(prompts: ClassPrompts, graph: GraphSpec | None) -> ClassPrompts:
-    """Class vectors in the space of the items: what stands side by side is compared in each of its parts."""
-    if not in_both_parts(graph):
-        return prompts
-    doubled = torch.cat([prompts.vectors, prompts.vectors], dim=-1) / math.sqrt(2)
-    return ClassPrompts(doubled, prompts.logit_scale)
+    """Class vectors in the space of the items: centred where those are, and side by side where those are."""
+    vectors = prompts.vectors
+    if graph is not None and graph.centre != "none":
+        vectors = centred_prompts(vectors)
+    if graph is not None and in_both_parts(graph):
+        vectors = _side_by_side([vectors, vectors], graph.text_share)
+    return ClassPrompts(vectors, prompts.logit_scale)

@@ -4,6 +4,7 @@ targets                                    int64 [items], -1 for an unlabelled o
 x, graph.rowptr, graph.col, graph.weight   the nodes and their graph, where messages come from them
 layout.offsets, layout.kinds               whose the nodes are, where an item has several
 fused                                      what the trained fusion made of them
+centre.image, centre.text, centre.audio    what vectors of each modality are moved by, where they are centred
 class_vectors, zero_shot.class_vectors     for the head, in the items' space; for the blend
 """
 
@@ -20,17 +21,20 @@ from ..data.layout import Layout
 from ..roles.head import ClassPrompts
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, unfit
+from .centre import Centre
 from .make_nodes import prompt_nodes
 from .nodes import Nodes
 from .queries import NodeModel
 from .support import Support
+
+CENTRE = "centre."
 
 
 def support_tensors(
     spec: PipelineSpec, support: Support, prompts: ClassPrompts | None, model: NodeModel
 ) -> dict[str, Tensor]:
     """What a later query needs of the support: nothing but its targets where it hears none of it."""
-    tensors = {"targets": support.targets}
+    tensors = {"targets": support.targets} | {CENTRE + kind: mean for kind, mean in support.centre.items()}
     if support.graph is not None and spec.graph is not None and spec.graph.nodes != "tokens":
         tensors |= _graph_tensors(support.nodes, support.graph, model)
     if prompts is not None and spec.task.head is not None and spec.task.head.uses_prompts():
@@ -79,6 +83,11 @@ def require_counts(folder: Path, about: FeatureAdapter | LayerAdapter, tensors: 
 def class_prompts_in(tensors: dict[str, Tensor], name: str, logit_scale: float | None) -> ClassPrompts | None:
     """Class vectors of that name, where they were saved."""
     return ClassPrompts(tensors[name], logit_scale) if name in tensors else None
+
+
+def centre_in(tensors: Mapping[str, Tensor]) -> Centre:
+    """What the nodes were centred by; empty where they were not."""
+    return {name.removeprefix(CENTRE): mean for name, mean in tensors.items() if name.startswith(CENTRE)}
 
 
 def nodes_in(tensors: dict[str, Tensor], width: int) -> Nodes:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...triton_kernels import SparseGraph
 from ..roles.specs import GraphSpec
+from .centre import Centre
 from .nodes import Nodes
 
 
@@ -26,6 +27,8 @@ class Support:
     resolved: GraphSpec | None = None
     #: With policy ``transductive``: split to its first item and the one after its last.
     splits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    #: What its vectors, and those of queries, are moved by.
+    centre: Centre = field(default_factory=dict)
 
     @property
     def x(self) -> Tensor:

@@ -59,8 +59,8 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         items = sample_shots(prepared.splits["train"], spec.dataset.shots, seed)
         if not items:
             raise DataError("no item of split train is labelled")
-        select_on = spec.evaluation.select_on
-        selecting = prepared.splits[select_on] if select_on != "none" else None
+        split = spec.evaluation.selecting_split
+        selecting = prepared.splits[split] if split else None
         with self.context.stage("train"), own_randomness(self.context.device):
             torch.manual_seed(seed)
             model = self.model(spec, prepared, len(items[0].views()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -26,6 +27,13 @@ class Adapter(nn.Module, ABC):
 
         ``graph`` is [N, N] for adapters whose spec sets ``needs_graph``, else ``None``; row i lists whom i hears.
         """
+
+    def neighbour_shares(self, graph: SparseGraph) -> Mapping[str, Tensor]:
+        """The weight that neighbours have in each node's message, 0 to 1, float64 [N] for each message by its name.
+
+        For the result, so that nobody takes a graph for heard that is not. Empty: the adapter does not say.
+        """
+        return {}
 
 
 def width_of(adapter: Adapter) -> int:

@@ -37,6 +37,7 @@ class Head(nn.Module, ABC):
 
         ``x`` float32 [n, width] are their vectors as the adapter gives them at the start of training, without
         gradients (the frozen vectors, where the adapter starts as the identity); ``targets`` int64 [n] their classes.
+        Where the spec sets ``fits_pool``, the unlabelled items of the pool are among them with -1 for their class.
         What is learnt belongs into parameters or persistent buffers: the state dict is what a run saves.
         """
 

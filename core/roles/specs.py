@@ -160,6 +160,11 @@ class GraphSpec(ComponentSpec):
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
+    text_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """With fusion `concat`: the share s of the text in a cosine of two nodes, which are [sqrt(1 - s) v, sqrt(s) t]."""
+    centre: Literal["none", "pool"] = "none"
+    """`pool`: before they become nodes, unit vectors are moved by the mean of those of the pool, each modality by its
+    own, and brought to unit length again. No labels are used, and the run keeps the means for new items."""
     fusion_rank: Annotated[int, Field(ge=1, le=65536)] = 64
     """With fusion `cross_attention`: the width in which patches and words meet."""
     readout: Literal["mean", "concat"] = "mean"
@@ -171,6 +176,22 @@ class GraphSpec(ComponentSpec):
     def _concatenates_pairs_alone(self) -> Self:
         if self.readout == "concat" and self.nodes != "pair":
             raise ValueError(f'readout `concat` joins the two nodes of a `pair`; nodes are `{self.nodes}`: take "mean"')
+        return self
+
+    @model_validator(mode="after")
+    def _shares_parts_side_by_side(self) -> Self:
+        if self.text_share != 0.5 and (self.nodes, self.fusion) != ("fused", "concat"):
+            raise ValueError(
+                f"text_share {self.text_share} weighs image and text side by side; "
+                'set "nodes": "fused" and "fusion": "concat", or leave text_share out'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _centres_vectors(self) -> Self:
+        if self.centre != "none" and (self.nodes == "tokens" or self.fuses):
+            made = "of `tokens`" if self.nodes == "tokens" else "by `cross_attention`"
+            raise ValueError(f"centre `{self.centre}` moves vectors of items, and nodes are made {made}; take `none`")
         return self
 
     @property
@@ -203,6 +224,10 @@ class HeadSpec(ComponentSpec):
 
     #: Whether it needs a vector for each class name, so that the encoder must have a text tower.
     needs_prompts: ClassVar[bool] = False
+    #: Whether ``Head.fit`` makes a classifier of the labelled items before any training (leave-one-out asks for that).
+    solves: ClassVar[bool] = False
+    #: Whether ``Head.fit`` is shown the unlabelled items of the pool as well, with -1 for their class.
+    fits_pool: ClassVar[bool] = False
 
     def uses_prompts(self) -> bool:
         """Whether *this* head needs class vectors; by default what ``needs_prompts`` says."""

@@ -43,6 +43,8 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         yield Problem("there is nothing to search", ("trials",), "name values under `search`, or leave `trials` out")
     if spec.search and spec.evaluation.select_on == "none":
         yield Problem('a search needs a split to choose on, and "select_on" is "none"', ("search",))
+    if spec.evaluation.select_on == "labelled":
+        yield from _not_left_out(spec)
     if spec.evaluation.test_on == "train" or spec.evaluation.test_on == spec.evaluation.select_on:
         yield Problem(
             f"the numbers would come from `{spec.evaluation.test_on}`, which trains or selects",
@@ -51,6 +53,26 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         )
     if len(set(spec.seeds)) != len(spec.seeds):
         yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _not_left_out(spec: PipelineSpec) -> Iterator[Problem]:
+    """What leave-one-out on the labelled items cannot judge: it looks at the head as it is fitted, before training."""
+    where, head = ("evaluation", "select_on"), spec.task.head
+    if spec.level == "layers":
+        yield Problem("leave-one-out fits heads on encoded vectors, and here the towers run", where, 'take "val"')
+    elif head is None or not head.solves:
+        yield Problem(
+            f"leave-one-out asks a head that is solved from labelled items, and `{getattr(head, 'type', None)}` is not",
+            where,
+            'take head `prototype` or `logistic_regression` (either may be trained from there), or "val"',
+        )
+    if spec.dataset.shots == 1:
+        hint = "raise dataset.shots, or name the values without `search`"
+        yield Problem("leave-one-out leaves no item of a class that has one, and `shots` is 1", where, hint)
+    for key in spec.search:
+        if key.startswith(("trainer.", "regularizers")):
+            reason = f"leave-one-out is asked before training, where `{key}` has no effect yet"
+            yield Problem(reason, ("search", key), 'name one value, or set "select_on": "val"')
 
 
 def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:

@@ -57,8 +57,9 @@ class EvaluationSpec(Spec):
     `transductive`: they are nodes of the training graph, which leaks the test distribution."""
     inductive_batch: Annotated[int, Field(ge=1)] = 64
     """With policy `batch`: how many items, in their order, see each other."""
-    select_on: Literal["val", "none"] = "val"
-    """The split that chooses epoch and search values. Never the test split. `none`: last epoch, no search."""
+    select_on: Literal["val", "labelled", "none"] = "val"
+    """The split that chooses epoch and search values. Never the test split. `labelled`: search values by leave-one-out
+    on the labelled training items, before anything is trained, and the last epoch. `none`: last epoch, no search."""
     test_on: str = "test"
     """The split that the reported numbers come from."""
     seeds: Annotated[Items[Seed], Field(min_length=1)] | None = None
@@ -66,6 +67,16 @@ class EvaluationSpec(Spec):
     predictions: Literal["jsonl", "none"] = "jsonl"
     """`jsonl`: the run folder keeps what each seed's model says of each item of the selection and the reported split
     (`predictions.jsonl`), so that runs are compared item by item. `none`: it keeps the figures alone."""
+
+    @property
+    def selecting_split(self) -> str | None:
+        """The split that chooses, where one does."""
+        return self.select_on if self.select_on == "val" else None
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The splits that choose and that are tested on."""
+        return tuple(name for name in (self.selecting_split, self.test_on) if name is not None)
 
 
 class SearchRange(Spec):
@@ -160,6 +171,11 @@ class PipelineSpec(Spec):
     def level(self) -> Literal["features", "layers"]:
         """Whether everything is encoded once, or the towers run in training."""
         return "layers" if "layers" in (self.adapter.level, self.task.level) else "features"
+
+    @property
+    def hears_pool(self) -> bool:
+        """Whether the nodes of the pool are of use beyond the labelled ones: to messages, or to the head's fit."""
+        return self.adapter.needs_graph or (self.task.head is not None and self.task.head.fits_pool)
 
     def to_json(self) -> dict[str, Any]:
         """The whole spec with every default filled in, as plain JSON."""

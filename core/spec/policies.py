@@ -20,7 +20,7 @@ def splits_in_the_graph(spec: PipelineSpec) -> tuple[str, ...]:
     """The splits that are nodes of the training graph beside ``train``: with ``transductive`` those to be scored."""
     if policy_of(spec) != "transductive":
         return ()
-    return tuple(name for name in (spec.evaluation.select_on, spec.evaluation.test_on) if name != "none")
+    return spec.evaluation.held_out
 
 
 def policy_in_words(spec: PipelineSpec) -> str:

@@ -33,14 +33,14 @@ def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
 
 def used_splits(content: DatasetContent, spec: PipelineSpec) -> Splits:
     """The splits that the pipeline uses, of those that are there."""
-    wanted = dict.fromkeys(["train", spec.evaluation.select_on, spec.evaluation.test_on])
+    wanted = dict.fromkeys(["train", *spec.evaluation.held_out])
     return {name: content.splits[name] for name in wanted if name in content.splits}
 
 
 def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
-    wanted = {"train": "train", "select_on": spec.evaluation.select_on, "test_on": spec.evaluation.test_on}
+    wanted = {"train": "train", "select_on": spec.evaluation.selecting_split, "test_on": spec.evaluation.test_on}
     for key, name in wanted.items():
-        if name != "none" and not content.splits.get(name):
+        if name is not None and not content.splits.get(name):
             has = ", ".join(content.splits)
             remedy = (
                 '; set "select_on": "none" to keep the last epoch, or make a validation split' if name == "val" else ""

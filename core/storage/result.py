@@ -49,7 +49,7 @@ class Result(Versioned):
     test: Mapping[str, Score]
     """Metric to its score on that split."""
     select_on: str
-    """The split that chose epochs and search values, or `none`."""
+    """The split that chose epochs and search values; `labelled`: leave-one-out chose the values; or `none`."""
     selection: Selection
     """How the chosen combination did there."""
     chosen: Json

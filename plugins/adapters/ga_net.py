@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+import torch
 from torch import Tensor, nn
 
 from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate
 from ...triton_kernels.bottleneck.activations import activate
 from .bottleneck import projections
+from .diffusion import mixed, mixed_share
 from .specs import GANetSpec
 
 
@@ -16,6 +20,8 @@ class GANet(Adapter):
 
     Â is the adjacency with self-loops, normalised. W0 is there with ``self_message`` (ours): without it a node's own
     evidence drowns in its neighbours'. Source: Cheng & Lu, arXiv 2408.00290, from the abstract; equations ours.
+    With ``skip`` (ours) Z = M' + a (HL Wu + bu), where M' has the neighbours mixed in at full width (``mixed``): what
+    a bottleneck that starts at zero would have to learn to pass is there before training.
     """
 
     def __init__(self, spec: GANetSpec, width: int) -> None:
@@ -24,19 +30,41 @@ class GANet(Adapter):
         self.down, self.up = projections(width, spec.bottleneck)
         self.convolutions = nn.ModuleList(_Convolution(spec) for _ in range(spec.layers))
         self._spec = spec
+        self._shifts: deque[tuple[Tensor, int, SparseGraph, Tensor]] = deque(maxlen=2)
 
     def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
         """Adapted vectors [N, width] over ``graph`` [N, N] without self-loops (they are added here)."""
         if graph is None:
             raise ValueError("GANet passes messages: give it a graph over the nodes")
-        looped = graph.with_self_loops()
-        if len(self.convolutions) == 1:
-            return self._fused(x, looped)
+        looped = graph.with_self_loops(self._spec.loop)
+        adapted = self._fused(x, looped) if len(self.convolutions) == 1 else self._layered(x, looped)
+        return adapted + self._shift(x, graph) if self._spec.skip else adapted
+
+    def _layered(self, x: Tensor, looped: SparseGraph) -> Tensor:
         hidden: Tensor = self.down(x)
         for convolution in self.convolutions:
             hidden = convolution(hidden, looped)
         change: Tensor = self.up(hidden)
         return x + self._spec.scale * change
+
+    def _shift(self, x: Tensor, graph: SparseGraph) -> Tensor:
+        """M' - M. It does not train: for the two latest of fixed vectors, of training and of selection, it is kept."""
+        if x.requires_grad or x.is_inference() or torch.is_inference_mode_enabled():
+            return mixed(x, graph, self._spec.skip) - x
+        for known, version, over, shift in self._shifts:
+            if known is x and version == x._version and over is graph:
+                return shift
+        self._shifts.append((x, x._version, graph, mixed(x, graph, self._spec.skip) - x))
+        return self._shifts[-1][-1]
+
+    def neighbour_shares(self, graph: SparseGraph) -> dict[str, Tensor]:
+        """Of ``bottleneck``, of what is summed over a node and its neighbours; and with ``skip`` of that."""
+        looped = graph.with_self_loops(self._spec.loop)
+        ones = torch.ones(graph.num_nodes, 1, dtype=torch.float64, device=graph.device)
+        own = looped.edge_weight[looped.row == looped.col] / looped.degree()
+        whole = propagate(looped, ones, norm=self._spec.norm)[:, 0]
+        shares = {"bottleneck": 1 - own / whole}
+        return shares if not self._spec.skip else {"skip": mixed_share(graph, self._spec.skip), **shares}
 
     def _fused(self, x: Tensor, looped: SparseGraph) -> Tensor:
         """One layer is one operation; the same as below to rounding."""

@@ -61,11 +61,33 @@ class GANetSpec(AdapterSpec):
     """phi."""
     scale: Annotated[float, Field(gt=0)] = 1.0
     """a: factor on the residual branch."""
+    loop: Literal["one", "nearest"] = "one"
+    """Weight of a node's own loop at bottleneck width: 1, or that of its heaviest edge, so that the neighbours' share
+    of a message does not depend on how large the encoder's cosines are."""
+    skip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the neighbours in the vector that the bottleneck adds to, at full width: unit((1 - skip) m_i + skip
+    sum_j A_ij m_j), a mean over the neighbours alone. 0: the node itself, as for a node without neighbours."""
 
     def parameter_count(self, width: int) -> int:
         """2dr + r + d, and for each layer r² + r, with ``self_message`` r² more."""
         r = self.bottleneck
         return 2 * width * r + r + width + self.layers * (r * r * (2 if self.self_message else 1) + r)
+
+
+class DiffusionSpec(AdapterSpec):
+    """Nothing trained: a node moves towards the mean of its neighbours, as it does before GA-Net's training."""
+
+    type: Literal["diffusion"] = "diffusion"
+    needs_graph: ClassVar[bool] = True
+    starts_as_identity: ClassVar[bool] = False
+    share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of the neighbours, as GA-Net's `skip`: unit((1 - share) m_i + share sum_j A_ij h_j)."""
+    steps: Annotated[int, Field(ge=1, le=64)] = 1
+    """How often neighbours are asked: h is m in the first step, then what the step before gave."""
+
+    def parameter_count(self, width: int) -> int:
+        """0."""
+        return 0
 
 
 class NoneSpec(AdapterSpec):

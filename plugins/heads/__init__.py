@@ -6,7 +6,17 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import components
-from .specs import CosineSpec, GraphAdapterSpec, LinearSpec, LogisticRegressionSpec, MlpSpec, TipAdapterSpec
+from .specs import (
+    CosineSpec,
+    GraphAdapterSpec,
+    LabelPropagationSpec,
+    LinearSpec,
+    LogisticRegressionSpec,
+    MlpSpec,
+    PrototypeSpec,
+    SelfTrainingSpec,
+    TipAdapterSpec,
+)
 
 COMPONENTS = components(
     "head",
@@ -19,6 +29,13 @@ COMPONENTS = components(
         "logistic_regression:LogisticRegression",
         "scikit-learn's logistic regression on the labelled items",
     ),
+    (PrototypeSpec, "prototype:Prototype", "cosine against class means, trained from there"),
+    (
+        SelfTrainingSpec,
+        "self_training:SelfTraining",
+        "logistic regression that also learns from what it is sure of in the pool",
+    ),
+    (LabelPropagationSpec, "label_propagation:LabelPropagation", "labels spread over a graph of the pool"),
     (
         TipAdapterSpec,
         "tip_adapter:TipAdapter",

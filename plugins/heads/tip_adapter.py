@@ -18,7 +18,7 @@ class TipAdapter(Head):
 
     f are unit rows; K [n, d] the unit vectors of the labelled items, V [n, C] their one-hot classes, T the class
     vectors. With ``train_keys`` (Tip-Adapter-F) K is trained from there and V stays. The paper averages its keys over
-    ten augmented views; features are encoded once here, so a key is one view.
+    ten augmented views; features are encoded once here, so a key is one view. Without ``zero_shot`` the votes alone.
     """
 
     class_rows: ClassVar[tuple[str, ...]] = ()
@@ -28,7 +28,7 @@ class TipAdapter(Head):
 
     def __init__(self, spec: TipAdapterSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()
-        self.zero_shot = Cosine(CosineSpec(scale=spec.scale), width, classes, prompts)
+        self.zero_shot = Cosine(CosineSpec(scale=spec.scale), width, classes, prompts) if spec.zero_shot else None
         self.keys = nn.Parameter(torch.empty(0, width), requires_grad=spec.train_keys)
         self.register_buffer("labels", torch.empty(0, dtype=torch.int64))
         self._spec, self._classes = spec, classes
@@ -42,5 +42,7 @@ class TipAdapter(Head):
         """Logits [N, C]."""
         affinity = torch.exp(-self._spec.beta * (1 - normalize(x, dim=-1) @ self.keys.T))
         votes = affinity @ one_hot(self.labels, self._classes).to(affinity.dtype)
+        if self.zero_shot is None:
+            return self._spec.alpha * votes
         zero_shot: Tensor = self.zero_shot(x)
         return self._spec.alpha * votes + zero_shot

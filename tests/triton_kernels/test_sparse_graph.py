@@ -54,6 +54,18 @@ def test_self_loops_are_added_once_and_only_where_missing(graph: SparseGraph) ->
     assert looped.symmetric == graph.symmetric
 
 
+@given(sparse_graphs(min_nodes=1))
+def test_a_loop_as_heavy_as_the_heaviest_edge_of_its_row(graph: SparseGraph) -> None:
+    """And 1 where a row has no weight; loops that are there stay."""
+    looped = graph.with_self_loops("nearest").validate()
+    expected = dense_adjacency(graph)
+    for node, row in enumerate(expected.clone()):
+        if row[node] == 0:
+            expected[node, node] = row.max() if row.max() > 0 else 1.0
+    assert torch.equal(dense_adjacency(looped), expected)
+    assert looped.symmetric == graph.symmetric
+
+
 def test_edge_index_has_senders_above_receivers() -> None:
     """PyG's convention: source = column, target = row."""
     graph = SparseGraph.from_edge_index(torch.tensor([[2, 0], [1, 1]]), num_rows=2, num_cols=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -172,18 +172,27 @@ class SparseGraph:
         same = torch.equal(self.rowptr, other.rowptr) and torch.equal(self.col, other.col)
         return same and torch.equal(weight, weight[here.order])
 
-    def with_self_loops(self) -> SparseGraph:
-        """A + I: a loop of weight 1 at every node without one; cached. Raises ValueError for a bipartite graph."""
-        if "loops" not in self._cache:
-            self._cache["loops"] = self._looped()
-        looped: SparseGraph = self._cache["loops"]
+    def with_self_loops(self, loop: Literal["one", "nearest"] = "one") -> SparseGraph:
+        """A + I: a loop at every node without one; cached. Raises ValueError for a bipartite graph.
+
+        A loop weighs 1; or with `nearest` as much as the heaviest edge of its row, and 1 in a row without weight.
+        """
+        if ("loops", loop) not in self._cache:
+            self._cache["loops", loop] = self._looped(loop)
+        looped: SparseGraph = self._cache["loops", loop]
         return looped
 
-    def _looped(self) -> SparseGraph:
+    def _looped(self, loop: Literal["one", "nearest"]) -> SparseGraph:
         bare = torch.ones(self.num_nodes, dtype=torch.bool, device=self.device)
         bare[self.col[self.row == self.col]] = False
         loops = bare.nonzero().squeeze(1)
-        weight = None if self.weight is None else torch.cat((self.weight, self.weight.new_ones(len(loops))))
+        weight = self.weight
+        if weight is not None:
+            own = weight.new_ones(self.num_nodes)
+            if loop == "nearest":
+                heaviest = torch.segment_reduce(weight.detach(), "max", offsets=self.rowptr, initial=0)
+                own = torch.where(heaviest > 0, heaviest, own)
+            weight = torch.cat((weight, own[loops]))
         row, col = torch.cat((self.row, loops)), torch.cat((self.col, loops))
         return from_pairs(row, col, weight, self.num_rows, self.num_cols, symmetric=self.symmetric)
 

@@ -38,6 +38,15 @@ KINDS: dict[str, dict[str, Any]] = {
     "text": {"nodes": "text", "weight": "binary", "pool": "labelled"},
     "mean": {"nodes": "fused", "fusion": "mean", "threshold": {"average_degree": 4}},
     "concat": {"nodes": "fused", "fusion": "concat", "threshold": {"quantile": 0.8}},
+    "centred": {
+        "nodes": "fused",
+        "fusion": "concat",
+        "centre": "pool",
+        "text_share": 0.75,
+        "weight": "softmax",
+        "temperature": 0.2,
+        "threshold": {"average_degree": 6},
+    },
     "cross_attention": {
         "nodes": "fused",
         "fusion": "cross_attention",
@@ -233,7 +242,7 @@ def vectors(items: int, seed: int, width: int = 8) -> dict[str, Tensor]:
 PROMPTS = ClassPrompts(normalize(torch.randn(3, 8, generator=torch.Generator().manual_seed(9)), dim=-1), 20.0)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("tokens", "cross_attention")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("tokens", "cross_attention", "centred")])
 def test_zero_shot_logits_are_the_cosine_heads_on_bare_nodes(kind: str) -> None:
     """As adapter `none` with head `cosine` would give, whatever the nodes."""
     graph = SimilaritySpec(**{"threshold": 0.5, "weight": "binary", **KINDS[kind]})

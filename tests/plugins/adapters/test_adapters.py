@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy, gelu, normalize
 from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.roles import Adapter, ClassPrompts
-from graftwork.plugins.adapters import BottleneckSpec, GANetSpec, NoneSpec
+from graftwork.plugins.adapters import BottleneckSpec, DiffusionSpec, GANetSpec, NoneSpec
 from graftwork.plugins.adapters.bottleneck import Bottleneck
+from graftwork.plugins.adapters.diffusion import Diffusion, mixed
 from graftwork.plugins.adapters.ga_net import GANet
 from graftwork.plugins.adapters.identity import Identity
 from graftwork.plugins.heads import CosineSpec, LinearSpec
@@ -29,7 +30,9 @@ activations = st.sampled_from(("relu", "gelu", "tanh"))
 
 
 @st.composite
-def ga_net_specs(draw: st.DrawFn, min_bottleneck: int = 1, max_layers: int = 3) -> GANetSpec:
+def ga_net_specs(
+    draw: st.DrawFn, min_bottleneck: int = 1, max_layers: int = 3, skips: tuple[float, ...] = (0.0, 0.3, 1.0)
+) -> GANetSpec:
     return GANetSpec(
         bottleneck=draw(st.integers(min_bottleneck, min_bottleneck + 6)),
         layers=draw(st.integers(1, max_layers)),
@@ -37,6 +40,8 @@ def ga_net_specs(draw: st.DrawFn, min_bottleneck: int = 1, max_layers: int = 3) 
         self_message=draw(st.booleans()),
         activation=draw(activations),
         scale=draw(st.sampled_from((0.3, 1.0, 2.0))),
+        loop=draw(st.sampled_from(("one", "nearest"))),
+        skip=draw(st.sampled_from(skips)),
     )
 
 
@@ -47,7 +52,7 @@ def bottleneck_specs(draw: st.DrawFn, min_bottleneck: int = 1) -> BottleneckSpec
 
 
 def adapter_specs(min_bottleneck: int = 1) -> st.SearchStrategy[Any]:
-    return ga_net_specs(min_bottleneck) | bottleneck_specs(min_bottleneck) | st.just(NoneSpec())
+    return ga_net_specs(min_bottleneck, skips=(0.0,)) | bottleneck_specs(min_bottleneck) | st.just(NoneSpec())
 
 
 @st.composite
@@ -62,7 +67,12 @@ any_graphs = sparse_graphs(min_nodes=1) | attached_graphs()
 
 def build(spec: Any, width: int, seed: int = 0) -> Adapter:
     torch.manual_seed(seed)
-    kinds: dict[type, Any] = {GANetSpec: GANet, BottleneckSpec: Bottleneck, NoneSpec: Identity}
+    kinds: dict[type, Any] = {
+        GANetSpec: GANet,
+        DiffusionSpec: Diffusion,
+        BottleneckSpec: Bottleneck,
+        NoneSpec: Identity,
+    }
     adapter: Adapter = kinds[type(spec)](spec, width)
     return adapter
 
@@ -83,8 +93,11 @@ def vectors(rows: int, width: int = 5, seed: int = 0, dtype: torch.dtype = torch
 def dense_ga_net(adapter: GANet, spec: GANetSpec, x: Tensor, graph: SparseGraph) -> Tensor:
     """The docstring of ``GANet`` by hand, over a dense matrix."""
     weights = dict(adapter.named_parameters())
-    adjacency = dense_adjacency(graph)
-    loops = torch.where(adjacency.diagonal() == 0, 1.0, 0.0)
+    bare = adjacency = dense_adjacency(graph)
+    own = torch.ones(len(x), dtype=torch.float64)
+    if spec.loop == "nearest" and len(x):
+        own = torch.where(adjacency.max(1).values > 0, adjacency.max(1).values, own)
+    loops = torch.where(adjacency.diagonal() == 0, own, 0.0)
     adjacency = adjacency + torch.diag(loops)
     degree = adjacency.sum(1)
     if spec.norm == "row":
@@ -98,7 +111,88 @@ def dense_ga_net(adapter: GANet, spec: GANetSpec, x: Tensor, graph: SparseGraph)
         if spec.self_message:
             message = message + h @ weights[f"convolutions.{layer}.own.weight"].T
         h = PHI[spec.activation](message)
-    return x + spec.scale * (h @ weights["up.weight"].T + weights["up.bias"])
+    start = dense_mixed(x, bare, spec.skip) if spec.skip else x
+    return start + spec.scale * (h @ weights["up.weight"].T + weights["up.bias"])
+
+
+def dense_mixed(x: Tensor, adjacency: Tensor, share: float, steps: int = 1) -> Tensor:
+    """unit((1 - a) x_i + a sum_j w_ij h_j / sum_j w_ij) node by node, a = 0 for one without neighbours."""
+    h = x
+    for _ in range(steps):
+        rows = []
+        for own, weights in zip(x, adjacency, strict=True):
+            total = float(weights.sum())
+            mean = sum((w / total * sender for w, sender in zip(weights, h, strict=True)), torch.zeros_like(own))
+            mix = (1 - share) * own + share * mean if total else own
+            rows.append(mix / mix.norm().clamp(min=1e-12))
+        h = torch.stack(rows)
+    return h
+
+
+diffusion_specs = st.builds(DiffusionSpec, share=st.floats(0, 1), steps=st.integers(1, 3))
+
+
+@given(diffusion_specs, any_graphs, seeds)
+def test_diffusion_is_its_equation(spec: DiffusionSpec, graph: SparseGraph, seed: int) -> None:
+    """Step by step over a dense matrix; nothing is trained."""
+    adapter, x = build(spec, 5), vectors(graph.num_nodes, seed=seed)
+    expected = dense_mixed(x, dense_adjacency(graph), spec.share, spec.steps)
+    torch.testing.assert_close(adapter(x, graph), expected, atol=1e-9, rtol=1e-9)
+    assert spec.parameter_count(5) == len(list(adapter.parameters())) == 0
+
+
+@given(st.floats(0.05, 0.95), sparse_graphs(min_nodes=2, max_nodes=5), seeds)
+@settings(max_examples=15)
+def test_gradients_of_the_skip_message_are_those_of_differences(share: float, graph: SparseGraph, seed: int) -> None:
+    """Through a fusion that is trained they reach every vector that a node hears."""
+    x = vectors(graph.num_nodes, 3, seed).requires_grad_()
+    assert torch.autograd.gradcheck(lambda h: mixed(h, graph, share, 2), (x,), atol=1e-5)
+
+
+@given(ga_net_specs(), any_graphs)
+def test_the_share_of_neighbours_is_what_is_left_beside_a_nodes_own(spec: GANetSpec, graph: SparseGraph) -> None:
+    """Of each message; 0 for a node that hears nobody."""
+    found = build(spec, 5).neighbour_shares(graph)
+    bare = dense_adjacency(graph)
+    own = torch.ones(len(bare), dtype=torch.float64)
+    if spec.loop == "nearest":
+        own = torch.where(bare.max(1).values > 0, bare.max(1).values, own)
+    looped = bare + torch.diag(torch.where(bare.diagonal() == 0, own, 0.0))
+    degree = looped.sum(1)
+    normalised = looped / (degree[:, None] if spec.norm == "row" else (degree[:, None] * degree).sqrt())
+    expected = 1 - normalised.diagonal() / normalised.sum(1)
+    torch.testing.assert_close(found["bottleneck"], expected, atol=1e-6, rtol=0)
+    if spec.skip:
+        torch.testing.assert_close(found["skip"], spec.skip * (bare.sum(1) > 0).double())
+    assert set(found) == {"bottleneck", *(["skip"] if spec.skip else [])}
+
+
+def test_what_is_kept_of_the_skip_message_is_that_of_the_vectors_as_they_are() -> None:
+    """Asked again, of changed vectors, over another graph, and where vectors train: always the equation."""
+    spec = GANetSpec(bottleneck=4, skip=0.4)
+    adapter, x = trained_long_ago(build(spec, 5)), vectors(9)
+    assert isinstance(adapter, GANet)
+    for graph in (ring(9), edgeless(9), ring(9)):
+        for _ in range(3):
+            torch.testing.assert_close(adapter(x, graph), dense_ga_net(adapter, spec, x, graph))
+            x[0] = x[0].flip(0)
+    leaf = vectors(9, seed=1).requires_grad_()
+    adapter(leaf, ring(9)).square().sum().backward()
+    expected = vectors(9, seed=1).requires_grad_()
+    dense_ga_net(adapter, spec, expected, ring(9)).square().sum().backward()
+    torch.testing.assert_close(leaf.grad, expected.grad)
+
+
+@given(st.floats(0.01, 0.2), seeds)
+def test_with_loops_as_near_as_the_nearest_the_encoders_cosines_do_not_matter(shift: float, seed: int) -> None:
+    """exp((cosine - 1) / T): all cosines lower by as much, and every message is the same."""
+    adapter, x = (
+        trained_long_ago(build(GANetSpec(bottleneck=4, loop="nearest", skip=0.3), 5), seed),
+        vectors(9, seed=seed),
+    )
+    cosines = 0.5 + 0.5 * torch.rand(18, generator=torch.Generator().manual_seed(seed))
+    graphs = [ring(9).with_weight(((cosines - one - 1) / 0.05).exp()) for one in (0.0, shift)]
+    torch.testing.assert_close(adapter(x, graphs[1]), adapter(x, graphs[0]), atol=1e-5, rtol=1e-5)
 
 
 @given(adapter_specs(), any_graphs, seeds)

@@ -24,9 +24,10 @@ from graftwork.plugins.adapters import BottleneckSpec, CLIPAdapterSpec, NoneSpec
 from graftwork.plugins.adapters.bottleneck import Bottleneck
 from graftwork.plugins.adapters.clip_adapter import CLIPAdapter
 from graftwork.plugins.adapters.identity import Identity
-from graftwork.plugins.heads import GraphAdapterSpec, LogisticRegressionSpec, TipAdapterSpec
+from graftwork.plugins.heads import GraphAdapterSpec, LogisticRegressionSpec, PrototypeSpec, TipAdapterSpec
 from graftwork.plugins.heads.graph_adapter import GraphAdapter, class_messages
 from graftwork.plugins.heads.logistic_regression import NEVER, LogisticRegression
+from graftwork.plugins.heads.prototype import Prototype
 from graftwork.plugins.heads.tip_adapter import TipAdapter
 
 from ...support.paths import ROOT
@@ -104,6 +105,22 @@ def test_tip_adapter_without_its_cache_is_zero_shot() -> None:
     head = TipAdapter(TipAdapterSpec(alpha=0.0), WIDTH, CLASSES, texts)
     head.fit(*labelled())
     torch.testing.assert_close(head(x), 20 * normalize(x, dim=-1) @ texts.vectors.T)
+
+
+@given(seeds, st.floats(0.1, 10))
+def test_tip_adapter_without_zero_shot_is_the_votes_alone(seed: int, alpha: float) -> None:
+    """Neither built with class prompts nor asking for them."""
+    x, (keys, classes) = gaussian(3, WIDTH, seed=seed), labelled(seed=seed + 1)
+    spec = TipAdapterSpec(alpha=alpha, zero_shot=False)
+    assert not spec.uses_prompts()
+    votes, both = (
+        TipAdapter(spec, WIDTH, CLASSES, None),
+        TipAdapter(TipAdapterSpec(alpha=alpha), WIDTH, CLASSES, prompts()),
+    )
+    for head in (votes, both):
+        head.fit(keys, classes)
+    zero_shot = 20 * normalize(x, dim=-1) @ prompts().vectors.T
+    torch.testing.assert_close(votes(x) + zero_shot, both(x), atol=1e-4, rtol=1e-4)
 
 
 def test_only_the_f_variant_trains_and_only_its_keys() -> None:
@@ -236,6 +253,49 @@ def test_a_regression_that_stops_early_says_so() -> None:
         solved(*labelled(40))
 
 
+def test_a_solved_head_trains_from_its_solution() -> None:
+    """``train``: the same logits, and weights that have gradients."""
+    x, targets = labelled(20)
+    fixed, trained = (solved(x, targets, train=on) for on in (False, True))
+    assert torch.equal(fixed(x), trained(x))
+    assert not any(one.requires_grad for one in fixed.parameters())
+    cross_entropy(trained(x), targets).backward()
+    assert all(one.grad is not None and bool(one.grad.any()) for one in trained.parameters())
+    assert LogisticRegressionSpec(train=True).parameter_count(WIDTH, CLASSES) == WIDTH * CLASSES + CLASSES
+
+
+# Prototypes
+
+
+@given(seeds, st.floats(0.1, 100), st.booleans())
+def test_prototypes_are_class_means(seed: int, scale: float, train: bool) -> None:
+    """Scale times the cosine with the mean of a class's items; a class without any is never predicted."""
+    (x, targets), queries = labelled(seed=seed), gaussian(3, WIDTH, seed=seed + 1)
+    spec = PrototypeSpec(scale=scale, train=train)
+    head = Prototype(spec, WIDTH, CLASSES + 1, None)
+    head.fit(x, targets)
+    found = head(queries).detach()
+    for row in range(3):
+        for column in range(CLASSES):
+            mean = torch.stack([one for one, label in zip(x, targets.tolist(), strict=True) if label == column]).mean(0)
+            assert float(found[row, column]) == pytest.approx(scale * cosine(queries[row], mean), rel=1e-3, abs=1e-3)
+        assert float(found[row, CLASSES]) == NEVER
+    trainable = sum(one.numel() for one in head.parameters() if one.requires_grad)
+    assert trainable == spec.parameter_count(WIDTH, CLASSES + 1)
+
+
+def test_prototypes_train_with_their_scale() -> None:
+    """Every class vector and the scale have a gradient at the start."""
+    x, targets = labelled()
+    head = Prototype(PrototypeSpec(), WIDTH, CLASSES, None)
+    head.fit(x, targets)
+    cross_entropy(head(gaussian(7, WIDTH)), torch.arange(7) % CLASSES).backward()
+    assert head.class_vectors.grad is not None
+    assert head.log_scale.grad is not None
+    assert bool(head.class_vectors.grad.any(dim=-1).all())
+    assert bool(head.log_scale.grad)
+
+
 # The page
 
 
@@ -259,10 +319,12 @@ def heads() -> list[Head]:
         TipAdapter(TipAdapterSpec(train_keys=True), WIDTH, CLASSES, prompts()),
         GraphAdapter(GraphAdapterSpec(), WIDTH, CLASSES, prompts()),
         LogisticRegression(LogisticRegressionSpec(), WIDTH, CLASSES, None),
+        LogisticRegression(LogisticRegressionSpec(train=True), WIDTH, CLASSES, None),
+        Prototype(PrototypeSpec(), WIDTH, CLASSES, None),
     ]
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(6))
 def test_a_fitted_head_loads_into_an_empty_one(index: int) -> None:
     """The state dict alone restores it, whatever the number of items was, and parameters stay what they were."""
     fitted, fresh, x = heads()[index], heads()[index], gaussian(5, WIDTH)
