@@ -71,10 +71,10 @@ def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code as a warning."""
     import warnings
 
-    from ..run.load import CodeWarning, PolicyWarning, load
+    from ..run.load import CodeWarning, PolicyWarning, UnsealedWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
-        for category in (PolicyWarning, CodeWarning):
+        for category in (PolicyWarning, CodeWarning, UnsealedWarning):
             warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:

@@ -58,8 +58,8 @@ def test_a_run_folder_holds_everything(whole: Run) -> None:
     """Result, lock, events and the adapter folder; nothing else, and nothing unfinished."""
     found = sorted(path.relative_to(whole.folder).as_posix() for path in whole.folder.rglob("*") if path.is_file())
     adapter = ("README.md", "adapter_config.json", "adapter_model.safetensors", "fisher.safetensors")
-    more = ("manifest.json", "pipeline.json", "support.safetensors")
-    assert found == [*(f"adapter/{name}" for name in (*adapter, *more)), "events.jsonl", "lock.json", "result.json"]
+    more, run = ("manifest.json", "pipeline.json", "support.safetensors"), ("manifest.json", "result.json")
+    assert found == [*(f"adapter/{name}" for name in (*adapter, *more)), "events.jsonl", "lock.json", *run]
     assert [path.name for path in whole.folder.parent.iterdir() if "partial" in path.name] == []
 
 
