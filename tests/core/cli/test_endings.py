@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -24,7 +26,7 @@ from graftwork.registry.build import BuildError
 from graftwork.registry.errors import MissingExtra
 
 from ...support.command_answers import answer
-from ...support.small_pipeline import SMALL, Pixels, catalogue
+from ...support.small_pipeline import SMALL, Pixels, catalogue, pipeline
 from ...support.stored_evidence import COMMAND, SPEC
 
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
@@ -157,6 +159,21 @@ def test_progress_that_nobody_reads_costs_no_run(tmp_path: Path) -> None:
 
 
 UNREAD = {"closed pipe": closed_pipe, "full disk": lambda: os.open("/dev/full", os.O_WRONLY)}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_progress_that_nobody_reads_costs_no_run_in_python(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no command line looks after the streams: the console falls silent, and other reporters go on."""
+    stream = open(UNREAD[kind](), "w", buffering=1)  # noqa: SIM115  # its closing fails
+    monkeypatch.setattr(sys, "stderr", stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a reporter failed and is silent from now on
+        run = pipeline(reporters=[{"type": "console"}, {"type": "jsonl"}]).run(tmp_path / "x")
+    assert (run.folder / "events.jsonl").read_text().count("RunFinished") == 1
+    with contextlib.suppress(OSError):
+        stream.close()
 
 
 @pytest.mark.parametrize("kind", UNREAD)
