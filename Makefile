@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz evidence-store clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -69,6 +69,10 @@ docs-external: $(READY)
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
+
+# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+evidence-store: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -172,7 +172,11 @@ def signalled(folder: Path, one: signal.Signals, after: float, *, fresh: bool) -
         # SIGINT is ignored in the background jobs of a shell, and that is inherited.
         command = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {COMMAND}"
         with subprocess.Popen(
-            [sys.executable, "-c", command, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", command, *arguments],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as started:
             time.sleep(after)
             started.send_signal(one)
