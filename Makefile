@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
-  docs docs-external evidence-fuzz evidence-memory clean
+  docs docs-external evidence-fuzz evidence-memory evidence-store clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -81,6 +81,10 @@ evidence-fuzz: $(READY)
 # Its output stands in docs/benchmarks/encoding.md.
 evidence-memory: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.memory_evidence
+
+# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+evidence-store: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,9 @@ def _cache_check() -> Check:
     from ..storage.files import StorageError, write_whole
     from ..storage.root import store_root
 
-    root = store_root()
-    probe = root / "doctor"
     try:
+        root = store_root()
+        probe = root / f".graftwork-doctor-{os.getpid()}"
         write_whole(probe, b"ok")
         probe.unlink()
     except StorageError as error:

@@ -64,10 +64,10 @@ def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
     import warnings
 
-    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, load
+    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
-        for category in (PolicyWarning, CodeWarning, ReadingWarning):
+        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
             warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:

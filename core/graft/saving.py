@@ -25,8 +25,9 @@ from ..storage.adapter_config import (
     component_in,
     saved_in,
 )
+from ..storage.claim import claim, writing
 from ..storage.manifest import adapter_folder, seal
-from ..storage.run_folder import RunFolderError, write_json, writing
+from ..storage.run_folder import RunFolderError, write_json
 from ..storage.tensors import read_tensors, write_tensors
 from ..towers.errors import TowerError
 from .grafted import GraftedTowers
@@ -44,7 +45,7 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
         raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
     if target.exists():
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
-    with writing(target.absolute()) as partial:
+    with writing(claim(target)) as partial:
         write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
         write_json(partial / CONFIG, _config(grafted, chosen).to_json())
         seal(partial)

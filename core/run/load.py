@@ -15,7 +15,7 @@ from ..spec.load_spec import load_spec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
-from ..storage.manifest import adapter_folder
+from ..storage.manifest import UNSEALED, adapter_folder, is_sealed
 from ..storage.run_folder import RunFolderError, read_json_file
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor
@@ -38,6 +38,10 @@ class CodeWarning(UserWarning):
     """A component of the run has another version, or its plugin's source was edited since."""
 
 
+class UnsealedWarning(UserWarning):
+    """Nothing vouches for what stands beside the adapter in the run folder."""
+
+
 class PolicyWarning(UserWarning):
     """Predictions follow another inductive policy than the run's figures."""
 
@@ -51,8 +55,9 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
-    run, whose policy no new image can follow, (``CodeWarning``) of components whose code is not that of the run, and
-    (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded.
+    run, whose policy no new image can follow, (``CodeWarning``) of components whose code is not that of the run,
+    (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded, and
+    (``UnsealedWarning``) of a run whose result nothing vouches for.
     """
     folder = adapter_folder(Path(run))
     catalogue = catalogue or default_catalogue()
@@ -60,6 +65,8 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     place = resolve_device(device)
     if found := changed(recorded(folder), predicting(spec, catalogue), catalogue):
         warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
+    if not is_sealed(Path(run)):
+        warnings.warn(UnsealedWarning(f"{run}: {UNSEALED}"), stacklevel=2)
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     if _sees_pictures(spec) and "background" not in _dataset_written(folder):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 from ...registry.errors import UserError, one_line
 from ..storage.made_with import Installed
 from ..storage.record import Json, Record, Versioned
+from ..storage.sealed import SEAL, is_unaltered, sealed
 
 #: A lock names every few-shot item.
 MAX_BYTES = 1 << 26
@@ -70,14 +70,7 @@ class Lock(Versioned):
 
     def sealed(self) -> Self:
         """With its own sha256."""
-        return self.model_copy(update={"sha256": sealed(self.to_json())["sha256"]})
-
-
-def sealed(lock: Mapping[str, Any]) -> Json:
-    """``lock`` with its own sha256."""
-    plain: Json = json.loads(json.dumps({key: value for key, value in lock.items() if key != "sha256"}))
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return {**plain, "sha256": hashlib.sha256(canonical.encode()).hexdigest()}
+        return self.model_copy(update={SEAL: sealed(self.to_json())[SEAL]})
 
 
 def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Lock, str]:
@@ -98,6 +91,6 @@ def _unaltered(lock: Any, name: str) -> Lock:
     if not isinstance(lock, Mapping) or "lock" not in lock:
         raise LockError(f"{name} is no lock; `graftwork lock SPEC` writes one")
     Lock.require_known_format(lock, name)
-    if sealed(lock)["sha256"] != lock.get("sha256"):
+    if not is_unaltered(lock):
         raise LockError(f"{name} was altered since it was written; {Lock.REMEDY}")
     return Lock.from_json(lock, name)

@@ -9,7 +9,7 @@ from ...registry.catalogue import Catalogue
 from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
-from ..events import Event
+from ..events import Event, Note
 from ..features import plan as features
 from ..layers import plan as layers
 from ..spec.node_kinds import modalities_of, nodes_in_words, used_captioner
@@ -43,6 +43,8 @@ def make_plan(
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     _require_start(spec, context, content)
+    for damage in _damages(spec, context):
+        tell(Note(damage))
     used = used_splits(content, spec)
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
@@ -94,6 +96,14 @@ def _require_start(spec: PipelineSpec, context: RunContext, content: DatasetCont
         Trained.in_folder(previous).require_weights(Path(spec.trainer.start_from), here)
     for regularizer in spec.regularizers:
         regularizer.require_previous(previous)
+
+
+def _damages(spec: PipelineSpec, context: RunContext) -> list[str]:
+    """What is stored and cannot be told without a model: its run will load it."""
+    encoder, captioner = context.encoder(spec), context.captioner(spec)
+    namespaces = [encoder.tower(kind).namespace for kind in spec.encoder.modalities() or ("image", "text")]
+    namespaces += [captioner.namespace] if captioner else []
+    return sorted({damage for one in namespaces if (damage := one.damage())})
 
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:

@@ -14,10 +14,12 @@ from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
+from ..storage.claim import claim_run, writing
 from ..storage.files import sweep_partials
+from ..storage.manifest import seal
 from ..storage.result import Result
 from ..storage.result_parts import Tried
-from ..storage.run_folder import new_run_folder, write_json, write_lines, writing
+from ..storage.run_folder import write_json, write_lines
 from ..training.devices import own_randomness, resolve_device
 from ..training.loop import TrainingError
 from ..training.trial import SplitScore, Trial
@@ -64,10 +66,11 @@ def run_pipeline(
 
     Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
     device = resolve_device(spec.device)
-    folder = new_run_folder(spec.name, out)
+    claimed = claim_run(spec.name, out)
+    folder = claimed.folder
     if store.exists():
         sweep_partials(store)
-    with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
+    with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
         try:
             hooks = Hooks(catalogue.plugins)
@@ -92,9 +95,11 @@ def run_pipeline(
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
             for line in notes_of(typed):
                 tell(Note(line))
+            claimed.require_free()
             tell(RunFinished(str(folder), result))
         finally:
             reporters.close()
+        seal(partial)
     return Run(folder, result, typed, catalogue)
 
 

@@ -95,6 +95,8 @@ class StoredEncoder:
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
         broken: dict[str, str] = {}
         if missing:
+            if damage := self.namespace.damage():
+                tell(Note(damage))
             _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
             missing = self.missing(form, modality, media)
             broken = self._encode(form, modality, missing, total - len(missing), tell)

@@ -41,11 +41,20 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
             partial.unlink(missing_ok=True)
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
+def absolute(path: Path) -> Path:
+    """``path`` from the root on. Raises ``StorageError`` where it counts from a working folder that is gone."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise StorageError(f"{path} counts from the working folder, which was removed; cd to one that exists") from None
+
+
+def storage_error(path: Path, error: OSError, remedy: str | None = None) -> StorageError:
     """The same failure in words, with what to do."""
-    remedy = "free some space, or point GRAFTWORK_CACHE or --out elsewhere"
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        remedy = "check the path and its permissions"
+    if remedy is None:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        freed = "free some space, or point GRAFTWORK_CACHE or --out elsewhere"
+        remedy = freed if full else "check the path and its permissions"
     return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 

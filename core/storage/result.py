@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ...registry.errors import one_line
+from .manifest import require_listed
 from .record import Json, Versioned
 from .result_parts import (
     AdapterInTowers,
@@ -113,7 +114,8 @@ class Result(Versioned):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Also raises ``RunFolderError`` where one key of the file is at odds with another."""
+        """Also raises ``RunFolderError`` where the file was altered, or one key of it is at odds with another."""
+        require_listed(Path(path))
         found = super().read(path)
         if problem := next(_at_odds(found), None):
             raise cls.ERROR(one_line(f"{path}: {problem}; {cls.REMEDY}"))

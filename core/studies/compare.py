@@ -14,6 +14,7 @@ from ..run.measured import Measured, measured
 from ..run.provenance import changed, measuring, recorded_by_run
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.manifest import adapter_folder, is_sealed, require_whole
 from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file
 from .conditions import Difference, differences, shared
@@ -36,6 +37,11 @@ class Entry:
     pipeline: Mapping[str, Any]
     #: The components, in words, whose code was another when the run was made.
     changed: str = ""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its result is vouched for: not in a folder that an older Graftwork wrote."""
+        return is_sealed(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,9 @@ def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Ent
     if path.is_dir():
         if not (path / "result.json").is_file():
             raise RunFolderError(f"{path} holds no finished run: result.json is missing")
+        require_whole(path)
+        if (path / "adapter").is_dir():
+            adapter_folder(path)  # its pipeline is compared
         result = Result.read(path / "result.json")
         entry = _entry(result.name, path.name, path, result)
         return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))

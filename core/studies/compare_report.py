@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
+from ..storage.manifest import UNSEALED
 from ..storage.run_folder import write_json
 from .tables import csv_table, markdown_table, values_in_words
 
@@ -56,6 +57,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         for entry in comparison.entries
         if entry.changed
     ]
+    lines += [f"{entry.name}: {UNSEALED}" for entry in comparison.entries if not entry.is_sealed]
     return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
 
 

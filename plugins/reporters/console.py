@@ -29,12 +29,20 @@ from .progress import TRAIN, shown_on
 from .specs import ConsoleSpec
 
 
+class _Terminal(Terminal):
+    """Rich ends the process where nobody reads any more; a run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+
+
 class Console(Reporter):
     """The stages while they run, then a table. Writes to standard error, so that pipes stay clean."""
 
     def __init__(self, spec: ConsoleSpec, folder: Path, terminal: Terminal | None = None) -> None:
         self._spec = spec
-        self._terminal = terminal or Terminal(stderr=True, highlight=False)
+        self._terminal = terminal or _Terminal(stderr=True, highlight=False)
         self._shown = shown_on(self._terminal)
         self._trainings = 0
         #: The latest training that is over; ``None`` before the first begins.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ _BUILDERS = {".parquet": "parquet", ".arrow": "arrow"}
 
 def open_dataset(spec: HuggingFaceSpec, may_download: bool) -> Mapping[str, Any]:
     """Split to table (or stream). Raises ``DataError`` with the library's reason and what to do."""
-    path = Path(spec.path).expanduser()
+    path = Path(os.path.expanduser(spec.path))
     with in_words(path):
         if path.exists():
             opened = _open_local(spec, path)

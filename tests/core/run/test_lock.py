@@ -16,8 +16,9 @@ from graftwork import Pipeline
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
 from graftwork.core.run import make_lock as lock_module
-from graftwork.core.run.lock import Lock, LockError, read_lock, sealed
+from graftwork.core.run.lock import Lock, LockError, read_lock
 from graftwork.core.run.lock_check import hold
+from graftwork.core.storage.sealed import sealed
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.discovery import default_catalogue
 

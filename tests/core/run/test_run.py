@@ -59,7 +59,7 @@ def test_a_run_folder_holds_everything(whole: Run) -> None:
     found = sorted(path.relative_to(whole.folder).as_posix() for path in whole.folder.rglob("*") if path.is_file())
     adapter = ("README.md", "adapter_config.json", "adapter_model.safetensors", "fisher.safetensors")
     more = ("manifest.json", "pipeline.json", "support.safetensors")
-    run = ("events.jsonl", "lock.json", "predictions.jsonl", "result.json")
+    run = ("events.jsonl", "lock.json", "manifest.json", "predictions.jsonl", "result.json")
     assert found == [*(f"adapter/{name}" for name in (*adapter, *more)), *run]
     assert [path.name for path in whole.folder.parent.iterdir() if "partial" in path.name] == []
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graftwork.core.cli import main
+from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.compare import Comparison, compare
@@ -283,6 +284,7 @@ def told_otherwise(run: Path, copy: Path, **changes: Any) -> Path:
     result = json.loads((copy / "result.json").read_text()) | {"name": copy.name} | changes
     kept = {key: value for key, value in result.items() if value is not None or key not in changes}
     (copy / "result.json").write_text(json.dumps(kept))
+    seal(copy)
     return copy
 
 
