@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .say import say, say_usage
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
@@ -104,13 +106,13 @@ def main() -> None:
     try:
         cli.main(prog_name="graftwork", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        say_usage(error)
         sys.exit(error.exit_code)
     except GraftworkError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was encoded so far is stored", err=True)
+        say("interrupted; what was encoded so far is stored", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -120,5 +122,5 @@ def main() -> None:
 
         if (told := plugin_fault(error)) is None:
             raise
-        click.echo(told, err=True)
+        say(told, err=True)
         sys.exit(1)

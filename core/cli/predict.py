@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, print_json
+from .options import format_option
+from .say import print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +58,13 @@ def command(
         print_json([{"image": image, **_json(one, top)} for image, one in found])
     else:
         for image, one in found:
-            others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
-            click.echo(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+            shares = [f"{one_line(name)} {share:.3f}" for name, share in list(one.probabilities.items())[:top]]
+            others = f"  ({', '.join(shares[1:])})" if shares[1:] else ""
+            say(f"{one_line(image)}: {shares[0]}{others}")
             if one.description is not None:
-                click.echo(f"  {one_line(one.description) or 'nothing said'}")
+                say(f"  {one_line(one.description) or 'nothing said'}")
     for message in broken:
-        click.echo(f"error: {message}", err=True)
+        say(f"error: {message}", err=True)
     if broken:
         raise SystemExit(2)
 
@@ -78,7 +80,7 @@ def _loaded(run: str, device: str) -> Predictor:
             warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:
-        click.echo(f"{'warning' if issubclass(one.category, CodeWarning) else 'note'}: {one.message}", err=True)
+        say(f"{'warning' if issubclass(one.category, CodeWarning) else 'note'}: {one.message}", err=True)
     return predictor
 
 
