@@ -13,6 +13,7 @@ from ..layers.predictor import load_layer_predictor
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
+from ..storage.adapter_config import CONFIG, saved_in
 from ..storage.manifest import adapter_folder
 from ..storage.run_folder import RunFolderError
 from ..training.devices import own_randomness, resolve_device
@@ -50,6 +51,8 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
         warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
+    if (level := saved_in(folder).level) != spec.level:
+        raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
         return load_level(folder, spec, catalogue, place)

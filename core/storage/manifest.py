@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, ClassVar, Self
@@ -14,6 +17,7 @@ from .record import Versioned
 from .run_folder import RunFolderError, write_json
 
 MANIFEST = "manifest.json"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Manifest(Versioned):
@@ -29,6 +33,8 @@ class Manifest(Versioned):
     """The version of Graftwork that wrote the folder."""
     files: Mapping[str, str]
     """Name of each other file of the folder to its sha256, in hexadecimal digits."""
+    sha256: str | None = None
+    """Over `files`, so that an altered digest is not taken for an altered file; `null` before there was one."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], name: str) -> Self:
@@ -42,7 +48,13 @@ class Manifest(Versioned):
                 raise RunFolderError(
                     one_line(f"{name}: `files`: {file[:100]!r} is no plain name of a file in the folder; {cls.REMEDY}")
                 )
+        if found.sha256 not in (None, _over(found.files)) or not all(map(_DIGEST.fullmatch, found.files.values())):
+            raise RunFolderError(f"{name} was altered since it was written; {cls.REMEDY}")
         return found
+
+
+def _over(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
 
 
 def _is_plain(name: str) -> bool:
@@ -56,7 +68,8 @@ def seal(folder: Path) -> None:
     """Write the manifest over all other files; the folder counts as whole from now on."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
     digests = {path.name: sha256_of(path) for path in files}
-    write_json(folder / MANIFEST, Manifest(manifest=Manifest.FORMAT, graftwork=__version__, files=digests).to_json())
+    sealed = Manifest(manifest=Manifest.FORMAT, graftwork=__version__, files=digests, sha256=_over(digests))
+    write_json(folder / MANIFEST, sealed.to_json())
 
 
 def adapter_folder(run: Path) -> Path:
@@ -67,13 +80,17 @@ def adapter_folder(run: Path) -> Path:
     folder = run / "adapter" if (run / "adapter").is_dir() else run
     if not folder.is_dir():
         raise RunFolderError(f"{run} is no folder; name a finished run, as `graftwork run` printed it")
-    if not (folder / MANIFEST).is_file():
+    if not (folder / MANIFEST).exists():
         raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
     listed = Manifest.read(folder / MANIFEST).files
     for name, digest in listed.items():
-        if not (folder / name).is_file():
-            raise RunFolderError(f"{folder / name} is missing; restore it or run the pipeline again")
-        if sha256_of(folder / name) != digest:
+        try:
+            found = sha256_of(folder / name)
+        except FileNotFoundError:
+            raise RunFolderError(f"{folder / name} is missing; restore it or run the pipeline again") from None
+        except OSError as error:
+            raise RunFolderError(f"{folder / name} cannot be read: {error.strerror or error}") from None
+        if found != digest:
             raise RunFolderError(f"{folder / name} was altered after the run; restore it or run the pipeline again")
     read = {CONFIG, TENSORS, *(path.name for path in [*folder.glob("*.safetensors"), *folder.glob("pipeline.json")])}
     if unlisted := sorted(read - listed.keys()):

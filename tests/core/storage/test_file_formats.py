@@ -203,7 +203,7 @@ def test_a_manifest_says_its_format_and_its_writer(tmp_path: Path) -> None:
     """An altered file is found by it."""
     (tmp_path / "one.txt").write_text("one")
     seal(tmp_path)
-    assert list(read_json_file(tmp_path / MANIFEST)) == ["manifest", "graftwork", "files"]
+    assert list(read_json_file(tmp_path / MANIFEST)) == ["manifest", "graftwork", "files", "sha256"]
     assert list(Manifest.read(tmp_path / MANIFEST).files) == ["one.txt"]
     (tmp_path / "one.txt").write_text("two")
     with pytest.raises(RunFolderError, match=r"one\.txt was altered"):
