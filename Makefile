@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -69,6 +69,11 @@ docs-external: $(READY)
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
+
+# Some 2,600 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
+# stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
+evidence-strangers: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
