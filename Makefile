@@ -70,7 +70,7 @@ docs-external: $(READY)
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
 
-# Some 2,600 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
+# Some 2,400 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
 evidence-strangers: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -146,8 +145,3 @@ def test_the_console_reporter_prints_names_as_escapes(interactive: bool, tmp_pat
     assert "[bold]" in text
     for one in ACTS[:-1]:
         assert one not in text
-
-
-def test_a_name_is_one_that_a_shell_could_give() -> None:
-    """The tests above are of letters that names of files may have."""
-    assert EVIL.encode(sys.getfilesystemencoding(), "surrogatepass")

@@ -30,7 +30,7 @@ def test_an_altered_folder_is_refused_by_name_or_answered(name: str, tmp_path: P
     assert wrong == []
 
 
-def test_alterations_are_many_and_none_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+def test_alterations_are_many(tmp_path: Path) -> None:
     """Over the form with the most tensors."""
     assert len({one.name for one in alterations(adapter_of("fused", tmp_path))}) > 300
 
