@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
-  docs docs-external evidence-fuzz evidence-memory evidence-store clean
+  docs docs-external evidence-fuzz evidence-memory evidence-store evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -85,6 +85,11 @@ evidence-memory: $(READY)
 # Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
+
+# Some 2,400 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
+# stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
+evidence-strangers: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

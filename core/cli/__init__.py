@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .say import say, say_usage
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
@@ -132,14 +134,14 @@ def _say(error: Exception | KeyboardInterrupt) -> int:
     from ...registry.errors import GraftworkError
 
     if isinstance(error, click.ClickException):
-        error.show()
+        say_usage(error)
         return error.exit_code
     if isinstance(error, GraftworkError):
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return error.exit_code
     from .plugins.fault import plugin_fault
 
     if (told := plugin_fault(error)) is None:
         raise error
-    click.echo(told, err=True)
+    say(told, err=True)
     return 1

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, format_option, print_json, print_table, seeds_option, set_option
+from .options import cache_option, format_option, seeds_option, set_option
+from .say import print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...registry.errors import GraftworkError
@@ -66,7 +67,7 @@ def command(
     if style == "json":
         print_json(comparison_json(comparison))
     elif style == "markdown":
-        click.echo(comparison_markdown(comparison), nl=False)
+        say(comparison_markdown(comparison), nl=False)
     else:
         print_table(*comparison_table(comparison), title="")
         said = [
@@ -75,7 +76,7 @@ def command(
             *comparability(comparison),
             *setting_lines(comparison),
         ]
-        click.echo("\n".join([LEGEND, *said, *map(str, written)]))
+        say("\n".join([LEGEND, *said, *map(str, written)]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 
@@ -84,4 +85,4 @@ def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
     from ..studies.compare import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
-    click.echo(f"{name}: {said}{' (found)' if found else ''}", err=True)
+    say(f"{name}: {said}{' (found)' if found else ''}", err=True)

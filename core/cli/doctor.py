@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import format_option, print_json
+from .options import format_option
+from .say import print_json, say_checked
 
 if TYPE_CHECKING:
     from ...registry.hookspecs import Check
@@ -27,8 +28,7 @@ def command(style: str) -> None:
     if style == "json":
         print_json([asdict(check) for check in checks])
     for check in checks if style == "text" else ():
-        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
-        click.echo(f"{mark} {check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
+        say_checked(check.ok, f"{check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, print_json_list
+from .options import format_option
+from .say import print_json_list, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def _loaded(run: str, device: str) -> Predictor:
             warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:
-        click.echo(f"{'note' if issubclass(one.category, PolicyWarning) else 'warning'}: {one.message}", err=True)
+        say(f"{'note' if issubclass(one.category, PolicyWarning) else 'warning'}: {one.message}", err=True)
     return predictor
 
 
@@ -88,7 +89,7 @@ def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> It
                 item = predictor.open(row, name_of_row(row, number))
             except DataError as error:
                 broken.append(str(error))
-                click.echo(f"error: {error}", err=True)
+                say(f"error: {error}", err=True)
             else:
                 names.append(name_of(item))
                 yield item
@@ -102,9 +103,9 @@ def _print(image: str, one: Prediction, top: int) -> None:
     from ...registry.errors import one_line
 
     others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
-    click.echo(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+    say(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
     if one.description is not None:
-        click.echo(f"  {one_line(one.description) or 'nothing said'}")
+        say(f"  {one_line(one.description) or 'nothing said'}")
 
 
 def _json(prediction: Prediction, top: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Received:
         with contextlib.suppress(ValueError):  # not in the main thread, where none arrives
             for one in _known():
                 signal.signal(one, signal.SIG_IGN)
-        click.echo(f"{WORDS[found.name]}; what was encoded so far is stored", err=True)
+        say(f"{WORDS[found.name]}; what was encoded so far is stored", err=True)
         return 128 + found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +14,16 @@ from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.items import Item
+from ..data.items import DataError, Item
 from ..data.pictures import bare
 from ..data.prediction import Answer, Prediction
 from ..data.tokens import Tokens
+from ..graph.check_support import SUPPORT, check_support, same_centre, same_width
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
-from ..graph.saved_support import centre_in, class_prompts_in, nodes_in, require_counts
+from ..graph.saved_support import centre_in, class_prompts_in, nodes_in
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
@@ -32,8 +34,9 @@ from ..spec.node_kinds import modalities_of, token_modalities, used_captioner, v
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.adapter_config import FeatureAdapter, component_in
-from ..storage.tensors import fill, read_tensors
+from ..storage.adapter_config import CONFIG, TENSORS, FeatureAdapter, component_in
+from ..storage.run_folder import RunFolderError
+from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor
 from .model import FeatureModel, build_model
 from .written_of_files import written_of_files
@@ -114,6 +117,7 @@ class FeaturePredictor(Predictor):
         return tuple(dict.fromkeys([*(["image"] if shown else []), *heard]))
 
     def _met(self, nodes: Nodes) -> Queries:
+        same_width(self._support.x, nodes.x)
         return attach_queries(self._support, nodes, self._builder, self.spec)
 
     def _answered(self, queries: Queries) -> Tensor:
@@ -148,6 +152,7 @@ class FeaturePredictor(Predictor):
 
     def _nodes(self, encoded: Encoded) -> Nodes:
         graph = self.spec.graph
+        same_centre(self._support.centre, encoded.vectors)
         nodes = nodes_of(encoded.vectors, encoded.tokens, graph, self._support.centre)
         if self._blended is not None:
             nodes = replace(nodes, zero_shot=zero_shot_logits(encoded.vectors, graph, self._blended))
@@ -164,16 +169,17 @@ def load_feature_predictor(
 ) -> FeaturePredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where that, or the frozen model, is another."""
     facts = FeatureAdapter.in_folder(folder)
-    tensors = read_tensors(folder / "support.safetensors")
-    require_counts(folder, facts, tensors)
+    saved, tensors = read_tensors(folder / TENSORS), read_tensors(folder / SUPPORT)
+    check_support(folder, spec, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
     require_weights(folder, encoder, modalities_of(spec), facts.encoder_weights)
     class_names = tuple(facts.class_names)
     prompts, blended = (
         class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
     )
-    model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
-    fill(model, folder)
+    with no_larger_than(folder, saved), _of_support(folder):
+        model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
+    fill(model, folder, saved)
     graph = spec.graph
     if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
         graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
@@ -186,6 +192,15 @@ def load_feature_predictor(
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
+
+
+@contextlib.contextmanager
+def _of_support(folder: Path) -> Iterator[None]:
+    """Class vectors that do not fit were read from there."""
+    try:
+        yield
+    except DataError as error:
+        raise RunFolderError(f"{folder / SUPPORT}, or `graftwork.node_width` in {CONFIG}: {error}") from None
 
 
 def _captioner(

@@ -28,7 +28,7 @@ from ..storage.adapter_config import (
 from ..storage.claim import claim, writing
 from ..storage.manifest import adapter_folder, seal
 from ..storage.run_folder import RunFolderError, write_json
-from ..storage.tensors import read_tensors, write_tensors
+from ..storage.tensors import no_larger_than, read_tensors, write_tensors
 from ..towers.errors import TowerError
 from .grafted import GraftedTowers
 from .hub import fetched, upload
@@ -92,11 +92,12 @@ def load_adapter(
     spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
     _require_same_towers(grafted, about.towers or {}, folder)
     before = grafted.active
-    grafted.add_adapter(name, spec, builder(catalogue))
+    tensors = read_tensors(found / TENSORS)
+    with no_larger_than(found, tensors):
+        grafted.add_adapter(name, spec, builder(catalogue))
     try:
         if [_meeting(one) for one in grafted.meetings(name)] != about.meetings:
             raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        tensors = read_tensors(found / TENSORS)
         _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, folder)
     except BaseException:
         grafted.delete_adapter(name)

@@ -14,11 +14,12 @@ from ...registry.catalogue import Catalogue
 from ..data.given_items import Contents, rows_of
 from ..data.items import DataError, Item
 from ..data.prediction import Answer, Prediction, Segments
-from ..graph.saved_support import class_prompts_in, require_counts
+from ..graph.check_support import SUPPORT, check_layer_support, wrong
+from ..graph.saved_support import class_prompts_in
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.adapter_config import LayerAdapter
-from ..storage.tensors import fill, read_tensors
+from ..storage.adapter_config import TENSORS, LayerAdapter
+from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor
 from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
@@ -101,14 +102,18 @@ class LayerPredictor(Predictor):
 def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayerPredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
     facts = LayerAdapter.in_folder(folder)
-    stored = folder / "support.safetensors"
+    saved, stored = read_tensors(folder / TENSORS), folder / SUPPORT
     tensors = read_tensors(stored) if stored.exists() else {}
-    require_counts(folder, facts, tensors)
+    check_layer_support(folder, spec, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
     require_weights(folder, encoder, facts.modalities, facts.encoder_weights)
     towers = open_towers(encoder.tower, facts.modalities)
     prompts = class_prompts_in(tensors, "class_vectors", facts.logit_scale)
     class_names = tuple(facts.class_names)
-    model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
-    fill(model, folder)
+    try:
+        with no_larger_than(folder, saved):
+            model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
+    except DataError as error:  # class vectors of another width
+        raise wrong(folder, str(error)) from None
+    fill(model, folder, saved)
     return LayerPredictor(spec, class_names, model.eval(), facts.passes)

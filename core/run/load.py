@@ -15,6 +15,7 @@ from ..spec.load_spec import load_spec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
+from ..storage.adapter_config import CONFIG, saved_in
 from ..storage.manifest import UNSEALED, adapter_folder, is_sealed
 from ..storage.run_folder import RunFolderError, read_json_file
 from ..training.devices import own_randomness, resolve_device
@@ -71,6 +72,8 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
     if _sees_pictures(spec) and "background" not in _dataset_written(folder):
         warnings.warn(ReadingWarning(f"{run} {READ_OTHERWISE}"), stacklevel=2)
+    if (level := saved_in(folder).level) != spec.level:
+        raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
         return load_level(folder, spec, catalogue, place)

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from ...registry.errors import UserError, one_line
+from ..storage.json_files import json_in
 from ..storage.made_with import Installed
 from ..storage.record import Json, Record, Versioned
 from ..storage.sealed import SEAL, is_unaltered, sealed
-
-#: A lock names every few-shot item.
-MAX_BYTES = 1 << 26
 
 
 class LockError(UserError):
@@ -78,13 +75,10 @@ def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Lock, str]:
     if isinstance(lock, Mapping):
         return _unaltered(lock, "the lock"), "the lock"
     try:
-        with open(lock, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise LockError(f"{lock}: larger than {MAX_BYTES} bytes, the most that a lock holds")
-        return _unaltered(json.loads(content), str(lock)), str(lock)
-    except (OSError, ValueError, RecursionError) as error:
-        raise LockError(one_line(f"{lock} cannot be read: {error}")) from None
+        return _unaltered(json_in(lock), str(lock)), str(lock)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise LockError(one_line(f"{lock} cannot be read: {reason}")) from None
 
 
 def _unaltered(lock: Any, name: str) -> Lock:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import Problem, SpecError
+from ..storage.json_files import deeper_than
 from .coherence import incoherences
 from .explain import MOST, default_list, explain, more_than_told
 from .extends import Composition, read_composed
@@ -47,7 +48,7 @@ def spec_from_dict(
     value: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
 ) -> PipelineSpec:
     """The same for a spec that is already a Python dictionary. It stands in no folder: it extends nothing."""
-    if _too_deep(value):
+    if deeper_than(value, MAX_DEPTH):
         raise SpecError([Problem(f"nested deeper than {MAX_DEPTH} levels")])
     return _Loading(dict(value), overrides or {}, catalogue or default_catalogue()).spec()
 
@@ -115,20 +116,3 @@ def _values(listed: Any) -> list[tuple[str | int, Any]]:
     if isinstance(listed, SearchRange):
         return [("low", listed.low), ("high", listed.high)]
     return list(enumerate(listed))
-
-
-def _too_deep(value: Any) -> bool:
-    """Whether a Python value is nested deeper than a file could be: endlessly, perhaps."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for node in level
-            for child in (
-                node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
-            )
-            if isinstance(child, (Mapping, list, tuple))
-        ]
-        if not level:
-            return False
-    return True

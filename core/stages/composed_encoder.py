@@ -13,7 +13,7 @@ from ...registry.catalogue import Catalogue
 from ..roles.encoder import Encoder, EncoderFacts
 from ..roles.specs import EncoderSpec
 from ..spec.node_kinds import ordered
-from ..storage.adapter_config import unfit
+from ..storage.adapter_config import CONFIG, unfit
 from ..storage.run_folder import RunFolderError
 
 if TYPE_CHECKING:
@@ -106,5 +106,5 @@ def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], 
         if found != trained_on:
             raise RunFolderError(
                 f"the frozen model is not the one that {folder} was trained on: its weights have changed "
-                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
+                f"(sha256 {found[:12]}, {CONFIG} says {trained_on[:12]}); bring the old weights back"
             )

@@ -6,6 +6,7 @@ knows that of the adapter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, ClassVar, Self
@@ -24,6 +25,7 @@ MANIFEST, ADAPTER = "manifest.json", "adapter"
 _READ = ("result.json", "lock.json")
 #: What to say of a run that an older Graftwork wrote.
 UNSEALED = "nothing vouches for its result, lock and events: an older Graftwork wrote it"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Manifest(Versioned):
@@ -65,6 +67,8 @@ class Manifest(Versioned):
                 raise RunFolderError(
                     one_line(f"{name}: `files`: {file[:100]!r} is no plain name of a file in the folder; {cls.REMEDY}")
                 )
+        if not all(map(_DIGEST.fullmatch, found.files.values())):
+            raise RunFolderError(f"{name} was altered after it was written; {cls.REMEDY}")
         return found
 
 
@@ -127,7 +131,7 @@ def require_listed(path: Path) -> None:
 def _verified_adapter(folder: Path, run: Path) -> Path:
     if not folder.is_dir():
         raise RunFolderError(f"{run} is no folder; name a finished run, as `graftwork run` printed it")
-    if not (folder / MANIFEST).is_file():
+    if not (folder / MANIFEST).exists():
         raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
     listed = _listed_files(folder).files
     read = {CONFIG, TENSORS, *(path.name for path in [*folder.glob("*.safetensors"), *folder.glob("pipeline.json")])}

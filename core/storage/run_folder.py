@@ -18,6 +18,7 @@ from typing import Any
 
 from ...registry.errors import UserError
 from .files import write_whole
+from .json_files import json_in
 
 
 class RunFolderError(UserError):
@@ -37,9 +38,11 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_json_file(path: Path) -> dict[str, Any]:
     """A JSON object written by us. Raises ``RunFolderError``."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path} cannot be read: {error}") from None
+        value = json_in(path)
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{path} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise RunFolderError(f"{path} holds no JSON object")
     return value

@@ -13,6 +13,7 @@ import huggingface_hub.constants
 from datasets.exceptions import DatasetsError
 
 from ....core.data.items import DataError
+from ....core.storage.files import IRREGULAR, irregular_in
 from ..specs import HuggingFaceSpec
 
 #: What tells a folder of ``save_to_disk``.
@@ -43,6 +44,8 @@ def in_words(path: Path) -> Iterator[None]:
 
 
 def _open_local(spec: HuggingFaceSpec, path: Path) -> Any:
+    if irregular := irregular_in(path) if path.is_dir() else None if path.is_file() else path:
+        raise DataError(f"dataset.path: {irregular} {IRREGULAR}")
     if any((path / name).is_file() for name in _SAVED):
         saved = datasets.load_from_disk(path)
         return saved.to_iterable_dataset() if spec.streaming and isinstance(saved, datasets.Dataset) else saved

@@ -15,7 +15,7 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
 from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
-from ...checkpoints.libraries import DTYPES, first_lines, quiet_transformers
+from ...checkpoints.libraries import DTYPES, quiet_transformers, reason_of
 from ...checkpoints.locate import commit_of, folder_of, is_path
 from . import files
 from .audio import AudioSide
@@ -192,4 +192,4 @@ def _explained(model: str) -> Iterator[None]:
     except EncoderError:
         raise
     except Exception as error:  # assertions, safetensors' own errors, missing packages: it cannot be loaded
-        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {first_lines(error)}") from error
+        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {reason_of(error)}") from error

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from ....core.roles import TowerShape
 from ....core.storage.files import remembered_sha256
-from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, weight_files
-from .sentence_modules import modules_of, sentence_modules, transformer_folder
+from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, refused, weight_files
+from .sentence_modules import modules_of, outside, sentence_modules, transformer_folder
 
 Kind = Literal["joint", "image", "text", "audio", "single"]
 #: Two towers trained into one space, by `model_type`.
@@ -93,7 +93,11 @@ def all_weights(root: Path) -> list[Path]:
 
 def lacking(root: Path) -> str | None:
     """What a model folder lacks, in words; ``None`` if it is whole."""
+    if reason := outside(root):
+        return reason
     folder = transformer_folder(root)
+    if reason := refused(folder):
+        return reason
     if not (folder / CONFIG).is_file():
         return f"{folder} has no config.json: it is no transformers model"
     found = weights(root)

@@ -309,6 +309,7 @@ def test_two_plugins_with_one_type_end_with_1(tmp_path, monkeypatch, spec):
         (["validate", "x.json", "--frmat", "json"], "No such option"),
         (["validate", "x.json", "--format", "xml"], "'xml' is not one of 'text', 'json'."),
         (["predict", "runs/x"], "Missing argument 'IMAGES...'."),
+        (["sweep", "x.json", "--seeds", "99999999999"], "99999999999 seeds; the most is 10,000"),
     ],
 )
 def test_misuse_ends_with_2_and_says_how(given, answer):
