@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,8 @@ class _Loading:
         spec = None
         try:
             spec = PipelineSpec.model_validate(raw, context={"catalogue": self.catalogue}, by_alias=True)
-            problems += [*incoherences(spec), *_search_problems(spec, raw, self.catalogue)]
+            problems += incoherences(spec)
+            problems += _search_problems(spec, raw, self.catalogue, {(one.path, one.reason) for one in problems})
         except ValidationError as error:
             blamed = {problem.path for problem in problems}  # nothing more is said of a string with a variable in it
             found = explain(error, PipelineSpec, raw, self.catalogue)
@@ -94,8 +95,12 @@ class _Loading:
         return replace(problem, source=source, line=line, column=column)
 
 
-def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> Iterator[Problem]:
-    """Each value to be tried must itself make a valid spec."""
+def _search_problems(
+    spec: PipelineSpec, raw: Any, catalogue: Catalogue, told: Collection[tuple[object, str]]
+) -> Iterator[Problem]:
+    """Each value to be tried must itself make a valid spec; what is ``told`` of the spec, whatever it tries, is not
+    said of each.
+    """
     base = {key: value for key, value in raw.items() if key not in ("search", "trials")}
     values = [(key, index, value) for key, listed in spec.search.items() for index, value in _values(listed)]
     if len(values) > MAX_SEARCH_VALUES:
@@ -108,6 +113,8 @@ def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> Iter
         except SpecError as error:
             shown = json.dumps(value, ensure_ascii=False, default=repr)
             for inner in error.problems:
+                if (inner.path, inner.reason) in told:
+                    continue
                 reason = f"with {key} = {shown}: {inner.json_path}: {inner.reason}"
                 yield Problem(reason, ("search", key, index), inner.hint)
 

@@ -71,7 +71,7 @@ def similarity_graph(
     options = _Options(threshold, max_degree, cap, self_loops, weight, recall, screen, tile)
     options.check(bipartite=y is not None)
     for name, rows in (("x", x), ("y", y)):
-        if rows is not None and not isinstance(rows, Tensor):
+        if not isinstance(rows, Tensor) and not (rows is None and name == "y"):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(rows).__name__}: torch.as_tensor makes one")
         if rows is not None and _is_batched(rows):
             raise ValueError("examples of torch.func.vmap have edges of their own: call similarity_graph in a loop")

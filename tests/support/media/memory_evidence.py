@@ -103,10 +103,10 @@ def run(folder: str, count: str) -> None:
     """A run on so many large photos, whose bytes all differ."""
     root = Path(folder) / f"run-{count}"
     for number, content in zip(range(int(count)), _different(folder), strict=False):
-        path = root / ("light" if number % 2 else "dark") / f"{number}.jpg"
+        path = root / "data" / ("light" if number % 2 else "dark") / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    spec = _spec(root, dataset={"type": "image_folder", "root": "."}, adapter={"type": "none"}, task=LINEAR)
+    spec = _spec(root, dataset={"type": "image_folder", "root": "data"}, adapter={"type": "none"}, task=LINEAR)
     _measured(lambda: Pipeline.from_dict(spec).run(root / "run", root / "store"))
 
 
