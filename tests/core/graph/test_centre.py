@@ -121,7 +121,9 @@ def test_a_pool_whose_mean_takes_everything_away_is_refused(items: int, said: st
 def test_a_pool_without_any_neighbour_is_said(tmp_path: Path, adapter: dict[str, Any]) -> None:
     """In a note and in the result, whose shares are those of a graph that is off; nodes keep their own vectors."""
     graph = {"type": "similarity", "threshold": 1.0, "pool": "train", "centre": "pool"}
-    run = pipeline(graph=graph, adapter=adapter, trainer__epochs=1, reporters=[{"type": "hearing"}]).run(tmp_path / "run")
+    run = pipeline(graph=graph, adapter=adapter, trainer__epochs=1, reporters=[{"type": "hearing"}]).run(
+        tmp_path / "run"
+    )
     assert any("the adapter hears no neighbour; let the graph join more" in note for note in notes_heard(run))
     assert "the support graph has no edges" in run.result["graph"]["warning"]
     assert set(run.result["graph"]["neighbour_shares"][0].values()) == {0.0}
