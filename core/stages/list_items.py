@@ -11,6 +11,12 @@ from ..roles.dataset import Dataset, content_of
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
 
+#: What may be done without a validation split.
+NO_VAL = (
+    '; set "select_on": "none" to keep the last epoch ("labelled": and to choose search values by the labelled items), '
+    "or make a validation split"
+)
+
 
 def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
@@ -42,7 +48,5 @@ def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
     for key, name in wanted.items():
         if name is not None and not content.splits.get(name):
             has = ", ".join(content.splits)
-            remedy = (
-                '; set "select_on": "none" to keep the last epoch, or make a validation split' if name == "val" else ""
-            )
+            remedy = "" if name != "val" else NO_VAL
             raise DataError(f"evaluation.{key}: the data set has no split `{name}`; it has {has}{remedy}")

@@ -28,7 +28,8 @@ class Prototype(Head):
     def __init__(self, spec: PrototypeSpec, width: int, classes: int, prompts: ClassPrompts | None) -> None:
         super().__init__()
         self.class_vectors = nn.Parameter(torch.zeros(classes, width), requires_grad=spec.train)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(spec.scale)), requires_grad=spec.train)
+        self._scale = spec.scale
+        self.log_scale = nn.Parameter(torch.tensor(math.log(spec.scale))) if spec.train else None
         self.register_buffer("seen", torch.zeros(classes, dtype=torch.bool))
 
     @torch.no_grad()
@@ -42,4 +43,5 @@ class Prototype(Head):
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, C]."""
         cosines = normalize(x, dim=-1) @ normalize(self.class_vectors, dim=-1).T
-        return (self.log_scale.exp() * cosines).masked_fill(~self.seen, NEVER)
+        scale = self._scale if self.log_scale is None else self.log_scale.exp()
+        return (scale * cosines).masked_fill(~self.seen, NEVER)

@@ -148,7 +148,8 @@ def test_validate_names_every_problem_on_standard_error(broken):
         "",
         [
             "F:2:23: $.dataset.type: unknown dataset type `digit` (did you mean `digits`?)",
-            "F:1:1: $: `adapter` is missing (installed: bottleneck, clip_adapter, ga_net, hmmoe, lora, none)",
+            "F:1:1: $: `adapter` is missing "
+            "(installed: bottleneck, clip_adapter, diffusion, ga_net, hmmoe, lora, none)",
             "F:4:14: $.adaptor: unknown key `adaptor` (did you mean `adapter`?)",
         ],
     )

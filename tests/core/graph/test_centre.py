@@ -79,10 +79,24 @@ def test_class_vectors_are_moved_by_their_own_mean_and_weighed_as_nodes(seed: in
     torch.testing.assert_close(found.double(), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("adapter", ["none", "ga_net"])
-def test_a_run_keeps_the_means_of_its_pool(tmp_path: Path, adapter: str) -> None:
-    """All training items with pool `train`, labelled or not, whether the adapter hears them or not; never others."""
-    run = Measured(tmp_path, **spec_of("centred", adapter={"type": adapter}))
+SKIP = {"type": "ga_net", "bottleneck": 4, "skip": 0.4, "loop": "nearest"}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "policy"),
+    [
+        ({"type": "none"}, "attach"),
+        ({"type": "diffusion", "steps": 2}, "rewire"),
+        *((SKIP, policy) for policy in ("attach", "rewire", "batch")),
+    ],
+)
+def test_a_run_keeps_the_means_of_its_pool(tmp_path: Path, adapter: dict[str, Any], policy: str) -> None:
+    """All training items with pool `train`, labelled or not, whether the adapter hears them or not; never others.
+
+    Loaded from disk, new items get every bit of the logits that were measured, by every policy.
+    """
+    head = {"type": "logistic_regression", "train": True}
+    run = Measured(tmp_path, **spec_of("centred", adapter=adapter, task__head=head, evaluation={"inductive": policy}))
     saved = load_file(run.folder / "support.safetensors")
     features = run.trial.prepared.features["train"]
     for kind, of_kind in features.vectors.items():

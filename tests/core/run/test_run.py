@@ -416,7 +416,11 @@ def test_a_graph_without_edges_is_said(tmp_path: Path) -> None:
     run = spec.run(tmp_path / "run")
     warning = "the support graph has no edges: the adapter hears no neighbour; let the graph join more (of type "
     assert run.result["graph"].pop("warning").startswith(warning)
-    assert run.result["graph"] == {"support_nodes": [120, 120], "support_edges": [0, 0]}
+    assert run.result["graph"] == {
+        "support_nodes": [120, 120],
+        "support_edges": [0, 0],
+        "neighbour_shares": [{"bottleneck": 0.0}] * 2,
+    }
     (note,) = notes_heard(run)
     assert note.startswith(warning)
     (prediction,) = run.load().predict([np.arange(64, dtype=np.uint8).reshape(8, 8)])

@@ -70,7 +70,7 @@ SAID = {
     "two byte-order marks": "spec.json:1:1: $: `\\ufeff` is not JSON",
     "a byte-order mark alone": "spec.json:1:1: $: the file ends here; a value is missing",
     "the type 'os.system'": "spec.json:1:87: $.adapter.type: unknown adapter type `os.system` "
-    "(installed: bottleneck, clip_adapter, ga_net, hmmoe, lora, none)",
+    "(installed: bottleneck, clip_adapter, diffusion, ga_net, hmmoe, lora, none)",
     "a search of 19,000 values": "spec.json:1:112: $.search: 18999 values to try; the most is 500 "
     '(give a range and "trials", or fewer values)',
     "itself": "spec.json:1:13: $.extends: files extend each other: spec.json extends spec.json",

@@ -128,7 +128,7 @@ CASES = {
     "missing type": (
         changed('"type": "ga_net", ', ""),
         "spec.json:6:14: $.adapter: `type` is missing: it names the adapter "
-        "(installed: bottleneck, clip_adapter, ga_net, hmmoe, lora, none)",
+        "(installed: bottleneck, clip_adapter, diffusion, ga_net, hmmoe, lora, none)",
     ),
     "section that is no object": (
         changed('{"type": "similarity", "threshold": 0.8}', "0.8"),

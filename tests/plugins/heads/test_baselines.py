@@ -291,6 +291,7 @@ def test_prototypes_train_with_their_scale() -> None:
     head.fit(x, targets)
     cross_entropy(head(gaussian(7, WIDTH)), torch.arange(7) % CLASSES).backward()
     assert head.class_vectors.grad is not None
+    assert head.log_scale is not None
     assert head.log_scale.grad is not None
     assert bool(head.class_vectors.grad.any(dim=-1).all())
     assert bool(head.log_scale.grad)
@@ -366,6 +367,8 @@ BASELINES: dict[str, dict[str, Any]] = {
     "tip-adapter-f": {"task__head": {"type": "tip_adapter", "train_keys": True}},
     "graph-adapter": {"task__head": {"type": "graph_adapter"}},
     "clip-adapter": {"adapter": {"type": "clip_adapter"}, "task__head": {"type": "cosine"}},
+    "prototypes": {"task__head": {"type": "prototype", "train": False}},
+    "diffusion": {"adapter": {"type": "diffusion"}, "task__head": {"type": "logistic_regression"}},
     "tip-adapter over ga-net": {"adapter": {"type": "ga_net", "bottleneck": 4}, "task__head": {"type": "tip_adapter"}},
 }
 
@@ -389,6 +392,8 @@ def test_a_baseline_runs_saves_and_predicts_what_was_measured(tmp_path: Path, na
         "tip-adapter-f": (50 * width, 50),
         "graph-adapter": (2 * width * width + 20 * width, 10 * width),
         "clip-adapter": (2 * width * 16, 0),
+        "prototypes": (0, 10 * width + 10),
+        "diffusion": (0, 10 * width + 10),
         "tip-adapter over ga-net": (2 * width * 4 + 4 + width + 2 * 16 + 4, 50 * width + 50),
     }
     assert (parameters["trainable"], parameters["fitted"]) == expected[name]
