@@ -102,8 +102,8 @@ def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> It
 def _print(image: str, one: Prediction, top: int) -> None:
     from ...registry.errors import one_line
 
-    others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
-    say(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+    others = ", ".join(f"{one_line(name)} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
+    say(f"{one_line(image)}: {one_line(one.label)} {one.probability:.3f}" + (f"  ({others})" if others else ""))
     if one.description is not None:
         say(f"  {one_line(one.description) or 'nothing said'}")
 

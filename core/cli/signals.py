@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-import click
+from .say import say
 
 #: What each leaves behind is said with its word; the exit code is 128 and its number. Not all systems have each.
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated, as its terminal closed"}
