@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..towers.errors import TowerError
-from ..towers.tower import Tower, frozen_parameters, require_no_checkpointing
+from ..towers.tower import Tower, frozen_parameters
 from .placed import BuildAdapter, GraftedOutput, Placed, calls_of, place
 
 
@@ -89,8 +89,6 @@ class GraftedTowers(nn.Module):
             raise TowerError("no tower has inputs")
         if self.active is None:
             return GraftedOutput({name: call() for name, call in calls_of(self._towers, present).items()})
-        for name in present:
-            require_no_checkpointing(name, self._towers[name].model)
         return self._placed[self.active].run(self._towers, present, masks or {})
 
     def trainable_share(self) -> float:

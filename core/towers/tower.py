@@ -112,12 +112,3 @@ def _batch_first(model: nn.Module, blocks: Sequence[nn.Module]) -> bool:
         if any(child is blocks[0] for children in module.children() for child in children.children()):
             return bool(getattr(module, "batch_first", True))
     return True
-
-
-def require_no_checkpointing(name: str, model: nn.Module) -> None:
-    """Raises ``TowerError`` where a block would run twice. It can be switched on at any time, so each call asks."""
-    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
-        raise TowerError(
-            f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
-            "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
-        )

@@ -53,21 +53,6 @@ def states(out) -> dict[str, Tensor]:
     return {name: hidden(one) for name, one in out.outputs.items()}
 
 
-def test_checkpointing_that_is_switched_on_later_is_refused_at_the_call():
-    """In training or not, of either tower; a tower that is absent, or alone without an adapter, does not matter."""
-    for which in ("image", "text"):
-        grafted = grafted_of()
-        grafted._towers[which].model.activation_checkpointing_enable()
-        for mode in (True, False):
-            with pytest.raises(TowerError, match=f"{which}: gradient checkpointing runs blocks a second time"):
-                grafted.train(mode)(batch())
-        with grafted.disable_adapter():
-            assert set(grafted(batch()).outputs) == {"image", "text"}
-        grafted({name: given for name, given in batch().items() if name != which})
-        grafted._towers[which].model.activation_checkpointing_disable()
-        grafted(batch())
-
-
 @pytest.mark.parametrize("placement", ["parallel", "sequential"])
 @pytest.mark.parametrize("places", [["block"], ["attention", "feed_forward"]])
 @pytest.mark.parametrize(("depths", "layer_map"), [((3, 3), "equal"), ((2, 5), "stride"), ((4, 3), "last_k")])
