@@ -30,7 +30,7 @@ class Emoji(Dataset):
 
     def load(self) -> DatasetContent:
         """Raises ``DataError`` naming what is missing, with the command that fetches it."""
-        pictures, source, notes = self._excerpt() if self.spec.root is None else self._packages(Path(self.spec.root))
+        pictures, source, notes = self._packages(Path(self.spec.root)) if self.spec.root else self._excerpt()
         index = {subgroup: number for number, subgroup in enumerate(CLASS_NAMES)}
         items, group_of = [], {}
         for one in pictures:
@@ -49,8 +49,7 @@ class Emoji(Dataset):
         )
 
     def _excerpt(self) -> tuple[list[EmojiPicture], str, list[str]]:
-        pictures = excerpt_pictures(self.files, self.spec.background)
-        return pictures, "excerpt 1", []
+        return excerpt_pictures(self.files, self.spec.background), "excerpt 1", []
 
     def _packages(self, root: Path) -> tuple[list[EmojiPicture], str, list[str]]:
         packages = EmojiPackages(root)
@@ -61,11 +60,10 @@ class Emoji(Dataset):
             for name, version in PACKAGES.items()
             if versions[name] != version
         ]
-        found = (len(pictures), len({one.hexcode for one in pictures}))
-        if found != PUBLISHED:
+        size, emoji = len(pictures), len({one.hexcode for one in pictures})
+        if (size, emoji) != PUBLISHED:
             notes.append(
-                "{:,} pictures of {:,} emoji".format(*found)
-                + ", with the versions named in the documentation {:,} of {:,}: ".format(*PUBLISHED)
-                + "not comparable with results on those"
+                f"{size:,} pictures of {emoji:,} emoji, with the versions named in the documentation "
+                f"{PUBLISHED[0]:,} of {PUBLISHED[1]:,}: not comparable with results on those"
             )
         return pictures, "npm packages " + ", ".join(f"{name} {version}" for name, version in versions.items()), notes

@@ -8,7 +8,7 @@ spoken. Pictures without a description, such as ``NAME_mirror.png``, show a stam
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ SOUNDS = (".ogg", ".wav")
 ENGLISH = "en"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stamp:
     """One stamp of a class."""
 
@@ -66,6 +66,10 @@ class Stamp:
     label: str
     #: Language to the line that describes it.
     descriptions: Mapping[str, str]
+
+    def group(self) -> str:
+        """What is described alike stays together: the class and the description in English."""
+        return f"{self.label}/{self.descriptions[ENGLISH].lower().strip('. ')}"
 
     def sound(self) -> Path | None:
         """What is shown, as it sounds."""
@@ -90,7 +94,7 @@ def read_stamps(root: Path) -> list[Stamp]:
     ]
 
 
-def spoken_languages(stamps: list[Stamp]) -> list[str]:
+def spoken_languages(stamps: Sequence[Stamp]) -> list[str]:
     """Those in which any of ``stamps`` is spoken."""
     found = set()
     for folder in {stamp.path.parent for stamp in stamps}:

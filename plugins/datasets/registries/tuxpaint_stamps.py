@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ....core.data.items import DataError, DatasetContent, Item, Media
@@ -32,61 +32,55 @@ class TuxpaintStamps(Dataset):
         """Raises ``DataError`` naming what is missing, with the command that fetches it."""
         stamps = read_stamps(self.root) if self.root.is_dir() else []
         if not stamps:
-            raise DataError(f"dataset.root: {self.root} holds no stamps of Tux Paint. {self._command()}")
-        notes = self._of_other_size(stamps)
+            raise DataError(f"dataset.root: {self.root} holds no stamps of Tux Paint. {_command()}")
         self._require_language(stamps)
-        kept = [stamp for stamp in stamps if self.spec.drawings or stamp.path.suffix != ".svg"]
-        kept, sounds = self._heard(kept)
-        counts = Counter(stamp.label for stamp in kept)
+        heard = self._heard([stamp for stamp in stamps if self.spec.drawings or stamp.path.suffix != ".svg"])
+        counts = Counter(stamp.label for stamp, _ in heard)
         names = tuple(sorted(label for label, count in counts.items() if count >= self.spec.least))
         if len(names) < 2:
             raise DataError(f"dataset.least: {len(names)} classes have {self.spec.least} pictures: {_sizes(counts)}")
-        kept = [stamp for stamp in kept if stamp.label in names]
-        items = self._items(kept, sounds, names)
-        group_of = {
-            item.id: f"{stamp.label}/{stamp.descriptions[ENGLISH].lower().strip('. ')}"
-            for stamp, item in zip(kept, items, strict=True)
-        }
+        kept = {stamp: sound for stamp, sound in heard if stamp.label in names}
+        items = self._items(kept, names)
+        group_of = {item.id: stamp.group() for stamp, item in zip(kept, items, strict=True)}
         splits = split_by_group(items, group_of, f"tuxpaint_stamps 1/{self.spec.split_seed}")
         require_classes_everywhere(splits, names, str(self.root))
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items()},
             names,
             self._split_id(len(items)),
-            (*notes, *self._notes(kept, counts), WORDS_NOTE),
+            (*_other_size(stamps), *self._notes(list(kept), counts), WORDS_NOTE),
         )
 
-    def _heard(self, stamps: list[Stamp]) -> tuple[list[Stamp], list[Path]]:
-        """Those that are heard as the spec asks, and their sounds; all of them, without sounds, if it asks for none."""
+    def _heard(self, stamps: Sequence[Stamp]) -> list[tuple[Stamp, Path | None]]:
+        """Those that are heard as the spec asks, each with its sound; all of them, without, if it asks for none."""
         if self.spec.audio == "none":
-            return stamps, []
+            return [(stamp, None) for stamp in stamps]
         soundfile()  # said now, not once a file
         language = self.spec.language
-        heard = [
-            (stamp, sound)
-            for stamp in stamps
-            if (sound := stamp.sound() if self.spec.audio == "sounds" else stamp.spoken(language))
+        sounds = [stamp.sound() if self.spec.audio == "sounds" else stamp.spoken(language) for stamp in stamps]
+        heard: list[tuple[Stamp, Path | None]] = [
+            (stamp, sound) for stamp, sound in zip(stamps, sounds, strict=True) if sound
         ]
         if self.spec.audio == "spoken" and not heard:
             there = ", ".join(spoken_languages(stamps)) or "none"
             raise DataError(f'dataset.language: no stamp is spoken in "{language}"; there are: {there}')
-        return [stamp for stamp, _ in heard], [sound for _, sound in heard]
+        return heard
 
-    def _items(self, stamps: Sequence[Stamp], sounds: Sequence[Path], names: Sequence[str]) -> list[Item]:
+    def _items(self, stamps: Mapping[Stamp, Path | None], names: Sequence[str]) -> list[Item]:
         files, background = self.files, self.spec.background
         drawn = [stamp.path for stamp in stamps if stamp.path.suffix == ".svg"]
         painted = [stamp.path for stamp in stamps if stamp.path.suffix != ".svg"]
-        pictures = dict(zip(painted, file_pictures(painted, self.root, files, background), strict=True))
-        pictures |= zip(drawn, svg_pictures(drawn, self.root, files, background), strict=True)
-        heard = file_sounds(sounds, self.root, files)
+        media = dict(zip(painted, file_pictures(painted, self.root, files, background), strict=True))
+        media |= zip(drawn, svg_pictures(drawn, self.root, files, background), strict=True)
+        sounds = [sound for sound in stamps.values() if sound]
+        media |= zip(sounds, file_sounds(sounds, self.root, files), strict=True)
         items = []
-        for number, stamp in enumerate(stamps):
+        for stamp, sound in stamps.items():
             said = stamp.descriptions.get(self.spec.language, stamp.descriptions[ENGLISH])
-            modalities = {"image": pictures[stamp.path], "text": Media.of_text(said, f"description of {stamp.path}")}
-            if heard:
-                modalities["audio"] = heard[number]
-            name = stamp.path.relative_to(self.root).as_posix()
-            items.append(Item(name, modalities, names.index(stamp.label)))
+            modalities = {"image": media[stamp.path], "text": Media.of_text(said, f"description of {stamp.path}")}
+            if sound:
+                modalities["audio"] = media[sound]
+            items.append(Item(stamp.path.relative_to(self.root).as_posix(), modalities, names.index(stamp.label)))
         return items
 
     def _require_language(self, stamps: Sequence[Stamp]) -> None:
@@ -96,16 +90,6 @@ class TuxpaintStamps(Dataset):
                 f'dataset.language: no stamp is described in "{self.spec.language}"; '
                 f"there are: {', '.join(sorted(there))}"
             )
-
-    def _of_other_size(self, stamps: Sequence[Stamp]) -> list[str]:
-        found = (len(stamps), sum(stamp.path.suffix == ".svg" for stamp in stamps))
-        if found == PUBLISHED:
-            return []
-        return [
-            "{} stamps, {} of them drawings, ".format(*found)
-            + "{} and {} in version ".format(*PUBLISHED)
-            + f"{VERSION} of {PACKAGE}: not comparable with results on that"
-        ]
 
     def _notes(self, kept: Sequence[Stamp], counts: Counter[str]) -> list[str]:
         english = sum(self.spec.language not in stamp.descriptions for stamp in kept)
@@ -125,14 +109,26 @@ class TuxpaintStamps(Dataset):
         cut = f"{SHARES} by description, stratified; split seed {spec.split_seed}"
         return f"tuxpaint_stamps 1, {', '.join(options)} ({cut})"
 
-    def _command(self) -> str:
-        folder = "data/tuxpaint"
-        return (
-            f"They are Debian's package {PACKAGE} (160 MB; GPL-2):"
-            f"\n  apt-get install {PACKAGE}"
-            f"\nor, without root, and with dataset.root set to {folder}/usr/share/tuxpaint/stamps:"
-            f"\n  apt-get download {PACKAGE} && dpkg -x {PACKAGE}_*.deb {folder}"
-        )
+
+def _other_size(stamps: Sequence[Stamp]) -> list[str]:
+    """A note where the package holds another number of stamps than was counted."""
+    size, drawings = len(stamps), sum(stamp.path.suffix == ".svg" for stamp in stamps)
+    if (size, drawings) == PUBLISHED:
+        return []
+    return [
+        f"{size} stamps, {drawings} of them drawings, {PUBLISHED[0]} and {PUBLISHED[1]} in version {VERSION} of "
+        f"{PACKAGE}: not comparable with results on that"
+    ]
+
+
+def _command() -> str:
+    folder = "data/tuxpaint"
+    return (
+        f"They are Debian's package {PACKAGE} (160 MB; GPL-2):"
+        f"\n  apt-get install {PACKAGE}"
+        f"\nor, without root, and with dataset.root set to {folder}/usr/share/tuxpaint/stamps:"
+        f"\n  apt-get download {PACKAGE} && dpkg -x {PACKAGE}_*.deb {folder}"
+    )
 
 
 def _sizes(counts: Counter[str]) -> str:
