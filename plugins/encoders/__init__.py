@@ -8,6 +8,7 @@ from __future__ import annotations
 from ...registry.component import Component, components
 from .dual import DualSpec
 from .open_clip.spec import OpenClipSpec
+from .timm.spec import TimmSpec
 from .transformers.spec import TransformersSpec
 
 _COMPOSED = "graftwork.core.stages.composed_encoder:compose"
@@ -22,6 +23,7 @@ COMPONENTS = (
             "transformers.encoder:Transformers",
             "CLIP, SigLIP, CLAP, ViLT, models of pictures, texts and sounds of transformers",
         ),
+        (TimmSpec, "timm.encoder:Timm", "any vision model of timm: convolutional networks, vision transformers"),
     ),
     Component("encoder", "dual", DualSpec, _COMPOSED, "one encoder a modality: images, texts, sounds"),
 )
