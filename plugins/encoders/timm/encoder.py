@@ -86,14 +86,11 @@ class Timm(Encoder):
         return list(tokens.float().cpu())
 
     @torch.no_grad()
-    def probabilities(self, batch: Sequence[Any]) -> Tensor:
-        """float32 [B, C] of pictures over the classes that the model was trained for, on the CPU.
-
-        Raises ``EncoderError`` for one without a classifier.
-        """
+    def class_probabilities(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """float32 [B, C] of pictures over the classes that the model was trained for, on the CPU."""
         if not self._model.num_classes:
             raise EncoderError(f"encoder: `{self._spec.source}` has no classifier (0 classes)")
-        return self._model(self._pixels("image", batch)).float().softmax(dim=-1).cpu()  # type: ignore[no-any-return]
+        return self._model(self._pixels(modality, batch)).float().softmax(dim=-1).cpu()  # type: ignore[no-any-return]
 
     def _require_size(self, size: int) -> None:
         try:

@@ -89,7 +89,7 @@ def saved(name: str, folder: Path, classes: int = 7, **arguments: Any) -> Path:
 def test_the_ten_photographs_are_what_they_show(lite: Timm) -> None:
     """Top-1 of EfficientNet-Lite0 on ten free photographs: the class a person sees, by a wide margin."""
     names = import_timm().data.ImageNetInfo().index_to_description
-    found = lite.probabilities(photographs())
+    found = lite.class_probabilities("image", photographs())
     assert found.argmax(1).tolist() == [number for number, _ in SHOWN.values()]
     assert [names(one).split(",")[0] for one in found.argmax(1).tolist()] == [name for _, name in SHOWN.values()]
     assert found.amax(1).min() > 0.6
@@ -128,7 +128,7 @@ def test_vectors_are_those_of_timm_itself(name: str, folders) -> None:
     vectors, scores = build(weights=str(folders[name])), build(weights=str(folders[name]), output="logits")
     torch.testing.assert_close(vectors.encode("image", noise()), normalize(pooled, dim=-1), atol=1e-6, rtol=0)
     torch.testing.assert_close(scores.encode("image", noise()), normalize(logits, dim=-1), atol=1e-6, rtol=0)
-    torch.testing.assert_close(vectors.probabilities(noise()), logits.softmax(-1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(vectors.class_probabilities("image", noise()), logits.softmax(-1), atol=1e-6, rtol=0)
     assert vectors.facts() == scores.facts()
     assert TimmSpec(weights=str(folders[name])).frozen_parameters() == vectors.facts().parameters
 
@@ -326,7 +326,7 @@ def test_a_model_without_classifier_gives_no_logits(tmp_path: Path) -> None:
     encoder = build(weights=str(folder))
     assert encoder.encode("image", noise()).shape[0] == 3
     with pytest.raises(EncoderError, match=r"has no classifier \(0 classes\)"):
-        encoder.probabilities(noise())
+        encoder.class_probabilities("image", noise())
     with pytest.raises(EncoderError, match=r'encoder.output: .* has no classifier \(0 classes\); take "pooled"'):
         build(weights=str(folder), output="logits")
 
