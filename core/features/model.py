@@ -97,4 +97,4 @@ def build_model(
     head = build(Head, catalogue, spec.task.head, item, classes, prompts)
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
-    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend)
+    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend_share)

@@ -115,7 +115,7 @@ class FeaturePredictor(Predictor):
             tokens[kind] = Tokens.of([one for batch in batches for one in batch])
         nodes = nodes_of(vectors, tokens, graph)
         if self._blended is not None:
-            nodes = replace(nodes, zero_shot=zero_shot_logits(vectors, graph, self._blended))
+            nodes = replace(nodes, zero_shot=zero_shot_logits(vectors, graph, self._blended, spec.task.blend_by))
         return nodes.to(self._support.targets.device)
 
     def _batches(

@@ -31,7 +31,9 @@ class Result(Versioned):
     NOUN: ClassVar[str] = "result"
     REMEDY: ClassVar[str] = "run its pipeline again with this version"
     FORMAT_KEY: ClassVar[str] = "result"
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "started_from", "predictions", "tasks", "resume"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset(
+        {"adapter", "blend_by", "started_from", "predictions", "tasks", "resume"}
+    )
 
     result: int = 0
     """The format of this file: 1; 0 where it is not said."""
@@ -77,6 +79,8 @@ class Result(Versioned):
     """Left out at the level `features`."""
     blend: float
     """Share of the zero-shot logits."""
+    blend_by: str | None = None
+    """`text` where they are of the items' texts; left out where they are of the nodes."""
     prompts: Sequence[str] | str
     """Templates of the class prompts, or why there are none."""
     dataset: DatasetFacts
