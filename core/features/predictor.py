@@ -155,7 +155,8 @@ class FeaturePredictor(Predictor):
         same_centre(self._support.centre, encoded.vectors)
         nodes = nodes_of(encoded.vectors, encoded.tokens, graph, self._support.centre)
         if self._blended is not None:
-            nodes = replace(nodes, zero_shot=zero_shot_logits(encoded.vectors, graph, self._blended))
+            logits = zero_shot_logits(encoded.vectors, graph, self._blended, self.spec.task.blend_by)
+            nodes = replace(nodes, zero_shot=logits)
         return nodes.to(self._support.targets.device)
 
     def _parts(self, modality: str, contents: Sequence[Any], encode: Callable[[str, Sequence[Any]], T]) -> Iterator[T]:

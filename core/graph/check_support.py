@@ -70,7 +70,7 @@ def _centres(spec: PipelineSpec) -> list[str]:
 
 
 def _expected(spec: PipelineSpec) -> list[str]:
-    names = [*_class_vectors(spec), *(["zero_shot.class_vectors"] if spec.task.blend > 0 else [])]
+    names = [*_class_vectors(spec), *(["zero_shot.class_vectors"] if spec.task.blend_share > 0 else [])]
     if (graph := _graph_of(spec)) is not None:
         names += ["x", "graph.rowptr", "graph.col"]
         names += ["layout.offsets", "layout.kinds"] if graph.nodes == "pair" else []

@@ -37,7 +37,7 @@ def support_tensors(
         tensors |= _graph_tensors(support.nodes, support.graph, model)
     if prompts is not None and spec.task.head is not None and spec.task.head.uses_prompts():
         tensors["class_vectors"] = prompt_nodes(prompts, spec.graph).vectors
-    if prompts is not None and spec.task.blend > 0:
+    if prompts is not None and spec.task.blend_share > 0:
         tensors["zero_shot.class_vectors"] = prompts.vectors.clone()  # a file holds no tensor twice
     return tensors
 

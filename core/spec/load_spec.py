@@ -107,16 +107,19 @@ def _search_problems(
         hint = 'give a range and "trials", or fewer values'
         yield Problem(f"{len(values)} values to try; the most is {MAX_SEARCH_VALUES}", ("search",), hint)
         return
+    faults: dict[tuple[str, Problem], list[tuple[str | int, Any]]] = {}
     for key, index, value in values:
         try:
             spec_from_dict(base, {key: value}, catalogue)
         except SpecError as error:
-            shown = json.dumps(value, ensure_ascii=False, default=repr)
             for inner in error.problems:
-                if (inner.path, inner.reason) in told:
-                    continue
-                reason = f"with {key} = {shown}: {inner.json_path}: {inner.reason}"
-                yield Problem(reason, ("search", key, index), inner.hint)
+                if (inner.path, inner.reason) not in told:
+                    faults.setdefault((key, inner), []).append((index, value))
+    for (key, inner), found in faults.items():
+        shown = [json.dumps(value, ensure_ascii=False, default=repr) for _, value in found]
+        several = f"{', '.join(shown[:-1][:3])}{' ...' if len(shown) > 4 else ''} or {shown[-1]}"
+        reason = f"with {key} = {several if len(shown) > 1 else shown[0]}: {inner.json_path}: {inner.reason}"
+        yield Problem(reason, ("search", key, found[0][0]), inner.hint)
 
 
 def _values(listed: Any) -> list[tuple[str | int, Any]]:

@@ -78,7 +78,13 @@ class Composed(Encoder):
 
 def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
     """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""
-    return compose(spec, device, partial(build, Encoder, catalogue))
+    return compose(spec, device, partial(build_part, catalogue))
+
+
+def build_part(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Encoder:
+    """An encoder; one that is made of others gets what builds them."""
+    assemble = (partial(build_part, catalogue),) if spec.is_composed() else ()
+    return build(Encoder, catalogue, spec, device, *assemble)
 
 
 def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Composed:

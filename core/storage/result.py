@@ -34,7 +34,7 @@ class Result(Versioned):
     REMEDY: ClassVar[str] = "run its pipeline again with this version"
     FORMAT_KEY: ClassVar[str] = "result"
     LEFT_OUT: ClassVar[frozenset[str]] = frozenset(
-        {"keep", "adapter", "started_from", "predictions", "tasks", "resume"}
+        {"keep", "adapter", "blend_by", "started_from", "predictions", "tasks", "resume"}
     )
 
     result: int = 0
@@ -83,6 +83,8 @@ class Result(Versioned):
     """Left out at the level `features`."""
     blend: float
     """Share of the zero-shot logits."""
+    blend_by: str | None = None
+    """`text` where they are of the items' texts; left out where they are of the nodes."""
     prompts: Sequence[str] | str
     """Templates of the class prompts, or why there are none."""
     dataset: DatasetFacts
