@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.storage.files import IRREGULAR, irregular_in
 from ....core.towers.frozen_tower import FrozenTower
 from ....registry.errors import nearest
+from ...checkpoints.fetch import asking_once
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, reason_of, without_remote_code
 from ...torchvision_ops import declare_missing_torchvision_ops
@@ -32,6 +34,11 @@ def import_open_clip() -> Any:
     return open_clip
 
 
+def _hub(spec: OpenClipSpec) -> contextlib.AbstractContextManager[None]:
+    """What is fetched comes of open_clip itself, model and tokenizer file by file."""
+    return contextlib.nullcontext() if files.folder_of(spec.model) else asking_once()
+
+
 class OpenClip(Encoder):
     """A frozen CLIP. Raises ``EncoderError`` when weights are missing or do not fit the architecture."""
 
@@ -40,7 +47,7 @@ class OpenClip(Encoder):
         self._dtype = DTYPES[spec.precision]
         self._library = import_open_clip()
         try:
-            with without_remote_code():
+            with without_remote_code(), _hub(spec):
                 self._model, self._preprocess, self._tokenize = self._load(spec)
         except EncoderError:
             raise
