@@ -251,11 +251,17 @@ def test_parameter_count_is_that_of_the_built_module(spec: Any, width: int) -> N
 
 @given(ga_net_specs(), any_graphs, seeds)
 def test_ga_net_is_its_equation(spec: GANetSpec, graph: SparseGraph, seed: int) -> None:
-    """Equal to the documented equation over a dense matrix, attached graphs included."""
+    """Equal to the documented equation over a dense matrix, attached graphs included; gradients, too."""
     adapter = trained_long_ago(build(spec, 5), seed)
-    x = vectors(graph.num_nodes, seed=seed)
+    x = vectors(graph.num_nodes, seed=seed).requires_grad_()
     assert isinstance(adapter, GANet)
-    torch.testing.assert_close(adapter(x, graph), dense_ga_net(adapter, spec, x, graph), atol=1e-9, rtol=1e-9)
+    found, expected = adapter(x, graph), dense_ga_net(adapter, spec, x, graph)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    if not graph.num_nodes:
+        return
+    each = [torch.autograd.grad(out.square().sum(), [x, *adapter.parameters()]) for out in (found, expected)]
+    for one, other in zip(*each, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-7, rtol=1e-7)
 
 
 @given(bottleneck_specs(), seeds)

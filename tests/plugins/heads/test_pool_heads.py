@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from graftwork.plugins.heads import LabelPropagationSpec, LogisticRegressionSpec, SelfTrainingSpec
+from graftwork.core.roles import Head
+from graftwork.plugins.heads import LabelPropagationSpec, LogisticRegressionSpec, PrototypeSpec, SelfTrainingSpec
 from graftwork.plugins.heads.label_propagation import LEAST, LabelPropagation
 from graftwork.plugins.heads.logistic_regression import LogisticRegression
+from graftwork.plugins.heads.prototype import Prototype
 from graftwork.plugins.heads.self_training import SelfTraining
 
 from ...support.small_pipeline import pipeline
@@ -104,6 +106,18 @@ def test_self_training_is_regressions_on_what_it_is_sure_of(seed: int, threshold
         probability, likeliest = expected(x).softmax(-1).max(-1)
         sure = torch.where(targets >= 0, targets, torch.where(probability >= threshold, likeliest, -1))
     torch.testing.assert_close(head(x), expected(x), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [Prototype, LabelPropagation, SelfTraining])
+def test_gradients_reach_the_vectors_of_an_adapter_before_the_head(kind: Any) -> None:
+    """Those of differences, in float64."""
+    spec = {Prototype: PrototypeSpec(), LabelPropagation: LabelPropagationSpec(), SelfTraining: SelfTrainingSpec()}
+    head: Head = kind(spec[kind], WIDTH, CLASSES, None)
+    x, targets = half_labelled(1)
+    known = targets >= 0
+    head.fit(*((x[known], targets[known]) if kind is Prototype else (x, targets)))
+    queries = gaussian(3, WIDTH, seed=5).double().requires_grad_()
+    assert torch.autograd.gradcheck(head.double(), (queries,))
 
 
 HEADS: dict[str, dict[str, Any]] = {
