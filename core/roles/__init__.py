@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .specs import (
     AdapterSpec,
+    BlendSpec,
     CaptionerSpec,
     ComponentSpec,
     DatasetSpec,
@@ -61,6 +62,7 @@ _HOMES = {name: module for module, names in _LAZY.items() for name in names}
 __all__ = [
     "Adapter",
     "AdapterSpec",
+    "BlendSpec",
     "BudgetSpec",
     "Captioner",
     "CaptionerError",
