@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture docs docs-external evidence-fuzz clean
+.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
+  docs docs-external evidence-fuzz evidence-memory evidence-store evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -48,6 +49,12 @@ pocket-llava: $(READY)
 pocket-towers: $(READY)
 	$(BIN)/graftwork pocket towers
 
+# The excerpt of the emoji that ships, from the npm packages (225 MB, fetched). Equal packages give an equal file; a test pins it.
+emoji-excerpt: $(READY)
+	npm install --prefix build/emoji --no-audit --no-fund --ignore-scripts \
+	  $$($(BIN)/python -c "from graftwork.plugins.datasets.registries.emoji_packages import PACKAGES as p; print(*map('@'.join, p.items()))")
+	$(BIN)/python -m graftwork.plugins.datasets.registries.build_emoji_excerpt build/emoji
+
 # The reference of all hooks, from their specifications; a test compares.
 hooks: $(READY)
 	$(BIN)/graftwork plugins hooks > docs/hooks.md
@@ -69,6 +76,20 @@ docs-external: $(READY)
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
+
+# Photos of 12 megapixels and long sounds through `predict`, up to 1,000 photos through `run`: what each process takes at most.
+# Its output stands in docs/benchmarks/encoding.md.
+evidence-memory: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.memory_evidence
+
+# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+evidence-store: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
+
+# Some 2,400 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
+# stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
+evidence-strangers: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

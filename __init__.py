@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .registry.importing import mend_torchvision
+
 if TYPE_CHECKING:
     from .core.pipeline import Pipeline
     from .core.run.load import load
@@ -26,6 +28,9 @@ _HOMES = {
     "SpecError": ".registry.errors",
     "__version__": ".registry",
 }
+
+
+mend_torchvision()  # before any plugin or model is imported
 
 
 def __getattr__(name: str) -> Any:

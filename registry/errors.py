@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,15 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]*\Z", re.ASCII)
 
 
 class GraftworkError(Exception):
-    """Base of every error meant for a person. Exit code 1: the environment (device, disk, model) is at fault."""
+    """Base of every error meant for a person. Exit code 1: the environment (device, disk, model) is at fault.
+
+    Its words are ``printable``, whatever names of a stranger's files are in them.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UserError(GraftworkError):
@@ -60,11 +67,22 @@ def _clipped(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 3 :]}"
 
 
+def printable(text: str) -> str:
+    """``text`` with whatever a terminal would act upon written as escapes: escape sequences, carriage returns, letters
+    that turn the direction of writing. Line breaks and tabs stay.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
 def one_line(text: str) -> str:
-    """``text`` with line breaks and whatever else a terminal would act upon written as escapes."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in text
-    )
+    """The same with line breaks and tabs as escapes, too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs":
+        return letter
+    return letter.encode("unicode_escape", "surrogatepass").decode()
 
 
 class SpecError(UserError):

@@ -1,4 +1,9 @@
-"""Importing a plugin's module: standard output stays clean, waiting is explained, side effects are noticed."""
+"""Importing a plugin's module: standard output stays clean, waiting is explained, side effects are noticed.
+
+And torchvision, whoever imports it: open_clip, timm and transformers need its pure-Python transforms. One that was
+built for another torch cannot load its operators, and its import dies on ``operator torchvision::nms does not exist``.
+The schemas that it looks up are declared then: transforms work, the operators, which nothing here calls, do not.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,11 @@ import contextlib
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
 #: Packages that an entry module must not import: every command would wait for them.
 HEAVY = ("torch", "transformers", "open_clip", "torch_geometric", "triton", "sklearn", "tensorflow", "jax")
@@ -17,6 +24,42 @@ PATIENCE = 5.0
 #: Where a replaced function of torch is looked for: modules, then classes.
 _MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.linalg", "torch.optim")
 _CLASSES = (("torch", "Tensor"), ("torch.nn", "Module"), ("torch.nn", "Linear"), ("torch.optim", "Optimizer"))
+_NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+#: torchvision's operators that were declared in this process, because they are missing.
+declared_operators: list[str] = []
+
+
+class _Torchvision:
+    """Imports torchvision as ever, and once more with its schemas declared where it fails for want of them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found = PathFinder.find_spec(fullname, path, target) if fullname == "torchvision" else None
+        if found and found.loader:
+            itself: Any = self
+            self._loader, found.loader = found.loader, itself
+        return found
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self._loader.exec_module(module)
+        except RuntimeError as error:
+            if "torchvision::" not in str(error) or declared_operators:
+                raise
+            for name in ("nms", "qnms"):
+                sys.modules["torch"].library.define(f"torchvision::{name}", _NMS)
+                declared_operators.append(name)
+            self._loader.exec_module(module)
+
+
+def mend_torchvision() -> None:
+    """From now on, in this process. Costs nothing before torchvision is imported."""
+    if not any(isinstance(one, _Torchvision) for one in sys.meta_path):
+        sys.meta_path.insert(0, _Torchvision())
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from .as_written import as_written
 from .catalogue import Catalogue, UnknownComponent
-from .component import SpecClassError
+from .component import Component, SpecClassError
 from .discovery import default_catalogue
 from .spec import Spec
 
@@ -48,7 +49,7 @@ class Slot:
     def _validate(self, value: Any, info: core_schema.ValidationInfo) -> Spec:
         catalogue = catalogue_in(info.context)
         if isinstance(value, Spec):
-            return self._accept(value, catalogue)
+            return self._accept(value, catalogue, info.context)
         if not isinstance(value, dict):
             raise PydanticCustomError(
                 "component_object", "{reason}", {"reason": f"expected an object whose `type` names the {self.kind}"}
@@ -67,10 +68,9 @@ class Slot:
         except SpecClassError as error:
             owner = catalogue.owner(component)
             raise _at_type(type_, f"{component.kind} `{type_}` of {owner}: {error}", "tell its author") from None
-        spec: Spec = ready.model_validate({"type": type_, **value}, context=info.context)
-        return spec
+        return as_written(ready, {"type": type_, **value}, info.context, _hint(component, catalogue))
 
-    def _accept(self, value: Spec, catalogue: Catalogue) -> Spec:
+    def _accept(self, value: Spec, catalogue: Catalogue, context: Any) -> Spec:
         try:
             component = catalogue.component_of(value)
         except UnknownComponent as error:
@@ -80,7 +80,12 @@ class Slot:
         if component.kind != self.kind:
             reason = f"`{component.type}` is of kind {component.kind}, not {self.kind}"
             raise PydanticCustomError("component_kind", "{reason}", {"reason": reason})
-        return value
+        return as_written(component.spec, value, context, _hint(component, catalogue))
+
+
+def _hint(component: Component, catalogue: Catalogue) -> str:
+    owner = catalogue.owner(component)
+    return f"its class is that of {owner}: tell its author, whom `graftwork plugins check {owner.name}` tells more"
 
 
 def catalogue_in(context: Any) -> Catalogue:

@@ -59,6 +59,7 @@ class Spec(Documented):
         strict=True,
         validate_default=True,
         allow_inf_nan=False,
+        serialize_by_alias=True,
         defer_build=True,
         protected_namespaces=(),
     )

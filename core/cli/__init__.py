@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .say import say, say_usage
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
@@ -95,30 +97,51 @@ def _names(name: str, variable: str, text: str) -> Callable[[F], F]:
 @click.version_option(package_name="graftwork")
 def cli() -> None:
     """Graft small trainable adapters onto frozen multi-modal models, declared in JSON."""
+    from ..storage.files import StorageError
+
+    try:
+        os.getcwd()
+    except OSError:  # paths count from it, and oneMKL ends the process where it is gone
+        raise StorageError("the working folder was removed; cd to one that exists") from None
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 2 the user's input is at fault, 1 the environment is, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 2 the user's input is at fault, 1 the environment is, 130 interrupted, 143
+    terminated.
+    """
+    from .signals import caught_signals
+    from .streams import dropping_streams
+
+    with dropping_streams(), caught_signals() as received:
+        try:
+            try:
+                cli.main(prog_name="graftwork", standalone_mode=False)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except SystemExit as end:
+            if not (received.signal and end.code):  # what it ended as may come of the signal
+                raise
+            sys.exit(received.said())
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # said, or raised again
+            if received.signal or isinstance(error, (KeyboardInterrupt, click.Abort)):
+                sys.exit(received.said())
+            sys.exit(_say(error))
+
+
+def _say(error: Exception | KeyboardInterrupt) -> int:
+    """Say what went wrong; the exit code. Raises what is neither a user's mistake nor a plugin's."""
     from ...registry.errors import GraftworkError
 
-    try:
-        cli.main(prog_name="graftwork", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except GraftworkError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was encoded so far is stored", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except Exception as error:
-        from .plugins.fault import plugin_fault
+    if isinstance(error, click.ClickException):
+        say_usage(error)
+        return error.exit_code
+    if isinstance(error, GraftworkError):
+        say(f"error: {error}", err=True)
+        return error.exit_code
+    from .plugins.fault import plugin_fault
 
-        if (told := plugin_fault(error)) is None:
-            raise
-        click.echo(told, err=True)
-        sys.exit(1)
+    if (told := plugin_fault(error)) is None:
+        raise error
+    say(told, err=True)
+    return 1

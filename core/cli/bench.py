@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from .say import say
+
 
 @click.command("bench", epilog="Example: graftwork bench propagate --quick")
 @click.argument("name", required=False)
@@ -29,13 +31,13 @@ def command(name: str | None, quick: bool, device: str, out: str | None) -> None
     if name is None:
         width = max(map(len, benchmarks.BENCHMARKS))
         for one, summary in benchmarks.BENCHMARKS.items():
-            click.echo(f"{one:<{width}}  {summary}")
-        click.echo("\nRun one of them, or `graftwork bench all` (some 20 minutes; with --quick one).", err=True)
+            say(f"{one:<{width}}  {summary}")
+        say("\nRun one of them, or `graftwork bench all` (some 20 minutes; with --quick one).", err=True)
         return
     names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
     target = None if out is None else _opened(out)
     for text in _pages(names, benchmarks.Setting(quick, device)):
-        click.echo(text)
+        say(text)
         if target:
             with target.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")
@@ -81,4 +83,4 @@ def _pages(names: list[str], setting: Any) -> Iterator[str]:
         warnings.filterwarnings("ignore", message="Sparse")  # torch's notice that its CSR is a beta
         yield f"{import_module('...benchmarks.measure', __package__).machine(setting)}\n"
         for name in names:
-            yield from _benchmarks().tables(name, setting, lambda line: click.echo(f"  {line}", err=True))
+            yield from _benchmarks().tables(name, setting, lambda line: say(f"  {line}", err=True))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, format_option, print_json, print_table, seeds_option, set_option
+from .options import cache_option, format_option, seeds_option, set_option
+from .say import print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...registry.errors import GraftworkError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("given", nargs=-1, required=True, metavar="SPEC|RUN...", type=click.Path())
 @set_option
 @seeds_option
+@click.option("--against", metavar="NAME", help="The run that the others are paired with. Default: the first.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
 @format_option("table", "markdown", "json")
 @cache_option
@@ -27,6 +29,7 @@ def command(
     given: tuple[str, ...],
     settings: tuple[str, ...],
     seeds: tuple[int, ...] | None,
+    against: str | None,
     out: str,
     style: str,
     cache: str | None,
@@ -34,7 +37,8 @@ def command(
     """Put runs beside each other: accuracy, trainable parameters, seconds, memory; and say what differs.
 
     A SPEC is run first (its --set and --seeds are those given here), unless it was run into the same folder before; a
-    RUN is a finished run folder. Table and chart are written into --out. Exit code 1 or 2 if a SPEC failed.
+    RUN is a finished run folder. The others are paired with one of the runs item by item: a 95 % interval over items
+    and seeds, and an exact McNemar test. Table and chart are written into --out. Exit code 1 or 2 if a SPEC failed.
     """
     from pathlib import Path
 
@@ -49,6 +53,7 @@ def command(
         comparison_markdown,
         comparison_notes,
         comparison_table,
+        paired_lines,
         setting_lines,
         write_comparison,
     )
@@ -57,16 +62,21 @@ def command(
     warn_of_broken_plugins()
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
     store, folder = store_root(cache), Path(out).absolute()
-    comparison = compare(given, overrides, default_catalogue(), store, folder, _say)
+    comparison = compare(given, overrides, default_catalogue(), store, folder, _say, against)
     written = write_comparison(comparison, folder)
     if style == "json":
         print_json(comparison_json(comparison))
     elif style == "markdown":
-        click.echo(comparison_markdown(comparison), nl=False)
+        say(comparison_markdown(comparison), nl=False)
     else:
         print_table(*comparison_table(comparison), title="")
-        said = [*comparison_notes(comparison), *comparability(comparison), *setting_lines(comparison)]
-        click.echo("\n".join([LEGEND, *said, *map(str, written)]))
+        said = [
+            *paired_lines(comparison),
+            *comparison_notes(comparison),
+            *comparability(comparison),
+            *setting_lines(comparison),
+        ]
+        say("\n".join([LEGEND, *said, *map(str, written)]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 
@@ -75,4 +85,4 @@ def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
     from ..studies.compare import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
-    click.echo(f"{name}: {said}{' (found)' if found else ''}", err=True)
+    say(f"{name}: {said}{' (found)' if found else ''}", err=True)

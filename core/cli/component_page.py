@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
+from ...registry.as_written import read
 from ...registry.schema import component_schema
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def example(component: Component, catalogue: Catalogue, depth: int = 3) -> dict[
         **_sample_fields(schema, schema.get("$defs", {}), catalogue, depth),
     }
     try:
-        component.spec.model_validate(made, context={"catalogue": catalogue})
+        read(component.spec, made, {"catalogue": catalogue})
     except ValidationError:
         return None
     return made

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .options import format_option, print_json, warn_of_broken_plugins
+from .options import format_option, warn_of_broken_plugins
+from .say import print_json, say
 
 
 @click.group("components")
@@ -34,7 +35,7 @@ def list_(kind: str | None, style: str) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['kind']:<12} {row['type']:<16} {row['summary']}  [{row['plugin']}]")
+        say(f"{row['kind']:<12} {row['type']:<16} {row['summary']}  [{row['plugin']}]")
 
 
 @command.command("show", epilog="Example: graftwork components show adapter lora")
@@ -53,7 +54,7 @@ def show(kind: str, type_: str, style: str) -> None:
     if style == "json":
         print_json(page)
     else:
-        click.echo("\n".join(_lines(page)))
+        say("\n".join(_lines(page)))
 
 
 def _require_kind(kind: str, where: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import format_option, print_json
+from .options import format_option
+from .say import print_json, say_checked
 
 if TYPE_CHECKING:
     from ...registry.hookspecs import Check
@@ -26,8 +28,7 @@ def command(style: str) -> None:
     if style == "json":
         print_json([asdict(check) for check in checks])
     for check in checks if style == "text" else ():
-        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
-        click.echo(f"{mark} {check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
+        say_checked(check.ok, f"{check.name}: {check.detail}" + ("" if check.ok else f"; {check.remedy}"))
     if not all(check.ok for check in checks):
         raise SystemExit(1)
 
@@ -37,9 +38,9 @@ def _cache_check() -> Check:
     from ..storage.files import StorageError, write_whole
     from ..storage.root import store_root
 
-    root = store_root()
-    probe = root / "doctor"
     try:
+        root = store_root()
+        probe = root / f".graftwork-doctor-{os.getpid()}"
         write_whole(probe, b"ok")
         probe.unlink()
     except StorageError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .options import cache_option, lock_beside, print_json, read_pipeline, spec_argument
+from .options import cache_option, lock_beside, read_pipeline, spec_argument
+from .say import print_json, say
 
 
 @click.command("lock", epilog="Example: graftwork lock examples/ganet_digits.json -o ganet_digits.lock.json")
@@ -26,5 +27,5 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str
     write_json(target, lock)
     unknown = [name for name, identity in Lock.from_json(lock, str(target)).models.items() if identity is None]
     if unknown:
-        click.echo(f"note: not on this machine, so locked by name alone: {', '.join(unknown)}", err=True)
-    click.echo(target)
+        say(f"note: not on this machine, so locked by name alone: {', '.join(unknown)}", err=True)
+    say(target)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from .say import say
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ROOT = "graftwork.root"
+#: Seeds that a number alone may ask for: nobody trains so often, and it may be a seed that was meant.
+MOST_SEEDS = 10_000
 
 
 def spec_argument(function: F) -> F:
@@ -69,6 +73,8 @@ class _Seeds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         if not parts or not all(part.isdecimal() for part in parts):
             self.fail(f"{value!r} is neither a number of seeds (3) nor a list of them (0,4,7)", param, ctx)
         numbers = tuple(int(part) for part in parts)
+        if len(numbers) == 1 and numbers[0] > MOST_SEEDS and not value.startswith("["):
+            self.fail(f"{value} seeds; the most is {MOST_SEEDS:,}", param, ctx)
         return numbers if len(numbers) > 1 or value.startswith("[") else tuple(range(numbers[0]))
 
 
@@ -102,31 +108,6 @@ def warn_of_broken_plugins() -> None:
 
     for plugin in default_catalogue().plugins:
         if plugin.failure:
-            click.echo(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
+            say(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
         for note in plugin.notes:
-            click.echo(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)
-
-
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
-    """Print a table on standard output, numbers to the right; in a pipe its lines are as long as they need be."""
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for index, header in enumerate(headers):
-        table.add_column(Text(header), justify="right" if index else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(table)
-
-
-def print_json(value: Any) -> None:
-    """Print JSON on standard output: letters as they are where it takes UTF-8, else escaped."""
-    import json
-    import sys
-
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(value, indent=2, ensure_ascii=not utf8))
+            say(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)

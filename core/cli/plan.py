@@ -6,20 +6,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, format_option, print_json, read_pipeline, spec_argument
+from .options import cache_option, format_option, read_pipeline, spec_argument
+from .say import print_json, print_table, say
 
 if TYPE_CHECKING:
     from ..events import Event
+    from ..stages.near_duplicates import NearDuplicates
     from ..stages.stage_plan import Plan
 
 
 @click.command("plan", epilog="Example: graftwork plan examples/ganet_digits.json --set encoder.image_size=64")
 @spec_argument
 @cache_option
+@click.option("--leaks", is_flag=True, help="Compare stored vectors between splits: near-duplicates, worst first.")
+@click.option(
+    "--leaks-above",
+    type=click.FloatRange(0, 1),
+    help="The cosine from which --leaks counts a pair. [default: 0.99]",
+)
 @format_option("text", "json")
-def command(spec: str, settings: tuple[str, ...], cache: str | None, style: str) -> None:
+def command(
+    spec: str, settings: tuple[str, ...], cache: str | None, leaks: bool, leaks_above: float | None, style: str
+) -> None:
     """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
-    plan = read_pipeline(spec, settings).plan(cache, _say)
+    from ..stages.near_duplicates import ABOVE
+
+    above = (ABOVE if leaks_above is None else leaks_above) if leaks or leaks_above is not None else None
+    plan = read_pipeline(spec, settings).plan(cache, _say, above)
     print_json(plan.to_json()) if style == "json" else print_plan(plan)
 
 
@@ -28,30 +41,42 @@ def _say(event: Event) -> None:
     from ..events import Note, StageStarted
 
     if isinstance(event, Note):
-        click.echo(f"note: {event.message}", err=True)
+        say(f"note: {event.message}", err=True)
     elif isinstance(event, StageStarted):
-        click.echo(f"{event.stage}: {event.total - event.done} of {event.total}", err=True)
+        say(f"{event.stage}: {event.total - event.done} of {event.total}", err=True)
 
 
 def print_plan(plan: Plan) -> None:
     """A table of the stages, and the counts below it, on standard output."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=plan.name, title_justify="left")
-    table.add_column("stage")
-    table.add_column("what")
-    table.add_column("stored", justify="right")
-    for stage in plan.stages:
-        stored = "" if stage.total is None else f"{stage.stored} of {stage.total} different"
-        table.add_row(stage.stage, stage.detail, stored)
-    Console(highlight=False).print(table)
+    rows = [
+        (one.stage, one.detail, "" if one.total is None else f"{one.stored} of {one.total} different")
+        for one in plan.stages
+    ]
+    print_table(("stage", "what", "stored"), rows, plan.name, left=2)
     trainable = "known after building" if plan.trainable is None else f"{plan.trainable:,}"
     frozen = "known after loading" if plan.frozen is None else f"{plan.frozen:,}"
-    click.echo(f"trainable parameters in all: {trainable}; frozen in all: {frozen}" + _share(plan))
-    click.echo(f"trainings: {plan.trainings}")
+    say(f"trainable parameters in all: {trainable}; frozen in all: {frozen}" + _share(plan))
+    say(f"trainings: {plan.trainings}")
     for reason in plan.missing:
-        click.echo(f"missing: {reason}")
+        say(f"missing: {reason}")
+    if plan.leaks:
+        _print_leaks(plan.leaks)
+
+
+def _print_leaks(leaks: NearDuplicates) -> None:
+    from ...registry.errors import one_line
+
+    for one in leaks.between:
+        say(
+            f"leaks, {one.modality}: {one.contents} of {one.compared} contents of {one.second} have a cosine of "
+            f"{leaks.above:g} or more with some of {one.first}: {one.pairs} pairs"
+        )
+        for pair in one.nearest:
+            say(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}")
+        if one.pairs > len(one.nearest):
+            say(f"  and {one.pairs - len(one.nearest)} more")
+    for note in leaks.notes:
+        say(f"leaks, {note}")
 
 
 def _share(plan: Plan) -> str:

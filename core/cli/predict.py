@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, print_json
+from .options import format_option
+from .say import print_json_list, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..data.given_items import Row
     from ..data.items import Item
@@ -41,60 +43,69 @@ def command(
     """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
     sound files.
 
-    Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. A run
-    that reads two pictures together takes IMAGES two by two.
+    Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. Answers
+    come in order, a batch at a time: a few files are in memory, whatever their number. A run that reads two pictures
+    together takes IMAGES two by two.
     """
     if not (images or texts or sounds):
         raise click.UsageError("Missing argument 'IMAGES...'.")
-    from ...registry.errors import one_line
-    from ..data.given_items import name_of
-
     predictor = _loaded(run, device)
-    items, broken = _opened(predictor, predictor.named(images, texts, sounds))
-    answers = zip(map(name_of, items), predictor.answer(items), strict=True)
-    found = [(name, one) for name, answer in answers for one in answer.each()]
+    broken: list[str] = []
+    answers = _answers(predictor, predictor.named(images, texts, sounds), broken)
     if style == "json":
-        print_json([{"image": image, **_json(one, top)} for image, one in found])
+        print_json_list({"image": image, **_json(one, top)} for image, one in answers)
     else:
-        for image, one in found:
-            others = ", ".join(f"{name} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
-            click.echo(f"{image}: {one.label} {one.probability:.3f}" + (f"  ({others})" if others else ""))
-            if one.description is not None:
-                click.echo(f"  {one_line(one.description) or 'nothing said'}")
-    for message in broken:
-        click.echo(f"error: {message}", err=True)
+        for image, one in answers:
+            _print(image, one, top)
     if broken:
         raise SystemExit(2)
 
 
 def _loaded(run: str, device: str) -> Predictor:
-    """The predictor; another policy than the run's is said as a note, other code as a warning."""
+    """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
     import warnings
 
-    from ..run.load import CodeWarning, PolicyWarning, load
+    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
-        for category in (PolicyWarning, CodeWarning):
+        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
             warnings.simplefilter("always", category)
         predictor = load(run, device=device)
     for one in caught:
-        click.echo(f"{'warning' if issubclass(one.category, CodeWarning) else 'note'}: {one.message}", err=True)
+        say(f"{'note' if issubclass(one.category, PolicyWarning) else 'warning'}: {one.message}", err=True)
     return predictor
 
 
-def _opened(predictor: Predictor, rows: Sequence[Row]) -> tuple[list[Item], list[str]]:
-    """The items that can be read, and why others cannot."""
-    from ..data.given_items import name_of_row
+def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> Iterator[tuple[str, Prediction]]:
+    """What is said of each item that can be read, with its name; why others cannot is told and added to ``broken``."""
+    from ..data.given_items import name_of, name_of_row
     from ..data.items import DataError
 
-    items: list[Item] = []
-    broken: list[str] = []
-    for number, row in enumerate(rows):
-        try:
-            items.append(predictor.open(row, name_of_row(row, number)))
-        except DataError as error:
-            broken.append(str(error))
-    return items, broken
+    names: deque[str] = deque()
+
+    def opened() -> Iterator[Item]:
+        for number, row in enumerate(rows):
+            try:
+                item = predictor.open(row, name_of_row(row, number))
+            except DataError as error:
+                broken.append(str(error))
+                say(f"error: {error}", err=True)
+            else:
+                names.append(name_of(item))
+                yield item
+
+    for answer in predictor.answer(opened()):
+        name = names.popleft()
+        yield from ((name, one) for one in answer.each())
+
+
+def _print(image: str, one: Prediction, top: int) -> None:
+    from ...registry.errors import one_line
+
+    others = ", ".join(f"{one_line(name)} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
+    say(f"{one_line(image)}: {one_line(one.label)} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+    if one.description is not None:
+        say(f"  {one_line(one.description) or 'nothing said'}")
 
 
 def _json(prediction: Prediction, top: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
+from .say import say
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -31,7 +32,7 @@ def command(
     spec: str | None, settings: tuple[str, ...], out: str | None, locked: str | None, cache: str | None
 ) -> None:
     """Run the pipeline in SPEC: encode, train, select, test, save."""
-    click.echo(_pipeline(spec, settings, locked).run(out=out, store=cache).folder)
+    say(_pipeline(spec, settings, locked).run(out=out, store=cache).folder)
 
 
 def _pipeline(spec: str | None, settings: tuple[str, ...], locked: str | None) -> Pipeline:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import print_json, warn_of_broken_plugins
+from .options import warn_of_broken_plugins
+from .say import print_json
 
 if TYPE_CHECKING:
     from ..storage.record import Record

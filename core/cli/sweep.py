@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import cache_option, read_pipeline, seeds_option, spec_argument
+from .say import say
 
 if TYPE_CHECKING:
     from ..studies.sweep import Point, Sweep
@@ -45,7 +46,7 @@ def command(
     done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_Progress())
     _print(done.sweep)
     for path in done.written:
-        click.echo(path)
+        say(path)
     if done.sweep.failures:
         raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))
 
@@ -77,12 +78,12 @@ class _Progress:
             assert point.done
             how = "found" if point.done.found else f"{seconds:.1f} s"
             said = f"val {point.measured.val or '–'}  test {point.measured.test}  ({how})"
-        click.echo(f"[{number}/{total}] {point_label(point)}: {said}", err=True)
+        say(f"[{number}/{total}] {point_label(point)}: {said}", err=True)
 
 
 def _print(sweep: Sweep) -> None:
     from ..studies.sweep_report import NOTE, sweep_notes, sweep_table
-    from .options import print_table
+    from .say import print_table
 
     print_table(*sweep_table(sweep), title=sweep.name)
-    click.echo("\n".join([NOTE, *sweep_notes(sweep)]))
+    say("\n".join([NOTE, *sweep_notes(sweep)]))

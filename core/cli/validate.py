@@ -6,7 +6,8 @@ import dataclasses
 
 import click
 
-from .options import format_option, print_json, read_pipeline, spec_argument
+from .options import format_option, read_pipeline, spec_argument
+from .say import print_json, say
 
 
 @click.command("validate", epilog="Example: graftwork validate examples/ganet_digits.json --format json")
@@ -27,4 +28,4 @@ def command(spec: str, settings: tuple[str, ...], style: str) -> None:
     if style == "json":
         print_json({"valid": True, "pipeline": pipeline.spec.to_json()})
     else:
-        click.echo(f"{spec}: valid")
+        say(f"{spec}: valid")

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..events import Event, Note, StageAdvanced, StageStarted
-from ..storage.files import StorageError
+from ..storage.files import StorageError, read_regular
 from ..storage.store import Namespace, TextShelf
 from .items import DataError, some_of
 
@@ -140,13 +140,13 @@ def _is_stable(root: Path, path: Path, key: str) -> bool:
 
 def _sha256(path: Path) -> str:
     """Reads the file at once: pictures are small, and a buffer for large files costs more than to read one."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(path)).hexdigest()
 
 
 def _finding(path: Path) -> str:
     from .pictures import finding  # Pillow and numpy: a memo of other files does without
 
-    return finding(path.read_bytes())
+    return finding(read_regular(path))
 
 
 def _tried(find: Callable[[Path], str], path: Path) -> str | Exception:

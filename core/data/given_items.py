@@ -11,7 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 from .items import DataError, Item, Media
-from .pictures import WHITE, open_picture
+from .pictures import WHITE, bytes_of, open_picture
 from .sounds import open_sound
 from .waveform import Waveform
 
@@ -89,6 +89,16 @@ def _opened(modality: str, content: object, background: str) -> Media:
     opened = open_sound(content) if modality == "audio" else open_picture(content, background)
     source = str(content) if isinstance(content, (str, Path)) else ""
     return Media(hashlib.sha256(str(id(opened)).encode()).hexdigest(), source, lambda: opened)
+
+
+def bytes_held(item: Item) -> int:
+    """Memory that the pictures and sounds of an item take that ``open_item`` gave."""
+    media = [one for own in (item.modalities, *item.passes) for one in own.values()]
+    return sum(_bytes(one.read()) for one in media)
+
+
+def _bytes(content: Any) -> int:
+    return int(content.samples.nbytes) if isinstance(content, Waveform) else bytes_of(content)
 
 
 def name_of_row(row: Row, number: int) -> str:

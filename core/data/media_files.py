@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
+from ..storage.files import read_regular
 from .items import DataError
 
 
 def read_file(path: Path) -> bytes:
-    """All bytes of a regular file. Raises ``DataError`` naming it: a pipe or a device would be read for ever."""
+    """All bytes of a regular file. Raises ``DataError`` naming it."""
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise DataError(f"{path}: is a {'folder' if os.path.isdir(path) else 'pipe or a device'}, no file")
-        return path.read_bytes()
+        return read_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a zero
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 

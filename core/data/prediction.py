@@ -65,5 +65,7 @@ class Segments(list[Prediction]):
         return tuple(self)
 
 
-#: One answer an item, in order: of the whole item, or of its segments where the task has such (``events``).
-Predictions = list[Prediction | Segments]
+#: Of a whole item, or of its segments where the task has such (``events``).
+Answer = Prediction | Segments
+#: One answer an item, in order.
+Predictions = list[Answer]

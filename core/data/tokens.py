@@ -26,6 +26,12 @@ class Tokens:
         lengths = torch.tensor([0, *map(len, sequences)])
         return cls(torch.cat(list(sequences)), lengths.cumsum(0))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Tokens]) -> Tokens:
+        """The items of one part after those of the other; of one part at least."""
+        lengths = torch.cat([part.lengths() for part in parts])
+        return cls(torch.cat([part.values for part in parts]), torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -10,17 +10,20 @@ import torch
 from torch import Tensor
 
 from ...registry.build import build
+from ..data.prediction import Neighbour
 from ..graph.make_nodes import prompt_nodes
+from ..graph.neighbours import neighbours_of
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
 from ..roles.adapter import Adapter
-from ..roles.task import Task, figures_of
+from ..roles.task import Task, figures_of, scores_of
 from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
 from ..storage.adapter_config import FeatureFacts
 from ..storage.result_parts import SupportGraph
+from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
@@ -83,10 +86,20 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""
         task = build(Task, self.context.catalogue, trial.spec.task)
-        model = trial.outcomes[index].model
+        outcome, names = trial.outcomes[index], trial.prepared.content.class_names
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
         with self.context.stage("evaluate"):
-            return SplitScore(figures_of(task, held_out.queries.logits(model), held_out.targets))
+            logits = held_out.queries.logits(outcome.model)
+            figures = figures_of(task, logits, held_out.targets)
+            scores = scores_of(task, logits, held_out.targets, figures[task.primary])
+
+        def neighbours() -> list[tuple[Neighbour, ...]]:
+            if held_out.nodes is None or held_out.queries.sources is None:
+                return []
+            return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names)
+
+        answers = SplitAnswers(held_out.ids, logits.float().cpu(), scores, neighbours)
+        return SplitScore(figures, answers=answers)
 
     def conditions(self, trial: Trial[FeatureInputs, FeatureOutcome], scores: Sequence[SplitScore]) -> Conditions:
         """The graph, and how new items meet it."""

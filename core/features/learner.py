@@ -34,6 +34,10 @@ class HeldOut:
     queries: Queries
     #: int64 [Q]: their classes.
     targets: Tensor
+    #: Their ids.
+    ids: tuple[str, ...] = ()
+    #: As they met it.
+    nodes: Nodes | None = None
 
 
 class FeatureLearner(Learner):

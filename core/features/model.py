@@ -106,4 +106,4 @@ def build_model(
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
     fits = spec.task.head.fits_pool
-    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend, fits)
+    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend_share, fits)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+import contextlib
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,15 +14,16 @@ from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.items import Item
+from ..data.items import DataError, Item
 from ..data.pictures import bare
-from ..data.prediction import Prediction, Predictions
+from ..data.prediction import Answer, Prediction
 from ..data.tokens import Tokens
+from ..graph.check_support import SUPPORT, check_support, same_centre, same_width
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries, attach_queries
-from ..graph.saved_support import centre_in, class_prompts_in, nodes_in, require_counts
+from ..graph.saved_support import centre_in, class_prompts_in, nodes_in
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
 from ..roles.encoder import Encoder
@@ -29,14 +32,37 @@ from ..roles.head import ClassPrompts
 from ..roles.specs import CaptionerSpec, GraphSpec
 from ..spec.node_kinds import modalities_of, token_modalities, used_captioner, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
+from ..spec.policies import policy_of
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.adapter_config import FeatureAdapter, component_in
-from ..storage.tensors import fill, read_tensors
+from ..storage.adapter_config import CONFIG, TENSORS, FeatureAdapter, component_in
+from ..storage.run_folder import RunFolderError
+from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor
 from .model import FeatureModel, build_model
 from .written_of_files import written_of_files
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Some items as their encoder gives them: their pictures and sounds are no longer needed."""
+
+    #: Modality to float32 [N, d].
+    vectors: Mapping[str, Tensor]
+    #: Modality to tokens of the N items.
+    tokens: Mapping[str, Tokens]
+    #: What the captioner said of each; ``None`` where it was not asked.
+    texts: Sequence[str | None]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Encoded]) -> Encoded:
+        """These items, one part after the other."""
+        return cls(
+            {kind: torch.cat([part.vectors[kind] for part in parts]) for kind in parts[0].vectors},
+            {kind: Tokens.joined([part.tokens[kind] for part in parts]) for kind in parts[0].tokens},
+            [text for part in parts for text in part.texts],
+        )
 
 
 class FeaturePredictor(Predictor):
@@ -57,23 +83,31 @@ class FeaturePredictor(Predictor):
         self._model, self._support, self._builder = model, support, builder
         self._encoder, self._captioner, self._blended = encoder, captioner, blended
 
-    def answer(self, items: Sequence[Item]) -> Predictions:
+    def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """With the support items that each heard, and what the captioner said where no text was given."""
-        if not items:
-            return []
-        texts = self._described(items)
-        nodes = self._nodes(items, texts)
+        return itertools.chain.from_iterable(map(self._answers, self._together(items)))
+
+    def _answers(self, encoded: Encoded) -> Sequence[Answer]:
+        nodes = self._nodes(encoded)
         queries = self._met(nodes)
         neighbours = neighbours_of(self._support, nodes, queries.sources, self.class_names)
         probabilities = self._answered(queries).softmax(dim=-1)
-        said: Sequence[str | None] = texts or [None] * len(items)
         return [
             Prediction.of(shares, self.class_names, near, text)
-            for shares, near, text in zip(probabilities, neighbours, said, strict=True)
+            for shares, near, text in zip(probabilities, neighbours, encoded.texts, strict=True)
         ]
 
-    def _logits(self, items: Sequence[Item]) -> Tensor:
-        return self._answered(self._met(self._nodes(items, self._described(items))))
+    def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
+        return (self._answered(self._met(self._nodes(encoded))) for encoded in self._together(items))
+
+    def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
+        """Those that are answered together: with policy ``batch`` they hear each other."""
+        size = max(self.spec.encoder.tower(kind).batch_size for kind in modalities_of(self.spec))
+        if policy_of(self.spec) == "batch":
+            size = self.spec.evaluation.inductive_batch
+        rest = iter(items)
+        while encoded := list(map(self._encoded, self._batches(itertools.islice(rest, size), size))):
+            yield Encoded.joined(encoded)
 
     def _needed(self, given: Collection[str]) -> tuple[str, ...]:
         nodes = modalities_of(self.spec)
@@ -83,6 +117,7 @@ class FeaturePredictor(Predictor):
         return tuple(dict.fromkeys([*(["image"] if shown else []), *heard]))
 
     def _met(self, nodes: Nodes) -> Queries:
+        same_width(self._support.x, nodes.x)
         return attach_queries(self._support, nodes, self._builder, self.spec)
 
     def _answered(self, queries: Queries) -> Tensor:
@@ -99,28 +134,32 @@ class FeaturePredictor(Predictor):
         batches = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         return [text for some in batches for text in texts_of(self._captioner, [bare(one.read()) for one in some])]
 
-    def _nodes(self, items: Sequence[Item], texts: Sequence[str] | None) -> Nodes:
-        spec, graph = self.spec, self.spec.graph
-        kinds = [kind for kind in modalities_of(spec) if kind != "text" or texts is None]
+    def _encoded(self, items: Sequence[Item]) -> Encoded:
+        texts = self._described(items)
+        kinds = [kind for kind in modalities_of(self.spec) if kind != "text" or texts is None]
         contents: dict[str, Sequence[Any]] = {kind: [one.modalities[kind].read() for one in items] for kind in kinds}
         if texts is not None:
             contents["text"] = texts
         vectors = {
-            kind: torch.cat(list(self._batches(kind, contents[kind], self._encoder.encode)))
-            for kind in vector_modalities(spec)
+            kind: torch.cat(list(self._parts(kind, contents[kind], self._encoder.encode)))
+            for kind in vector_modalities(self.spec)
         }
         tokens = {}
-        for kind in token_modalities(spec):
-            batches = self._batches(kind, contents[kind], self._encoder.encode_tokens)
-            tokens[kind] = Tokens.of([one for batch in batches for one in batch])
-        nodes = nodes_of(vectors, tokens, graph, self._support.centre)
+        for kind in token_modalities(self.spec):
+            parts = self._parts(kind, contents[kind], self._encoder.encode_tokens)
+            tokens[kind] = Tokens.of([one for part in parts for one in part])
+        return Encoded(vectors, tokens, texts or [None] * len(items))
+
+    def _nodes(self, encoded: Encoded) -> Nodes:
+        graph = self.spec.graph
+        same_centre(self._support.centre, encoded.vectors)
+        nodes = nodes_of(encoded.vectors, encoded.tokens, graph, self._support.centre)
         if self._blended is not None:
-            nodes = replace(nodes, zero_shot=zero_shot_logits(vectors, graph, self._blended))
+            logits = zero_shot_logits(encoded.vectors, graph, self._blended, self.spec.task.blend_by)
+            nodes = replace(nodes, zero_shot=logits)
         return nodes.to(self._support.targets.device)
 
-    def _batches(
-        self, modality: str, contents: Sequence[Any], encode: Callable[[str, Sequence[Any]], T]
-    ) -> Iterator[T]:
+    def _parts(self, modality: str, contents: Sequence[Any], encode: Callable[[str, Sequence[Any]], T]) -> Iterator[T]:
         size = self.spec.encoder.tower(modality).batch_size
         for start in range(0, len(contents), size):
             yield encode(modality, contents[start : start + size])
@@ -131,16 +170,17 @@ def load_feature_predictor(
 ) -> FeaturePredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where that, or the frozen model, is another."""
     facts = FeatureAdapter.in_folder(folder)
-    tensors = read_tensors(folder / "support.safetensors")
-    require_counts(folder, facts, tensors)
+    saved, tensors = read_tensors(folder / TENSORS), read_tensors(folder / SUPPORT)
+    check_support(folder, spec, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
     require_weights(folder, encoder, modalities_of(spec), facts.encoder_weights)
     class_names = tuple(facts.class_names)
     prompts, blended = (
         class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
     )
-    model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
-    fill(model, folder)
+    with no_larger_than(folder, saved), _of_support(folder):
+        model = build_model(spec, catalogue, facts.node_width, len(class_names), prompts, facts.text_width)
+    fill(model, folder, saved)
     graph = spec.graph
     if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
         graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
@@ -153,6 +193,15 @@ def load_feature_predictor(
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
+
+
+@contextlib.contextmanager
+def _of_support(folder: Path) -> Iterator[None]:
+    """Class vectors that do not fit were read from there."""
+    try:
+        yield
+    except DataError as error:
+        raise RunFolderError(f"{folder / SUPPORT}, or `graftwork.node_width` in {CONFIG}: {error}") from None
 
 
 def _captioner(

@@ -103,19 +103,20 @@ class SupportSets:
 
     def _met(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, split: str) -> HeldOut:
         features, support = prepared.features[split], self.support(spec, prepared, seed)
+        targets = features.targets.to(self.device)
         with self.stage("graph"):
             if split in support.splits:
-                queries = inside(support, split)
-            else:
-                builder = self._builder(spec, support.resolved or spec.graph)
-                queries = attach_queries(support, self._nodes(spec, prepared, features, support.centre), builder, spec)
-        return HeldOut(queries, features.targets.to(self.device))
+                return HeldOut(inside(support, split), targets, features.ids)
+            builder = self._builder(spec, support.resolved or spec.graph)
+            nodes = self._nodes(spec, prepared, features, support.centre)
+            return HeldOut(attach_queries(support, nodes, builder, spec), targets, features.ids, nodes)
 
     def _nodes(self, spec: PipelineSpec, prepared: FeatureInputs, features: Features, centre: Centre) -> Nodes:
         nodes = nodes_of(features.vectors, features.tokens, spec.graph, centre)
-        if spec.task.blend > 0:
+        if spec.task.blend_share > 0:
             assert prepared.prompts is not None, "a task that blends uses prompts"
-            nodes = replace(nodes, zero_shot=zero_shot_logits(features.vectors, spec.graph, prepared.prompts))
+            logits = zero_shot_logits(features.vectors, spec.graph, prepared.prompts, spec.task.blend_by)
+            nodes = replace(nodes, zero_shot=logits)
         return nodes.to(self.device)
 
     def _builder(self, spec: PipelineSpec, graph: GraphSpec | None) -> GraphBuilder | None:
@@ -151,4 +152,5 @@ def _graph(builder: GraphBuilder, nodes: Nodes, spec: PipelineSpec) -> SparseGra
 
 def _key(what: str, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> str:
     graph = spec.graph and spec.graph.model_dump(mode="json")
-    return json.dumps([what, graph, spec.adapter.needs_graph, spec.hears_pool, spec.task.blend > 0, prepared.key, seed])
+    blend = spec.task.blend_by if spec.task.blend_share > 0 else None
+    return json.dumps([what, graph, spec.adapter.needs_graph, spec.hears_pool, blend, prepared.key, seed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -26,10 +27,11 @@ def fetched(source: str | Path, revision: str | None = None) -> Path:
 
     Downloads what the cache lacks; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
     """
-    if isinstance(source, Path) or Path(source).expanduser().exists() or not _HUB_ID.fullmatch(source):
+    folder = Path(os.path.expanduser(source))  # that of pathlib raises where nobody knows the home
+    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source):
         if revision is not None:
             raise HubError(f"{source} is a folder and has no revision; it belongs to a hub id (OWNER/NAME)")
-        return Path(source).expanduser()
+        return folder
     from huggingface_hub import snapshot_download
 
     missing = " is neither a folder here nor in the hub's cache, and the hub cannot be reached; where it can: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from ..roles.tower_adapter import TowerAdapter, installed_of, spec_of
 from ..roles.tower_specs import LayerAdapterSpec, Meeting, TowerAdapterSpec
 from ..towers.lockstep import lockstep
 from ..towers.stop import Stop
-from ..towers.tower import Tower, frozen_parameters
+from ..towers.tower import Tower, frozen_parameters, require_no_checkpointing
 from .exchange import MeetingPlace
 from .meetings import Enterable, meetings_of, sized
 
@@ -80,9 +80,16 @@ class Meets:
         """In lock-step; a tower without blocks runs alone."""
         entered = {name: given for name, given in inputs.items() if name in self.stops}
         place = MeetingPlace(towers, self.adapter, entered, masks)
+        _require_one_pass(towers, entered)
         found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
         outputs = {name: found[name] if name in found else towers[name].model(**inputs[name]) for name in inputs}
         return GraftedOutput(outputs, place.losses, place.usage)
+
+
+def _require_one_pass(towers: Mapping[str, Tower], names: Iterable[str]) -> None:
+    """A block that ran again in the backward pass would find the adapter gone, and the other towers, too."""
+    for name in names:
+        require_no_checkpointing(name, towers[name].model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class Installs:
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""
+        _require_one_pass(towers, inputs)
         with installed_of(self.adapter):
             return GraftedOutput({name: call() for name, call in calls_of(towers, inputs).items()})
 

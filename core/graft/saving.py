@@ -25,9 +25,10 @@ from ..storage.adapter_config import (
     component_in,
     saved_in,
 )
+from ..storage.claim import claim, writing
 from ..storage.manifest import adapter_folder, seal
-from ..storage.run_folder import RunFolderError, write_json, writing
-from ..storage.tensors import read_tensors, write_tensors
+from ..storage.run_folder import RunFolderError, write_json
+from ..storage.tensors import no_larger_than, read_tensors, write_tensors
 from ..towers.errors import TowerError
 from .grafted import GraftedTowers
 from .hub import fetched, upload
@@ -44,7 +45,7 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
         raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
     if target.exists():
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
-    with writing(target.absolute()) as partial:
+    with writing(claim(target)) as partial:
         write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
         write_json(partial / CONFIG, _config(grafted, chosen).to_json())
         seal(partial)
@@ -91,11 +92,12 @@ def load_adapter(
     spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
     _require_same_towers(grafted, about.towers or {}, folder)
     before = grafted.active
-    grafted.add_adapter(name, spec, builder(catalogue))
+    tensors = read_tensors(found / TENSORS)
+    with no_larger_than(found, tensors):
+        grafted.add_adapter(name, spec, builder(catalogue))
     try:
         if [_meeting(one) for one in grafted.meetings(name)] != about.meetings:
             raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        tensors = read_tensors(found / TENSORS)
         _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, folder)
     except BaseException:
         grafted.delete_adapter(name)

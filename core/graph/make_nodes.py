@@ -13,7 +13,7 @@ from ..data.items import DataError
 from ..data.layout import IMAGE, TEXT, Layout
 from ..data.tokens import Tokens
 from ..roles.head import ClassPrompts
-from ..roles.specs import GraphSpec
+from ..roles.specs import BlendOf, GraphSpec
 from ..spec.node_kinds import MODALITIES, in_both_parts
 from .centre import Centre, centred_prompts, unit_vectors
 from .fusion import TokenPair
@@ -94,19 +94,27 @@ def _of_one_width(parts: list[Tensor], otherwise: str) -> list[Tensor]:
     return parts
 
 
-def zero_shot_logits(vectors: Mapping[str, Tensor], graph: GraphSpec | None, prompts: ClassPrompts) -> Tensor:
+def zero_shot_logits(
+    vectors: Mapping[str, Tensor],
+    graph: GraphSpec | None,
+    prompts: ClassPrompts,
+    by: BlendOf = "nodes",
+) -> Tensor:
     """The frozen model's logits [N, C]: s cos(m, t_c), m being the item's vector before any adapter (Radford et al.).
 
     m is the node; of `pair` and `tokens` nodes and of cross-attention, which hold more than one vector, it is the mean
-    of the item's two vectors (side by side for the read-out `concat`). Raises ``DataError`` for other widths.
+    of the item's two vectors (side by side for the read-out `concat`). By ``text`` it is the item's text vector alone.
+    Raises ``DataError`` for other widths.
     """
+    if by == "text":
+        vectors, graph = {"text": vectors["text"]}, None
     parts = [normalize(vectors[modality], dim=-1) for modality in (MODALITIES[graph.nodes] if graph else vectors)]
     classes = prompts.vectors
     if any(part.shape[-1] != classes.shape[-1] for part in parts):
         widths = " and ".join(str(part.shape[-1]) for part in parts)
         raise DataError(
             f"zero-shot logits compare vectors of width {widths} with class vectors of width {classes.shape[-1]}; "
-            'set "blend": 0 in `task`, or take nodes in the space of the text encoder'
+            'set "blend": 0 in `task`, blend by the text of the items, or take nodes in the space of the text encoder'
         )
     if in_both_parts(graph):
         cosines = torch.stack([part @ classes.T for part in parts]).mean(dim=0)

@@ -11,7 +11,6 @@ class_vectors, zero_shot.class_vectors     for the head, in the items' space; fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,7 +21,6 @@ from ..roles.head import ClassPrompts
 from ..roles.specs import GraphSpec
 from ..spec.node_kinds import MODALITIES
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.adapter_config import FeatureAdapter, LayerAdapter, unfit
 from .centre import Centre
 from .make_nodes import prompt_nodes
 from .nodes import Nodes
@@ -41,7 +39,7 @@ def support_tensors(
         tensors |= _graph_tensors(support.nodes, support.graph, model)
     if prompts is not None and spec.task.head is not None and spec.task.head.uses_prompts():
         tensors["class_vectors"] = prompt_nodes(prompts, spec.graph).vectors
-    if prompts is not None and spec.task.blend > 0:
+    if prompts is not None and spec.task.blend_share > 0:
         tensors["zero_shot.class_vectors"] = prompts.vectors.clone()  # a file holds no tensor twice
     return tensors
 
@@ -58,30 +56,6 @@ def _graph_tensors(nodes: Nodes, graph: SparseGraph, model: NodeModel) -> dict[s
     return tensors
 
 
-def require_counts(folder: Path, about: FeatureAdapter | LayerAdapter, tensors: Mapping[str, Tensor]) -> None:
-    """Raises ``RunFolderError`` where the saved adapter does not speak of as much as these hold."""
-    classes = len(about.class_names)
-    for name in ("class_vectors", "zero_shot.class_vectors"):
-        if name in tensors and len(tensors[name]) != classes:
-            raise unfit(folder, f"`graftwork.class_names` has {classes} entries, and `{name}` {len(tensors[name])}")
-    if isinstance(about, LayerAdapter):
-        if not about.modalities:
-            raise unfit(folder, "`graftwork.modalities` is empty")
-        return
-    if "targets" not in tensors:
-        raise unfit(folder, "support.safetensors beside it lacks `targets`")
-    targets, items = tensors["targets"], len(about.support_ids)
-    if len(targets) != items:
-        raise unfit(folder, f"`graftwork.support_ids` has {items} entries, and `targets` {len(targets)}")
-    fused = "fused" in tensors  # of those, the adapter gets what the fusion makes of them
-    if not fused and "x" in tensors and tensors["x"].shape[-1] != about.node_width:
-        width = tensors["x"].shape[-1]
-        raise unfit(folder, f"`graftwork.node_width` is {about.node_width}, and `x` has {width} numbers a node")
-    whole = targets.ndim == 1 and not targets.is_floating_point()
-    if whole and (highest := max(targets.tolist(), default=-1)) >= classes:
-        raise unfit(folder, f"`graftwork.class_names` has {classes} entries, and `targets` a class {highest}")
-
-
 def class_prompts_in(tensors: dict[str, Tensor], name: str, logit_scale: float | None) -> ClassPrompts | None:
     """Class vectors of that name, where they were saved."""
     return ClassPrompts(tensors[name], logit_scale) if name in tensors else None
@@ -96,10 +70,10 @@ def centre_in(folder: Path, tensors: Mapping[str, Tensor], graph: GraphSpec | No
 
 
 def nodes_in(tensors: dict[str, Tensor], width: int) -> Nodes:
-    """The support's nodes with their graph; no node where queries hear nothing of it."""
+    """The support's nodes with their graph, ``check_support``ed; no node where queries hear nothing of it."""
     if "graph.rowptr" not in tensors:
         return Nodes(torch.empty(0, width))
-    count = len(tensors["graph.rowptr"]) - 1
+    count = len(tensors["x"])
     graph = SparseGraph(tensors["graph.rowptr"], tensors["graph.col"], tensors.get("graph.weight"), count, count)
     layout = Layout(tensors["layout.offsets"], tensors["layout.kinds"]) if "layout.offsets" in tensors else None
     return Nodes(tensors["x"], graph, layout, (tensors["fused"],) if "fused" in tensors else ())

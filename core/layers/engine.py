@@ -15,11 +15,12 @@ from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import PairTaskSpec
-from ..roles.task import PairTask, Task, figures_of, targets_of
+from ..roles.task import PairTask, Task, figures_of, scores_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..storage.adapter_config import GraftFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers
+from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
@@ -110,8 +111,11 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
-            figures = figures_of(task, said.logits, fitting(held_out.targets, said.logits))
-            return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()})
+            targets = fitting(held_out.targets, said.logits)
+            figures = figures_of(task, said.logits, targets)
+            scores = scores_of(task, said.logits, targets, figures[task.primary])
+            answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores)
+            return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()}, answers)
 
     def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
         targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,12 +13,13 @@ from torch import Tensor
 from ...registry.catalogue import Catalogue
 from ..data.given_items import Contents, rows_of
 from ..data.items import DataError, Item
-from ..data.prediction import Prediction, Predictions, Segments
-from ..graph.saved_support import class_prompts_in, require_counts
+from ..data.prediction import Answer, Prediction, Segments
+from ..graph.check_support import SUPPORT, check_layer_support, wrong
+from ..graph.saved_support import class_prompts_in
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
-from ..storage.adapter_config import LayerAdapter
-from ..storage.tensors import fill, read_tensors
+from ..storage.adapter_config import TENSORS, LayerAdapter
+from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor
 from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
@@ -32,13 +35,14 @@ class LayerPredictor(Predictor):
         super().__init__(spec, class_names, passes)
         self._model = model
 
-    def answer(self, items: Sequence[Item]) -> Predictions:
+    def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """Of a whole item, or of each of its passes."""
         if self._model.head is None:
             raise DataError("a task of pairs has no classes to predict; ask similarity(images, texts)")
-        if not items:
-            return []
-        shares = self._logits(items).softmax(dim=-1)
+        return itertools.chain.from_iterable(map(self._answers, self._few(items)))
+
+    def _answers(self, items: Sequence[Item]) -> Sequence[Answer]:
+        shares = self._scored(items).softmax(dim=-1)
         if shares.ndim == 2:
             return [Prediction.of(one, self.class_names) for one in shares]
         return [
@@ -54,10 +58,12 @@ class LayerPredictor(Predictor):
         self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
     ) -> dict[str, Tensor]:
         """Tower to the unit vectors float32 [V, width] that it gives of each pass, the adapter in place, on the CPU."""
-        items = self._items(images, texts, sounds)
+        parts = list(map(self._read_out, self._few(self._items(images, texts, sounds))))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _read_out(self, items: Sequence[Item]) -> dict[str, Tensor]:
         passes = Passes(items, self._model.towers, self._reader())
-        source = ReadOuts(self._model, passes, self.spec.encoder.batch_size)
-        read_out, _ = source.of(range(len(items)))
+        read_out, _ = ReadOuts(self._model, passes, self.spec.encoder.batch_size).of(range(len(items)))
         return {name: vectors.float().cpu() for name, vectors in read_out.vectors.items()}
 
     @torch.no_grad()
@@ -65,15 +71,26 @@ class LayerPredictor(Predictor):
         """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart."""
         vectors: dict[str, Tensor] = {}
         for modality, contents in (("image", images), ("text", texts)):
-            items = [self.open(row) for row in rows_of({modality: contents}, (modality,))]
-            passes = Passes(items, self._model.towers, self._reader())
-            tower = next(one for one in self._model.towers.frozen if one.tower.name == modality)
-            inputs = passes.inputs(tower, [item.modalities for item in items])
-            vectors |= self._model.run({modality: inputs}).vectors
+            items = map(self.open, rows_of({modality: contents}, (modality,)))
+            parts = list(map(partial(self._apart, modality), self._few(items)))
+            vectors |= {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         one, other = self._model.similarity(vectors)
         return (one @ other.T).float().cpu()
 
-    def _logits(self, items: Sequence[Item]) -> Tensor:
+    def _apart(self, modality: str, items: Sequence[Item]) -> Mapping[str, Tensor]:
+        """What the tower of one modality gives, run by itself."""
+        passes = Passes(items, self._model.towers, self._reader())
+        tower = next(one for one in self._model.towers.frozen if one.tower.name == modality)
+        inputs = passes.inputs(tower, [item.modalities for item in items])
+        return self._model.run({modality: inputs}).vectors
+
+    def _few(self, items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+        return self._batches(items, self.spec.encoder.batch_size)
+
+    def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
+        return map(self._scored, self._few(items))
+
+    def _scored(self, items: Sequence[Item]) -> Tensor:
         passes, size = Passes(items, self._model.towers, self._reader()), self.spec.encoder.batch_size
         logits = all_logits(self._model, ReadOuts(self._model, passes, size), len(items), size).logits
         return logits.float().cpu()
@@ -85,14 +102,18 @@ class LayerPredictor(Predictor):
 def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayerPredictor:
     """From a verified adapter folder. Raises ``RunFolderError`` where the frozen model is another."""
     facts = LayerAdapter.in_folder(folder)
-    stored = folder / "support.safetensors"
+    saved, stored = read_tensors(folder / TENSORS), folder / SUPPORT
     tensors = read_tensors(stored) if stored.exists() else {}
-    require_counts(folder, facts, tensors)
+    check_layer_support(folder, spec, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
     require_weights(folder, encoder, facts.modalities, facts.encoder_weights)
     towers = open_towers(encoder.tower, facts.modalities)
     prompts = class_prompts_in(tensors, "class_vectors", facts.logit_scale)
     class_names = tuple(facts.class_names)
-    model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
-    fill(model, folder)
+    try:
+        with no_larger_than(folder, saved):
+            model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
+    except DataError as error:  # class vectors of another width
+        raise wrong(folder, str(error)) from None
+    fill(model, folder, saved)
     return LayerPredictor(spec, class_names, model.eval(), facts.passes)

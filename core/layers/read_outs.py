@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..training.predictor import padded
 from .model import LayerModel, ReadOut
 from .passes import Passes
 
@@ -52,10 +53,7 @@ def all_logits(model: LayerModel, source: ReadOuts, count: int, batch: int) -> A
         parts.append(model.logits(read_out.vectors, counts))
         for name, shares in read_out.usage.items():
             usage[name] = usage.get(name, torch.zeros_like(shares)) + shares * (len(rows) / count)
-    if parts[0].ndim == 3:  # passes: as many as the longest item has
-        width = max(part.shape[1] for part in parts)
-        parts = [torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in parts]
-    return Answers(torch.cat(parts), usage)
+    return Answers(torch.cat(padded(parts)), usage)
 
 
 def batches(count: int, size: int) -> Iterator[list[int]]:

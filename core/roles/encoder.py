@@ -40,8 +40,9 @@ class EncoderFacts:
 class Encoder(ABC):
     """Built as ``build(spec, device)``; ``device`` is a ``torch.device``.
 
-    A composed one, whose spec's ``tower`` gives parts of it, is built as ``build(spec, device, assemble)``:
-    ``assemble(part, device)`` builds a part. ``graftwork.core.stages.composed_encoder:compose`` does that for any.
+    A composed one, whose spec holds those of other encoders, is built as ``build(spec, device, assemble)``:
+    ``assemble(part, device)`` builds a part. ``graftwork.core.stages.composed_encoder:compose`` does that for any whose
+    ``tower`` gives a part for each modality.
     """
 
     @abstractmethod
@@ -72,6 +73,15 @@ class Encoder(ABC):
         start and end tokens. Not normalised. Raises ``EncoderError`` for an encoder or a modality without tokens.
         """
         raise EncoderError(f"encoder: {type(self).__name__} gives no tokens of a {modality}; take other nodes")
+
+    def class_probabilities(self, modality: str, batch: Sequence[Any]) -> Tensor:
+        """float32 [B, C] over the C classes that the frozen model itself was trained to tell apart, on the CPU.
+
+        Raises ``EncoderError`` for a model without a classifier.
+        """
+        raise EncoderError(
+            f"encoder: {type(self).__name__} tells no classes of a {modality} apart; take encoder `timm`"
+        )
 
     def towers(self) -> Sequence[FrozenTower]:
         """Its towers, for adapters inside them: one a modality, or one that takes several (a single-stream model).

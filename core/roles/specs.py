@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
 from ...registry.spec import Items, Spec
 
 Json = Mapping[str, Any]
+#: What of an item the frozen model's own opinion is asked of.
+BlendOf = Literal["nodes", "text"]
 NodeKind = Literal["image", "text", "audio", "fused", "pair", "tokens"]
 
 
@@ -105,6 +107,10 @@ class EncoderSpec(ComponentSpec):
         Vectors are stored under the identity of their tower: exchanging one leaves those of the other in place.
         """
         return self
+
+    def is_composed(self) -> bool:
+        """Whether it holds the specs of other encoders, so that it is built with what builds them."""
+        return any(isinstance(getattr(self, name), EncoderSpec) for name in type(self).model_fields)
 
     def modalities(self) -> frozenset[str] | None:
         """What it can encode, if it can be told without loading the model."""
@@ -238,6 +244,26 @@ class HeadSpec(ComponentSpec):
         return None
 
 
+class BlendSpec(Spec):
+    """How much of the frozen model's own opinion is blended in, and what of an item it is asked of."""
+
+    value: Annotated[float, Field(ge=0)]
+    """Share of its zero-shot logits."""
+    by: BlendOf = "nodes"
+    """What is compared with the class prompts: an item's `nodes`, which must lie in one space with them; or its `text`
+    half alone, whatever encodes its image."""
+
+
+def _blend_form(value: Any) -> str:
+    return "object" if isinstance(value, (Mapping, BlendSpec)) else "number"
+
+
+#: The form decides which of the two is checked: one error for one mistake.
+Blend = Annotated[
+    Annotated[float, Field(ge=0), Tag("number")] | Annotated[BlendSpec, Tag("object")], Discriminator(_blend_form)
+]
+
+
 class TaskSpec(ComponentSpec):
     """What is learnt and how it is scored."""
 
@@ -251,9 +277,10 @@ class TaskSpec(ComponentSpec):
 
     head: Annotated[HeadSpec, Slot("head")] | None = None
     """The head on top of the adapter, where the task has one."""
-    blend: Annotated[float, Field(ge=0)] = 0.0
+    blend: Blend = 0.0
     """Share of the frozen model's own opinion: logits + blend * its zero-shot logits of the item as it was before the
-    adapter. Needs class prompts; choose it on validation with `search`."""
+    adapter. `{"value": 0.3, "by": "text"}` asks it of the item's text alone. Needs class prompts; choose it on
+    validation with `search`."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **keywords: Any) -> None:
@@ -262,9 +289,19 @@ class TaskSpec(ComponentSpec):
         if "views" in vars(cls):
             raise TypeError(f"{cls.__name__}.views is called `passes_are` now")
 
+    @property
+    def blend_share(self) -> float:
+        """How much of the zero-shot logits is blended in; 0: nothing."""
+        return self.blend.value if isinstance(self.blend, BlendSpec) else self.blend
+
+    @property
+    def blend_by(self) -> BlendOf:
+        """What of an item the zero-shot logits are of."""
+        return self.blend.by if isinstance(self.blend, BlendSpec) else "nodes"
+
     def uses_prompts(self) -> bool:
         """Whether a vector for each class name is needed, by the head or for the blend."""
-        return self.blend > 0 or (self.head is not None and self.head.uses_prompts())
+        return self.blend_share > 0 or (self.head is not None and self.head.uses_prompts())
 
 
 class PairTaskSpec(TaskSpec):
@@ -290,8 +327,8 @@ class PairTaskSpec(TaskSpec):
 
     @field_validator("blend")
     @classmethod
-    def _has_no_classes(cls, blend: float) -> float:
-        if blend:
+    def _has_no_classes(cls, blend: float | BlendSpec) -> float | BlendSpec:
+        if blend.value if isinstance(blend, BlendSpec) else blend:
             raise ValueError("this task has no classes, so there are no zero-shot logits to blend in; remove `blend`")
         return blend
 

@@ -35,6 +35,13 @@ class Task(ABC):
     def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         """Named figures over all items at once."""
 
+    def scores(self, logits: Tensor, targets: Tensor) -> Tensor | None:
+        """What each item has in the ``primary`` figure, float [N]: their mean is that figure.
+
+        Runs keep them, so that two methods are compared item by item. ``None``: the figure is no mean over items.
+        """
+        return None
+
 
 class PairTask(Task):
     """A task over every image with every text (spec: ``PairTaskSpec``).
@@ -94,6 +101,22 @@ def figures_of(task: Task, logits: Tensor, targets: Tensor) -> dict[str, float]:
     if bad := [f"{name} {given[name]!r}" for name, value in found.items() if not math.isfinite(value)]:
         raise broken("task", task, f"`metrics` gave {', '.join(bad)}; each is a finite number")
     return found
+
+
+def scores_of(task: Task, logits: Tensor, targets: Tensor, figure: float) -> Tensor | None:
+    """What each item has in the primary ``figure``, float64 [N]. Raises ``ContractError`` where the mean is another."""
+    given = task.scores(logits, targets)
+    if given is None:
+        return None
+    if not isinstance(given, Tensor) or given.shape != (len(logits),):
+        raise broken("task", task, f"`scores` gave {form(given)} for {len(logits)} items; it gives one an item")
+    given = given.detach().double().cpu()
+    if not math.isclose(float(given.mean()), figure, rel_tol=1e-5, abs_tol=1e-5):
+        mean = f"`scores` have the mean {float(given.mean()):.6g}"
+        raise broken(
+            "task", task, f"{mean}, and `metrics` gave {task.primary} {figure:.6g}; give None if it is no mean"
+        )
+    return given
 
 
 def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...registry.catalogue import Catalogue
@@ -11,10 +12,12 @@ from ...registry.errors import SpecError
 from ..features.predictor import load_feature_predictor
 from ..layers.predictor import load_layer_predictor
 from ..spec.load_spec import load_spec
+from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
-from ..storage.manifest import adapter_folder
-from ..storage.run_folder import RunFolderError
+from ..storage.adapter_config import CONFIG, saved_in
+from ..storage.manifest import UNSEALED, adapter_folder, is_sealed
+from ..storage.run_folder import RunFolderError, read_json_file
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor
 from .provenance import changed, not_installed, predicting, recorded
@@ -25,14 +28,27 @@ TRANSDUCTIVE = (
 )
 OTHER_CODE = "was made with other code than is installed"
 MAY_DIFFER = "predictions may differ from those that its result is of; run its pipeline again, or bring that code back"
+READ_OTHERWISE = (
+    "was trained before pictures were turned upright, scaled by their depth and laid on a background. Pictures with an "
+    "orientation tag, more than 8 bits, transparent pixels or a palette now reach it otherwise than in its training: "
+    "if it was trained on such pictures, run its pipeline again (docs/changed_results.md)"
+)
 
 
 class CodeWarning(UserWarning):
     """A component of the run has another version, or its plugin's source was edited since."""
 
 
+class UnsealedWarning(UserWarning):
+    """Nothing vouches for what stands beside the adapter in the run folder."""
+
+
 class PolicyWarning(UserWarning):
     """Predictions follow another inductive policy than the run's figures."""
+
+
+class ReadingWarning(UserWarning):
+    """Pictures were read otherwise when the run was trained."""
 
 
 def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor:
@@ -40,7 +56,9 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
-    run, whose policy no new image can follow, and (``CodeWarning``) of components whose code is not that of the run.
+    run, whose policy no new image can follow, (``CodeWarning``) of components whose code is not that of the run,
+    (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded, and
+    (``UnsealedWarning``) of a run whose result nothing vouches for.
     """
     folder = adapter_folder(Path(run))
     catalogue = catalogue or default_catalogue()
@@ -48,11 +66,30 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     place = resolve_device(device)
     if found := changed(recorded(folder), predicting(spec, catalogue), catalogue):
         warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
+    if not is_sealed(Path(run)):
+        warnings.warn(UnsealedWarning(f"{run}: {UNSEALED}"), stacklevel=2)
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
+    if _sees_pictures(spec) and "background" not in _dataset_written(folder):
+        warnings.warn(ReadingWarning(f"{run} {READ_OTHERWISE}"), stacklevel=2)
+    if (level := saved_in(folder).level) != spec.level:
+        raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
         return load_level(folder, spec, catalogue, place)
+
+
+def _sees_pictures(spec: PipelineSpec) -> bool:
+    """Through towers it is the encoder that says; on features the nodes and who describes."""
+    if spec.level == "layers":
+        return "image" in (spec.encoder.modalities() or ("image",))
+    return "image" in modalities_of(spec) or used_captioner(spec) is not None
+
+
+def _dataset_written(folder: Path) -> Mapping[str, object]:
+    """The data set as the run wrote it: all of its fields, so that one it lacks was not known then."""
+    dataset = read_json_file(folder / "pipeline.json").get("dataset")
+    return dataset if isinstance(dataset, Mapping) else {}
 
 
 def _spec_of(run: str | Path, folder: Path, catalogue: Catalogue) -> PipelineSpec:

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from ...registry.errors import UserError, one_line
+from ..storage.json_files import json_in
 from ..storage.made_with import Installed
 from ..storage.record import Json, Record, Versioned
-
-#: A lock names every few-shot item.
-MAX_BYTES = 1 << 26
+from ..storage.sealed import SEAL, is_unaltered, sealed
 
 
 class LockError(UserError):
@@ -70,14 +67,7 @@ class Lock(Versioned):
 
     def sealed(self) -> Self:
         """With its own sha256."""
-        return self.model_copy(update={"sha256": sealed(self.to_json())["sha256"]})
-
-
-def sealed(lock: Mapping[str, Any]) -> Json:
-    """``lock`` with its own sha256."""
-    plain: Json = json.loads(json.dumps({key: value for key, value in lock.items() if key != "sha256"}))
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return {**plain, "sha256": hashlib.sha256(canonical.encode()).hexdigest()}
+        return self.model_copy(update={SEAL: sealed(self.to_json())[SEAL]})
 
 
 def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Lock, str]:
@@ -85,19 +75,16 @@ def read_lock(lock: str | Path | Mapping[str, Any]) -> tuple[Lock, str]:
     if isinstance(lock, Mapping):
         return _unaltered(lock, "the lock"), "the lock"
     try:
-        with open(lock, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise LockError(f"{lock}: larger than {MAX_BYTES} bytes, the most that a lock holds")
-        return _unaltered(json.loads(content), str(lock)), str(lock)
-    except (OSError, ValueError, RecursionError) as error:
-        raise LockError(one_line(f"{lock} cannot be read: {error}")) from None
+        return _unaltered(json_in(lock), str(lock)), str(lock)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise LockError(one_line(f"{lock} cannot be read: {reason}")) from None
 
 
 def _unaltered(lock: Any, name: str) -> Lock:
     if not isinstance(lock, Mapping) or "lock" not in lock:
         raise LockError(f"{name} is no lock; `graftwork lock SPEC` writes one")
     Lock.require_known_format(lock, name)
-    if sealed(lock)["sha256"] != lock.get("sha256"):
+    if not is_unaltered(lock):
         raise LockError(f"{name} was altered since it was written; {Lock.REMEDY}")
     return Lock.from_json(lock, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,20 @@ from ..training.learner import TrainableModel
 from ..training.trial import SplitScore, Trial
 from ..training.warm_start import started_from
 from .experiment import Experiment
+from .item_predictions import kept_predictions
 from .make_lock import installed_versions
 from .meter import Usage
 
 
 def result_of(
-    experiment: Experiment, best: Trial[Any, Any], trials: Sequence[Tried], scores: Sequence[SplitScore]
+    experiment: Experiment,
+    best: Trial[Any, Any],
+    trials: Sequence[Tried],
+    scored: Mapping[str, Sequence[SplitScore]],
 ) -> Result:
-    """Of the best trial of a run, its scores on the reported split one a seed."""
+    """Of the best trial of a run, its scores by split, one a seed."""
     spec, prepared, texts = best.spec, best.prepared, best.prepared.texts
+    scores = scored[spec.evaluation.test_on]
     start = spec.trainer.start_from
     model = best.trained[0].model
     parameters = _parameters(model, prepared.encoder.used().values())
@@ -65,13 +70,15 @@ def result_of(
         saved_seed=spec.seeds[saved_index(best)],
         epochs=spec.trainer.epochs if parameters.trainable else 0,
         epochs_kept=[one.epoch for one in best.trained],
+        keep=spec.trainer.keep,
         inductive=said.inductive,
         inductive_note=said.inductive_note,
         nodes=said.nodes,
         pool=said.pool,
         graph=said.graph,
         adapter=said.adapter,
-        blend=spec.task.blend,
+        blend=spec.task.blend_share,
+        blend_by="text" if spec.task.blend_share > 0 and spec.task.blend_by == "text" else None,
         prompts=list(spec.encoder.templates) if prepared.prompts is not None else "none: the head uses no prompts",
         dataset=_dataset(best),
         descriptions=_descriptions(texts) if texts else None,
@@ -87,6 +94,7 @@ def result_of(
             python=platform.python_version(),
         ),
         versions=installed_versions(),
+        predictions=kept_predictions(scored) if spec.evaluation.predictions != "none" else None,
         started_from=started_from(Path(start), prepared.content.class_names) if start else None,
     )
 

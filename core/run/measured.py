@@ -9,6 +9,9 @@ from ..storage.record import Record
 from ..storage.result import Result
 from ..storage.result_parts import Score
 
+#: A graph that carries less of a message than this is all but off.
+HEARD = 0.05
+
 
 class Kept(Record):
     """The epochs that validation chose."""
@@ -28,15 +31,23 @@ class Kept(Record):
     def __str__(self) -> str:
         return ", ".join(map(str, self.per_seed)) + (f" of {self.of}" if self.of else "")
 
-    def notes(self, seeds: Sequence[int]) -> tuple[str, ...]:
-        """A line for the start and for the first of several epochs, where a seed kept it."""
+    def notes(self, seeds: Sequence[int], chosen: bool) -> tuple[str, ...]:
+        """A line for the start, the first and, where validation had the choice, the last of several epochs."""
+        last, little = self.of or 0, "the score says little about the training"
+        ends = {
+            0: f"validation was best before anything was trained; {little}",
+            1: f"validation was best before much was trained; {little}",
+        }
+        ends = {epoch: why for epoch, why in ends.items() if epoch < last}
+        if chosen and last > 1:
+            ends[last] = "the best may lie beyond; raise trainer.epochs"
         lines = []
-        for epoch, trained in ((0, "anything"), (1, "much")):
-            early = [str(seed) for seed, kept in zip(seeds, self.per_seed, strict=True) if kept == epoch]
-            if early and epoch < (self.of or 0):
-                who = f"seed{'s' if len(early) > 1 else ''} {', '.join(early)}"
-                why = f"validation was best before {trained} was trained"
-                lines.append(f"{who} kept epoch {epoch} of {self.of}: {why}; the score says little about the training")
+        for epoch, why in ends.items():
+            kept = [str(seed) for seed, kept in zip(seeds, self.per_seed, strict=True) if kept == epoch]
+            if kept:
+                lines.append(
+                    f"seed{'s' if len(kept) > 1 else ''} {', '.join(kept)} kept epoch {epoch} of {last}: {why}"
+                )
         return tuple(lines)
 
 
@@ -44,8 +55,22 @@ def notes_of(result: Result) -> tuple[str, ...]:
     """What makes the figures of a result say less than they seem to, a line each."""
     kept, silent = Kept.from_result(result), result.adapter and result.adapter.warning
     started = result.started_from and result.started_from.note()
-    first = [one for one in (started, silent) if one]
-    return (*first, *_at_an_end(result), *(kept.notes(result.seeds) if kept else ()))
+    first = [one for one in (started, silent, _all_but_off(result)) if one]
+    ends = kept.notes(result.seeds, result.keep == "best") if kept else ()
+    return (*first, *_at_an_end(result), *ends)
+
+
+def _all_but_off(result: Result) -> str | None:
+    """Where neighbours have little of every message of the adapter: the mean over the seeds."""
+    shares = (result.graph.neighbour_shares if result.graph else None) or ()
+    means = {name: statistics.fmean(one[name] for one in shares) for name in (shares[0] if shares else ())}
+    if not means or not any(result.graph.support_edges if result.graph else ()) or max(means.values()) >= HEARD:
+        return None
+    said = ", ".join(f"{name} {share:.1%}" for name, share in means.items())
+    return (
+        f"neighbours have less than {HEARD:.0%} of a message ({said}): the adapter all but does without its graph; let "
+        "the graph join more, or give a node's own vector less weight in `adapter`"
+    )
 
 
 def _at_an_end(result: Result) -> Iterator[str]:

@@ -9,7 +9,7 @@ from ...registry.catalogue import Catalogue
 from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
-from ..events import Event
+from ..events import Event, Note
 from ..features import plan as features
 from ..layers import plan as layers
 from ..spec.node_kinds import modalities_of, nodes_in_words, used_captioner
@@ -18,6 +18,7 @@ from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
 from ..stages.list_items import listed, used_splits
+from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
 from ..storage.adapter_config import Trained
@@ -25,10 +26,15 @@ from ..storage.manifest import adapter_folder
 
 
 def make_plan(
-    spec: PipelineSpec, catalogue: Catalogue, store: Path, tell: Callable[[Event], None] = lambda event: None
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    store: Path,
+    tell: Callable[[Event], None] = lambda event: None,
+    leaks_above: float | None = None,
 ) -> Plan:
     """Plan a run. Reads the data set's listing and the store; downloads nothing. Raises ``DataError``.
 
+    ``leaks_above``: the cosine from which contents of two splits are told as near-duplicates; ``None``: nobody asks.
     All that it stores is the digests of files that it had to read.
     """
     context = RunContext(catalogue, store, tell)
@@ -37,6 +43,8 @@ def make_plan(
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     _require_start(spec, context, content)
+    for damage in _damages(spec, context):
+        tell(Note(damage))
     used = used_splits(content, spec)
     items = [item for split in used.values() for item in split]
     labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
@@ -69,6 +77,7 @@ def make_plan(
         level.trainable(spec, content, items),
         spec.encoder.frozen_parameters(),
         missing_files(spec),
+        None if leaks_above is None else near_duplicates(spec, context, content, leaks_above),
     )
 
 
@@ -87,6 +96,14 @@ def _require_start(spec: PipelineSpec, context: RunContext, content: DatasetCont
         Trained.in_folder(previous).require_weights(Path(spec.trainer.start_from), here)
     for regularizer in spec.regularizers:
         regularizer.require_previous(previous)
+
+
+def _damages(spec: PipelineSpec, context: RunContext) -> list[str]:
+    """What is stored and cannot be told without a model: its run will load it."""
+    encoder, captioner = context.encoder(spec), context.captioner(spec)
+    namespaces = [encoder.tower(kind).namespace for kind in spec.encoder.modalities() or ("image", "text")]
+    namespaces += [captioner.namespace] if captioner else []
+    return sorted({damage for one in namespaces if (damage := one.damage())})
 
 
 def missing_files(spec: PipelineSpec) -> tuple[str, ...]:

@@ -14,14 +14,17 @@ from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
+from ..storage.claim import claim_run, writing
 from ..storage.files import sweep_partials
+from ..storage.manifest import seal
 from ..storage.result import Result
 from ..storage.result_parts import Tried
-from ..storage.run_folder import new_run_folder, write_json, write_lines, writing
+from ..storage.run_folder import write_json, write_lines
 from ..training.devices import own_randomness, resolve_device
 from ..training.loop import TrainingError
-from ..training.trial import Trial
+from ..training.trial import SplitScore, Trial
 from .experiment import Experiment
+from .item_predictions import item_predictions
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of
@@ -63,10 +66,11 @@ def run_pipeline(
 
     Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
     device = resolve_device(spec.device)
-    folder = new_run_folder(spec.name, out)
+    claimed = claim_run(spec.name, out)
+    folder = claimed.folder
     if store.exists():
         sweep_partials(store)
-    with writing(folder, keep_on=(TrainingError,)) as partial, own_randomness(device):
+    with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
         try:
             hooks = Hooks(catalogue.plugins)
@@ -76,21 +80,35 @@ def run_pipeline(
             trainings = trial_count(spec) * len(spec.seeds)
             tell(RunStarted(spec.name, str(folder), trainings))
             best, tried = _best_trial(experiment, prepared)
-            typed = result_of(experiment, best, tried, experiment.score(best, best.spec.evaluation.test_on))
+            scores = _scores(experiment, best)
+            typed = result_of(experiment, best, tried, scores)
             save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
             write_json(partial / "lock.json", lock_of(experiment, best, store).to_json())
             result = typed.to_json()
             write_json(partial / "result.json", result)
+            if typed.predictions:
+                lines = item_predictions(best, scores, saved_index(best))
+                write_lines(partial / typed.predictions.file, (one.to_json() for one in lines))
             if best.spec.dataset.on_error == "record":
                 write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
             for name, usage in experiment.meter.stages.items():
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
             for line in notes_of(typed):
                 tell(Note(line))
+            claimed.require_free()
             tell(RunFinished(str(folder), result))
         finally:
             reporters.close()
+        seal(partial)
     return Run(folder, result, typed, catalogue)
+
+
+def _scores(experiment: Experiment, best: Trial[Any, Any]) -> dict[str, list[SplitScore]]:
+    """Of the reported split, one a seed; of the one that selected as well, where predictions of items are kept."""
+    said = best.spec.evaluation
+    kept = said.predictions != "none" and said.select_on not in ("none", said.test_on)
+    splits = [*([said.select_on] if kept else []), said.test_on]
+    return {split: experiment.score(best, split) for split in splits}
 
 
 def _teller(hooks: Hooks) -> Tell:

@@ -65,6 +65,7 @@ def _config(experiment: Experiment, trial: Trial[Any, Any], index: int) -> Adapt
 def model_card(trial: Trial[Any, Any], result: Result) -> str:
     """A short README with what the adapter is and what was measured, every condition named."""
     metrics = "\n".join(f"| {name} | {score} |" for name, score in result.test.items())
+    by = " of the items' texts" if result.blend_by == "text" else ""
     return f"""---
 library_name: graftwork
 tags: [graftwork, adapter]
@@ -81,7 +82,7 @@ Adapter `{trial.spec.adapter.type}` on the frozen encoder `{trial.spec.encoder.t
 Split: {result.dataset.split_id}. Labelled items: {result.dataset.labelled}.
 Selected on: {result.select_on}.
 Inductive policy: {result.inductive} ({result.inductive_note}); pool: {result.pool}.
-Nodes: {result.nodes}. Blend with zero-shot logits: {result.blend}. Prompts: {result.prompts}.
+Nodes: {result.nodes}. Blend with zero-shot logits: {result.blend}{by}. Prompts: {result.prompts}.
 
 ```python
 from graftwork import load

@@ -83,7 +83,7 @@ def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
         yield Problem(f"{why}, where no graph is built", ("graph",), "remove it")
     if spec.regularizers:
         yield Problem(f"{why}, and regularizers look at trainings on features", ("regularizers",), "remove them")
-    if spec.task.blend > 0:
+    if spec.task.blend_share > 0:
         yield Problem(f"{why}, and zero-shot logits are blended in on features alone", ("task", "blend"), "remove it")
 
 
@@ -99,6 +99,9 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
     uses_prompts = spec.task.uses_prompts()
     nodes, can = modalities_of(spec), spec.encoder.modalities()
     needed = {kind: f"the nodes are made of {kind}" for kind in nodes}
+    if spec.task.blend_share > 0 and spec.task.blend_by == "text" and "text" not in nodes:
+        reason = f"the blend asks of the text of the items, and the nodes are made of {' and '.join(nodes)} alone"
+        yield Problem(reason, ("task", "blend", "by"), 'take "nodes": "fused" or "text" in `graph`')
     if uses_prompts:
         needed.setdefault("text", f"{compares} compares with class prompts")
     lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
@@ -111,15 +114,27 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         return
     several = dict.fromkeys([*nodes, *(["text"] if uses_prompts else [])])
     apart = f"the encoder's {' and '.join(several)} vectors lie in different spaces, whatever their widths"
-    if uses_prompts and nodes != ("text",):
-        hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
-        where = ("task", "blend") if compares == "the blend" else ("task", "head")
-        yield Problem(f"{apart}: {' and '.join(nodes)} nodes cannot be compared with prompts", where, hint)
+    yield from _across_spaces(spec, apart)
     if graph is not None and graph.nodes in ("pair", "tokens"):
         hint = '"nodes": "fused" with "fusion": "concat" or "cross_attention" need no common space'
         yield Problem(f"{apart}: an edge between an image and a text would mean nothing", ("graph", "nodes"), hint)
     if graph is not None and graph.nodes == "fused" and graph.fusion == "mean":
         yield Problem(f"{apart}: they have no mean", ("graph",), 'set "fusion": "concat"')
+
+
+def _across_spaces(spec: PipelineSpec, apart: str) -> Iterator[Problem]:
+    """Nodes that are compared with class prompts, by the head or for the blend, in another space than theirs."""
+    head, nodes = spec.task.head, modalities_of(spec)
+    if nodes == ("text",):
+        return
+    reason = f"{apart}: {' and '.join(nodes)} nodes cannot be compared with prompts"
+    if head is not None and head.uses_prompts():
+        hint = 'take head {"type": "linear"}, or "nodes": "text" in `graph`, or image and text towers of one model'
+        yield Problem(reason, ("task", "head"), f"{hint}, or encoder `conse`")
+    if spec.task.blend_share > 0 and spec.task.blend_by == "nodes":
+        by_text = f'{{"value": {spec.task.blend_share:g}, "by": "text"}}, the text half of the nodes'
+        hint = f"take {by_text}" if "text" in nodes else "remove it, or take nodes with a text half, or encoder `conse`"
+        yield Problem(reason, ("task", "blend"), hint)
 
 
 def _unconnectable(spec: PipelineSpec) -> Iterator[Problem]:

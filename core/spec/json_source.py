@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...registry.errors import Problem, SpecError
+from ..storage.files import open_regular
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -49,7 +50,7 @@ def read_json(path: Path, name: str | None = None, limit: int = MAX_BYTES) -> Js
     """
     name = str(path) if name is None else name
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             content = file.read(limit + 1)
         if len(content) > limit:
             together = "" if limit == MAX_BYTES else "with the files before it "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import Problem, SpecError
+from ..storage.json_files import deeper_than
 from .coherence import incoherences
 from .explain import MOST, default_list, explain, more_than_told
 from .extends import Composition, read_composed
@@ -47,7 +48,7 @@ def spec_from_dict(
     value: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, catalogue: Catalogue | None = None
 ) -> PipelineSpec:
     """The same for a spec that is already a Python dictionary. It stands in no folder: it extends nothing."""
-    if _too_deep(value):
+    if deeper_than(value, MAX_DEPTH):
         raise SpecError([Problem(f"nested deeper than {MAX_DEPTH} levels")])
     return _Loading(dict(value), overrides or {}, catalogue or default_catalogue()).spec()
 
@@ -73,7 +74,8 @@ class _Loading:
         spec = None
         try:
             spec = PipelineSpec.model_validate(raw, context={"catalogue": self.catalogue}, by_alias=True)
-            problems += [*incoherences(spec), *_search_problems(spec, raw, self.catalogue)]
+            problems += incoherences(spec)
+            problems += _search_problems(spec, raw, self.catalogue, {(one.path, one.reason) for one in problems})
         except ValidationError as error:
             blamed = {problem.path for problem in problems}  # nothing more is said of a string with a variable in it
             found = explain(error, PipelineSpec, raw, self.catalogue)
@@ -93,42 +95,34 @@ class _Loading:
         return replace(problem, source=source, line=line, column=column)
 
 
-def _search_problems(spec: PipelineSpec, raw: Any, catalogue: Catalogue) -> Iterator[Problem]:
-    """Each value to be tried must itself make a valid spec."""
+def _search_problems(
+    spec: PipelineSpec, raw: Any, catalogue: Catalogue, told: Collection[tuple[object, str]]
+) -> Iterator[Problem]:
+    """Each value to be tried must itself make a valid spec; what is ``told`` of the spec, whatever it tries, is not
+    said of each.
+    """
     base = {key: value for key, value in raw.items() if key not in ("search", "trials")}
     values = [(key, index, value) for key, listed in spec.search.items() for index, value in _values(listed)]
     if len(values) > MAX_SEARCH_VALUES:
         hint = 'give a range and "trials", or fewer values'
         yield Problem(f"{len(values)} values to try; the most is {MAX_SEARCH_VALUES}", ("search",), hint)
         return
+    faults: dict[tuple[str, Problem], list[tuple[str | int, Any]]] = {}
     for key, index, value in values:
         try:
             spec_from_dict(base, {key: value}, catalogue)
         except SpecError as error:
-            shown = json.dumps(value, ensure_ascii=False, default=repr)
             for inner in error.problems:
-                reason = f"with {key} = {shown}: {inner.json_path}: {inner.reason}"
-                yield Problem(reason, ("search", key, index), inner.hint)
+                if (inner.path, inner.reason) not in told:
+                    faults.setdefault((key, inner), []).append((index, value))
+    for (key, inner), found in faults.items():
+        shown = [json.dumps(value, ensure_ascii=False, default=repr) for _, value in found]
+        several = f"{', '.join(shown[:-1][:3])}{' ...' if len(shown) > 4 else ''} or {shown[-1]}"
+        reason = f"with {key} = {several if len(shown) > 1 else shown[0]}: {inner.json_path}: {inner.reason}"
+        yield Problem(reason, ("search", key, found[0][0]), inner.hint)
 
 
 def _values(listed: Any) -> list[tuple[str | int, Any]]:
     if isinstance(listed, SearchRange):
         return [("low", listed.low), ("high", listed.high)]
     return list(enumerate(listed))
-
-
-def _too_deep(value: Any) -> bool:
-    """Whether a Python value is nested deeper than a file could be: endlessly, perhaps."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for node in level
-            for child in (
-                node.values() if isinstance(node, Mapping) else node if isinstance(node, (list, tuple)) else ()
-            )
-            if isinstance(child, (Mapping, list, tuple))
-        ]
-        if not level:
-            return False
-    return True

@@ -45,7 +45,7 @@ def token_modalities(spec: PipelineSpec) -> tuple[str, ...]:
 
 def vector_modalities(spec: PipelineSpec) -> tuple[str, ...]:
     """Those of which a vector an item is needed: for nodes of tokens only where zero-shot logits are blended in."""
-    return () if nodes_of(spec) == "tokens" and spec.task.blend == 0 else modalities_of(spec)
+    return () if nodes_of(spec) == "tokens" and spec.task.blend_share == 0 else modalities_of(spec)
 
 
 def used_captioner(spec: PipelineSpec) -> CaptionerSpec | None:

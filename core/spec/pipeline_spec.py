@@ -64,6 +64,9 @@ class EvaluationSpec(Spec):
     """The split that the reported numbers come from."""
     seeds: Annotated[Items[Seed], Field(min_length=1)] | None = None
     """One training a seed: few-shot sample and initial weights follow it. Default: the pipeline's `seed` alone."""
+    predictions: Literal["jsonl", "none"] = "jsonl"
+    """`jsonl`: the run folder keeps what each seed's model says of each item of the selection and the reported split
+    (`predictions.jsonl`), so that runs are compared item by item. `none`: it keeps the figures alone."""
 
     @property
     def selecting_split(self) -> str | None:
@@ -116,7 +119,7 @@ class PipelineSpec(Spec):
     version: Literal[1] = 1
     """Version of this format."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = "pipeline"
-    """Names the run folder."""
+    """Names the run folder. `.partial` at its end is kept for unfinished ones."""
     seed: Seed = 0
     """The seed, where `evaluation.seeds` names no others."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
@@ -152,6 +155,13 @@ class PipelineSpec(Spec):
         validate_default=True,
     )
     """Who hears what happens."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_of_a_finished_run(cls, name: str) -> str:
+        if name.lower().endswith(".partial"):
+            raise ValueError("a folder of that name is an unfinished run's; leave `.partial` away")
+        return name
 
     @field_validator("extends")
     @classmethod

@@ -13,7 +13,7 @@ from ...registry.catalogue import Catalogue
 from ..roles.encoder import Encoder, EncoderFacts
 from ..roles.specs import EncoderSpec
 from ..spec.node_kinds import ordered
-from ..storage.adapter_config import unfit
+from ..storage.adapter_config import CONFIG, unfit
 from ..storage.run_folder import RunFolderError
 
 if TYPE_CHECKING:
@@ -78,7 +78,13 @@ class Composed(Encoder):
 
 def build_encoder(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Composed:
     """The encoder of a spec; each tower is loaded when it is first asked for, one model once."""
-    return compose(spec, device, partial(build, Encoder, catalogue))
+    return compose(spec, device, partial(build_part, catalogue))
+
+
+def build_part(catalogue: Catalogue, spec: EncoderSpec, device: torch.device) -> Encoder:
+    """An encoder; one that is made of others gets what builds them."""
+    assemble = (partial(build_part, catalogue),) if spec.is_composed() else ()
+    return build(Encoder, catalogue, spec, device, *assemble)
 
 
 def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Composed:
@@ -106,5 +112,5 @@ def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], 
         if found != trained_on:
             raise RunFolderError(
                 f"the frozen model is not the one that {folder} was trained on: its weights have changed "
-                f"(sha256 {found[:12]}, was {trained_on[:12]}); bring the old weights back"
+                f"(sha256 {found[:12]}, {CONFIG} says {trained_on[:12]}); bring the old weights back"
             )

@@ -83,15 +83,15 @@ class _Room(Generic[T, R]):
             self._changed.notify_all()
 
 
-def in_batches(results: Iterable[R], size: int, weight: Callable[[R], int]) -> Iterator[list[R]]:
-    """Lists of up to ``size`` results, of no more than ``ROOM`` bytes by ``weight`` or of one that is heavier."""
+def in_batches(results: Iterable[R], size: int, weight: Callable[[R], int], room: int = ROOM) -> Iterator[list[R]]:
+    """Lists of up to ``size`` results, of no more than ``room`` bytes by ``weight`` or of one that is heavier."""
     batch: list[R] = []
-    room = ROOM
+    left = room
     for result in results:
-        if batch and (len(batch) == size or weight(result) > room):
+        if batch and (len(batch) == size or weight(result) > left):
             yield batch
-            batch, room = [], ROOM
+            batch, left = [], room
         batch.append(result)
-        room -= weight(result)
+        left -= weight(result)
     if batch:
         yield batch

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .near_duplicates import NearDuplicates
+
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
@@ -30,10 +32,13 @@ class Plan:
     frozen: int | None
     #: What must be on this machine and is not, and how to get it: the run would try to, and stop where it cannot.
     missing: tuple[str, ...] = ()
+    #: What its splits nearly share, where that was asked.
+    leaks: NearDuplicates | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
+        """As plain JSON; ``leaks`` is left out where nobody asked."""
+        value = asdict(self)
+        return value if self.leaks else {key: one for key, one in value.items() if key != "leaks"}
 
 
 def type_of(spec: Any) -> str:

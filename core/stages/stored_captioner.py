@@ -33,7 +33,7 @@ class StoredCaptioner:
         component = catalogue.component_of(spec)
         self.spec, self.type, self._catalogue, self._device = spec, component.type, catalogue, device
         self.identity = {"component": component.name, "implementation": component.implementation, **spec.identity()}
-        self._namespace = Namespace(store, "descriptions", self.identity)
+        self.namespace = Namespace(store, "descriptions", self.identity)
         self._captioner: Captioner | None = None
 
     @property
@@ -41,8 +41,8 @@ class StoredCaptioner:
         """The model, built when first asked for."""
         if self._captioner is None:
             captioner = build(Captioner, self._catalogue, self.spec, self._device())
-            if self._namespace.about() is None or self._noted_weights() != captioner.weights():
-                self._namespace.note({"weights": captioner.weights()})
+            if self.namespace.about() is None or self._noted_weights() != captioner.weights():
+                self.namespace.note({"weights": captioner.weights()})
             self._captioner = captioner
         return self._captioner
 
@@ -109,6 +109,8 @@ class StoredCaptioner:
         tell(StageStarted("describe", len(pictures), len(pictures) - len(missing)))
         if not missing:
             return {}
+        if damage := self.namespace.damage():
+            tell(Note(damage))
         _ = self.captioner  # loading may find that the weights behind a name changed: then all is missing
         missing = self.missing(items)
         return self._describe(missing, len(pictures) - len(missing), tell)
@@ -143,10 +145,10 @@ class StoredCaptioner:
     def _shelf(self) -> TextShelf:
         """Of the weights that are loaded, else of those that were noted: descriptions of two never mix."""
         weights = self._captioner.weights() if self._captioner else self._noted_weights()
-        return TextShelf(self._namespace, f"{weights[:16]}/image" if weights else "image")
+        return TextShelf(self.namespace, f"{weights[:16]}/image" if weights else "image")
 
     def _noted_weights(self) -> str | None:
-        noted = (self._namespace.about() or {}).get("weights")
+        noted = (self.namespace.about() or {}).get("weights")
         return noted if isinstance(noted, str) else None
 
 

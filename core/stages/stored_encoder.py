@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Media
 from ..events import Note, StageAdvanced, StageStarted, Tell
@@ -19,6 +18,7 @@ from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, trun
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
 from .beyond_window import is_longer, seconds_in_words, sounds_in_words
+from .composed_encoder import build_part
 from .prefetch import READERS, prefetched
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class StoredEncoder:
     def encoder(self) -> Encoder:
         """The loaded model. Raises ``EncoderError`` if vectors of other weights were given out already."""
         if self._encoder is None:
-            encoder = build(Encoder, self._catalogue, self.spec, self._device())
+            encoder = build_part(self._catalogue, self.spec, self._device())
             facts = encoder.facts()
             self.namespace = self._named()  # loading may have fetched files that are known by their content
             noted = self._noted_facts()
@@ -95,6 +95,8 @@ class StoredEncoder:
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
         broken: dict[str, str] = {}
         if missing:
+            if damage := self.namespace.damage():
+                tell(Note(damage))
             _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
             missing = self.missing(form, modality, media)
             broken = self._encode(form, modality, missing, total - len(missing), tell)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
+import stat
 import time
 import uuid
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 
 from ...registry.errors import GraftworkError
 
 _TEMPORARY = ".graftwork-partial-"
+#: What is said of what is read by nobody.
+IRREGULAR = "is no regular file (a pipe, a socket or a device)"
 
 
 class StorageError(GraftworkError):
@@ -41,11 +46,20 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
             partial.unlink(missing_ok=True)
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
+def absolute(path: Path) -> Path:
+    """``path`` from the root on. Raises ``StorageError`` where it counts from a working folder that is gone."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise StorageError(f"{path} counts from the working folder, which was removed; cd to one that exists") from None
+
+
+def storage_error(path: Path, error: OSError, remedy: str | None = None) -> StorageError:
     """The same failure in words, with what to do."""
-    remedy = "free some space, or point GRAFTWORK_CACHE or --out elsewhere"
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        remedy = "check the path and its permissions"
+    if remedy is None:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        freed = "free some space, or point GRAFTWORK_CACHE or --out elsewhere"
+        remedy = freed if full else "check the path and its permissions"
     return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
@@ -57,9 +71,59 @@ def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
                 partial.unlink()
 
 
+def open_regular(path: str | Path) -> BufferedReader:
+    """Open a file to read its bytes. Raises ``OSError``, also for a pipe, a socket or a device: one may never end."""
+    return open(path, "rb", opener=_regular)
+
+
+def read_regular(path: str | Path, most: int | None = None) -> bytes:
+    """All bytes of a regular file. Raises ``OSError``, also for one of more than ``most`` bytes."""
+    with open_regular(path) as file:
+        content = file.read() if most is None else file.read(most + 1)
+    if most is not None and len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes, the most that is read", str(path))
+    return content
+
+
+def irregular_in(folder: Path) -> Path | None:
+    """The first pipe, socket or device in a folder or in the folders in it: libraries would wait for one."""
+    own = _entries(folder)
+    for entry in itertools.chain(own, *(_entries(entry.path) for entry in own if entry.is_dir())):
+        if not entry.is_file() and not entry.is_dir() and os.path.exists(entry.path):
+            return Path(entry.path)
+    return None
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """By name; none of a folder that may not be read, which whoever reads it will say."""
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _regular(name: str, flags: int) -> int:
+    """An opener. Devices are not opened at all, and a pipe put in a file's place meanwhile is not waited for."""
+    _require_regular(name, os.stat(name))
+    opened = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    try:
+        _require_regular(name, os.fstat(opened))
+    except OSError:
+        os.close(opened)
+        raise
+    return opened
+
+
+def _require_regular(name: str, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, IRREGULAR, name)
+
+
 def sha256_of(path: Path) -> str:
-    """sha256 (hex) of a file."""
-    with open(path, "rb") as file:
+    """sha256 (hex) of a regular file."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

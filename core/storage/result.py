@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ...registry.errors import one_line
+from .manifest import require_listed
 from .record import Json, Versioned
 from .result_parts import (
     AdapterInTowers,
@@ -14,6 +15,7 @@ from .result_parts import (
     Descriptions,
     Example,
     FrozenModel,
+    KeptPredictions,
     Machine,
     Parameters,
     Score,
@@ -31,7 +33,9 @@ class Result(Versioned):
     NOUN: ClassVar[str] = "result"
     REMEDY: ClassVar[str] = "run its pipeline again with this version"
     FORMAT_KEY: ClassVar[str] = "result"
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"adapter", "started_from", "predictions", "tasks", "resume"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset(
+        {"keep", "adapter", "blend_by", "started_from", "predictions", "tasks", "resume"}
+    )
 
     result: int = 0
     """The format of this file: 1; 0 where it is not said."""
@@ -63,6 +67,8 @@ class Result(Versioned):
     """Of a training; 0 where nothing is trainable; `null` where it is not said."""
     epochs_kept: Sequence[int]
     """From 1, an entry a seed; 0 is the start."""
+    keep: str | None = None
+    """`trainer.keep`: `best`, an epoch that the selection split chose, or `last`; left out where it is not said."""
     inductive: str
     """The policy by which new items meet the graph."""
     inductive_note: str
@@ -77,6 +83,8 @@ class Result(Versioned):
     """Left out at the level `features`."""
     blend: float
     """Share of the zero-shot logits."""
+    blend_by: str | None = None
+    """`text` where they are of the items' texts; left out where they are of the nodes."""
     prompts: Sequence[str] | str
     """Templates of the class prompts, or why there are none."""
     dataset: DatasetFacts
@@ -99,8 +107,8 @@ class Result(Versioned):
     """Packages that the figures depend on."""
     started_from: StartedFrom | None = None
     """Left out where the training began afresh."""
-    predictions: Any = None
-    """Reserved for predictions of single items: nothing writes it yet, and a plugin must not."""
+    predictions: KeptPredictions | None = None
+    """Of single items; left out where none are kept."""
     tasks: Any = None
     """Reserved for sequences of tasks, likewise."""
     resume: Any = None
@@ -108,7 +116,8 @@ class Result(Versioned):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Also raises ``RunFolderError`` where one key of the file is at odds with another."""
+        """Also raises ``RunFolderError`` where the file was altered, or one key of it is at odds with another."""
+        require_listed(Path(path))
         found = super().read(path)
         if problem := next(_at_odds(found), None):
             raise cls.ERROR(one_line(f"{path}: {problem}; {cls.REMEDY}"))

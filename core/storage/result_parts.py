@@ -171,6 +171,15 @@ class Parameters(Record):
     """The trainable ones over these and the frozen ones."""
 
 
+class KeptPredictions(Record):
+    """The predictions of single items that a run keeps."""
+
+    file: str
+    """In the run folder: a JSON object a line."""
+    items: Mapping[str, int]
+    """Split to its items; there is a line for each of them and each seed."""
+
+
 class StageUsage(Record):
     """What a stage took."""
 

@@ -4,14 +4,16 @@
     <root>/<stage>/<key of the identity>/<modality>/<sha256 of the shard>.safetensors | .jsonl
 
 A shard holds many items, each under the sha256 of its content, and is named by the sha256 of its own bytes: a partial
-or altered file cannot be taken for a whole one, it is simply not there. Writers only ever add shards, so that two runs
-may share a store and an interrupted one leaves it usable. Light: numpy, no torch.
+or altered file cannot be taken for a whole one, it is simply not there. ``about.json`` carries its own sha256.
+Writers only ever add shards, so that two runs may share a store and an interrupted one leaves it usable. Light: numpy,
+no torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +23,11 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from .files import sweep_partials, write_whole
+from .sealed import SEAL, is_unaltered, sealed
 
 #: Raise it when the layout of the store changes.
 LAYOUT = 1
+_ABOUT = "about.json"
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Array = np.ndarray[Any, np.dtype[Any]]
 V = TypeVar("V")
@@ -43,18 +47,26 @@ class Namespace:
         self.folder = root / stage / identity_key(identity)
 
     def about(self) -> dict[str, Any] | None:
-        """What was noted when the first values came in, or ``None``."""
+        """What was noted when the first values came in; ``None`` where nothing was, or it was altered since."""
         try:
-            noted = json.loads((self.folder / "about.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            noted = json.loads((self.folder / _ABOUT).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
-        return noted if isinstance(noted, dict) else None
+        # An older Graftwork noted no sha256.
+        return noted if isinstance(noted, dict) and (SEAL not in noted or is_unaltered(noted)) else None
+
+    def damage(self) -> str | None:
+        """What to say where ``about.json`` is there and cannot be used."""
+        path = self.folder / _ABOUT
+        if self.about() is not None or not os.path.lexists(path):
+            return None
+        return f"{path} was altered or cannot be read: the model is loaded to see which stored values are its own"
 
     def note(self, facts: Mapping[str, Any]) -> None:
         """Write ``about.json``: the identity and these facts."""
         sweep_partials(self.folder)
-        content = {"identity": self.identity, **facts}
-        write_whole(self.folder / "about.json", json.dumps(content, indent=2, sort_keys=True).encode())
+        content = sealed({"identity": self.identity, **facts})
+        write_whole(self.folder / _ABOUT, json.dumps(content, indent=2, sort_keys=True).encode())
 
 
 class _Shelf(ABC, Generic[V]):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
-from ...registry.errors import GraftworkError
+from ...registry.errors import GraftworkError, UserError
 from ..run.measured import Measured, measured
 from ..run.provenance import changed, measuring, recorded_by_run
 from ..spec.load_spec import load_spec
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.manifest import adapter_folder, is_sealed, require_whole
 from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file
 from .conditions import Difference, differences, shared
+from .paired import Paired, pairs_of
 from .run_cache import RunCache
 from .settings import differing_settings
 
@@ -36,6 +38,11 @@ class Entry:
     #: The components, in words, whose code was another when the run was made.
     changed: str = ""
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its result is vouched for: not in a folder that an older Graftwork wrote."""
+        return is_sealed(self.folder)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -44,6 +51,10 @@ class Comparison:
     entries: tuple[Entry, ...]
     #: Pipelines that could not be run: name to reason.
     failures: Mapping[str, GraftworkError]
+    #: Every other run against the one that is named first, or asked for.
+    paired: tuple[Paired, ...] = ()
+    #: Runs that cannot be paired: name to reason.
+    unpaired: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def differences(self) -> list[Difference]:
@@ -74,8 +85,11 @@ def compare(
     store: Path,
     out: Path,
     hear: Hear = lambda name, outcome, found: None,
+    against: str | None = None,
 ) -> Comparison:
     """Read the run folders among ``given`` and run the specs, with ``overrides``, into ``out/runs``.
+
+    Every other run is paired with ``against``, the name of one of them; by default with the first.
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
@@ -97,13 +111,26 @@ def compare(
         else:
             entries.append(_entry(one.name, stem, done.folder, done.typed))
             hear(one.name, entries[-1], done.found)
-    return Comparison(tuple(_distinct(entries)), failures)
+    named = _distinct(entries)
+    pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])
+    return Comparison(tuple(named), failures, tuple(pairs), reasons)
+
+
+def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
+    """The one of that name before the others. Raises ``UserError`` where there is none."""
+    chosen = [entry for entry in entries if name in (None, entry.name, entry.stem)][:1]
+    if entries and not chosen:
+        raise UserError(f"--against {name}: no such run; there are {', '.join(entry.name for entry in entries)}")
+    return [*chosen, *(entry for entry in entries if entry not in chosen)]
 
 
 def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Entry | PipelineSpec:
     if path.is_dir():
         if not (path / "result.json").is_file():
             raise RunFolderError(f"{path} holds no finished run: result.json is missing")
+        require_whole(path)
+        if (path / "adapter").is_dir():
+            adapter_folder(path)  # its pipeline is compared
         result = Result.read(path / "result.json")
         entry = _entry(result.name, path.name, path, result)
         return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
+from ..storage.manifest import UNSEALED
 from ..storage.run_folder import write_json
 from .tables import csv_table, markdown_table, values_in_words
 
@@ -56,7 +57,14 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         for entry in comparison.entries
         if entry.changed
     ]
+    lines += [f"{entry.name}: {UNSEALED}" for entry in comparison.entries if not entry.is_sealed]
     return lines + [f"{entry.name}: {line}" for entry in comparison.entries for line in entry.measured.notes]
+
+
+def paired_lines(comparison: Comparison) -> list[str]:
+    """Every other run against one of them on the same items, a line each; and which cannot be."""
+    unpaired = [f"not paired item by item: {name}: {why}" for name, why in comparison.unpaired.items()]
+    return [*(f"paired: {one}" for one in comparison.paired), *unpaired]
 
 
 def comparability(comparison: Comparison) -> list[str]:
@@ -78,7 +86,7 @@ def setting_lines(comparison: Comparison, most: int = 20) -> list[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """The table, what differs (settings last), what is shared, what failed."""
     lines = ["# Comparison\n", markdown_table(*comparison_table(comparison)), f"{LEGEND}.\n"]
-    lines += [f"- {line}" for line in comparison_notes(comparison)]
+    lines += [f"- {line}" for line in [*paired_lines(comparison), *comparison_notes(comparison)]]
     lines += [f"- **{line}**" for line in comparability(comparison)]
     lines += [f"- {line}" for line in setting_lines(comparison)]
     lines += [f"- {condition}: {value}" for condition, value in comparison.shared.items()]
@@ -98,6 +106,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             }
             for entry in comparison.entries
         ],
+        "paired": [one.to_json() for one in comparison.paired],
+        "unpaired": dict(comparison.unpaired),
         "comparable": not comparison.differences,
         "differences": [one.to_json() for one in comparison.differences],
         "settings": [one.to_json() for one in comparison.settings],

@@ -17,7 +17,7 @@ from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..storage.files import sha256_of
-from ..storage.manifest import MANIFEST, adapter_folder
+from ..storage.manifest import MANIFEST, adapter_folder, require_whole
 from ..storage.record import Json
 from ..storage.result import Result
 from ..storage.store import identity_key
@@ -47,9 +47,13 @@ class RunCache:
         self._known: dict[str, str] = {}
 
     def __call__(self, spec: PipelineSpec) -> Done:
-        """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time."""
+        """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time.
+
+        Raises ``RunFolderError`` where a finished one was altered since.
+        """
         folder = self.parent / self.key(spec)
         if (folder / "result.json").is_file():
+            require_whole(folder)
             return Done(folder, Result.read(folder / "result.json"), True)
         run = run_pipeline(spec, self.catalogue, self.store, folder)
         return Done(run.folder, run.typed, False)

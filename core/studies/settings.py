@@ -23,6 +23,7 @@ TOLD = {
     "evaluation.select_on",
     "evaluation.test_on",
     "evaluation.inductive",
+    "evaluation.predictions",
 }
 ABSENT = object()
 LONGEST = 60

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage.files import write_whole
+from ..storage.manifest import UNSEALED, is_sealed
 from ..storage.run_folder import write_json
 from .conditions import Difference, differences, shared
 from .tables import csv_table, label, markdown_table, values_in_words
@@ -87,7 +88,9 @@ def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
 
 def sweep_notes(sweep: Sweep) -> list[str]:
     """What makes the figures of a point say less than they seem to, a line each."""
-    return [f"{point_label(one)}: {line}" for one in sweep.points if one.measured for line in one.measured.notes]
+    unsealed = [point_label(one) for one in sweep.points if one.done and not is_sealed(one.done.folder)]
+    notes = [f"{point_label(one)}: {line}" for one in sweep.points if one.measured for line in one.measured.notes]
+    return [*(f"{label}: {UNSEALED}" for label in unsealed), *notes]
 
 
 def sweep_markdown(sweep: Sweep) -> str:

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from ...registry.as_written import read
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ...registry.discovery import default_catalogue
@@ -56,7 +57,7 @@ class Case:
 
     def validated(self, value: Mapping[str, Any]) -> Spec:
         """A spec of this component. Raises pydantic's ``ValidationError``."""
-        return self.component.spec.model_validate(dict(value), context={"catalogue": self.catalogue})
+        return read(self.component.spec, value, {"catalogue": self.catalogue})
 
     @cached_property
     def spec(self) -> Any:

@@ -17,22 +17,25 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def objects(schema: Json, component: str, example: Json) -> st.SearchStrategy[dict[str, Any]]:
+def objects(
+    schema: Json, component: str, example: Json, junk: st.SearchStrategy[Any] = JUNK
+) -> st.SearchStrategy[dict[str, Any]]:
     """The example with some fields left out, some redrawn, some junk, and now and then one that is not there.
 
-    ``schema`` is an exported one; ``component`` (``kind.type``) is among its ``$defs``.
+    ``schema`` is an exported one; ``component`` (``kind.type``) is among its ``$defs``. ``junk``: none with
+    ``st.nothing()``, where most should be valid.
     """
     definitions = schema["$defs"]
     fields = definitions[component]["properties"]
     given = {
-        name: st.sampled_from([example[name]]) | values(field, definitions) | JUNK
+        name: st.sampled_from([example[name]]) | values(field, definitions) | junk
         if name in example
-        else values(field, definitions) | JUNK
+        else values(field, definitions) | junk
         for name, field in fields.items()
         if name != "type"
     }
     kept = {name: value for name, value in example.items() if name == "type"}
-    stray = st.dictionaries(st.text(max_size=6), JUNK, max_size=1)
+    stray = st.dictionaries(st.text(max_size=6), junk, max_size=0 if junk.is_empty else 1)
     return st.builds(
         lambda own, drawn, more, keep: {**more, **(own if keep else {}), **drawn, **kept},
         st.just(dict(example)),

@@ -23,7 +23,7 @@ def _checks(module: str, **summaries: str) -> tuple[Check, ...]:
 SPEC = _checks(
     "specs",
     light_import="the spec's module imports no torch, transformers, open_clip, torch_geometric or triton",
-    round_trip="the spec as JSON validates to the same spec",
+    round_trip="the spec as JSON validates to the same spec, with whatever valid values",
     schema="the JSON schema can be exported, and names the type",
     defaults="every default of the spec is valid by its own rules",
     documented="the spec, each of its fields and the component say in words what they are",

@@ -51,11 +51,7 @@ class Tower:
         ``TowerError``.
         """
         found = find_blocks(model, blocks)
-        if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
-            raise TowerError(
-                f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
-                "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
-            )
+        require_no_checkpointing(name, model)
         model.requires_grad_(False).eval()
         first = _batch_first(model, found)
         return cls(name, model, found, _width(name, found), first, streams or (name,), split, masks)
@@ -75,6 +71,15 @@ class Tower:
     def batch_major(self, state: Tensor) -> Tensor:
         """A hidden state as [batch, tokens, d]; its own inverse."""
         return state if self.batch_first else state.transpose(0, 1)
+
+
+def require_no_checkpointing(name: str, model: nn.Module) -> None:
+    """Raises ``TowerError`` where transformers' gradient checkpointing is on, which may be switched on at any time."""
+    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
+        raise TowerError(
+            f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
+            "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
+        )
 
 
 def frozen_parameters(towers: Iterable[Tower]) -> int:

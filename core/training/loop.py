@@ -56,6 +56,7 @@ class _Best:
             self.rank, self.epoch, self.state = rank, epoch, copy.deepcopy(model.state_dict())
 
 
+LOWER = "lower trainer.optimizer.lr"
 #: ``hear(epoch, loss, metric, usage)``.
 Hear = Callable[[int, float, float | None, Mapping[str, tuple[float, ...]]], None]
 
@@ -102,9 +103,7 @@ def train(
 
 def _require_finite(value: float, epoch: int) -> None:
     if not math.isfinite(value):
-        cause = "lower trainer.optimizer.lr" + (
-            ", unless what adapter or head gives is not finite from the start" if epoch == 1 else ""
-        )
+        cause = LOWER + (", unless what adapter or head gives is not finite from the start" if epoch == 1 else "")
         raise TrainingError(f"the loss is no longer finite in epoch {epoch}; {cause}")
 
 
@@ -145,10 +144,18 @@ class _Loop:
                     loss = loss + penalty_of(regularizer, self.parameters)
                 (loss * (len(batch) / items)).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach()) * len(batch) / count
-            self.optimizer.step()
+            self._step()
             self.scheduler.step()
         self.learner.model.eval()
         return total
+
+    def _step(self) -> None:
+        try:
+            self.optimizer.step()
+        except RuntimeError as error:
+            if "overflow" not in str(error):  # torch's word for a factor that float32 cannot hold
+                raise
+            raise TrainingError(f"a step of the optimizer is beyond all numbers; {LOWER}") from error
 
     def _precision(self) -> AbstractContextManager[object]:
         if self._trainer.precision == "fp32":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from ..data.given_items import Contents, Row, name_of_row, open_item, rows_of
+from ..data.given_items import Contents, Row, bytes_held, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item
-from ..data.prediction import Predictions
+from ..data.prediction import Answer, Predictions
 from ..spec.pipeline_spec import PipelineSpec
+from ..stages.prefetch import ROOM, in_batches
 
 
 class Predictor(ABC):
@@ -32,16 +33,19 @@ class Predictor(ABC):
         describes the images. Raises ``DataError``.
 
         On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
-        its batch. A run that was ``transductive`` attaches: a new item was no node of its graph.
+        its batch. A run that was ``transductive`` attaches: a new item was no node of its graph. Files are decoded a
+        few at a time, whatever their number.
         """
-        return self.answer(self._items(images, texts, sounds))
+        return list(self.answer(self._items(images, texts, sounds)))
 
     def logits(
         self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
     ) -> Tensor:
         """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
-        items = self._items(images, texts, sounds)
-        return self._logits(items) if items else torch.zeros(0, len(self.class_names))
+        parts = list(self._logits(self._items(images, texts, sounds)))
+        if not parts:
+            return torch.zeros(0, len(self.class_names))
+        return torch.cat(padded(parts))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -80,16 +84,31 @@ class Predictor(ABC):
         return item
 
     @abstractmethod
-    def answer(self, items: Sequence[Item]) -> Predictions:
-        """What ``predict`` says of items that ``open`` gave."""
+    def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
+        """What ``predict`` says of each item that ``open`` gave, in order; items are asked for a batch at a time."""
 
     @abstractmethod
-    def _logits(self, items: Sequence[Item]) -> Tensor:
-        """See ``logits``."""
+    def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
+        """See ``logits``: of some items after the other."""
 
     @abstractmethod
     def _needed(self, given: Collection[str]) -> tuple[str, ...]:
         """The modalities that it needs of each item where these are given."""
 
-    def _items(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> list[Item]:
-        return [self.open(row, name_of_row(row, number)) for number, row in enumerate(self.rows(images, texts, sounds))]
+    def _items(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> Iterator[Item]:
+        """Each decoded when it is asked for."""
+        rows = self.rows(images, texts, sounds)
+        return (self.open(row, name_of_row(row, number)) for number, row in enumerate(rows))
+
+    @staticmethod
+    def _batches(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
+        """``size`` items at most, and few bytes of pictures and sounds."""
+        return in_batches(items, size, bytes_held, ROOM // 2)  # the models' own copies take as much again, or more
+
+
+def padded(parts: Sequence[Tensor]) -> list[Tensor]:
+    """Logits [n, C] as they are; of segments [n, S, C] with zeros up to the longest item of all parts."""
+    if parts[0].ndim < 3:
+        return list(parts)
+    width = max(part.shape[1] for part in parts)
+    return [torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in parts]

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prepare import Prepared
+from .answers import SplitAnswers
 from .loop import Trained
 
 
@@ -29,6 +30,8 @@ class SplitScore:
     #: Where experts are mixed: ``meeting.stream`` to their mean shares [E] on the split; ``None`` where
     #: none are counted.
     usage: Mapping[str, list[float]] | None = None
+    #: What it says of each item; ``None`` of a task of pairs.
+    answers: SplitAnswers | None = None
 
 
 P = TypeVar("P", bound=Prepared)

@@ -65,12 +65,7 @@ def _by_name(
     rows = torch.tensor([before.index(name) if name in start.classes.kept else -1 for name in classes])
     found = dict(saved)
     for name in _class_rows(model.head, saved, own, len(before), len(classes), start):
-        if (
-            name in saved
-            and name in own
-            and saved[name].shape[1:] == own[name].shape[1:]
-            and len(saved[name]) == len(before)
-        ):
+        if name in saved and name in own and saved[name].shape == (len(before), *own[name].shape[1:]):
             found[name] = own[name].detach().cpu().clone()
             found[name][rows >= 0] = saved[name][rows[rows >= 0]].to(found[name].dtype)
             model.rows_before[name] = rows

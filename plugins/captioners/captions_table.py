@@ -11,6 +11,7 @@ from typing import Any
 
 from ...core.roles import CaptionerError
 from ...core.spec.json_source import parse_json
+from ...core.storage.files import read_regular
 from ...registry.errors import SpecError, nearest
 
 #: Columns that may say which item is meant.
@@ -37,7 +38,7 @@ def read_rows(file: Path, sha256: str | None = None) -> list[Row]:
 
 def _content(file: Path, sha256: str | None) -> str:
     try:
-        content = file.read_bytes()
+        content = read_regular(file)
         if sha256 not in (None, hashlib.sha256(content).hexdigest()):
             raise CaptionerError(f"captioner.file: {file} changed while it was in use; run again")
         return content.decode("utf-8-sig")

@@ -13,7 +13,7 @@ import torch
 from ...core.roles import CaptionerError
 from ..checkpoints.fetch import NotFetched, fetch
 from ..checkpoints.folder import CONFIG
-from ..checkpoints.libraries import DTYPES, first_lines, quiet_transformers, transformers
+from ..checkpoints.libraries import DTYPES, first_lines, quiet_transformers, reason_of, transformers
 from ..checkpoints.locate import folder_of, is_path
 from . import model_files
 from .specs import TransformersCaptionerSpec
@@ -45,10 +45,9 @@ def load(spec: TransformersCaptionerSpec, folder: Path, device: torch.device) ->
 
 def _model_and_processor(spec: TransformersCaptionerSpec, folder: Path, device: torch.device) -> tuple[Any, Any]:
     library = transformers()
-    local = {"local_files_only": True, "trust_remote_code": False}
-    config = library.AutoConfig.from_pretrained(folder, **local)
+    config = library.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     _require_image_text(spec, config)
-    processor = library.AutoProcessor.from_pretrained(folder, **local)
+    processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
         raise CaptionerError(f"captioner.model: {spec.model} has no processor for pictures and text together")
     model, found = library.AutoModelForImageTextToText.from_pretrained(
@@ -59,7 +58,8 @@ def _model_and_processor(spec: TransformersCaptionerSpec, folder: Path, device: 
         device_map=spec.device_map,
         ignore_mismatched_sizes=True,  # they come back in `found`, and are refused below in words
         output_loading_info=True,
-        **local,
+        local_files_only=True,
+        trust_remote_code=False,
     )
     _require_fitting_weights(spec, found)
     if not getattr(config, "is_encoder_decoder", False):
@@ -98,7 +98,4 @@ def _explained(spec: TransformersCaptionerSpec) -> Iterator[None]:
     except ImportError as error:
         raise CaptionerError(f"captioner.model: {spec.model} needs a package more: {first_lines(error)}") from error
     except Exception as error:  # OSError, ValueError, KeyError, safetensors' and the hub's own: it cannot be loaded
-        reason = f"cannot be loaded: {first_lines(error)}"
-        if "trust_remote_code" in str(error) or "custom code" in str(error):
-            reason = "brings code of its own, which is never run; take a model that transformers itself knows"
-        raise CaptionerError(f"captioner.model: {spec.model} {reason}") from error
+        raise CaptionerError(f"captioner.model: {spec.model} cannot be loaded: {reason_of(error)}") from error

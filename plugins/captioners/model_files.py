@@ -6,7 +6,7 @@ from typing import Any
 
 from ...core.storage.files import remembered_sha256
 from ..checkpoints.fetch import command, how_to_get
-from ..checkpoints.folder import CONFIG, WEIGHTS, pickles_in, weight_files
+from ..checkpoints.folder import CONFIG, WEIGHTS, pickles_in, refused, weight_files
 from ..checkpoints.locate import folder_of, is_path, ships
 
 #: Files that a description may depend on; a README is not among them.
@@ -21,6 +21,8 @@ def missing(model: str, revision: str | None) -> str | None:
     if folder is None:
         remedy = "reinstall graftwork" if ships(model) else "name a folder, `pocket`, or a hub id `OWNER/NAME`"
         return f"{model} does not exist; {remedy}"
+    if reason := refused(folder):
+        return f"{model}: {reason}"
     if not (folder / CONFIG).is_file():
         return f"{model}: {folder} holds no {CONFIG}; name a folder as save_pretrained() of transformers writes it"
     found = weight_files(folder)

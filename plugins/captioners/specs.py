@@ -34,8 +34,8 @@ class TransformersCaptionerSpec(CaptionerSpec):
     """Beams of the beam search; 1 is greedy."""
     do_sample: bool = False
     """Draw the tokens instead of taking the likeliest. A picture is still described once, and stored."""
-    temperature: Annotated[float, Field(gt=0)] | None = None
-    """With `do_sample`: divides the logits. Default 1."""
+    temperature: Annotated[float, Field(ge=0.001)] | None = None
+    """With `do_sample`: divides the logits, so that one near 0 takes them beyond all numbers. Default 1."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     """With `do_sample`: draw from the likeliest tokens that hold this share. Default 1: from all."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

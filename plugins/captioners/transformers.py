@@ -32,6 +32,8 @@ class TransformersCaptioner(Captioner):
             raise CaptionerError(
                 f"captioner.system: {spec.model} has no chat template, so no system message; put it in `prompt`"
             )
+        if self._templated:
+            self._require_words()
         self._at_once = spec.batch_size
         self._notes: list[str] = []
 
@@ -56,6 +58,17 @@ class TransformersCaptioner(Captioner):
                     raise
                 self._halve(len(batch))
         return texts
+
+    def _require_words(self) -> None:
+        """What stands for a picture is put in by the template, once: in the spec's words it is one too many."""
+        tokens = [getattr(self._processor, f"{kind}_token", None) for kind in ("image", "video", "audio")]
+        for key, words in (("prompt", self._spec.prompt), ("system", self._spec.system or "")):
+            for token in tokens:
+                if isinstance(token, str) and token in words:
+                    raise CaptionerError(
+                        f"captioner.{key}: `{token}` is where {self._spec.model} puts a picture, which is done for "
+                        "you; leave it out"
+                    )
 
     def _halve(self, failed: int) -> None:
         if torch.cuda.is_available():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 #: What is fetched at least: configurations, vocabularies and safetensors; never a pickle, never code.
@@ -55,3 +56,25 @@ def fetch(model: str, revision: str | None, patterns: Sequence[str], how: str) -
     except (OSError, ValueError) as error:  # no network, or told to be offline
         reason = f"`{model}` is not on this machine, and the hub cannot be reached; {how}"
         raise NotFetched("model", reason) from error
+
+
+@contextlib.contextmanager
+def asking_once() -> Iterator[None]:
+    """Where the hub cannot be reached, libraries that fetch by themselves meanwhile take what is stored at once.
+
+    Else each of their requests is tried six times, with pauses of half a minute in all.
+    """
+    from huggingface_hub import constants, get_session
+
+    before = constants.HF_HUB_OFFLINE
+    try:
+        if not before:
+            get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # of whichever library makes the requests: connection, name, proxy, time
+        if not isinstance(error, (OSError, ValueError)) and "http" not in type(error).__module__:
+            raise
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

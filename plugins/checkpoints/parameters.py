@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
 
+from ...core.storage.files import open_regular
+
 
 def count_parameters(files: Iterable[Path], of: Callable[[str], bool] = lambda name: True) -> int | None:
     """Parameters in safetensors files ``of`` those names, from their headers; ``None`` where only loading tells."""
     try:
         return sum(_parameters_in(file, of) for file in files)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # a damaged file: loading it will say so
 
 
 def _parameters_in(file: Path, of: Callable[[str], bool]) -> int:
     if file.suffix != ".safetensors":
         raise ValueError("other formats have no header to count in")
-    with open(file, "rb") as opened:
+    with open_regular(file) as opened:
         size = int.from_bytes(opened.read(8), "little")
         header = json.loads(opened.read(min(size, 1 << 26)))
     return sum(int(prod(entry["shape"])) for name, entry in header.items() if _is_parameter(name) and of(name))

@@ -6,6 +6,7 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import components
+from .registries.specs import EmojiSpec, Mnist5kSpec, TuxpaintStampsSpec
 from .specs import (
     AudioFolderSpec,
     DigitsSpec,
@@ -29,6 +30,13 @@ COMPONENTS = components(
         "your own pictures: class folders, metadata.jsonl or a CoOp split file",
     ),
     (AudioFolderSpec, "folders.audio_folder:AudioFolder", "your own sounds: class folders"),
+    (EmojiSpec, "registries.emoji:Emoji", "emoji as three vendors draw them, with words; 29 classes"),
+    (
+        TuxpaintStampsSpec,
+        "registries.tuxpaint_stamps:TuxpaintStamps",
+        "Tux Paint's stamps: pictures with descriptions and sounds",
+    ),
+    (Mnist5kSpec, "registries.mnist5k:Mnist5k", "5,000 handwritten digits of MNIST (28x28)"),
     (OxfordPetsSpec, "published.oxford_pets:OxfordPets", "Oxford-IIIT Pets, official or CoOp's split"),
     (Flowers102Spec, "published.flowers102:Flowers102", "Oxford Flowers 102, official or CoOp's split"),
     (Food101Spec, "published.food101:Food101", "Food-101, official or CoOp's split"),

@@ -7,12 +7,12 @@ Source: Zhou, Yang, Loy, Liu, "Learning to Prompt for Vision-Language Models", I
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...core.data.items import DataError, some_of
+from ...core.storage.json_files import json_in
 from .labelled_files import LabelledFiles, Rows
 
 EXPECTED = '{"train": [["cat/1.jpg", 0, "cat"], ...], "val": [...], "test": [...]}'
@@ -38,10 +38,10 @@ def read_coop_split(path: Path) -> LabelledFiles:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        value = json_in(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}; download it again") from None
     if not isinstance(value, dict):
         raise DataError(f"{path}: expected {EXPECTED}, found {type(value).__name__}")

@@ -6,8 +6,10 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import Component, components
+from .conse.spec import ConseSpec
 from .dual import DualSpec
 from .open_clip.spec import OpenClipSpec
+from .timm.spec import TimmSpec
 from .transformers.spec import TransformersSpec
 
 _COMPOSED = "graftwork.core.stages.composed_encoder:compose"
@@ -22,6 +24,8 @@ COMPONENTS = (
             "transformers.encoder:Transformers",
             "CLIP, SigLIP, CLAP, ViLT, models of pictures, texts and sounds of transformers",
         ),
+        (TimmSpec, "timm.encoder:Timm", "any vision model of timm: convolutional networks, vision transformers"),
+        (ConseSpec, "conse.encoder:Conse", "images in a text encoder's space, by a classifier's likeliest classes"),
     ),
     Component("encoder", "dual", DualSpec, _COMPOSED, "one encoder a modality: images, texts, sounds"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +31,19 @@ class TipAdapter(Head):
         self.zero_shot = Cosine(CosineSpec(scale=spec.scale), width, classes, prompts) if spec.zero_shot else None
         self.keys = nn.Parameter(torch.empty(0, width), requires_grad=spec.train_keys)
         self.register_buffer("labels", torch.empty(0, dtype=torch.int64))
-        self._spec, self._classes = spec, classes
+        self._spec, self._width, self._classes = spec, width, classes
 
     def fit(self, x: Tensor, targets: Tensor) -> None:
         """Fill the cache with the labelled items."""
         self.keys = nn.Parameter(normalize(x, dim=-1), requires_grad=self._spec.train_keys)
         self.labels = targets
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """As every head's; labels that are none of the classes are an error of the file."""
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        outside = (self.labels < 0) | (self.labels >= self._classes)
+        if self.keys.shape != (self.labels.numel(), self._width) or self.labels.ndim != 1 or bool(outside.any()):
+            rest[-1].append(f"{prefix}labels are no classes of {prefix}keys, or these are of another width.")
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, C]."""

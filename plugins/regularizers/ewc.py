@@ -87,7 +87,7 @@ def _previous(spec: EWCSpec, view: TrainingView) -> tuple[dict[str, Tensor], dic
     anchor, fisher = read_tensors(view.previous / "adapter_model.safetensors"), read_tensors(path)
     anchors, importances = {}, {}
     for name, parameter in view.parameters.items():
-        if name not in fisher or name not in anchor:
+        if name not in fisher or name not in anchor or fisher[name].shape != anchor[name].shape:
             raise RunFolderError(f"ewc: {path} does not fit this pipeline at {name}")
         rows = view.rows_before.get(name)
         anchors[name], importances[name] = (_as_here(one[name], rows, parameter) for one in (anchor, fisher))

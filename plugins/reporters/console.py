@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,17 @@ from ...core.roles import Reporter
 from ...core.run.measured import Kept
 from ...core.storage.result import Result
 from ...core.storage.result_parts import Example
-from ...registry.errors import one_line
+from ...registry.errors import one_line, printable
 from .progress import TRAIN, shown_on
 from .specs import ConsoleSpec
+
+
+class _Terminal(Terminal):
+    """Rich ends the process where nobody reads any more; a run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
 
 
 class Console(Reporter):
@@ -34,18 +43,21 @@ class Console(Reporter):
 
     def __init__(self, spec: ConsoleSpec, folder: Path, terminal: Terminal | None = None) -> None:
         self._spec = spec
-        self._terminal = terminal or Terminal(stderr=True, highlight=False)
+        self._terminal = terminal or _Terminal(stderr=True, highlight=False)
         self._shown = shown_on(self._terminal)
         self._trainings = 0
         #: The latest training that is over; ``None`` before the first begins.
         self._trained: int | None = None
 
     def hear(self, event: Event) -> None:
-        """Show the event."""
+        """Show the event; what a terminal would act upon in a name of it is escaped."""
+        self._show(replace(event, **{one.name: _printable(getattr(event, one.name)) for one in fields(event)}))
+
+    def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
                 self._trainings = event.trainings
-                self._terminal.print(f"[bold]{event.name}[/bold]")
+                self._terminal.print(Text(event.name, "bold"))
             case StageStarted():
                 stored = f"{event.done} stored" if event.done else ""
                 self._shown.begin(event.stage, event.total, event.done, stored)
@@ -65,7 +77,7 @@ class Console(Reporter):
                 self.close()
                 if self._spec.table:
                     self._terminal.print(result_table(result))
-                    self._terminal.print(conditions(result), soft_wrap=True)
+                    self._terminal.print(conditions(result), soft_wrap=True, markup=False)
                     self._terminal.print(examples(result.examples), end="", soft_wrap=True, markup=False)
                 self._terminal.print(f"saved in {event.folder}", markup=False, soft_wrap=True)
             case _:
@@ -88,6 +100,15 @@ class Console(Reporter):
         self._shown.close()
 
 
+def _printable(value: Any) -> Any:
+    """The same with every text in it ``printable``."""
+    if isinstance(value, dict):
+        return {printable(key) if isinstance(key, str) else key: _printable(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_printable, value))
+    return printable(value) if isinstance(value, str) else value
+
+
 def _said(before: str, values: dict[str, Any]) -> str:
     return before + ", ".join(f"{key} {_short(value)}" for key, value in values.items()) if values else ""
 
@@ -98,11 +119,11 @@ def _short(value: Any) -> str:
 
 def result_table(result: Result) -> Table:
     """What was measured."""
-    table = Table(title=f"{result.name} on {result.test_on}", title_justify="left")
+    table = Table(title=Text(f"{result.name} on {result.test_on}"), title_justify="left")
     table.add_column("metric")
     table.add_column("mean ± s.d.", justify="right")
     for name, score in result.test.items():
-        table.add_row(name, str(score))
+        table.add_row(Text(name), str(score))
     parameters = result.parameters
     table.add_row("trainable parameters", f"{parameters.trainable:,} ({parameters.trainable_share:.2%})")
     if kept := Kept.from_result(result):

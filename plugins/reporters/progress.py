@@ -43,11 +43,15 @@ class Bars:
 
     def __init__(self, terminal: Terminal) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(min_width=12, no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=12, no_wrap=True)),
             BarColumn(20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            TextColumn(
+                "{task.fields[note]}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+            ),
             console=terminal,
         )
         self._tasks: dict[str, TaskID] = {}

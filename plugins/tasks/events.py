@@ -60,6 +60,12 @@ class Events(Task):
             "loss": float(self.losses(logits, targets).double().mean()),
         }
 
+    def scores(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """An item's right segments over the mean number of labelled segments an item."""
+        labelled = targets != UNLABELLED
+        right = ((logits.argmax(dim=-1) == targets) & labelled).double().sum(dim=1)
+        return right / labelled.double().sum().clamp(min=1) * len(targets)
+
 
 def _labels(item: Item, classes: int) -> tuple[int, ...]:
     segments = len(item.views())

@@ -51,6 +51,10 @@ class Nlvr2(Task):
             "loss": float(self.losses(logits, targets).double().mean()),
         }
 
+    def scores(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """1 for a statement judged right of its pair, else 0."""
+        return (logits.argmax(dim=-1) == targets[:, 0]).double()
+
 
 def _target(item: Item) -> tuple[int, int]:
     if len(item.passes) != 2:

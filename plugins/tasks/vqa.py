@@ -44,13 +44,17 @@ class Vqa(Task):
 
     def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
         """``vqa_score`` (mean score of the answer given), ``accuracy`` (it is a best-scored one), ``loss``."""
-        scored = targets.gather(1, logits.argmax(dim=-1, keepdim=True)).squeeze(1)
+        scored = self.scores(logits, targets)
         best = targets.max(dim=-1).values
         return {
-            "vqa_score": float(scored.double().mean()),
+            "vqa_score": float(scored.mean()),
             "accuracy": float(((scored == best) & (best > 0)).double().mean()),
             "loss": float(self.losses(logits, targets).double().mean()),
         }
+
+    def scores(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The score of the answer given."""
+        return targets.gather(1, logits.argmax(dim=-1, keepdim=True)).squeeze(1).double()
 
 
 def _answers(item: Item, classes: int) -> Mapping[int, float]:

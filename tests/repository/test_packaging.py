@@ -18,6 +18,8 @@ NOT_SHIPPED = {"tests", "examples", "docs"}
 DATA = {
     "py.typed",
     "core/scaffold/plugin_templates",
+    "plugins/datasets/registries/emoji_excerpt.tar",
+    "plugins/datasets/registries/emoji_excerpt.NOTICE",
     *(f"plugins/pocket/{name}/weights" for name in ("clip", "llava", "towers")),
 }
 
@@ -117,7 +119,7 @@ def test_the_wheel_declares_plugin_command_and_licence(wheel: Path) -> None:
         points = opened.read(named["entry_points.txt"]).decode()
     assert "[graftwork.plugins]\nbuiltin = graftwork.plugins" in points
     assert "[console_scripts]\ngraftwork = graftwork.core.cli:main" in points
-    assert "LICENSE" in named
+    assert {"LICENSE", "emoji_excerpt.NOTICE"} <= named.keys()
 
 
 def test_no_shipped_file_names_this_machine(wheel: Path) -> None:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from graftwork import Pipeline, load
 from graftwork.core.cli import cli
+from graftwork.core.run.load import ReadingWarning, UnsealedWarning
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 
@@ -126,10 +127,15 @@ def test_compare_reads_old_results(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_an_old_run_loads_and_predicts_the_same(name: str) -> None:
-    """On features and inside towers, of every picture."""
+    """On features and inside towers, of every picture; and warns that pictures are read otherwise since then."""
     expected = EXPECTED["predictions"][name]
     images, texts = [str(PICTURES / one["image"]) for one in expected], [one["text"] for one in expected]
-    predicted = load(OLD / f"run_{name}", device="cpu").predict(images=images, texts=texts)
+    with (
+        pytest.warns(ReadingWarning, match=f"run_{name} was trained before pictures were turned upright"),
+        pytest.warns(UnsealedWarning, match="nothing vouches for its result, lock and events: an older Graftwork"),
+    ):
+        old = load(OLD / f"run_{name}", device="cpu")
+    predicted = old.predict(images=images, texts=texts)
     assert [one.label for one in predicted] == [one["label"] for one in expected]
     for one, was in zip(predicted, expected, strict=True):
         assert one.probabilities == pytest.approx(was["probabilities"], abs=1e-3)

@@ -1,6 +1,7 @@
 """A plugin as a third party would write it: small real components that the tests put into pipelines by name."""
 
 import hashlib
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -158,7 +159,7 @@ class FragileSpec(ReporterSpec):
 
     type: Literal["fragile"] = "fragile"
     breaks_on: str = "RunStarted"
-    error: Literal["runtime", "interrupt"] = "runtime"
+    error: Literal["runtime", "interrupt", "SIGINT", "SIGTERM", "SIGHUP"] = "runtime"
 
 
 class Fragile(Reporter):
@@ -169,6 +170,8 @@ class Fragile(Reporter):
 
     def hear(self, event: Event) -> None:
         if type(event).__name__ == self.spec.breaks_on:
+            if self.spec.error.startswith("SIG"):
+                signal.raise_signal(signal.Signals[self.spec.error])
             raise KeyboardInterrupt if self.spec.error == "interrupt" else RuntimeError("the reporter is broken")
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
@@ -149,6 +150,18 @@ def test_the_first_row_that_is_not_finite_is_named(x: Tensor, value: float, data
     assume(x.shape[1] > 0)
     with pytest.raises(ValueError, match="y has NaN or inf"):
         similarity_graph(torch.ones(1, x.shape[1]), 0.5, y=x)
+
+
+@pytest.mark.parametrize(
+    ("given", "called"), [(np.ones((3, 2)), "ndarray"), ([[1.0, 2.0]], "list"), (None, "NoneType")]
+)
+def test_what_is_no_tensor_is_named(given: object, called: str) -> None:
+    """As rows, or as columns, where none is none."""
+    with pytest.raises(TypeError, match=rf"x must be a torch\.Tensor, got {called}: torch\.as_tensor makes one"):
+        similarity_graph(given, 0.5)  # type: ignore[arg-type]
+    if given is not None:
+        with pytest.raises(TypeError, match=rf"y must be a torch\.Tensor, got {called}"):
+            similarity_graph(torch.ones(3, 2), 0.5, y=given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

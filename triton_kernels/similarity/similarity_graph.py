@@ -64,12 +64,15 @@ def similarity_graph(
         A graph on x's device, its columns ascending inside each row.
 
     Raises:
+        TypeError: x or y no tensor.
         ValueError: x or y not floating [rows, features] or of different widths, a row with NaN or inf (the first one
             is named), an option outside its range, or a call under `torch.func.vmap`.
     """
     options = _Options(threshold, max_degree, cap, self_loops, weight, recall, screen, tile)
     options.check(bipartite=y is not None)
-    for rows in (x, y):
+    for name, rows in (("x", x), ("y", y)):
+        if not isinstance(rows, Tensor) and not (rows is None and name == "y"):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(rows).__name__}: torch.as_tensor makes one")
         if rows is not None and _is_batched(rows):
             raise ValueError("examples of torch.func.vmap have edges of their own: call similarity_graph in a loop")
     _check_matrices(x, x if y is None else y)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import format_option, print_json
+from ..options import format_option
+from ..say import print_json, say
 from .check import command as check
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_(context: click.Context, style: str) -> None:
         print_json([_json(one, names) for one, names in plugins])
     else:
         for one, names in plugins:
-            click.echo("\n".join(_lines(one, names)))
+            say("\n".join(_lines(one, names)))
     default_catalogue()
 
 
@@ -48,7 +49,7 @@ def hooks() -> None:
     """Print the reference of all hooks, in Markdown."""
     from .hook_page import hook_page
 
-    click.echo(hook_page(), nl=False)
+    say(hook_page(), nl=False)
 
 
 def _json(plugin: Plugin, commands: list[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import dataclasses
 
 import click
 
-from ..options import format_option, print_json
+from ..options import format_option
+from ..say import print_json, say
 
 
 @click.command("check", epilog="Example: graftwork plugins check graftwork-shift --kind adapter --format json")
@@ -27,11 +28,11 @@ def command(name: str, kind: str | None, type_: str | None, style: str) -> None:
         if style == "text":
             number = f" example {one.example}" if one.example else ""
             detail = f": {one.detail}" if one.detail else ""
-            click.echo(f"{one.status:<8} {one.component}{number} {one.check}{detail}")
+            say(f"{one.status:<8} {one.component}{number} {one.check}{detail}")
     failed = sum(not one.ok for one in outcomes)
     if style == "json":
         print_json([dataclasses.asdict(one) for one in outcomes])
     else:
-        click.echo(f"{len(outcomes)} checks, {failed} to mend")
+        say(f"{len(outcomes)} checks, {failed} to mend")
     if failed:
         raise SystemExit(1)

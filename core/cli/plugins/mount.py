@@ -7,6 +7,8 @@ from functools import cache
 
 import click
 
+from ..say import say
+
 
 def plugin_commands(taken: Iterable[str]) -> dict[str, click.Command]:
     """Name to command, of all plugins, without names that are ``taken``; that is said on standard error, once."""
@@ -36,12 +38,12 @@ def _mounted(selection: object, taken: frozenset[str]) -> dict[str, tuple[click.
     mounted: dict[str, tuple[click.Command, str]] = {}
     for plugin, given in Hooks(default_plugins()).commands(lambda: click.Group("graftwork")):
         if isinstance(given, str):
-            click.echo(f"warning: plugin {plugin}: {given}", err=True)
+            say(f"warning: plugin {plugin}: {given}", err=True)
             continue
         for name, command in given.commands.items():
             owner = "Graftwork" if name in taken else mounted[name][1] if name in mounted else None
             if owner:
-                click.echo(f"warning: plugin {plugin}: its command `{name}` is that of {owner}; left out", err=True)
+                say(f"warning: plugin {plugin}: its command `{name}` is that of {owner}; left out", err=True)
             else:
                 mounted[name] = command, plugin
     return mounted

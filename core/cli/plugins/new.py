@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..say import say
+
 
 class _Kind(click.Option):
     """Its help names the kinds that there are templates of, read when it is asked for."""
@@ -38,4 +40,4 @@ def new(name: str, kind: str, type_: str | None, out: Path) -> None:
     from ...scaffold.new_plugin import new_plugin
 
     folder = new_plugin(name, kind, out, type_)
-    click.echo(f'wrote {folder}\n\n  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  graftwork run example.json')
+    say(f'wrote {folder}\n\n  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  graftwork run example.json')

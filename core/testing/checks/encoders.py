@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....registry.build import build
 from ...roles.encoder import Encoder, EncoderError, EncoderFacts
+from ...stages.composed_encoder import build_part
 from ..case import Case
 from ..contents import contents
 from ..outcome import NotApplicable
@@ -25,8 +25,7 @@ def make(case: Case) -> Encoder:
     """On the CPU."""
     if missing := case.spec.missing_files():
         raise NotApplicable(f"its files are not here: {missing}")
-    composed = any(case.spec.tower(one) is not case.spec for one in MODALITIES)
-    assemble = (partial(build, Encoder, case.catalogue),) if composed else ()
+    assemble = (partial(build_part, case.catalogue),) if case.spec.is_composed() else ()
     return case.build(Encoder, torch.device("cpu"), *assemble)
 
 

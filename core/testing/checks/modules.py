@@ -15,6 +15,7 @@ from ...towers.errors import TowerError
 from ..case import Case
 from ..outcome import NotApplicable
 from ..same import assert_same
+from .specs import required_of
 
 
 def _use(case: Case, module: nn.Module) -> Mapping[str, Tensor]:
@@ -49,8 +50,7 @@ def parameter_count(case: Case) -> None:
 
 def budget(case: Case) -> None:
     """Half of what is built without one; what it cannot keep it refuses."""
-    fields = case.component.spec.model_fields
-    needed = {name: value for name, value in case.example.items() if name == "type" or fields[name].is_required()}
+    needed = required_of(case)
     frozen: int = import_module(case.kind.module).frozen()
     most = _size(case) // 2
     asked = {**needed, "budget": {"trainable_share": most / frozen}}

@@ -55,6 +55,7 @@ RESULT: dict[str, Any] = {
     "stages": {"train": {"seconds": 1.0, "peak_memory_mb": 100.0}},
     "machine": {"device": "cpu", "threads": 1, "platform": "kit", "python": "3"},
     "versions": {"torch": "2"},
+    "predictions": {"file": "predictions.jsonl", "items": {"val": 3, "test": 4}},
 }
 
 

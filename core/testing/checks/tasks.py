@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...data.items import DataError, Item, Media
-from ...roles.task import PairTask, Task
+from ...roles.task import PairTask, Task, scores_of
 from ..case import Case
 from ..same import assert_same
 
@@ -120,7 +120,7 @@ def losses(case: Case) -> None:
 
 
 def metrics(case: Case) -> None:
-    """Also of logits that are right."""
+    """Also of logits that are right; the mean of its scores, where it gives any, is its primary figure."""
     task = make(case)
     _, targets, right = examples(case, task)
     for logits in (_unsure(right), right):
@@ -130,6 +130,8 @@ def metrics(case: Case) -> None:
         assert not wrong, f"figures are plain numbers, not {wrong}"
         wrong = {name: value for name, value in found.items() if not math.isfinite(value)}
         assert not wrong, f"figures are not finite: {wrong}"
+        if not isinstance(task, PairTask):
+            scores_of(task, logits, targets, found[task.primary])
 
 
 def item_order(case: Case) -> None:

@@ -10,7 +10,7 @@ from ....core.data.items import DataError, DatasetContent, Item, Media
 from ....core.data.pictures import SUFFIXES
 from ....core.roles import Dataset
 from ....core.spec.json_source import parse_json
-from ....core.storage.files import sha256_of
+from ....core.storage.files import read_regular, sha256_of
 from ....registry.errors import SpecError
 from ..coop_split import read_coop_split
 from ..labelled_files import items_of
@@ -119,7 +119,7 @@ def _rows(tree: ClassFolders) -> Iterator[_Row]:
 def _metadata_rows(folder: Path, split: str | None) -> Iterator[_Row]:
     metadata = folder / METADATA
     try:
-        lines = metadata.read_bytes().decode("utf-8-sig").split("\n")  # not splitlines: JSON may hold U+2028 as it is
+        lines = read_regular(metadata).decode("utf-8-sig").split("\n")  # not splitlines: JSON may hold U+2028 as it is
     except UnicodeDecodeError as error:
         raise DataError(f"{metadata}: not UTF-8: byte {error.start}") from None
     except OSError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....core.data.items import DataError
+from ....core.storage.files import open_regular
 from ....registry.errors import nearest
 from .answers import soft_scores
 from .json_object import AN_OBJECT, json_object
@@ -44,7 +45,7 @@ class Line:
 def read_lines(file: Path) -> Iterator[Line]:
     """The items of a file, one at a time. Raises ``DataError`` naming file, line, what is wrong and what to write."""
     try:
-        with open(file, "rb") as lines:
+        with open_regular(file) as lines:
             for number, content in enumerate(lines, start=1):
                 if content.strip():
                     yield _line(f"{file}:{number}", number, content)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ....core.data.items import DataError
+from ....core.storage.files import read_regular
 from ..labelled_files import LabelledFiles
 from .flower_names import FLOWER_NAMES
 from .publication import Publication, PublishedDataset
@@ -57,7 +59,7 @@ def _vector(path: Path, key: str) -> list[int]:
     from scipy.io import loadmat  # type: ignore[import-untyped]  # scipy ships no types
 
     try:
-        found: dict[str, Any] = loadmat(path, variable_names=[key])
+        found: dict[str, Any] = loadmat(BytesIO(read_regular(path)), variable_names=[key])
         return [int(value) for value in found[key].ravel()]
     except Exception as error:  # the reader stumbles over a broken file in as many ways as it has lines
         raise DataError(f"{path}: no readable MATLAB file with `{key}`: {error}; download it again") from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ....core.data.items import DataError
+from ....core.storage.json_files import json_in
 from ..labelled_files import LabelledFiles
 from .publication import Publication, PublishedDataset
 
@@ -42,8 +42,8 @@ class Food101(PublishedDataset):
 
 def _read(path: Path) -> dict[str, list[str]]:
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        value = json_in(path)
+    except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}; extract the archive again") from None
     if not isinstance(value, dict) or not all(
         isinstance(pictures, list) and all(isinstance(picture, str) for picture in pictures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....core.data.items import DataError
+from ....core.storage.files import read_regular
 from ..labelled_files import LabelledFiles
 from .publication import Publication, PublishedDataset
 
@@ -44,7 +45,7 @@ class OxfordPets(PublishedDataset):
 
 def _rows(path: Path, names: dict[int, str]) -> list[tuple[str, int]]:
     rows = []
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_regular(path).decode("utf-8", "replace").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         picture, label, *_ = [*line.split(), "", ""]

@@ -6,6 +6,7 @@ Code of a data set is never run: the library has had no loading scripts since ve
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ class HuggingFace(Dataset):
     """Ids are ``SPLIT/ROW``, rows counted from 0."""
 
     def __init__(self, spec: HuggingFaceSpec) -> None:
-        self.spec, self.path = spec, Path(spec.path).expanduser()
+        self.spec, self.path = spec, Path(os.path.expanduser(spec.path))
         self.cap = spec.max_items or (STREAMED if spec.streaming else None)
         self._unused: list[str] = []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
+from ....core.storage.files import read_regular
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import RecordsSpec
 
@@ -31,7 +32,7 @@ def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
         return spec.class_names
     path = Path(spec.class_names_file)
     try:
-        lines = path.read_text("utf-8-sig").split("\n")
+        lines = read_regular(path).decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"dataset.class_names_file: {path}: cannot be read: {error}") from None
     names = tuple(line.strip() for line in lines)

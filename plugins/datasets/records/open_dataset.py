@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import huggingface_hub.constants
 from datasets.exceptions import DatasetsError
 
 from ....core.data.items import DataError
+from ....core.storage.files import IRREGULAR, irregular_in
 from ..specs import HuggingFaceSpec
 
 #: What tells a folder of ``save_to_disk``.
@@ -21,7 +23,7 @@ _BUILDERS = {".parquet": "parquet", ".arrow": "arrow"}
 
 def open_dataset(spec: HuggingFaceSpec, may_download: bool) -> Mapping[str, Any]:
     """Split to table (or stream). Raises ``DataError`` with the library's reason and what to do."""
-    path = Path(spec.path).expanduser()
+    path = Path(os.path.expanduser(spec.path))
     with in_words(path):
         if path.exists():
             opened = _open_local(spec, path)
@@ -42,6 +44,8 @@ def in_words(path: Path) -> Iterator[None]:
 
 
 def _open_local(spec: HuggingFaceSpec, path: Path) -> Any:
+    if irregular := irregular_in(path) if path.is_dir() else None if path.is_file() else path:
+        raise DataError(f"dataset.path: {irregular} {IRREGULAR}")
     if any((path / name).is_file() for name in _SAVED):
         saved = datasets.load_from_disk(path)
         return saved.to_iterable_dataset() if spec.streaming and isinstance(saved, datasets.Dataset) else saved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ....core.roles import Encoder, EncoderError, EncoderFacts
+from ....core.storage.files import IRREGULAR, irregular_in
 from ....core.towers.frozen_tower import FrozenTower
 from ....registry.errors import nearest
+from ...checkpoints.fetch import asking_once
 from ...checkpoints.fingerprint import fingerprint
-from ...checkpoints.libraries import DTYPES, first_lines
+from ...checkpoints.libraries import DTYPES, reason_of, without_remote_code
 from ...torchvision_ops import declare_missing_torchvision_ops
 from . import files
 from .spec import OpenClipSpec
@@ -31,6 +34,11 @@ def import_open_clip() -> Any:
     return open_clip
 
 
+def _hub(spec: OpenClipSpec) -> contextlib.AbstractContextManager[None]:
+    """What is fetched comes of open_clip itself, model and tokenizer file by file."""
+    return contextlib.nullcontext() if files.folder_of(spec.model) else asking_once()
+
+
 class OpenClip(Encoder):
     """A frozen CLIP. Raises ``EncoderError`` when weights are missing or do not fit the architecture."""
 
@@ -39,11 +47,12 @@ class OpenClip(Encoder):
         self._dtype = DTYPES[spec.precision]
         self._library = import_open_clip()
         try:
-            self._model, self._preprocess, self._tokenize = self._load(spec)
+            with without_remote_code(), _hub(spec):
+                self._model, self._preprocess, self._tokenize = self._load(spec)
         except EncoderError:
             raise
         except Exception as error:  # assertions, safetensors' and pickle's own errors: it cannot be loaded
-            reason = spec.missing_files() or first_lines(error)
+            reason = spec.missing_files() or reason_of(error)
             raise EncoderError(f"encoder: open_clip cannot load `{spec.model}`: {reason}") from error
         self._model.eval().requires_grad_(False)
         self._facts: EncoderFacts | None = None
@@ -106,6 +115,8 @@ class OpenClip(Encoder):
 
     def _load(self, spec: OpenClipSpec) -> tuple[Any, Callable[[Any], Tensor], Callable[..., Tensor]]:
         folder = files.folder_of(spec.model)
+        if folder is not None and folder.is_dir() and (irregular := irregular_in(folder)):
+            raise EncoderError(f"encoder: {irregular} {IRREGULAR}")
         if folder is not None and files.weights_file(spec.model, None) is None:
             raise EncoderError(f"encoder: {folder} holds none of {', '.join(files.WEIGHT_FILES)}")
         name = f"{files.LOCAL}{folder}" if folder else spec.model
@@ -128,7 +139,18 @@ class OpenClip(Encoder):
         if vocabulary is not None and vocabulary.is_file():
             length = model.context_length
             return self._library.SimpleTokenizer(bpe_path=str(vocabulary), context_length=length)  # type: ignore[no-any-return]
-        return self._library.get_tokenizer(name)  # type: ignore[no-any-return]
+        said = files.text_config(name)
+        given = said.get("tokenizer_kwargs") or {}
+        # open_clip would hand them on to transformers, among them `trust_remote_code`.
+        if odd := sorted(given.keys() - files.TOKENIZER_KEYS):
+            raise EncoderError(
+                f"encoder.model: {name}: `tokenizer_kwargs` in its configuration asks for {', '.join(odd)}: only "
+                f"{', '.join(sorted(files.TOKENIZER_KEYS))} are taken from a model's files, so that none of them can "
+                "make a library run its code; remove the others, or take another model"
+            )
+        if said.get("hf_tokenizer_name"):
+            return self._library.get_tokenizer(name, trust_remote_code=False)  # type: ignore[no-any-return]
+        return self._library.get_tokenizer(name)  # type: ignore[no-any-return]  # open_clip's own: takes no such word
 
 
 def _require_tag(library: Any, model: str, tag: str) -> None:

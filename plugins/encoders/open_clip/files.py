@@ -13,10 +13,14 @@ from typing import Any
 
 from ....core.roles import TowerShape
 from ....core.storage.files import remembered_sha256
+from ....core.storage.json_files import json_in
 from ...checkpoints import parameters
+from ...checkpoints.folder import read_json
 from ...pocket import CLIP_FOLDER
 
-LOCAL = "local-dir:"
+LOCAL, HUB = "local-dir:", "hf-hub:"
+#: What a configuration may say to a tokenizer: how texts are cleaned. Anything else could be meant for transformers.
+TOKENIZER_KEYS = frozenset({"clean", "strip_sep_token", "language"})
 #: The files of a local model folder, as open_clip itself names them.
 CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin", "model.safetensors")
@@ -61,7 +65,7 @@ def config(model: str) -> dict[str, Any] | None:
     folder, known = folder_of(model), _configs()
     try:
         if folder is not None:
-            found = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+            found = json_in(folder / CONFIG_FILE)
             return found if isinstance(found, dict) else None
         return (
             {"model_cfg": json.loads((known / f"{model}.json").read_text("utf-8"))}
@@ -70,6 +74,21 @@ def config(model: str) -> dict[str, Any] | None:
         )
     except (OSError, ValueError):
         return None
+
+
+def text_config(model: str) -> dict[str, Any]:
+    """``text_cfg`` of a model that is loaded by now; a hub model without one has a tokenizer of transformers."""
+    found = config(model)
+    if model.startswith(HUB):
+        from huggingface_hub import try_to_load_from_cache
+
+        fetched = try_to_load_from_cache(model.removeprefix(HUB), CONFIG_FILE)
+        found = read_json(Path(fetched)) if isinstance(fetched, str) else {"model_cfg": {}}
+    model_cfg = found.get("model_cfg") if isinstance(found, dict) else None
+    text = model_cfg.get("text_cfg") if isinstance(model_cfg, dict) else None
+    if not isinstance(text, dict):
+        text = {"hf_tokenizer_name": model.removeprefix(HUB)} if model.startswith(HUB) else {}
+    return text
 
 
 def weights_file(model: str, checkpoint: str | None) -> Path | None:

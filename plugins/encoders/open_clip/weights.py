@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +36,7 @@ def _absent_tag(model: str, tag: str, source: Source) -> str | None:
         name, _, file = rest.partition("/")
         return _absent_from_hub(what, f"{owner}/{name}", (file,) if file else HUB_WEIGHTS)
     url = source.get("url")
-    if not url or (Path.home() / ".cache" / "clip" / url.rpartition("/")[2]).is_file():
+    if not url or Path(os.path.expanduser("~/.cache/clip"), url.rpartition("/")[2]).is_file():
         return None  # there, or a tag that only open_clip knows: loading tells
     return f"{what} are not on this machine; where there is a network, a run gets them from {url} (size not known here)"
 

@@ -15,8 +15,8 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ....core.towers.frozen_tower import FrozenTower
 from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
-from ...checkpoints.libraries import DTYPES, first_lines, quiet_transformers
-from ...checkpoints.locate import commit_of, folder_of, is_path
+from ...checkpoints.libraries import DTYPES, quiet_transformers, reason_of
+from ...checkpoints.locate import absent, commit_of, folder_of, is_path
 from . import files
 from .audio import AudioSide
 from .image import ImageSide
@@ -111,6 +111,8 @@ class Transformers(Encoder):
     def towers(self) -> Sequence[FrozenTower]:
         """One a modality; a single-stream model is one. One that cannot be entered runs as it is, beside others."""
         said = self._model.config.to_dict()
+        if files.is_timm(said):
+            said["head_hidden_size"] = self._model.timm_model.head_hidden_size
         shapes = files.tower_shapes(self._root, self._projects, said)
         assert shapes is not None  # a loaded configuration leaves nothing to defaults
         if self._single is not None:
@@ -157,7 +159,7 @@ def _complete_folder(spec: TransformersSpec) -> Path:
         except NotFetched as error:
             raise EncoderError(f"encoder.{error.field}: {error}") from error
     if root is None:
-        raise EncoderError(f"encoder.model: {spec.model} does not exist")
+        raise EncoderError(f"encoder.model: {absent(spec.model)}")
     if lack := files.lacking(root):
         remedy = "convert it with transformers' `save_pretrained`, or take a revision with safetensors"
         raise EncoderError(f"encoder.model: {lack}; {remedy}" if not files.weights(root) else f"encoder.model: {lack}")
@@ -166,10 +168,15 @@ def _complete_folder(spec: TransformersSpec) -> Path:
 
 def _load(root: Path, dtype: torch.dtype) -> Any:
     """The model in evaluation mode. Raises ``EncoderError`` for tensors that its weights lack."""
-    from transformers import AutoModel
+    from transformers import AutoConfig, AutoModel
 
+    folder = transformer_folder(root)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if getattr(config, "model_args", None):  # timm writes the number of classes there too; its wrapper takes it once
+        config.model_args = {key: value for key, value in config.model_args.items() if key != "num_classes"}
     model, said = AutoModel.from_pretrained(
-        transformer_folder(root),
+        folder,
+        config=config,
         dtype=dtype,
         use_safetensors=True,
         trust_remote_code=False,
@@ -192,4 +199,4 @@ def _explained(model: str) -> Iterator[None]:
     except EncoderError:
         raise
     except Exception as error:  # assertions, safetensors' own errors, missing packages: it cannot be loaded
-        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {first_lines(error)}") from error
+        raise EncoderError(f"encoder.model: transformers cannot load `{model}`: {reason_of(error)}") from error

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from ....core.roles import TowerShape
 from ....core.storage.files import remembered_sha256
-from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, weight_files
-from .sentence_modules import modules_of, sentence_modules, transformer_folder
+from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, refused, weight_files
+from .sentence_modules import modules_of, outside, sentence_modules, transformer_folder
 
 Kind = Literal["joint", "image", "text", "audio", "single"]
 #: Two towers trained into one space, by `model_type`.
@@ -56,6 +56,8 @@ def kind(config: dict[str, Any]) -> Kind | None:
     """What a model is made of, told by its configuration; ``None`` for what is no encoder."""
     if config.get("model_type") in SINGLE_STREAM:
         return "single"
+    if is_timm(config):
+        return "image"
     if {"vision_config", "text_config", "audio_config"} & config.keys():
         return "joint" if config.get("model_type") in JOINT else None
     if config.get("is_encoder_decoder"):
@@ -65,6 +67,11 @@ def kind(config: dict[str, Any]) -> Kind | None:
     if "vocab_size" in config and not {"image_size", "patch_size"} <= config.keys():  # BEiT's is of picture tokens
         return "text"
     return "image" if {"image_size", "num_channels", "patch_size"} & config.keys() else None
+
+
+def is_timm(config: dict[str, Any]) -> bool:
+    """Whether it is a model of timm, which transformers wraps: as either of the two writes it."""
+    return "architecture" in config and config.get("model_type", "timm_wrapper") == "timm_wrapper"
 
 
 def takes_waveforms(config: dict[str, Any]) -> bool:
@@ -93,7 +100,11 @@ def all_weights(root: Path) -> list[Path]:
 
 def lacking(root: Path) -> str | None:
     """What a model folder lacks, in words; ``None`` if it is whole."""
+    if reason := outside(root):
+        return reason
     folder = transformer_folder(root)
+    if reason := refused(folder):
+        return reason
     if not (folder / CONFIG).is_file():
         return f"{folder} has no config.json: it is no transformers model"
     found = weights(root)
@@ -102,8 +113,9 @@ def lacking(root: Path) -> str | None:
         also = f"; {', '.join(pickles[:3])} may run code when it is opened and is not read" if pickles else ""
         return f"{folder} holds neither {WEIGHTS} nor {INDEX}{also}"
     absent = [str(path.relative_to(root)) for path in all_weights(root) if not path.is_file()]
-    what = modalities(config(root) or {})
-    if what != ("text",) and not _holds_one(folder, PREPROCESSOR_FILES):
+    said = config(root) or {}
+    what = modalities(said)
+    if what != ("text",) and not is_timm(said) and not _holds_one(folder, PREPROCESSOR_FILES):
         absent.append(" or ".join(PREPROCESSOR_FILES))
     if "text" in what and not _holds_one(folder, VOCABULARIES):
         absent.append(f"a vocabulary ({', '.join(VOCABULARIES)})")  # transformers would go on with an empty one
@@ -143,12 +155,16 @@ def width(root: Path, modality: str, projected: bool, said: dict[str, Any] | Non
             return _integer(read_json(declared.dense[-1] / CONFIG), "out_features")
         hidden = token_width(said, modality, projected)
         return hidden * len(declared.pooling) if hidden else None
+    if is_timm(said):
+        return _integer(said, "head_hidden_size")  # told by the loaded model alone
     return token_width(said, modality, projected)
 
 
 def token_width(said: dict[str, Any], modality: str, projected: bool) -> int | None:
     """Width of the tokens of a modality, by a configuration."""
     tower = tower_config(said, modality)
+    if is_timm(said):
+        return _integer(said, "num_features")
     if tower is said:
         sizes = said.get("hidden_sizes")
         last = sizes[-1] if isinstance(sizes, list) and sizes else None
@@ -187,7 +203,7 @@ def _tower_shape(root: Path, said: dict[str, Any], modalities: tuple[str, ...], 
 def _blocks(tower: dict[str, Any]) -> tuple[int, int] | None:
     """Depth and width of the blocks that adapters can enter; (0, 0): none."""
     stages = tower.get("depths")
-    if "hidden_sizes" in tower or tower.get("model_type") in _SHARED_BLOCKS:
+    if is_timm(tower) or "hidden_sizes" in tower or tower.get("model_type") in _SHARED_BLOCKS:
         return 0, 0
     if isinstance(stages, list) and stages:  # a Swin: the longest stage, where the width stays
         first = _integer(tower, "patch_embeds_hidden_size", "embed_dim")

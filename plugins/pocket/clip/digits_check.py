@@ -64,7 +64,7 @@ class OpenClipReader:
         import open_clip
 
         self.model: nn.Module
-        self.model, _, self.preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+        self.model, _, self.preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}", weights_only=True)
         self.model.eval()
         self.tokenizer = load_tokenizer(folder, CONTEXT_LENGTH)
 

@@ -30,8 +30,10 @@ class LlavaReader:
         declare_missing_torchvision_ops()
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        self.processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        self.model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True).eval()
+        self.processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        self.model = AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ).eval()
         self.question = self.processor.apply_chat_template(conversation(prompt), add_generation_prompt=True)
 
     @torch.no_grad()

@@ -36,10 +36,13 @@ def open_folder(folder: Path) -> tuple[Any, Any]:
     declare_missing_torchvision_ops()
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
 
-    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-    audio = AutoConfig.from_pretrained(folder, local_files_only=True).model_type == "audio-spectrogram-transformer"
+    model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
+    audio = (
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).model_type
+        == "audio-spectrogram-transformer"
+    )
     reads = AutoFeatureExtractor if audio else AutoProcessor
-    return model, reads.from_pretrained(folder, local_files_only=True)
+    return model, reads.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def probe(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:

@@ -345,3 +345,19 @@ def test_a_saved_spec_that_is_none_is_refused_with_its_key(spec, told, tmp_path)
     with pytest.raises(RunFolderError, match=re.escape(f"{folder / 'adapter_config.json'}: {told}")):
         load_adapter(grafted, folder, "second")
     assert list(grafted.adapters) == before
+
+
+@pytest.mark.parametrize("kind", ["hmmoe", "lora"])
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_gradient_checkpointing_is_refused_whenever_it_is_switched_on(kind, tower):
+    """After the tower was made, too; off again, or with the adapter off, the towers run."""
+    grafted = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", width=24))])
+    component = default_catalogue().find("adapter", kind)
+    grafted.add_adapter("first", component.spec.model_validate({"rank": 4}), builder())
+    grafted.towers[tower].model.activation_checkpointing_enable()
+    with pytest.raises(TowerError, match=f"{tower}: gradient checkpointing runs blocks a second time"):
+        grafted(batch())
+    with grafted.disable_adapter():
+        grafted(batch())
+    grafted.towers[tower].model.activation_checkpointing_disable()
+    grafted(batch())

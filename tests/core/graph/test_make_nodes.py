@@ -286,6 +286,20 @@ def test_the_blend_goes_with_a_head_that_compares_too(tmp_path: Path, kind: str)
     assert torch.equal(run.load().logits(run.pictures()), run.logits)
 
 
+@pytest.mark.parametrize("kind", ["mean", "concat", "pair, side by side", "tokens"])
+def test_a_blend_by_text_is_of_the_text_half_alone(tmp_path: Path, kind: str) -> None:
+    """With nothing trained: b s cos(t, t_c), whatever the nodes; the same logits from the saved folder."""
+    blend = {"value": 0.25, "by": "text"}
+    run = Measured(tmp_path, **spec_of(kind, trainer__epochs=0, task__blend=blend))
+    prompts, texts = run.trial.prepared.prompts, run.trial.prepared.features["test"].vectors["text"]
+    assert prompts is not None
+    expected = 0.25 * (prompts.logit_scale or 100) * normalize(texts, dim=-1) @ prompts.vectors.T
+    torch.testing.assert_close(run.logits, expected)
+    assert torch.equal(run.load().logits(run.pictures()), run.logits)
+    assert (run.result["blend"], run.result["blend_by"]) == (0.25, "text")
+    assert "Blend with zero-shot logits: 0.25 of the items' texts." in (run.folder / "README.md").read_text()
+
+
 def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
     """For edges across, for a mean, and for the blend."""
     given = {**vectors(2, 0), "text": torch.randn(2, 5)}
@@ -295,6 +309,9 @@ def test_vectors_of_two_widths_are_an_error_with_its_remedy() -> None:
         nodes_of(given, {}, SimilaritySpec(nodes="fused", threshold=0.5))
     with pytest.raises(DataError, match='width 8 and 5 with class vectors of width 8; set "blend": 0 in `task`'):
         zero_shot_logits(given, SimilaritySpec(nodes="fused", fusion="concat", threshold=0.5), PROMPTS)
+    words = {"image": torch.randn(2, 5), "text": normalize(given["image"], dim=-1)}
+    by_text = zero_shot_logits(words, SimilaritySpec(nodes="fused", fusion="concat", threshold=0.5), PROMPTS, "text")
+    torch.testing.assert_close(by_text, PROMPTS.logit_scale * words["text"] @ PROMPTS.vectors.T)
 
 
 class TwoSpacesSpec(EncoderSpec):

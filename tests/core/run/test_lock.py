@@ -16,8 +16,9 @@ from graftwork import Pipeline
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
 from graftwork.core.run import make_lock as lock_module
-from graftwork.core.run.lock import Lock, LockError, read_lock, sealed
+from graftwork.core.run.lock import Lock, LockError, read_lock
 from graftwork.core.run.lock_check import hold
+from graftwork.core.storage.sealed import sealed
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.discovery import default_catalogue
 
@@ -196,7 +197,7 @@ def test_a_plugin_that_no_longer_loads_is_named_with_its_failure(tmp_path):
         ('{"lock": 2}', "is a lock of format 2; this Graftwork reads 1"),
         ('{"lock": 1}', "was altered since it was written"),
         ('{"lock": NaN}', "`lock` is nan, and a format is a whole number from 0"),
-        ("[" * 100_000, "cannot be read: maximum recursion depth"),
+        ("[" * 100_000, "cannot be read: nested deeper than 64 levels"),
         (b"\xff", "cannot be read: 'utf-8' codec"),
     ],
 )

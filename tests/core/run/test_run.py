@@ -59,7 +59,8 @@ def test_a_run_folder_holds_everything(whole: Run) -> None:
     found = sorted(path.relative_to(whole.folder).as_posix() for path in whole.folder.rglob("*") if path.is_file())
     adapter = ("README.md", "adapter_config.json", "adapter_model.safetensors", "fisher.safetensors")
     more = ("manifest.json", "pipeline.json", "support.safetensors")
-    assert found == [*(f"adapter/{name}" for name in (*adapter, *more)), "events.jsonl", "lock.json", "result.json"]
+    run = ("events.jsonl", "lock.json", "manifest.json", "predictions.jsonl", "result.json")
+    assert found == [*(f"adapter/{name}" for name in (*adapter, *more)), *run]
     assert [path.name for path in whole.folder.parent.iterdir() if "partial" in path.name] == []
 
 
@@ -300,6 +301,14 @@ def test_divergence_in_the_last_step_is_an_error_too(tmp_path: Path, more: dict[
         pipeline(trainer__epochs=1, trainer__schedule="constant", trainer__optimizer__lr=3e37, **more).run(
             tmp_path / "run"
         )
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize("rate", [3e37, 1e38])
+def test_the_greatest_rates_end_in_words(tmp_path: Path, kind: str, rate: float) -> None:
+    """Also where a step itself is beyond all numbers, which is torch's own error."""
+    with pytest.raises(TrainingError, match=r"lower trainer\.optimizer\.lr"):
+        pipeline(trainer__optimizer={"type": kind, "lr": rate}).run(tmp_path / "run")
 
 
 def test_events_of_a_diverging_run_are_still_json(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 
 from graftwork import Pipeline, SpecError
 from graftwork.core.cli import cli
-from graftwork.core.run.lock import LockError, read_lock, sealed
+from graftwork.core.run.lock import LockError, read_lock
 from graftwork.core.spec.load_spec import load_spec
 from graftwork.core.spec.overrides import parse_set
+from graftwork.core.storage.sealed import sealed
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.discovery import default_catalogue
 

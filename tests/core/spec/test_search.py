@@ -26,6 +26,11 @@ from ...support.small_pipeline import Hearing, pipeline
 
 RATE = "trainer.optimizer.lr"
 LR = {RATE: {"low": 1e-4, "high": 0.1, "log": True}}
+DUAL: dict[str, Any] = {
+    "type": "dual",
+    "image": {"type": "transformers", "model": "pocket:scene_clip"},
+    "text": {"type": "open_clip", "model": "pocket"},
+}
 QUICK: dict[str, Any] = {"trainer__epochs": 2, "dataset__shots": 3}
 
 
@@ -33,6 +38,22 @@ def problems(**overrides: Any) -> list[str]:
     with pytest.raises(SpecError) as caught:
         pipeline(**overrides)
     return [f"{one.json_path}: {one.reason}" + (f" ({one.hint})" if one.hint else "") for one in caught.value.problems]
+
+
+def test_what_is_wrong_whatever_is_tried_is_said_once() -> None:
+    """Of values that have nothing to do with it; a value that is wrong itself is said beside it."""
+    wrong: dict[str, Any] = {
+        "task__head": {"type": "cosine"},
+        "encoder": DUAL,
+        "graph": None,
+        "adapter": {"type": "bottleneck"},
+    }
+    (base,) = problems(**wrong)
+    assert problems(**wrong, search={"adapter.bottleneck": [4, 8, 16], RATE: [0.1, 0.01]}) == [base]
+    both = problems(**wrong, search={"adapter.bottleneck": [4, -1]})
+    assert both[0] == base
+    assert len(both) == 2
+    assert "adapter.bottleneck = -1" in both[1]
 
 
 def searched(out: Path, **overrides: Any) -> Run:

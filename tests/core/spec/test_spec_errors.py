@@ -118,7 +118,7 @@ CASES = {
     ),
     "missing section": (
         changed('  "encoder": {"type": "open_clip", "model": "pocket"},\n', ""),
-        "spec.json:1:1: $: `encoder` is missing (installed: dual, open_clip, transformers)",
+        "spec.json:1:1: $: `encoder` is missing (installed: conse, dual, open_clip, timm, transformers)",
     ),
     "missing field": (
         changed(', "threshold": 0.8', ""),
@@ -311,9 +311,13 @@ def test_file_that_cannot_be_read_is_a_spec_error(tmp_path, name, reason):
         load_spec(tmp_path / name)
 
 
-def test_endless_file_is_refused():
-    """What has no size is read up to the limit only."""
+def test_endless_file_is_refused(tmp_path):
+    """One of a terabyte is read up to the limit only; a device not at all."""
+    with open(tmp_path / "spec.json", "wb") as file:
+        file.truncate(1 << 40)
     with pytest.raises(SpecError, match=f"larger than {MAX_BYTES} bytes"):
+        load_spec(tmp_path / "spec.json")
+    with pytest.raises(SpecError, match=r"/dev/zero.* is no regular file"):
         load_spec("/dev/zero")
 
 

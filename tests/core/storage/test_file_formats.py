@@ -120,7 +120,7 @@ def test_a_key_that_is_not_known_is_kept() -> None:
 
 def test_names_of_what_is_to_come_are_reserved() -> None:
     """Nothing writes them yet, and reading does not stumble over them."""
-    reserved = {"predictions", "tasks", "resume"}
+    reserved = {"tasks", "resume"}
     assert reserved <= Result.model_fields.keys()
     assert not reserved & RESULT.keys()
     assert Result.from_json({**RESULT, "tasks": [{"name": "first"}]}, "x").to_json()["tasks"] == [{"name": "first"}]
@@ -128,7 +128,7 @@ def test_names_of_what_is_to_come_are_reserved() -> None:
 
 LATER: list[tuple[type[Versioned], dict[str, Any]]] = [
     (Result, RESULT | {"result": 2, "graftwork": "9.9"}),
-    (Manifest, {"manifest": 2, "graftwork": "9.9", "elsewhere": []}),
+    (Manifest, {"manifest": 3, "graftwork": "9.9", "elsewhere": []}),
     (Lock, {"lock": 2, "graftwork": "9.9"}),
     (FeatureAdapter, {"adapter": 2, "version": "9.9", "level": "features"}),
 ]
@@ -137,7 +137,8 @@ LATER: list[tuple[type[Versioned], dict[str, Any]]] = [
 @pytest.mark.parametrize(("model", "value"), LATER, ids=lambda one: getattr(one, "__name__", ""))
 def test_a_later_format_says_who_wrote_it(model: type[Versioned], value: dict[str, Any]) -> None:
     """And which formats are read here, and what to do."""
-    words = rf"some/file is a {model.NOUN} of format 2, written by Graftwork 9\.9; this Graftwork reads 1: install that"
+    later, here = model.FORMAT + 1, model.FORMAT
+    words = rf"some/file is a {model.NOUN} of format {later}, written by Graftwork 9\.9; this Graftwork reads {here}: "
     with pytest.raises(UserError, match=words) as error:
         model.from_json(value, "some/file")
     assert str(error.value).endswith(model.REMEDY)
@@ -203,7 +204,7 @@ def test_a_manifest_says_its_format_and_its_writer(tmp_path: Path) -> None:
     """An altered file is found by it."""
     (tmp_path / "one.txt").write_text("one")
     seal(tmp_path)
-    assert list(read_json_file(tmp_path / MANIFEST)) == ["manifest", "graftwork", "files"]
+    assert list(read_json_file(tmp_path / MANIFEST)) == ["manifest", "graftwork", "files", "sha256"]
     assert list(Manifest.read(tmp_path / MANIFEST).files) == ["one.txt"]
     (tmp_path / "one.txt").write_text("two")
     with pytest.raises(RunFolderError, match=r"one\.txt was altered"):

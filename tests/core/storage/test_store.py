@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from graftwork.core.stages.prompts import class_prompts
 from graftwork.core.storage import files
 from graftwork.core.storage.files import StorageError, sweep_partials, write_whole
 from graftwork.core.storage.root import store_root
+from graftwork.core.storage.sealed import sealed
 from graftwork.core.storage.store import Namespace, TextShelf, VectorShelf, identity_key
 from graftwork.plugins.encoders import OpenClipSpec
 from graftwork.registry.catalogue import Catalogue, Plugin
@@ -286,9 +288,26 @@ def test_namespace_tells_what_it_holds(tmp_path):
     namespace = Namespace(tmp_path, "features", {"encoder": "x"})
     assert namespace.about() is None
     namespace.note({"parameters": 3})
-    assert namespace.about() == {"identity": {"encoder": "x"}, "parameters": 3}
+    assert namespace.about() == sealed({"identity": {"encoder": "x"}, "parameters": 3})
     (namespace.folder / "about.json").write_text('{"identity": ')
     assert namespace.about() is None
+
+
+@pytest.mark.parametrize("chosen", ["", "~/own", "~nobody-of-that-name/own"])
+def test_a_home_that_nobody_knows_is_said(chosen, monkeypatch):
+    """As in containers that run as any user: neither HOME nor a line for the user."""
+    monkeypatch.setenv("GRAFTWORK_CACHE", chosen)
+    for variable in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def unknown(user: object) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(StorageError, match=r": no home folder is known here; set GRAFTWORK_CACHE to a whole path"):
+        store_root()
+    monkeypatch.setenv("GRAFTWORK_CACHE", "/own")
+    assert store_root() == Path("/own")
 
 
 def test_the_root_is_the_environment_then_the_users_cache(monkeypatch, tmp_path):

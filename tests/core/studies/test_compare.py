@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from graftwork.core.cli import main
+from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.compare import Comparison, compare
@@ -283,13 +284,16 @@ def told_otherwise(run: Path, copy: Path, **changes: Any) -> Path:
     result = json.loads((copy / "result.json").read_text()) | {"name": copy.name} | changes
     kept = {key: value for key, value in result.items() if value is not None or key not in changes}
     (copy / "result.json").write_text(json.dumps(kept))
+    seal(copy)
     return copy
 
 
 EARLY = {
     (0, 1): ["seed 0 kept epoch 0 of 9: validation was best before anything was trained", "seed 1 kept epoch 1 of 9: "],
     (1, 1): ["seeds 0, 1 kept epoch 1 of 9: validation was best before much was trained"],
-    (9, 2): [],
+    (8, 2): [],
+    (9, 2): ["seed 0 kept epoch 9 of 9: the best may lie beyond; raise trainer.epochs"],
+    (0, 9): ["seed 0 kept epoch 0 of 9: validation", "seed 1 kept epoch 9 of 9: the best may lie beyond"],
 }
 
 
@@ -297,7 +301,7 @@ EARLY = {
 def test_an_epoch_before_much_was_trained_is_told_under_the_table(
     runs: dict[str, Path], tmp_path: Path, kept: tuple[int, int]
 ) -> None:
-    """The start, and the first of several epochs, with the seeds that kept it."""
+    """The start, and the first and last of several epochs, with the seeds that kept it."""
     run = told_otherwise(runs["ga-net"], tmp_path / "early", epochs=9, epochs_kept=list(kept))
     comparison = compared(run, runs["probe"], out=tmp_path)
     page = comparison_markdown(comparison)
@@ -305,6 +309,36 @@ def test_an_epoch_before_much_was_trained_is_told_under_the_table(
     for line, said in zip(comparison_json(comparison)["runs"][0]["notes"], EARLY[kept], strict=True):
         assert line.startswith(said)
         assert f"{line}\n" in page
+
+
+@pytest.mark.parametrize("keep", ["last", None])
+def test_a_last_epoch_that_nobody_chose_is_not_told(runs: dict[str, Path], tmp_path: Path, keep: str | None) -> None:
+    """`trainer.keep` asked for it, or an older result does not say who did."""
+    run = told_otherwise(runs["ga-net"], tmp_path / "last", epochs=9, epochs_kept=[9, 9], keep=keep)
+    assert comparison_json(compared(run, runs["probe"], out=tmp_path))["runs"][0]["notes"] == []
+
+
+SHARES = {
+    "carries little": ([{"bottleneck": 0.03}, {"bottleneck": 0.05}], [40, 40], "(bottleneck 4.0%)"),
+    "two messages carry little": ([{"skip": 0.01, "bottleneck": 0.02}] * 2, [40, 40], "(skip 1.0%, bottleneck 2.0%)"),
+    "one of two carries enough": ([{"skip": 0.3, "bottleneck": 0.02}] * 2, [40, 40], None),
+    "carries enough": ([{"bottleneck": 0.05}] * 2, [40, 40], None),
+    "has no edges, which is told elsewhere": ([{"bottleneck": 0.0}] * 2, [0, 0], None),
+    "does not say": (None, [40, 40], None),
+}
+
+
+@pytest.mark.parametrize(("shares", "edges", "said"), SHARES.values(), ids=SHARES)
+def test_a_graph_that_carries_little_of_a_message_is_told(
+    runs: dict[str, Path], tmp_path: Path, shares: Any, edges: list[int], said: str | None
+) -> None:
+    """Less than 5 % of every message, in the mean over the seeds."""
+    result = json.loads((runs["ga-net"] / "result.json").read_text())
+    graph = result["graph"] | {"neighbour_shares": shares, "support_edges": edges}
+    run = told_otherwise(runs["ga-net"], tmp_path / "little", graph=graph, epochs_kept=[2, 2], epochs=9)
+    notes = comparison_json(compared(run, runs["probe"], out=tmp_path))["runs"][0]["notes"]
+    assert len(notes) == (said is not None)
+    assert all(note.startswith("neighbours have less than 5% of a message") and said in note for note in notes)
 
 
 def test_the_only_epoch_is_not_called_early(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The conformance kit itself: each check is failed by a component that fails just that one."""
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import AfterValidator
 
 from graftwork.core.testing import (
     KINDS,
@@ -205,3 +208,20 @@ def test_the_result_that_reporters_are_shown_has_the_keys_of_a_real_one(tmp_path
     assert RESULT.keys() == result.keys()
     for section in ("dataset", "parameters", "encoder", "graph", "selection", "machine"):
         assert RESULT[section].keys() == result[section].keys()
+
+
+def test_a_value_that_changes_is_found_though_no_example_has_it():
+    """The round trip is tried with what the schema allows; the author is told value, field and what to write."""
+
+    class Capped(GOOD["adapter"][0].spec):
+        """Halves what is great, each time it is read."""
+
+        size: Annotated[float, AfterValidator(lambda value: value / 2 if value > 100 else value)] = 1.0
+        """How much."""
+
+    component = dataclasses.replace(GOOD["adapter"][0], spec=Capped)
+    told = outcomes(component, {"type": component.type})["round_trip"]
+    assert told.status == "failed"
+    assert re.search(
+        r"'size': .*`size` is .*, and .* once it is read again .*let validators leave their own", told.detail
+    )

@@ -128,6 +128,26 @@ def test_a_system_message_without_a_template_is_refused(tmp_path: Path) -> None:
         build(FAMILIES["blip2"](tmp_path), system="be brief")
 
 
+@pytest.mark.parametrize("key", ["prompt", "system"])
+def test_words_that_stand_for_a_picture_are_refused(tiny_llava: Path, key: str) -> None:
+    """The template puts one in for each picture; with one more a picture lacks. Other words in < > are words."""
+    with pytest.raises(CaptionerError, match=rf"captioner\.{key}: `<image>` is where .* leave it out"):
+        build(tiny_llava, **{key: "what is in <image> here?"})
+    assert len(build(tiny_llava, **{key: "what is in <picture> here?"}).describe(pictures(2))) == 2
+
+
+@pytest.mark.parametrize(("temperature", "taken"), [(1e-300, False), (0.0009, False), (0.001, True), (1e300, True)])
+def test_temperatures_that_take_logits_beyond_all_numbers_are_refused(
+    tiny_llava: Path, temperature: float, taken: bool
+) -> None:
+    """From a thousandth on every one draws."""
+    if taken:
+        assert len(build(tiny_llava, do_sample=True, temperature=temperature).describe(pictures(2))) == 2
+    else:
+        with pytest.raises(ValidationError, match=r"greater than or equal to 0\.001"):
+            build(tiny_llava, do_sample=True, temperature=temperature)
+
+
 def limited(captioner: TransformersCaptioner, most: int) -> list[int]:
     """Let the model's tower run out of memory, for real, above ``most`` pictures; returns the sizes it saw."""
     sizes: list[int] = []

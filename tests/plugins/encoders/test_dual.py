@@ -163,6 +163,55 @@ def test_prompts_are_right_for_text_nodes_and_in_a_joint_space(folders) -> None:
     assert problems({**encoder, "joint_space": True}) == []
 
 
+def test_a_blend_across_spaces_is_refused_and_by_the_text_half_is_not(folders) -> None:
+    """By the nodes: an image vector among them. By text: where the nodes have one."""
+    encoder, linear = both(of(folders["dinov2"]), of(folders["bert"])), {"type": "linear"}
+    fused = {"type": "similarity", "threshold": 0.8, "nodes": "fused", "fusion": "concat"}
+
+    def said(blend: Any, graph: dict[str, Any] = fused, **more: Any) -> list[str]:
+        return problems(encoder, graph=graph, task={"type": "classification", "head": linear, "blend": blend}, **more)
+
+    (problem,) = said(0.5)
+    assert problem.startswith(f"$.task.blend: {APART}: image and text nodes cannot be compared with prompts")
+    assert problem.endswith('(take {"value": 0.5, "by": "text"}, the text half of the nodes)')
+    assert said({"value": 0.5, "by": "nodes"}) == [problem]
+    assert said({"value": 0.5, "by": "text"}) == []
+    (alone,) = said({"value": 0.5, "by": "text"}, fused | {"nodes": "image"})
+    assert alone == (
+        "$.task.blend.by: the blend asks of the text of the items, and the nodes are made of image alone (take "
+        '"nodes": "fused" or "text" in `graph`)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("blend", "said"),
+    [
+        (-1, "$.task.blend: input should be greater than or equal to 0, not -1"),
+        ({"value": -1}, "$.task.blend.value: input should be greater than or equal to 0, not -1"),
+        ({"value": 0.1, "by": "txt"}, "$.task.blend.by: input should be 'nodes' or 'text', not \"txt\""),
+        ({"valu": 1}, "$.task.blend.valu: unknown key `valu` (did you mean `value`?)"),
+    ],
+)
+def test_a_mistaken_blend_is_told_in_its_own_form(blend: Any, said: str) -> None:
+    """A number's of a number, an object's at its key."""
+    task = {"type": "classification", "head": {"type": "linear"}, "blend": blend}
+    assert said in problems({"type": "open_clip"}, task=task)[-1]
+
+
+def test_a_search_across_spaces_is_refused_once(folders) -> None:
+    """Values that make the same contradiction in one line; none for what the spec says without the search."""
+    encoder = both(of(folders["dinov2"]), of(folders["bert"]))
+    task = {"type": "classification", "head": {"type": "linear"}}
+    heads = [{"type": "cosine"}, {"type": "linear"}, {"type": "linear", "init": "prompts"}]
+    search = {"task.blend": [0, 0.1, 0.3, 1], "task.head": heads}
+    blend, head = problems(encoder, task=task, search=search)
+    assert blend.startswith(f'$.search["task.blend"][1]: with task.blend = 0.1, 0.3 or 1: $.task.blend: {APART}')
+    assert head.startswith('$.search["task.head"][0]: with task.head = {"type": "cosine"} or {"type": "linear", "init"')
+    graph = {"type": "similarity", "threshold": 0.8, "nodes": "fused", "fusion": "mean"}
+    found = problems(encoder, task=task, graph=graph, search={"graph.threshold": [0.5, 0.6, 0.7]})
+    assert found == [f'$.graph: {APART}: they have no mean (set "fusion": "concat")']
+
+
 def test_mean_of_two_spaces_is_refused(folders) -> None:
     """Whatever the head."""
     graph = {"type": "similarity", "threshold": 0.8, "nodes": "fused", "fusion": "mean"}

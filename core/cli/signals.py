@@ -1,0 +1,95 @@
+"""Signals that ask a command to end: each ends it as Ctrl-C does, with what was done so far kept."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from .say import say
+
+#: What each leaves behind is said with its word; the exit code is 128 and its number. Not all systems have each.
+WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated, as its terminal closed"}
+#: Seconds until a signal is looked at again that came at a time when nothing may be raised.
+_PAUSE = 0.02
+
+
+@dataclass(slots=True)
+class Received:
+    """The signal that asked to end; ``None`` while none did."""
+
+    signal: signal.Signals | None = None
+
+    def said(self) -> int:
+        """Say that the command ends, which another signal could only make a traceback of; the exit code."""
+        found = self.signal or signal.SIGINT
+        with contextlib.suppress(ValueError):  # not in the main thread, where none arrives
+            for one in _known():
+                signal.signal(one, signal.SIG_IGN)
+        say(f"{WORDS[found.name]}; what was encoded so far is stored", err=True)
+        return 128 + found
+
+
+def _known() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in WORDS if hasattr(signal, name)]
+
+
+@contextlib.contextmanager
+def caught_signals() -> Iterator[Received]:
+    """Within it each raises ``KeyboardInterrupt``, unless it is ignored or someone else's already (``nohup``, a test).
+
+    Not while C code imports a module: that would make an ``ImportError`` of it, and the command would go on without.
+    """
+    received, waiting = Received(), threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.signal = received.signal or signal.Signals(number)
+        if not _in_c_import(frame):
+            waiting.clear()
+            raise KeyboardInterrupt
+        if not waiting.is_set():
+            waiting.set()
+            _thread.start_new_thread(end_soon, (number,))
+
+    def end_soon(number: int) -> None:
+        time.sleep(_PAUSE)
+        if waiting.is_set():
+            waiting.clear()
+            _raise_in_main(number)
+
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {one: signal.getsignal(one) for one in _known()}
+        before = {one: was for one, was in handlers.items() if was in (signal.SIG_DFL, signal.default_int_handler)}
+    for one in before:
+        signal.signal(one, end)
+    try:
+        yield received
+    finally:
+        waiting.clear()
+        for one, was in before.items():
+            signal.signal(one, was)
+
+
+def _raise_in_main(number: int) -> None:
+    """As from outside, so that the main thread wakes where it waits."""
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def _in_c_import(frame: FrameType | None) -> bool:
+    """Whether Python is importing a module written in C, from whose code no ``KeyboardInterrupt`` may come back."""
+    while frame is not None:
+        if frame.f_code.co_qualname.startswith("ExtensionFileLoader."):
+            return True
+        frame = frame.f_back
+    return False

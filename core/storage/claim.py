@@ -1,0 +1,235 @@
+"""One writer a folder: it is claimed by a folder made at once, and by a lock in it that dies with its process.
+
+    NAME.partial/.graftwork-writing    while a run writes, and after it died
+
+The lock's file says whose it is by its own inode: a copy, or a folder of the user's, never counts as ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from ...registry.errors import GraftworkError
+from .files import absolute, storage_error
+from .run_folder import RunFolderError
+
+PARTIAL, LOCK = ".partial", ".graftwork-writing"
+
+
+class Taken(RunFolderError):
+    """A folder exists, another process writes it, or what stands in its way is not ours to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to make ``folder``, for as long as this process lives."""
+
+    #: What is made, and where it is written until it is whole.
+    folder: Path
+    partial: Path
+    #: The open file of the lock.
+    lock: FileIO
+
+    def require_free(self) -> None:
+        """Raises ``Taken``, and leaves what was written for good, where others have made the folder meanwhile."""
+        if os.path.lexists(self.folder):
+            self._keep()
+            raise Taken(
+                f"{self.folder} was made by others meanwhile; what was written stays in {self.partial}: move it"
+            )
+
+    def finish(self) -> None:
+        """What was written becomes the folder. Raises ``Taken`` and ``StorageError``: then it stays where it is."""
+        self.require_free()
+        try:
+            os.rename(self.partial, self.folder)
+        except OSError as error:
+            self._keep()
+            raise storage_error(self.folder, error, f"what was written stays in {self.partial}: move it") from error
+        (self.folder / LOCK).unlink(missing_ok=True)
+        self.leave()
+
+    def drop(self) -> None:
+        """Remove what was written."""
+        with contextlib.suppress(OSError):
+            _empty(self.partial)
+            (self.partial / LOCK).unlink(missing_ok=True)
+            self.partial.rmdir()
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave what was written to the next run that claims the folder."""
+        self.lock.close()
+
+    def _keep(self) -> None:
+        """Nobody clears it away who finds no lock in it."""
+        (self.partial / LOCK).unlink(missing_ok=True)
+        self.leave()
+
+
+def claim_run(name: str, out: Path | None) -> Claim:
+    """``out``, or the first free of ``runs/NAME``, ``runs/NAME-2``, ... Raises ``Taken`` for ``out``."""
+    if out is not None:
+        return claim(out)
+    for number in itertools.count(1):
+        with contextlib.suppress(Taken):
+            return claim(Path("runs") / (name if number == 1 else f"{name}-{number}"))
+    raise AssertionError("unreachable")
+
+
+def claim(folder: Path) -> Claim:
+    """The right to make ``folder``; what a dead run left of it is cleared away.
+
+    Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
+    ``StorageError`` where the disk does not take it.
+    """
+    folder = absolute(folder)
+    partial = folder.with_name(folder.name + PARTIAL)
+    _require_absent(folder)
+    try:
+        lock = _claimed(partial)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    claimed = Claim(folder, partial, lock)
+    try:
+        _require_absent(folder)  # another run may have become it since
+    except Taken:
+        claimed.drop()
+        raise
+    return claimed
+
+
+@contextlib.contextmanager
+def writing(claimed: Claim, keep_on: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
+    """A folder to write into that becomes ``claimed.folder`` when the block ends well.
+
+    It goes when the block ends in an error that was explained to the user. After an interrupt, a crash or one of
+    ``keep_on`` it stays, until the next run claims the folder: its events tell how far this one came.
+    """
+    try:
+        try:
+            yield claimed.partial
+        except GraftworkError as error:
+            if not isinstance(error, (Taken, *keep_on)):
+                claimed.drop()
+            raise
+        claimed.finish()
+    finally:
+        claimed.leave()
+
+
+def _require_absent(folder: Path) -> None:
+    if os.path.lexists(folder):
+        what = "is a link to nothing" if not folder.exists() else "exists already"
+        raise Taken(f"{folder} {what}; name another --out, or remove it first")
+
+
+def _claimed(partial: Path) -> FileIO:
+    """The lock of ``partial``, which is made, or emptied of what a dead run left."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            partial.mkdir()
+        except FileExistsError:
+            if (lock := _of_the_dead(partial)) is not None:
+                return lock
+        else:
+            return _fresh_lock(partial)
+
+
+def _fresh_lock(partial: Path) -> FileIO:
+    """It gets its name when it is held and says whose it is: nobody finds it before."""
+    unnamed = partial / f"{LOCK}-{os.getpid()}"
+    try:
+        lock = FileIO(unnamed, "x+")
+        _is_held(lock)  # where the file system knows no locks the folder alone is the claim, and stays when we die
+        lock.write(json.dumps(_said(partial, lock)).encode())
+        os.rename(unnamed, partial / LOCK)
+    except BaseException:
+        unnamed.unlink(missing_ok=True)
+        partial.rmdir()
+        raise
+    return lock
+
+
+def _of_the_dead(partial: Path) -> FileIO | None:
+    """The lock of a folder that a dead run left, emptied; ``None`` if it is gone. Raises ``Taken`` for all else."""
+    path = partial / LOCK
+    if not os.path.lexists(path):
+        time.sleep(0.2)  # whoever made the folder just now is about to name its lock
+    if not os.path.lexists(partial):
+        return None
+    if partial.is_symlink() or path.is_symlink() or not path.is_file():
+        raise _in_the_way(partial)
+    try:
+        lock = FileIO(path, "r+")
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise _in_the_way(partial) from None
+    try:
+        said = _read(lock)
+        if not _is_held(lock):
+            raise Taken(f"another process ({said.get('process')}) writes {partial}; wait for it, or name another --out")
+        if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+            lock.close()  # its run ended between looking and locking
+            return None
+        if said != _said(partial, lock) | {"process": said.get("process")}:
+            raise _in_the_way(partial)
+        _empty(partial)
+        lock.seek(0)
+        lock.truncate(lock.write(json.dumps(_said(partial, lock)).encode()))
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _in_the_way(partial: Path) -> Taken:
+    return Taken(f"{partial} is in the way, and nothing that an unfinished run left: move it, or name another --out")
+
+
+def _said(partial: Path, lock: FileIO) -> dict[str, Any]:
+    """What the lock's file says; a copy has another inode, and a renamed folder another name."""
+    return {"folder": partial.name, "inode": os.fstat(lock.fileno()).st_ino, "process": os.getpid()}
+
+
+def _read(lock: FileIO) -> dict[str, Any]:
+    try:
+        said = json.loads(lock.read(4096))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _empty(partial: Path) -> None:
+    """Remove all but the lock; what links lead to stays."""
+    for path in partial.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def _is_held(lock: FileIO) -> bool:
+    """Whether the lock is this process's now; it is free again when no process has the file open."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""What a run says of single items: ``predictions.jsonl``, a line an item and seed. Light: no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from ...registry.errors import one_line
+from .record import Record, first_problem
+from .run_folder import RunFolderError
+
+PREDICTIONS = "predictions.jsonl"
+
+
+class HeardItem(Record):
+    """A support item that a prediction heard."""
+
+    id: str
+    """The item's."""
+    label: str | None
+    """Its class; `null` where it is unlabelled."""
+    similarity: float
+    """Cosine of the two node vectors."""
+
+
+class ItemPrediction(Record):
+    """What one seed's model says of one item."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"score", "neighbours"})
+
+    split: str
+    """The item's."""
+    seed: int
+    """The training's."""
+    id: str
+    """The item's."""
+    label: Any
+    """What is right: a class; a list of classes, one a segment, `null` where unlabelled; or classes to scores."""
+    prediction: str | Sequence[str]
+    """The likeliest class; a list of them, one a segment."""
+    score: float | None = None
+    """What the item has in the primary metric, which is the mean of these; left out where it is no mean over items."""
+    probabilities: Mapping[str, float] | Sequence[Mapping[str, float]]
+    """The five likeliest classes with their softmax probabilities; a list of such, one a segment."""
+    neighbours: Sequence[HeardItem] | None = None
+    """The five nearest support items that it heard, of the seed that is saved; left out where there are none."""
+
+
+def read_predictions(folder: Path) -> Iterator[ItemPrediction]:
+    """Line by line. Raises ``RunFolderError`` that names file and line."""
+    path = folder / PREDICTIONS
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield _read(line, f"{path}, line {number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFolderError(one_line(f"{path} cannot be read: {error}")) from None
+
+
+def _read(line: str, where: str) -> ItemPrediction:
+    try:
+        return ItemPrediction.model_validate(json.loads(line))
+    except ValidationError as error:
+        problem = first_problem(error, "prediction", "")
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    raise RunFolderError(one_line(f"{where}: {problem}; run its pipeline again"))

@@ -1,0 +1,43 @@
+"""JSON in files that a stranger may have written: of bounded size and depth. Light: no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .files import read_regular
+
+#: Bytes: a run names every item of its support, an index of weights every tensor.
+MAX_JSON = 1 << 26
+#: Objects and lists inside one another.
+MAX_DEPTH = 64
+_HOLD_OTHERS = (Mapping, list, tuple)
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
+
+def json_in(path: str | Path, most: int = MAX_JSON) -> Any:
+    """The value in a regular file of at most ``most`` bytes.
+
+    Raises ``OSError`` where it cannot be read, ``ValueError`` for what is no JSON of at most ``MAX_DEPTH`` levels.
+    """
+    content = read_regular(path, most)
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    if deeper_than(value, MAX_DEPTH):
+        raise ValueError(TOO_DEEP)
+    return value
+
+
+def deeper_than(value: Any, most: int) -> bool:
+    """Whether objects and lists stand in one another more than ``most`` deep; endlessly, perhaps."""
+    level = [value] if isinstance(value, _HOLD_OTHERS) else []
+    for _ in range(most + 1):
+        inside = [node.values() if isinstance(node, Mapping) else node for node in level]
+        level = [child for children in inside for child in children if isinstance(child, _HOLD_OTHERS)]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,144 @@
+"""Two runs held against each other item by item: a bootstrap interval and McNemar's exact test."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from ..storage.item_predictions import read_predictions
+from ..storage.result import Result
+
+RESAMPLES = 10_000
+#: Resamples that are drawn at once: memory is this times the items.
+CHUNK = 250
+Scores = Mapping[int, Mapping[str, float]]
+Numbers = NDArray[numpy.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """How much more of the primary metric one run has than another, on the same items."""
+
+    name: str
+    against: str
+    #: Mean over items and seeds.
+    difference: float
+    #: The 95 % interval of that.
+    low: float
+    high: float
+    #: McNemar's exact p of each seed, where every score is 0 or 1; else empty.
+    p_values: tuple[float, ...]
+    #: Different items, and seeds.
+    items: int
+    seeds: int
+
+    def __str__(self) -> str:
+        said = f"{self.name} against {self.against}: {self.difference:+.4f}, 95 % interval {self.low:+.4f} to "
+        said += f"{self.high:+.4f} ({self.items} items, {self.seeds} seed{'s' if self.seeds > 1 else ''}"
+        if not self.p_values:
+            return f"{said})"
+        median = " median" if self.seeds > 1 else ""
+        return f"{said}; exact McNemar{median} p = {statistics.median(self.p_values):.3g})"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+class Unpaired(ValueError):
+    """Two runs that cannot be held against each other item by item; the message says why."""
+
+
+def pairs_of(runs: Sequence[tuple[str, Path, Result]]) -> tuple[list[Paired], dict[str, str]]:
+    """Every run (name, folder, result) against the first; and by name why one is not. Raises ``RunFolderError``."""
+    found: list[Paired] = []
+    reasons: dict[str, str] = {}
+    if len(runs) < 2:
+        return found, reasons
+    (against, folder, first), *others = runs
+    try:
+        scores = scores_of(folder, first)
+    except Unpaired as error:
+        return found, {against: str(error)}
+    for name, folder, result in others:
+        try:
+            if (result.metric, result.test_on) != (first.metric, first.test_on):
+                raise Unpaired("the runs report different metrics or splits")
+            found.append(paired(name, scores_of(folder, result), against, scores))
+        except Unpaired as error:
+            reasons[name] = str(error)
+    return found, reasons
+
+
+def scores_of(folder: Path, result: Result) -> Scores:
+    """Seed to item to its score on the reported split. Raises ``Unpaired``, and ``RunFolderError``."""
+    if result.predictions is None:
+        raise Unpaired(f"{folder.name} keeps no predictions of items")
+    found: dict[int, dict[str, float]] = {seed: {} for seed in result.seeds}
+    for one in read_predictions(folder):
+        if one.split == result.test_on:
+            if one.score is None:
+                raise Unpaired(f"{result.metric} is no mean over items")
+            found.setdefault(one.seed, {})[one.id] = one.score
+    return found
+
+
+def paired(name: str, scores: Scores, against: str, others: Scores) -> Paired:
+    """The difference over the seeds that both have. Raises ``Unpaired`` where no seed, or an item, is not shared.
+
+    The interval is that of the percentile bootstrap that draws items and, of several, seeds again (Owen, "The
+    pigeonhole bootstrap", Annals of Applied Statistics 2007: both count as a sample); 10,000 draws from seed 0. The
+    test is McNemar's, exact by the binomial (McNemar 1947), seed by seed.
+    """
+    seeds = [seed for seed in scores if seed in others]
+    if not seeds:
+        raise Unpaired("the runs share no seed")
+    if any(scores[seed].keys() != others[seed].keys() for seed in seeds):
+        raise Unpaired("the runs were scored on different items")
+    if not any(scores[seed] for seed in seeds):
+        raise Unpaired("the runs were scored on no item")
+    items = list(dict.fromkeys(id_ for seed in seeds for id_ in scores[seed]))
+    column = {id_: index for index, id_ in enumerate(items)}
+    difference, there = numpy.zeros((len(seeds), len(items))), numpy.zeros((len(seeds), len(items)))
+    for row, seed in enumerate(seeds):
+        for id_, score in scores[seed].items():
+            difference[row, column[id_]], there[row, column[id_]] = score - others[seed][id_], 1.0
+    low, high = _interval(difference, there)
+    mean = float(difference.sum() / there.sum())
+    return Paired(name, against, mean, low, high, _mcnemar(seeds, scores, others), len(items), len(seeds))
+
+
+def _interval(difference: Numbers, there: Numbers) -> tuple[float, float]:
+    """Of the mean over what is there, float64 [seeds, items]; a seed may have items of its own."""
+    generator = numpy.random.default_rng(0)
+    seeds, items = difference.shape
+    means = []
+    for start in range(0, RESAMPLES, CHUNK):
+        count = min(CHUNK, RESAMPLES - start)
+        of_items = generator.multinomial(items, numpy.full(items, 1 / items), size=count).astype(numpy.float64)
+        of_seeds = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), size=count).astype(numpy.float64)
+        total = ((of_seeds @ there) * of_items).sum(axis=1)
+        drawn = total > 0
+        means.append(((of_seeds @ difference) * of_items).sum(axis=1)[drawn] / total[drawn])
+    low, high = numpy.percentile(numpy.concatenate(means), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _mcnemar(seeds: Sequence[int], scores: Scores, others: Scores) -> tuple[float, ...]:
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+    found = []
+    for seed in seeds:
+        pairs = [(score, others[seed][id_]) for id_, score in scores[seed].items()]
+        if any(one not in (0.0, 1.0) for pair in pairs for one in pair):
+            return ()
+        more = sum(one > other for one, other in pairs)
+        less = sum(one < other for one, other in pairs)
+        found.append(float(binomtest(more, more + less).pvalue) if more + less else 1.0)
+    return tuple(found)
