@@ -32,7 +32,7 @@ RESULT: dict[str, Any] = {
     "inductive_note": "each item sees the support set alone",
     "nodes": "image",
     "pool": "labelled",
-    "graph": {"support_nodes": [4], "support_edges": [6]},
+    "graph": {"support_nodes": [4], "support_edges": [6], "neighbour_shares": [{"bottleneck": 0.2}]},
     "blend": 0.0,
     "prompts": ["a photo of a {}."],
     "dataset": {

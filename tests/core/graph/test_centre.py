@@ -16,7 +16,9 @@ from torch import Tensor
 from graftwork.core.data.items import DataError
 from graftwork.core.graph.centre import centre_of
 from graftwork.core.graph.make_nodes import nodes_of, prompt_nodes
+from graftwork.core.graph.saved_support import centre_in
 from graftwork.core.roles import ClassPrompts
+from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.graphs import SimilaritySpec
 from graftwork.registry.errors import SpecError
 
@@ -141,3 +143,15 @@ def test_a_pool_without_any_neighbour_is_said(tmp_path: Path, adapter: dict[str,
     assert any("the adapter hears no neighbour; let the graph join more" in note for note in notes_heard(run))
     assert "the support graph has no edges" in run.result["graph"]["warning"]
     assert set(run.result["graph"]["neighbour_shares"][0].values()) == {0.0}
+
+
+def test_a_saved_run_that_lost_its_means_is_refused(tmp_path: Path) -> None:
+    """Its predictions would be those of other nodes."""
+    graph = SimilaritySpec(**GRAPH)
+    centre = centre_of(vectors(3, 0), graph)
+    saved = {f"centre.{kind}": mean for kind, mean in centre.items()}
+    assert centre_in(tmp_path, saved, graph) == centre
+    assert centre_in(tmp_path, saved, SimilaritySpec(**GRAPH | {"centre": "none"})) == {}
+    del saved["centre.text"]
+    with pytest.raises(RunFolderError, match=r"its nodes are centred, and .* lacks `centre\.text`"):
+        centre_in(tmp_path, saved, graph)
