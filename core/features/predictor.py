@@ -188,7 +188,7 @@ def load_feature_predictor(
         tuple(facts.support_ids),
         nodes_in(tensors, facts.node_width).to(place),
         tensors["targets"].to(place),
-        centre=centre_in(folder, tensors, graph),
+        centre=centre_in(tensors),
     )
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     captioner = _captioner(used_captioner(spec), catalogue, place)

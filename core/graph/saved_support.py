@@ -18,8 +18,6 @@ from torch import Tensor
 from ...triton_kernels import SparseGraph
 from ..data.layout import Layout
 from ..roles.head import ClassPrompts
-from ..roles.specs import GraphSpec
-from ..spec.node_kinds import MODALITIES
 from ..spec.pipeline_spec import PipelineSpec
 from .centre import Centre
 from .make_nodes import prompt_nodes
@@ -61,12 +59,9 @@ def class_prompts_in(tensors: dict[str, Tensor], name: str, logit_scale: float |
     return ClassPrompts(tensors[name], logit_scale) if name in tensors else None
 
 
-def centre_in(folder: Path, tensors: Mapping[str, Tensor], graph: GraphSpec | None) -> Centre:
-    """What the nodes were centred by; empty where they were not. Raises ``RunFolderError`` where that is lacking."""
-    kinds = MODALITIES[graph.nodes] if graph is not None and graph.centre != "none" else ()
-    if lacking := [CENTRE + kind for kind in kinds if CENTRE + kind not in tensors]:
-        raise unfit(folder, f"its nodes are centred, and support.safetensors beside it lacks `{lacking[0]}`")
-    return {kind: tensors[CENTRE + kind] for kind in kinds}
+def centre_in(tensors: Mapping[str, Tensor]) -> Centre:
+    """What the nodes were centred by, ``check_support``ed; empty where they were not."""
+    return {name.removeprefix(CENTRE): mean for name, mean in tensors.items() if name.startswith(CENTRE)}
 
 
 def nodes_in(tensors: dict[str, Tensor], width: int) -> Nodes:
