@@ -11,6 +11,7 @@ class_vectors, zero_shot.class_vectors     for the head, in the items' space; fo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from ..roles.head import ClassPrompts
 from ..roles.specs import GraphSpec
 from ..spec.node_kinds import MODALITIES
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.adapter_config import unfit
 from .centre import Centre
 from .make_nodes import prompt_nodes
 from .nodes import Nodes
