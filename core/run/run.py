@@ -106,8 +106,7 @@ def run_pipeline(
 def _scores(experiment: Experiment, best: Trial[Any, Any]) -> dict[str, list[SplitScore]]:
     """Of the reported split, one a seed; of the one that selected as well, where predictions of items are kept."""
     said = best.spec.evaluation
-    kept = said.predictions != "none" and said.select_on not in ("none", said.test_on)
-    splits = [*([said.select_on] if kept else []), said.test_on]
+    splits = said.held_out if said.predictions != "none" else (said.test_on,)
     return {split: experiment.score(best, split) for split in splits}
 
 

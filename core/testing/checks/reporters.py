@@ -28,6 +28,7 @@ RESULT: dict[str, Any] = {
     "saved_seed": 0,
     "epochs": 2,
     "epochs_kept": [2],
+    "keep": "best",
     "inductive": "attach",
     "inductive_note": "each item sees the support set alone",
     "nodes": "image",
