@@ -11,7 +11,6 @@ class_vectors, zero_shot.class_vectors     for the head, in the items' space; fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,7 +19,6 @@ from ...triton_kernels import SparseGraph
 from ..data.layout import Layout
 from ..roles.head import ClassPrompts
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.adapter_config import unfit
 from .centre import Centre
 from .make_nodes import prompt_nodes
 from .nodes import Nodes

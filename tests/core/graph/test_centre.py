@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from graftwork import load
 from graftwork.core.data.items import DataError
 from graftwork.core.graph.centre import centre_of
 from graftwork.core.graph.make_nodes import nodes_of, prompt_nodes
-from graftwork.core.graph.saved_support import centre_in
 from graftwork.core.roles import ClassPrompts
+from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.run_folder import RunFolderError
+from graftwork.core.storage.tensors import read_tensors, write_tensors
 from graftwork.plugins.graphs import SimilaritySpec
 from graftwork.registry.errors import SpecError
 
-from ...support.small_pipeline import notes_heard, pipeline
+from ...support.small_pipeline import catalogue, notes_heard, pipeline
 from .test_make_nodes import Measured, spec_of, vectors
 
 GRAPH: dict[str, Any] = {"nodes": "fused", "fusion": "concat", "threshold": 0.2, "centre": "pool"}
@@ -145,13 +150,31 @@ def test_a_pool_without_any_neighbour_is_said(tmp_path: Path, adapter: dict[str,
     assert set(run.result["graph"]["neighbour_shares"][0].values()) == {0.0}
 
 
-def test_a_saved_run_that_lost_its_means_is_refused(tmp_path: Path) -> None:
-    """Its predictions would be those of other nodes."""
-    graph = SimilaritySpec(**GRAPH)
-    centre = centre_of(vectors(3, 0), graph)
-    saved = {f"centre.{kind}": mean for kind, mean in centre.items()}
-    assert centre_in(tmp_path, saved, graph) == centre
-    assert centre_in(tmp_path, saved, SimilaritySpec(**GRAPH | {"centre": "none"})) == {}
-    del saved["centre.text"]
-    with pytest.raises(RunFolderError, match=r"its nodes are centred, and .* lacks `centre\.text`"):
-        centre_in(tmp_path, saved, graph)
+@pytest.mark.parametrize(
+    ("altered", "told"),
+    [
+        (lambda mean: None, "lacks `centre.image`, which this pipeline needs"),
+        (
+            lambda mean: mean[None],
+            "`centre.image` is torch.float32 [1, 64], and should be torch.float32 of 1 dimensions",
+        ),
+        (lambda mean: mean.double(), "`centre.image` is torch.float64 [64]"),
+        (lambda mean: mean[1:], "`centre.image` has 63 numbers, and new vectors have 64"),
+    ],
+    ids=["lost", "of another form", "of another type", "of another width"],
+)
+def test_a_saved_run_without_its_means_is_refused(
+    tmp_path: Path, altered: Callable[[Tensor], Tensor | None], told: str
+) -> None:
+    """Its predictions would be those of other nodes; a width is told where vectors are met."""
+    folder = (
+        pipeline(graph__centre="pool", trainer__epochs=1).run(tmp_path / "run", tmp_path / "store").folder / "adapter"
+    )
+    tensors = read_tensors(folder / "support.safetensors")
+    mean = altered(tensors.pop("centre.image"))
+    (folder / "support.safetensors").unlink()
+    write_tensors(folder / "support.safetensors", tensors | ({} if mean is None else {"centre.image": mean}))
+    (folder / "manifest.json").unlink()
+    seal(folder)
+    with pytest.raises(RunFolderError, match=re.escape(told)):
+        load(folder, catalogue=catalogue()).predict([Image.new("L", (8, 8))])
