@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,12 +54,19 @@ def _of_seed(
             split=split,
             seed=seed,
             id=id_,
+            content=_content(items[id_]),
             label=_named(items[id_].target, names),
             prediction=first[0] if shares.ndim == 2 else first,
             score=None if said.scores is None else float(said.scores[row]),
             probabilities=top[0] if shares.ndim == 2 else top,
             neighbours=[_heard(one) for one in heard[row][:MOST]] if heard and heard[row] else None,
         )
+
+
+def _content(item: Item) -> str:
+    views = [sorted((kind, media.bytes_digest) for kind, media in view.items()) for view in item.views()]
+    target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
+    return hashlib.sha256(repr((views, target)).encode()).hexdigest()[:16]
 
 
 def _likeliest(shares: Tensor, names: Sequence[str]) -> dict[str, float]:

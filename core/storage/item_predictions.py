@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from ...registry.errors import one_line
+from .files import open_regular
 from .record import Record, first_problem
 from .run_folder import RunFolderError
 
 PREDICTIONS = "predictions.jsonl"
+#: Bytes of a line: the longest has a clip of many segments.
+MAX_LINE = 1 << 20
 
 
 class HeardItem(Record):
@@ -38,6 +42,8 @@ class ItemPrediction(Record):
     """The training's."""
     id: str
     """The item's."""
+    content: str | None = None
+    """Equal for items of the same contents and target: 16 hexadecimal digits; `null` before there were any."""
     label: Any
     """What is right: a class; a list of classes, one a segment, `null` where unlabelled; or classes to scores."""
     prediction: str | Sequence[str]
@@ -54,15 +60,19 @@ def read_predictions(folder: Path) -> Iterator[ItemPrediction]:
     """Line by line. Raises ``RunFolderError`` that names file and line."""
     path = folder / PREDICTIONS
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
+        with open_regular(path) as file:
+            for number in itertools.count(1):
+                if not (line := file.readline(MAX_LINE + 1)):
+                    return
                 yield _read(line, f"{path}, line {number}")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise RunFolderError(one_line(f"{path} cannot be read: {error}")) from None
 
 
-def _read(line: str, where: str) -> ItemPrediction:
+def _read(line: bytes, where: str) -> ItemPrediction:
     try:
+        if len(line) > MAX_LINE:
+            raise ValueError(f"longer than {MAX_LINE:,} bytes")
         return ItemPrediction.model_validate(json.loads(line))
     except ValidationError as error:
         problem = first_problem(error, "prediction", "")

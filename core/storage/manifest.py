@@ -22,7 +22,7 @@ from .sealed import SEAL, is_unaltered, sealed
 
 MANIFEST, ADAPTER = "manifest.json", "adapter"
 #: Files beside the adapter that are read again.
-_READ = ("result.json", "lock.json")
+_READ = ("result.json", "lock.json", "predictions.jsonl")
 #: What to say of a run that an older Graftwork wrote.
 UNSEALED = "nothing vouches for its result, lock and events: an older Graftwork wrote it"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -113,7 +113,7 @@ def require_whole(run: Path) -> None:
     below = run / ADAPTER / MANIFEST
     if (run / MANIFEST).is_file():
         listed = _listed_files(run)
-        if unlisted := [name for name in _READ if (run / name).is_file() and name not in listed.files]:
+        if unlisted := [name for name in _READ if (run / name).exists() and name not in listed.files]:
             raise RunFolderError(f"{run / MANIFEST} lists nothing of {', '.join(unlisted)}; {Manifest.REMEDY}")
         if listed.adapter is not None:
             _require_unaltered(below, listed.adapter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,8 +12,10 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from ..storage.item_predictions import read_predictions
+from ...registry.errors import one_line
+from ..storage.item_predictions import PREDICTIONS, read_predictions
 from ..storage.result import Result
+from ..storage.run_folder import RunFolderError
 
 RESAMPLES = 10_000
 #: Resamples that are drawn at once: memory is this times the items.
@@ -77,15 +80,23 @@ def pairs_of(runs: Sequence[tuple[str, Path, Result]]) -> tuple[list[Paired], di
 
 
 def scores_of(folder: Path, result: Result) -> Scores:
-    """Seed to item to its score on the reported split. Raises ``Unpaired``, and ``RunFolderError``."""
+    """Seed to item, known by id and content, to its score on the reported split.
+
+    Raises ``Unpaired``, and ``RunFolderError`` where the scores are not those of the result.
+    """
     if result.predictions is None:
         raise Unpaired(f"{folder.name} keeps no predictions of items")
     found: dict[int, dict[str, float]] = {seed: {} for seed in result.seeds}
     for one in read_predictions(folder):
-        if one.split == result.test_on:
+        if one.split == result.test_on and one.seed in found:
             if one.score is None:
                 raise Unpaired(f"{result.metric} is no mean over items")
-            found.setdefault(one.seed, {})[one.id] = one.score
+            found[one.seed][f"{one.id}\n{one.content}"] = one.score
+    for seed, figure in zip(result.seeds, result.test[result.metric].per_seed, strict=True):
+        scores = found[seed].values()
+        if not math.isclose(sum(scores) / max(len(scores), 1), figure, rel_tol=1e-4, abs_tol=1e-4):
+            said = f"the scores of seed {seed} are not those of {result.metric} {figure:.4f} in result.json"
+            raise RunFolderError(one_line(f"{folder / PREDICTIONS}: {said}; run its pipeline again"))
     return found
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -13,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graftwork.core.cli import cli
+from graftwork.core.storage.manifest import seal
+from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.compare import compare
 from graftwork.core.studies.compare_report import comparison_json, paired_lines
 from graftwork.core.studies.paired import Paired, Unpaired, paired
@@ -135,3 +140,54 @@ def test_it_is_told_in_a_line() -> None:
     assert str(one) == (
         "a against b: +0.0123, 95 % interval -0.0010 to +0.0200 (540 items, 3 seeds; exact McNemar median p = 0.2)"
     )
+
+
+def test_other_contents_under_the_same_names_are_other_items(runs: list[Path], tmp_path: Path) -> None:
+    """And so are other targets: nothing is said of them item by item."""
+    fields = {"evaluation__seeds": [0, 1], "dataset__shots": 4, "device": "cpu"}
+    other = pipeline(**fields, dataset__rotate={"test": 1}, name="other").run(tmp_path / "run", tmp_path / "store")
+    comparison = compare([runs[0], other.folder], {}, catalogue(), tmp_path / "store", tmp_path)
+    assert comparison.paired == ()
+    assert comparison.unpaired == {"other": "the runs were scored on different items"}
+
+
+def _with_lines(run: Path, folder: Path, alter: Callable[[list[str]], list[str]]) -> Path:
+    shutil.copytree(run, folder)
+    lines = (folder / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (folder / "predictions.jsonl").write_text("".join(alter(lines)))
+    (folder / "manifest.json").unlink()
+    seal(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("alter", "told"),
+    [
+        (lambda lines: [line.replace('"score": 1.0', '"score": 1e308') for line in lines], "are not those of accuracy"),
+        (lambda lines: [line.replace('"score": 1.0', '"score": 0.0') for line in lines], "are not those of accuracy"),
+        (lambda lines: lines[:200], "the scores of seed 1 are not those of accuracy"),
+        (lambda lines: ["x" * (1 << 21), *lines], r"line 1: longer than 1,048,576 bytes"),
+        (lambda lines: [line.replace('"score": 1.0', '"score": NaN') for line in lines], "line .*`score`"),
+    ],
+    ids=["huge", "other scores", "fewer lines", "an endless line", "no number"],
+)
+def test_scores_that_are_not_those_of_the_result_are_refused(
+    runs: list[Path], tmp_path: Path, alter: Callable[[list[str]], list[str]], told: str
+) -> None:
+    """Also where the manifest was written anew."""
+    altered = _with_lines(runs[1], tmp_path / "altered", alter)
+    with pytest.raises(RunFolderError, match=f"predictions.jsonl.*{told}"):
+        compare([runs[0], altered], {}, catalogue(), tmp_path / "store", tmp_path / "out")
+
+
+def test_a_pipe_in_the_place_of_predictions_is_refused(runs: list[Path], tmp_path: Path) -> None:
+    """Nobody waits for it, listed in the manifest or not."""
+    shutil.copytree(runs[1], tmp_path / "altered")
+    (tmp_path / "altered" / "predictions.jsonl").unlink()
+    os.mkfifo(tmp_path / "altered" / "predictions.jsonl")
+    with pytest.raises(RunFolderError, match=r"predictions\.jsonl"):
+        compare([runs[0], tmp_path / "altered"], {}, catalogue(), tmp_path / "store", tmp_path / "out")
+    (tmp_path / "altered" / "manifest.json").unlink()
+    seal(tmp_path / "altered")
+    with pytest.raises(RunFolderError, match=r"predictions\.jsonl"):
+        compare([runs[0], tmp_path / "altered"], {}, catalogue(), tmp_path / "store", tmp_path / "out")
