@@ -31,13 +31,13 @@ from graftwork.registry.discovery import default_catalogue
 HERE = Path(__file__).parent
 #: Row to its spec in this folder.
 METHODS = {
-    "zero-shot, words alone": "emoji_zero_shot",
-    "log. regression, words alone": "emoji_words",
-    "log. regression, pictures alone": "emoji_pictures",
+    "zero-shot, words": "emoji_zero_shot",
+    "log. reg., words": "emoji_words",
+    "log. reg., pictures": "emoji_pictures",
     "logistic regression": "emoji_logistic_regression",
     "Tip-Adapter": "emoji_tip_adapter",
     "bottleneck": "emoji_bottleneck",
-    "GA-Net without its graph": "emoji_ganet_no_graph",
+    "GA-Net, no graph": "emoji_ganet_no_graph",
     "GA-Net": "emoji_ganet",
 }
 SHOTS = (1, 4, 16)
@@ -86,16 +86,13 @@ def measure(
 
 def accuracy_table(measured: Mapping[int, Mapping[str, Entry]]) -> Table:
     """A row a method, a column a shot count."""
-    title = "29 kinds of emoji: three vendors' pictures, human words; test accuracy"
+    title = "29 kinds of emoji, pictures and human words: test accuracy"
     table = Table("method", title=title, title_justify="left")
     for shots in measured:
         table.add_column(_shots(shots), justify="right", no_wrap=True)
-    table.add_column("tried", justify="right")
-    first = next(iter(measured.values()))
-    for method, entry in first.items():
-        cells = [_cell(method, entries) for entries in measured.values()]
-        table.add_row(method, *cells, str(entry.measured.tried))
-    table.caption = "mean ± s.d. over seeds; * the highest mean; tried: combinations on validation"
+    for method in next(iter(measured.values())):
+        table.add_row(method, *(_cell(method, entries) for entries in measured.values()))
+    table.caption = "words, pictures: these alone; mean ± s.d. over seeds; * the highest mean"
     return table
 
 
@@ -107,7 +104,7 @@ def _cell(method: str, entries: Mapping[str, Entry]) -> str:
 
 def conclusions(measured: Mapping[int, Mapping[str, Entry]]) -> Iterator[str]:
     """GA-Net against logistic regression and against itself without a graph, item by item."""
-    for other in ("logistic regression", "GA-Net without its graph"):
+    for other in ("logistic regression", "GA-Net, no graph"):
         for shots, entries in measured.items():
             one = difference(entries, "GA-Net", other)
             said = f"{one.difference:+.4f}, 95 % interval {one.low:+.4f} to {one.high:+.4f}: {verdict(one)}"
@@ -136,12 +133,15 @@ def conditions(measured: Mapping[int, Mapping[str, Entry]]) -> Iterator[str]:
         chosen = {shots: entries[method].result.chosen for shots, entries in measured.items()}
         said = "; ".join(f"{_shots(shots)}: {values_in_words(values)}" for shots, values in chosen.items() if values)
         if said:
-            yield f"chosen on val, {method}, {said}"
+            tried = max(entries[method].measured.tried for entries in measured.values())
+            yield f"chosen on val of {tried} combinations, {method}, {said}"
     one = measured[max(measured)]["GA-Net"].result
     yield f"split: {one.dataset.split_id}"
     yield f"prompts: {one.prompts}; seeds {one.seeds}"
     yield f"GA-Net: inductive policy {one.inductive}, pool {one.pool}"
     yield from one.dataset.notes
+    for shots, entries in measured.items():
+        yield from (f"GA-Net, {_shots(shots)}: {note}" for note in entries["GA-Net"].measured.notes)
 
 
 def _shots(count: int) -> str:
