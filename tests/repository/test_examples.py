@@ -23,7 +23,7 @@ def test_every_example_is_valid(path: Path) -> None:
     assert Pipeline.from_file(path).spec.name
 
 
-def test_trained_methods_of_the_demo_get_the_same_care() -> None:
+def test_trained_methods_on_digits_get_the_same_care() -> None:
     """Same data, encoder, prompts, seeds and epochs; as many search combinations for each."""
     trained = ["digits_linear_probe", "digits_bottleneck", "digits_ganet_images"]
     specs = [Pipeline.from_file(ROOT / "examples" / f"{name}.json").spec for name in trained]
