@@ -169,11 +169,13 @@ def test_what_an_older_run_wrote_into_its_lock_alone_counts(spec: Path, edit: Ed
     config = json.loads((adapter / "adapter_config.json").read_text())
     del config["graftwork"]["components"], config["graftwork"]["plugins"]
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    seal(adapter)
+    for folder in (adapter, adapter.parent):
+        seal(folder)
     edit("x + self.shift", "x + 5 * self.shift")
     with pytest.warns(CodeWarning, match="adapter.own of acme-own"):
         load(adapter.parent, device="cpu")
     (adapter.parent / "lock.json").unlink()
+    seal(adapter.parent)
     load(adapter.parent, device="cpu")  # a warning would be an error
 
 

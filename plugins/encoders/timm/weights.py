@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         return _contained(path, torch.load(path, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise EncoderError(
             f"encoder.weights: {path} holds more than tensors, which may run code when it is opened, and is not read; "
             "where you trust it, load it yourself and save its state dict as safetensors"

@@ -201,7 +201,11 @@ def test_components_are_listed():
     assert {row["kind"] for row in rows} == set(default_catalogue().kinds())
     text, _ = graftwork("components", "list", "--kind", "head")
     assert [line.split()[:2] for line in text.splitlines()] == [
-        ["head", type_] for type_ in ("cosine", "linear", "mlp", "logistic_regression", "tip_adapter", "graph_adapter")
+        ["head", type_]
+        for type_ in (
+            *("cosine", "linear", "mlp", "logistic_regression", "prototype"),
+            *("self_training", "label_propagation", "tip_adapter", "graph_adapter"),
+        )
     ]
 
 

@@ -81,8 +81,15 @@ def _prints(node: ast.AST) -> bool:
 
 
 def test_nothing_else_prints() -> None:
-    """What trains and describes the pocket models is ours alone; benchmarks name no file of anybody's."""
-    ours = ("plugins/pocket/", "benchmarks/", "core/scaffold/templates/", "docs/", "examples/")
+    """What makes the pocket models and the excerpt is ours alone; benchmarks name no file of anybody's."""
+    ours = (
+        "plugins/pocket/",
+        "plugins/datasets/registries/build_emoji_excerpt.py",
+        "benchmarks/",
+        "core/scaffold/templates/",
+        "docs/",
+        "examples/",
+    )
     found = {
         name
         for name in modules()

@@ -18,6 +18,7 @@ from graftwork.core.training.warm_start import start_from
 
 from ...support.paths import ROOT
 
+pytestmark = pytest.mark.filterwarnings("ignore::graftwork.core.run.load.ReadingWarning")
 OLD = ROOT / "tests" / "fixtures" / "before_house"
 IDS = [f"{number}.png" for number in range(13)]
 CASES: list[tuple[str, dict[str, Any], str]] = [

@@ -37,7 +37,8 @@ def written_before(run: Path) -> Path:
     spec = json.loads(path.read_text("utf-8"))
     del spec["dataset"]["background"]
     path.write_text(json.dumps(spec), "utf-8")
-    seal(run / "adapter")
+    for sealed in (run / "adapter", run):
+        seal(sealed)
     return run
 
 

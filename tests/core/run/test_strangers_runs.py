@@ -67,6 +67,7 @@ def test_json_of_a_run_is_of_bounded_size(tmp_path: Path) -> None:
         read_json_file(tmp_path / "x.json")
 
 
+@pytest.mark.filterwarnings("ignore::graftwork.core.run.load.ReadingWarning")
 def test_class_names_stand_once(tmp_path: Path) -> None:
     """Probabilities are told by name: of two classes with one, half would be lost."""
     from graftwork import load

@@ -338,7 +338,7 @@ SETTINGS = {
     "graph.threshold.tau=1": "--set graph.threshold.tau: $.graph.threshold: "
     "is no object, so nothing can be set inside it",
     "evaluation.policy.kind=attach": "--set evaluation.policy.kind: $.evaluation.policy: unknown key `policy` "
-    "(known here: inductive, inductive_batch, seeds, select_on, test_on)",
+    "(known here: inductive, inductive_batch, predictions, seeds, select_on, test_on)",
     "graph.threshold": "--set graph.threshold: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
     "=3": "--set =3: $: write --set KEY=VALUE, for example --set graph.threshold=0.8",
     "regularizers.0.strength=1": "--set regularizers.0.strength: $.regularizers: `0` is no index into a list of 0",

@@ -133,6 +133,7 @@ def test_the_manifest_of_a_run_knows_that_of_its_adapter(run: Path, tmp_path: Pa
     assert load(other / "adapter", catalogue=catalogue()).spec.name == "small"
 
 
+@pytest.mark.filterwarnings("ignore::graftwork.core.run.load.ReadingWarning")
 def test_a_run_from_before_is_read_with_a_note(tmp_path: Path) -> None:
     """By all that read one: nothing vouches for its result."""
     told = "nothing vouches for its result, lock and events: an older Graftwork wrote it"

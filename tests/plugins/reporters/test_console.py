@@ -177,7 +177,8 @@ def test_a_whole_run_whose_output_is_redirected_says_its_stages(
     assert output.out == ""
     encoded = [f"encode image: {done} of {size}" for size in sizes for done in (0, size)]
     assert [line for line in said if line.startswith("encode image")] == encoded
-    assert said[-3:] == ["train: 0 of 1", "train: 1 of 1", f"saved in {run.folder}"]
+    assert [line for line in said if line.startswith("train")] == ["train: 0 of 1", "train: 1 of 1"]
+    assert said[-1] == f"saved in {run.folder}"
 
 
 @pytest.mark.parametrize(
