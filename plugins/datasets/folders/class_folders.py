@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....core.data.items import DataError
+from ....core.data.names import look_of
 from ..split_names import USUAL_NAMES, split_of, split_within
 from .folder_tree import Folder, in_words, read_folder
 
@@ -154,26 +155,31 @@ class ClassFolders:
             self.notes.append(f"{one.path} is taken for a class, since it stands beside {', '.join(others[:10])}")
 
     def _require_classes(self, root: Folder) -> None:
-        """Folders without media of their own, and with folders of equal names, are no classes."""
+        """Folders that hold folders of equal names, and hardly media of their own, are no classes."""
         folders = self._kept(root)
         if shared := _shared_inside(folders):
+            own = sum(len(one.media) for one in folders)
+            few = f"only {own} {self.what}" if own else f"no {self.what}"
             raise DataError(
                 f"dataset.root: {root.path}: {_some(one.name for one in folders)} hold folders of the same names "
-                f"({_some(shared)}) and no {self.what} of their own: which are the classes? Are the "
+                f"({_some(shared)}) and {few} of their own: which are the classes? Are the "
                 f"inner ones, rename the outer ones ({USUAL_NAMES}) or set root to one of them; are the outer ones, "
                 f"move their {self.what} out of the inner ones"
             )
 
 
 def _shared_inside(folders: Sequence[Folder]) -> list[str]:
-    """Names that lie in several of ``folders``, where none has media of its own.
+    """Names that lie in several of ``folders``, where these have fewer media of their own than in folders of theirs.
 
-    Empty where each holds one folder at most: that is ``CLASS/images``, not a split of one class.
+    Names are the same whatever their case, and where they look alike. Empty where each holds one folder at most: that
+    is ``CLASS/images``, not a split of one class.
     """
-    inside = [{inner.name for inner in one.folders if inner.holds_media()} for one in folders]
-    if any(one.media for one in folders) or all(len(names) < 2 for names in inside):
+    inside = [[inner for inner in one.folders if inner.holds_media()] for one in folders]
+    below = sum(len(inner.files()) for held in inside for inner in held)
+    if sum(len(one.media) for one in folders) >= below or all(len(held) < 2 for held in inside):
         return []
-    return sorted(name for name, count in Counter(name for names in inside for name in names).items() if count > 1)
+    holders = Counter(name for held in inside for name in {look_of(inner.name).casefold() for inner in held})
+    return sorted({inner.name for held in inside for inner in held if holders[look_of(inner.name).casefold()] > 1})
 
 
 def _some(names: Iterator[str] | list[str]) -> str:

@@ -169,6 +169,47 @@ def test_one_word_of_a_name_says_the_split_where_folders_can_be_no_classes(tmp_p
     assert "class `blue` is in train and val but not in test of ROOT" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("stray", [["X_train"], ["X_test"], ["X_train", "X_test"]])
+def test_stray_pictures_make_no_classes_of_splits(tmp_path, stray):
+    """They are fewer than those in the inner folders: counted in a note, as in any split."""
+    classes(tmp_path / "X_train"), classes(tmp_path / "X_test")
+    for name in stray:
+        picture(tmp_path / name / "overview.png")
+    content = loaded(tmp_path)
+    assert found(content)[0] == ("blue", "red")
+    assert [note for note in content.notes if "lie in no class folder" in note] == [
+        f"{tmp_path / name}: 1 pictures lie in no class folder and are left out" for name in sorted(stray)
+    ]
+
+
+@pytest.mark.parametrize("strays", [1, 3])
+@pytest.mark.parametrize("above", ["", "train"])
+def test_stray_pictures_make_no_classes_of_what_cannot_be_told(tmp_path, strays, above):
+    """Refused with the fix, within a split folder too; with as many of their own as below they are classes."""
+    for name in ("trn", "tst"):
+        classes(tmp_path / above / name)
+    for number in range(strays):
+        picture(tmp_path / above / "trn" / f"overview {number}.png")
+    said = refusal(tmp_path)
+    assert f"trn, tst hold folders of the same names (blue, red) and only {strays} pictures of their own" in said
+    for name in ("trn", "tst"):
+        for number in range(8):
+            picture(tmp_path / above / name / f"{number}.png")
+    assert found(loaded(tmp_path))[0] == ("trn", "tst")
+
+
+@pytest.mark.parametrize("other", ["Red", "RED", "red ", "re\N{ZERO WIDTH SPACE}d"])
+def test_inner_names_are_the_same_in_any_case_and_where_they_look_alike(tmp_path, other):
+    """Refused where the outer names say nothing; where they say the split, the class that differs is named."""
+    classes(tmp_path / "a" / "trn", ("red", "blue")), classes(tmp_path / "a" / "tst", (other, "Blue"))
+    assert "trn, tst hold folders of the same names (" in refusal(tmp_path / "a")
+    classes(tmp_path / "b" / "X_train", ("red", "blue")), classes(tmp_path / "b" / "X_test", (other, "blue"))
+    said = refusal(tmp_path / "b")
+    assert said.startswith(
+        ("class `red` is in train and val but not in test", f"class `{other}` is in test but not in")
+    )
+
+
 def test_two_folders_of_one_split_word_are_refused(tmp_path):
     """As those whose whole name says it."""
     for name in ("X_train", "Y_train", "X_test"):
