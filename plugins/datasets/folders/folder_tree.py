@@ -66,8 +66,8 @@ class Folder:
 def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] = ()) -> Folder:
     """The tree below ``path``; linked folders are followed, but not back into one that they lie in.
 
-    Raises ``DataError`` for a folder that may not be read (what it holds would be missing without a word), and for a
-    name that is no UTF-8.
+    Raises ``DataError`` for a folder that may not be read (what it holds would be missing without a word), for a link
+    that cannot be followed, and for a name that is no UTF-8.
     """
     if len(within) > MAX_DEPTH:
         raise DataError(f"{path}: folders are nested more than {MAX_DEPTH} deep; set dataset.root further down")
@@ -85,7 +85,7 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
             continue
         if spelt := not_utf8(str(child)):
             raise DataError(f"{spelt}: its name is no UTF-8; rename it (convmv -r -f latin1 -t utf8 --notest FOLDER)")
-        if entry.is_dir():
+        if _leads_to_folder(entry):
             if not entry.is_symlink() or Path(os.path.realpath(child)) not in here:
                 folders.append(read_folder(child, suffixes, here))
         elif child.suffix.lower() in suffixes and entry.is_file():
@@ -93,6 +93,15 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
         elif kind := _kind(child, suffixes):
             passed_over[kind] += 1
     return Folder(path, tuple(media), passed_over, tuple(sorted(folders, key=lambda one: one.path)))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Raises ``DataError`` where that cannot be known: a link to itself, or through what may not be entered."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DataError(f"{entry.path} cannot be followed: {why}; mend the link, or remove it") from None
 
 
 def in_words(passed_over: Counter[str]) -> str:

@@ -355,6 +355,27 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path):
     assert sum(found(loaded(tmp_path / "root"))[1].values()) == 10
 
 
+@pytest.mark.parametrize("place", ["loop.png", "loop", "red/loop.png", "red/deep/loop", "red/metadata.jsonl"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_link_to_itself_is_named(tmp_path, place, rounds):
+    """At any depth, of any name, and where two links lead to each other."""
+    link = classes(tmp_path) / place
+    link.parent.mkdir(exist_ok=True)
+    back = link if rounds == 1 else tmp_path / "red" / "other.gif"
+    link.symlink_to(back)
+    if rounds == 2:
+        back.symlink_to(link)
+    assert " cannot be followed: Too many levels of symbolic links; mend the link, or remove it" in refusal(tmp_path)
+
+
+def test_link_to_itself_in_a_list_is_named(tmp_path):
+    """In a hidden folder, too: as a file that does not exist."""
+    (tmp_path / ".store").mkdir()
+    (tmp_path / ".store" / "a.png").symlink_to("a.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": ".store/a.png", "label": "cat"}\n')
+    assert refusal(tmp_path) == "ROOT/metadata.jsonl:1: ROOT/.store/a.png does not exist"
+
+
 def test_sounds_are_found_by_the_same_rules(tmp_path):
     """Splits in any form, hidden files, other suffixes, exclude, and a wrapping folder."""
     for split in ("Training", "Testing"):
