@@ -11,6 +11,7 @@ from ....core.data.items import DataError
 from ....core.data.names import look_of
 from ..split_names import USUAL_NAMES, split_of, split_within
 from .folder_tree import Folder, in_words, read_folder
+from .label_lists import note_of, require_not_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class ClassFolders:
     excluded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._take(read_folder(self.root, self.suffixes))
+        tree = read_folder(self.root, self.suffixes)
+        self._take(tree)
+        if unread := list(self._unread(tree)):
+            self.notes.append(note_of(unread, self.root))
 
     def files(self, part: Part) -> Iterator[tuple[Path, str]]:
         """Files anywhere below each class folder of a part, and the class. Raises ``DataError`` for an empty one."""
@@ -115,7 +119,21 @@ class ClassFolders:
         return [one for one in folder.folders if one.name not in self.exclude]
 
     def _is_listed(self, folder: Folder) -> bool:
-        return self.listing is not None and (folder.path / self.listing).is_file()
+        """Raises ``DataError`` where another list than the one that is read may say its classes."""
+        if self.listing and folder.path / self.listing in folder.lists and (folder.path / self.listing).is_file():
+            return True
+        require_not_needed(folder.lists, self.listing)
+        return False
+
+    def _unread(self, folder: Folder, listed: bool = False) -> Iterator[Path]:
+        """Lists that are not read. Raises ``DataError`` for one that may be needed: no list above it is read."""
+        own = [part for part in self.parts if part.listed and part.folder is folder]
+        if not (listed := listed or bool(own)):
+            require_not_needed(folder.lists, self.listing)
+        yield from (path for path in folder.lists if not (own and path.name == self.listing))
+        for one in folder.folders:
+            if one.name not in self.exclude:
+                yield from self._unread(one, listed)
 
     def _wraps(self, folder: Folder) -> bool:
         """Whether a folder that stands alone holds the classes or splits, and is no class itself."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ....core.data.items import DataError
 from ....core.data.names import not_utf8
+from .label_lists import STEM
 
 #: What systems leave behind in folders, lower case. What begins with a dot is hidden everywhere.
 LITTER = frozenset(
@@ -36,6 +37,8 @@ class Folder:
     media: tuple[Path, ...]
     #: Its own files that are neither these nor known to be none, counted by suffix.
     passed_over: Counter[str]
+    #: Its own files, links and pipes that may be lists of classes by their names, in order.
+    lists: tuple[Path, ...]
     #: By name.
     folders: tuple[Folder, ...]
 
@@ -77,6 +80,7 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
         raise DataError(f"folder {path} cannot be read: {error.strerror or error}; allow it, or move it away") from None
     here = (*within, Path(os.path.realpath(path)))
     media: list[Path] = []
+    lists: list[Path] = []
     passed_over: Counter[str] = Counter()
     folders: list[Folder] = []
     for entry in entries:
@@ -90,9 +94,11 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
                 folders.append(read_folder(child, suffixes, here))
         elif child.suffix.lower() in suffixes and entry.is_file():
             media.append(child)
+        elif entry.name.lower().startswith(STEM) and child.suffix.lower() not in suffixes:
+            lists.append(child)
         elif kind := _kind(child, suffixes):
             passed_over[kind] += 1
-    return Folder(path, tuple(media), passed_over, tuple(sorted(folders, key=lambda one: one.path)))
+    return Folder(path, tuple(media), passed_over, tuple(lists), tuple(sorted(folders, key=lambda one: one.path)))
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -388,3 +388,87 @@ def test_sounds_are_found_by_the_same_rules(tmp_path):
     content = AudioFolder(AudioFolderSpec(root=str(tmp_path), exclude=["noise"])).load()
     assert (content.class_names, len(content.splits["test"])) == (("high", "low"), 12)
     assert ["read as the data set" in content.notes[0], "1 .xyz" in content.notes[1]] == [True, True]
+
+
+ROWS = "file_name,label\nred/0.png,cat\nred/1.png,dog\n"
+LINES = '{"file_name": "0.png", "label": "cat"}\n{"file_name": "1.png", "label": "dog"}\n'
+OTHER_LISTS = dict.fromkeys(("metadata.csv", "METADATA.CSV", "metadata.tsv", "metadata.json"), ROWS)
+OTHER_LISTS |= dict.fromkeys(("Metadata.jsonl", "metadata.JSONL", "metadata.jsonl.txt"), LINES)
+OTHER_LISTS |= {"metadata.parquet": "x" * 2**17 + ROWS}
+UNREAD = [f"{place}{name}" for place in ("", "train/", "train/red/", "train/red/deep/") for name in OTHER_LISTS]
+
+
+@pytest.mark.parametrize("place", [*UNREAD, "train/red/metadata.jsonl", "train/red/deep/metadata.jsonl"])
+def test_list_that_is_not_read_is_refused(tmp_path, place):
+    """At any level: its classes are not those of the folders. In a class folder none is read, of our form neither."""
+    classes(tmp_path / "train"), classes(tmp_path / "test")
+    path = tmp_path / place
+    text = OTHER_LISTS.get(path.name, LINES)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    said = refusal(tmp_path)
+    assert said.startswith(f"ROOT/{place} lists files and is not read as it stands; it may say")
+    assert "write it as metadata.jsonl in the root or in each split folder, a line a file" in said
+    path.unlink()
+    assert found(loaded(tmp_path))[0] == ("blue", "red")
+
+
+@pytest.mark.parametrize("place", ["", "train", "train/red"])
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "denied"])
+def test_list_that_cannot_be_read_is_refused(tmp_path, monkeypatch, place, name, kind):
+    """A link that leads nowhere (git-annex, DVC), a pipe, a file that may not be read: what it says is not known."""
+    classes(tmp_path / "train"), classes(tmp_path / "test")
+    path = tmp_path / place / name
+    if kind == "link":
+        path.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(ROWS)
+        opened = os.open
+
+        def refused(which, *rest, **more):
+            if Path(os.fsdecode(which)) == path:
+                raise PermissionError(13, "Permission denied")
+            return opened(which, *rest, **more)
+
+        monkeypatch.setattr(os, "open", refused)
+    said = refusal(tmp_path)
+    assert said.startswith(f"ROOT/{path.relative_to(tmp_path)}")
+    assert "cannot be read" in said
+
+
+def test_flat_pictures_beside_a_list_that_is_not_read_name_it(tmp_path):
+    """Not their missing class folders; what ``exclude`` names is not looked at."""
+    picture(tmp_path / "train" / "0.png"), picture(tmp_path / "test" / "0.png")
+    (tmp_path / "test" / "metadata.csv").write_text(ROWS)
+    assert refusal(tmp_path, exclude=["train"]).startswith("ROOT/test/metadata.csv lists files")
+    classes(tmp_path / "train")
+    assert found(loaded(tmp_path, exclude=["test"]))[0] == ("blue", "red")
+
+
+def test_list_that_names_no_files_is_noted(tmp_path):
+    """By name, as is any beside the one that is read."""
+    classes(tmp_path)
+    (tmp_path / "metadata.csv").write_text("patient,age\n1,40\n")
+    (tmp_path / "red" / "metadata.yaml").write_text("")
+    assert loaded(tmp_path).notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.yaml",)
+    lines = [f'{{"file_name": "{name}/{n}.png", "label": "{n % 2}"}}\n' for name in ("blue", "red") for n in range(4)]
+    (tmp_path / "metadata.jsonl").write_text("".join(lines))
+    (tmp_path / "metadata.csv").write_text(ROWS)
+    (tmp_path / "red" / "metadata.jsonl").write_text(LINES)
+    content = loaded(tmp_path)
+    assert content.class_names == ("0", "1")
+    assert content.notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.jsonl, red/metadata.yaml",)
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_sounds_read_no_list(tmp_path, name):
+    """Refused with the data set that does."""
+    for kind in ("high", "low"):
+        for number in range(6):
+            sound(tmp_path / kind / f"{number}.wav")
+    (tmp_path / name).write_text(ROWS.replace("png", "wav"))
+    with pytest.raises(DataError, match=rf'{name} lists files .* read it by "type": "json_lines"; or, are the folders'):
+        AudioFolder(AudioFolderSpec(root=str(tmp_path))).load()
