@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...registry.build import build
 from ..data.duplicates import with_duplicates_told
 from ..data.file_memo import FileMemo
-from ..data.items import DataError, DatasetContent, Items, Splits
+from ..data.items import MAX_NAMED, DataError, DatasetContent, Items, Splits
+from ..data.names import alike
 from ..events import Note
 from ..roles.dataset import Dataset, content_of
 from ..spec.pipeline_spec import PipelineSpec
@@ -31,9 +34,19 @@ def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
     dataset = build(Dataset, context.catalogue, spec.dataset)
     dataset.files = FileMemo(context.store, context.tell)
     dataset.may_download = context.may_download
-    content = with_duplicates_told(content_of(dataset), spec.dataset.duplicates)
+    content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.dataset.duplicates)
     for note in content.notes:
         context.tell(Note(note))
+    return content
+
+
+def _with_names_told(content: DatasetContent) -> DatasetContent:
+    """The same, with a note of classes that look alike and are learned as different ones."""
+    if groups := alike(content.class_names):
+        more = f"; and {len(groups) - MAX_NAMED} more" if len(groups) > MAX_NAMED else ""
+        named = "; ".join(groups[:MAX_NAMED]) + more
+        note = f"classes that look alike are different classes; spell them in one way if they are one: {named}"
+        return replace(content, notes=(*content.notes, note))
     return content
 
 

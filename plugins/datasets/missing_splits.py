@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ...core.data.items import DataError, Item, Media
+from ...core.data.names import alike, look_of
 from .stratified import Splits, stratified_split
 
 
@@ -47,9 +48,11 @@ def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequ
         lacking = [split for split, targets in present.items() if index not in targets]
         having = [split for split, targets in present.items() if index in targets]
         if lacking:
+            same = alike(one for one in names if look_of(one) == look_of(name))
+            note = f"; {same[0]} look alike: spell them in one way" if same else ""
             raise DataError(
                 f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
-                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}"
+                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}{note}"
             )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....core.data.items import DataError
+from ....core.data.names import look_of
 from ..split_names import USUAL_NAMES, split_of, split_within
 from .folder_tree import Folder, in_words, read_folder
+from .label_lists import note_of, require_not_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class ClassFolders:
     excluded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._take(read_folder(self.root, self.suffixes))
+        tree = read_folder(self.root, self.suffixes)
+        self._take(tree)
+        if unread := list(self._unread(tree)):
+            self.notes.append(note_of(unread, self.root))
 
     def files(self, part: Part) -> Iterator[tuple[Path, str]]:
         """Files anywhere below each class folder of a part, and the class. Raises ``DataError`` for an empty one."""
@@ -114,7 +119,21 @@ class ClassFolders:
         return [one for one in folder.folders if one.name not in self.exclude]
 
     def _is_listed(self, folder: Folder) -> bool:
-        return self.listing is not None and (folder.path / self.listing).is_file()
+        """Raises ``DataError`` where another list than the one that is read may say its classes."""
+        if self.listing and folder.path / self.listing in folder.lists and (folder.path / self.listing).is_file():
+            return True
+        require_not_needed(folder.lists, self.listing)
+        return False
+
+    def _unread(self, folder: Folder, listed: bool = False) -> Iterator[Path]:
+        """Lists that are not read. Raises ``DataError`` for one that may be needed: no list above it is read."""
+        own = [part for part in self.parts if part.listed and part.folder is folder]
+        if not (listed := listed or bool(own)):
+            require_not_needed(folder.lists, self.listing)
+        yield from (path for path in folder.lists if not (own and path.name == self.listing))
+        for one in folder.folders:
+            if one.name not in self.exclude:
+                yield from self._unread(one, listed)
 
     def _wraps(self, folder: Folder) -> bool:
         """Whether a folder that stands alone holds the classes or splits, and is no class itself."""
@@ -154,26 +173,31 @@ class ClassFolders:
             self.notes.append(f"{one.path} is taken for a class, since it stands beside {', '.join(others[:10])}")
 
     def _require_classes(self, root: Folder) -> None:
-        """Folders without media of their own, and with folders of equal names, are no classes."""
+        """Folders that hold folders of equal names, and hardly media of their own, are no classes."""
         folders = self._kept(root)
         if shared := _shared_inside(folders):
+            own = sum(len(one.media) for one in folders)
+            few = f"only {own} {self.what}" if own else f"no {self.what}"
             raise DataError(
                 f"dataset.root: {root.path}: {_some(one.name for one in folders)} hold folders of the same names "
-                f"({_some(shared)}) and no {self.what} of their own: which are the classes? Are the "
+                f"({_some(shared)}) and {few} of their own: which are the classes? Are the "
                 f"inner ones, rename the outer ones ({USUAL_NAMES}) or set root to one of them; are the outer ones, "
                 f"move their {self.what} out of the inner ones"
             )
 
 
 def _shared_inside(folders: Sequence[Folder]) -> list[str]:
-    """Names that lie in several of ``folders``, where none has media of its own.
+    """Names that lie in several of ``folders``, where these have fewer media of their own than in folders of theirs.
 
-    Empty where each holds one folder at most: that is ``CLASS/images``, not a split of one class.
+    Names are the same whatever their case, and where they look alike. Empty where each holds one folder at most: that
+    is ``CLASS/images``, not a split of one class.
     """
-    inside = [{inner.name for inner in one.folders if inner.holds_media()} for one in folders]
-    if any(one.media for one in folders) or all(len(names) < 2 for names in inside):
+    inside = [[inner for inner in one.folders if inner.holds_media()] for one in folders]
+    below = sum(len(inner.files()) for held in inside for inner in held)
+    if sum(len(one.media) for one in folders) >= below or all(len(held) < 2 for held in inside):
         return []
-    return sorted(name for name, count in Counter(name for names in inside for name in names).items() if count > 1)
+    holders = Counter(name for held in inside for name in {look_of(inner.name).casefold() for inner in held})
+    return sorted({inner.name for held in inside for inner in held if holders[look_of(inner.name).casefold()] > 1})
 
 
 def _some(names: Iterator[str] | list[str]) -> str:

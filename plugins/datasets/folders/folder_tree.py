@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ....core.data.items import DataError
 from ....core.data.names import not_utf8
+from .label_lists import STEM
 
 #: What systems leave behind in folders, lower case. What begins with a dot is hidden everywhere.
 LITTER = frozenset(
@@ -36,6 +37,8 @@ class Folder:
     media: tuple[Path, ...]
     #: Its own files that are neither these nor known to be none, counted by suffix.
     passed_over: Counter[str]
+    #: Its own files, links and pipes that may be lists of classes by their names, in order.
+    lists: tuple[Path, ...]
     #: By name.
     folders: tuple[Folder, ...]
 
@@ -66,8 +69,8 @@ class Folder:
 def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] = ()) -> Folder:
     """The tree below ``path``; linked folders are followed, but not back into one that they lie in.
 
-    Raises ``DataError`` for a folder that may not be read (what it holds would be missing without a word), and for a
-    name that is no UTF-8.
+    Raises ``DataError`` for a folder that may not be read (what it holds would be missing without a word), for a link
+    that cannot be followed, and for a name that is no UTF-8.
     """
     if len(within) > MAX_DEPTH:
         raise DataError(f"{path}: folders are nested more than {MAX_DEPTH} deep; set dataset.root further down")
@@ -77,6 +80,7 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
         raise DataError(f"folder {path} cannot be read: {error.strerror or error}; allow it, or move it away") from None
     here = (*within, Path(os.path.realpath(path)))
     media: list[Path] = []
+    lists: list[Path] = []
     passed_over: Counter[str] = Counter()
     folders: list[Folder] = []
     for entry in entries:
@@ -85,14 +89,25 @@ def read_folder(path: Path, suffixes: Collection[str], within: tuple[Path, ...] 
             continue
         if spelt := not_utf8(str(child)):
             raise DataError(f"{spelt}: its name is no UTF-8; rename it (convmv -r -f latin1 -t utf8 --notest FOLDER)")
-        if entry.is_dir():
+        if _leads_to_folder(entry):
             if not entry.is_symlink() or Path(os.path.realpath(child)) not in here:
                 folders.append(read_folder(child, suffixes, here))
         elif child.suffix.lower() in suffixes and entry.is_file():
             media.append(child)
+        elif entry.name.lower().startswith(STEM) and child.suffix.lower() not in suffixes:
+            lists.append(child)
         elif kind := _kind(child, suffixes):
             passed_over[kind] += 1
-    return Folder(path, tuple(media), passed_over, tuple(sorted(folders, key=lambda one: one.path)))
+    return Folder(path, tuple(media), passed_over, tuple(lists), tuple(sorted(folders, key=lambda one: one.path)))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Raises ``DataError`` where that cannot be known: a link to itself, or through what may not be entered."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DataError(f"{entry.path} cannot be followed: {why}; mend the link, or remove it") from None
 
 
 def in_words(passed_over: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def _metadata_row(folder: Path, place: str, line: str, split: str | None) -> _Ro
             f'{place}: needs strings "file_name" and "label", for example {{"file_name": "a.png", "label": "cat"}}'
         )
     path = folder / row["file_name"].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise DataError(f"{place}: {row['file_name']} lies outside {folder}")
     if not path.is_file():
         raise DataError(f"{place}: {path} does not exist")

@@ -169,6 +169,47 @@ def test_one_word_of_a_name_says_the_split_where_folders_can_be_no_classes(tmp_p
     assert "class `blue` is in train and val but not in test of ROOT" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("stray", [["X_train"], ["X_test"], ["X_train", "X_test"]])
+def test_stray_pictures_make_no_classes_of_splits(tmp_path, stray):
+    """They are fewer than those in the inner folders: counted in a note, as in any split."""
+    classes(tmp_path / "X_train"), classes(tmp_path / "X_test")
+    for name in stray:
+        picture(tmp_path / name / "overview.png")
+    content = loaded(tmp_path)
+    assert found(content)[0] == ("blue", "red")
+    assert [note for note in content.notes if "lie in no class folder" in note] == [
+        f"{tmp_path / name}: 1 pictures lie in no class folder and are left out" for name in sorted(stray)
+    ]
+
+
+@pytest.mark.parametrize("strays", [1, 3])
+@pytest.mark.parametrize("above", ["", "train"])
+def test_stray_pictures_make_no_classes_of_what_cannot_be_told(tmp_path, strays, above):
+    """Refused with the fix, within a split folder too; with as many of their own as below they are classes."""
+    for name in ("trn", "tst"):
+        classes(tmp_path / above / name)
+    for number in range(strays):
+        picture(tmp_path / above / "trn" / f"overview {number}.png")
+    said = refusal(tmp_path)
+    assert f"trn, tst hold folders of the same names (blue, red) and only {strays} pictures of their own" in said
+    for name in ("trn", "tst"):
+        for number in range(8):
+            picture(tmp_path / above / name / f"{number}.png")
+    assert found(loaded(tmp_path))[0] == ("trn", "tst")
+
+
+@pytest.mark.parametrize("other", ["Red", "RED", "red ", "re\N{ZERO WIDTH SPACE}d"])
+def test_inner_names_are_the_same_in_any_case_and_where_they_look_alike(tmp_path, other):
+    """Refused where the outer names say nothing; where they say the split, the class that differs is named."""
+    classes(tmp_path / "a" / "trn", ("red", "blue")), classes(tmp_path / "a" / "tst", (other, "Blue"))
+    assert "trn, tst hold folders of the same names (" in refusal(tmp_path / "a")
+    classes(tmp_path / "b" / "X_train", ("red", "blue")), classes(tmp_path / "b" / "X_test", (other, "blue"))
+    said = refusal(tmp_path / "b")
+    assert said.startswith(
+        ("class `red` is in train and val but not in test", f"class `{other}` is in test but not in")
+    )
+
+
 def test_two_folders_of_one_split_word_are_refused(tmp_path):
     """As those whose whole name says it."""
     for name in ("X_train", "Y_train", "X_test"):
@@ -314,6 +355,27 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path):
     assert sum(found(loaded(tmp_path / "root"))[1].values()) == 10
 
 
+@pytest.mark.parametrize("place", ["loop.png", "loop", "red/loop.png", "red/deep/loop", "red/metadata.jsonl"])
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_link_to_itself_is_named(tmp_path, place, rounds):
+    """At any depth, of any name, and where two links lead to each other."""
+    link = classes(tmp_path) / place
+    link.parent.mkdir(exist_ok=True)
+    back = link if rounds == 1 else tmp_path / "red" / "other.gif"
+    link.symlink_to(back)
+    if rounds == 2:
+        back.symlink_to(link)
+    assert " cannot be followed: Too many levels of symbolic links; mend the link, or remove it" in refusal(tmp_path)
+
+
+def test_link_to_itself_in_a_list_is_named(tmp_path):
+    """In a hidden folder, too: as a file that does not exist."""
+    (tmp_path / ".store").mkdir()
+    (tmp_path / ".store" / "a.png").symlink_to("a.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": ".store/a.png", "label": "cat"}\n')
+    assert refusal(tmp_path) == "ROOT/metadata.jsonl:1: ROOT/.store/a.png does not exist"
+
+
 def test_sounds_are_found_by_the_same_rules(tmp_path):
     """Splits in any form, hidden files, other suffixes, exclude, and a wrapping folder."""
     for split in ("Training", "Testing"):
@@ -326,3 +388,87 @@ def test_sounds_are_found_by_the_same_rules(tmp_path):
     content = AudioFolder(AudioFolderSpec(root=str(tmp_path), exclude=["noise"])).load()
     assert (content.class_names, len(content.splits["test"])) == (("high", "low"), 12)
     assert ["read as the data set" in content.notes[0], "1 .xyz" in content.notes[1]] == [True, True]
+
+
+ROWS = "file_name,label\nred/0.png,cat\nred/1.png,dog\n"
+LINES = '{"file_name": "0.png", "label": "cat"}\n{"file_name": "1.png", "label": "dog"}\n'
+OTHER_LISTS = dict.fromkeys(("metadata.csv", "METADATA.CSV", "metadata.tsv", "metadata.json"), ROWS)
+OTHER_LISTS |= dict.fromkeys(("Metadata.jsonl", "metadata.JSONL", "metadata.jsonl.txt"), LINES)
+OTHER_LISTS |= {"metadata.parquet": "x" * 2**17 + ROWS}
+UNREAD = [f"{place}{name}" for place in ("", "train/", "train/red/", "train/red/deep/") for name in OTHER_LISTS]
+
+
+@pytest.mark.parametrize("place", [*UNREAD, "train/red/metadata.jsonl", "train/red/deep/metadata.jsonl"])
+def test_list_that_is_not_read_is_refused(tmp_path, place):
+    """At any level: its classes are not those of the folders. In a class folder none is read, of our form neither."""
+    classes(tmp_path / "train"), classes(tmp_path / "test")
+    path = tmp_path / place
+    text = OTHER_LISTS.get(path.name, LINES)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    said = refusal(tmp_path)
+    assert said.startswith(f"ROOT/{place} lists files and is not read as it stands; it may say")
+    assert "write it as metadata.jsonl in the root or in each split folder, a line a file" in said
+    path.unlink()
+    assert found(loaded(tmp_path))[0] == ("blue", "red")
+
+
+@pytest.mark.parametrize("place", ["", "train", "train/red"])
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "denied"])
+def test_list_that_cannot_be_read_is_refused(tmp_path, monkeypatch, place, name, kind):
+    """A link that leads nowhere (git-annex, DVC), a pipe, a file that may not be read: what it says is not known."""
+    classes(tmp_path / "train"), classes(tmp_path / "test")
+    path = tmp_path / place / name
+    if kind == "link":
+        path.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(ROWS)
+        opened = os.open
+
+        def refused(which, *rest, **more):
+            if Path(os.fsdecode(which)) == path:
+                raise PermissionError(13, "Permission denied")
+            return opened(which, *rest, **more)
+
+        monkeypatch.setattr(os, "open", refused)
+    said = refusal(tmp_path)
+    assert said.startswith(f"ROOT/{path.relative_to(tmp_path)}")
+    assert "cannot be read" in said
+
+
+def test_flat_pictures_beside_a_list_that_is_not_read_name_it(tmp_path):
+    """Not their missing class folders; what ``exclude`` names is not looked at."""
+    picture(tmp_path / "train" / "0.png"), picture(tmp_path / "test" / "0.png")
+    (tmp_path / "test" / "metadata.csv").write_text(ROWS)
+    assert refusal(tmp_path, exclude=["train"]).startswith("ROOT/test/metadata.csv lists files")
+    classes(tmp_path / "train")
+    assert found(loaded(tmp_path, exclude=["test"]))[0] == ("blue", "red")
+
+
+def test_list_that_names_no_files_is_noted(tmp_path):
+    """By name, as is any beside the one that is read."""
+    classes(tmp_path)
+    (tmp_path / "metadata.csv").write_text("patient,age\n1,40\n")
+    (tmp_path / "red" / "metadata.yaml").write_text("")
+    assert loaded(tmp_path).notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.yaml",)
+    lines = [f'{{"file_name": "{name}/{n}.png", "label": "{n % 2}"}}\n' for name in ("blue", "red") for n in range(4)]
+    (tmp_path / "metadata.jsonl").write_text("".join(lines))
+    (tmp_path / "metadata.csv").write_text(ROWS)
+    (tmp_path / "red" / "metadata.jsonl").write_text(LINES)
+    content = loaded(tmp_path)
+    assert content.class_names == ("0", "1")
+    assert content.notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.jsonl, red/metadata.yaml",)
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_sounds_read_no_list(tmp_path, name):
+    """Refused with the data set that does."""
+    for kind in ("high", "low"):
+        for number in range(6):
+            sound(tmp_path / kind / f"{number}.wav")
+    (tmp_path / name).write_text(ROWS.replace("png", "wav"))
+    with pytest.raises(DataError, match=rf'{name} lists files .* read it by "type": "json_lines"; or, are the folders'):
+        AudioFolder(AudioFolderSpec(root=str(tmp_path))).load()
