@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import cache_option, lock_beside, read_pipeline, spec_argument
+from .options import Place, cache_option, lock_beside, read_pipeline, spec_argument
 from .say import print_json, say
 
 #: What stands for standard output.
@@ -14,7 +14,7 @@ _PRINTED = ("-", "/dev/stdout")
 @click.command("lock", epilog="Example: graftwork lock examples/ganet_digits.json -o ganet_digits.lock.json")
 @spec_argument
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json; - prints it]"
+    "-o", "--output", type=Place(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json; - prints it]"
 )
 @cache_option
 def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str | None) -> None:

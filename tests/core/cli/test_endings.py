@@ -204,6 +204,39 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
         assert (running.communicate(timeout=60)[1], running.returncode) == (b"", 0)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp_path: Path) -> None:
+    """As some managers of services start a command: JSON, a table and lines cost nothing, and no file is mixed up."""
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    shell = f'for one in "schema" "plan spec.json" "lock spec.json"; do "$0" -c "$1" $one {closed} || exit; done'
+    with subprocess.Popen(
+        ["bash", "-c", shell, sys.executable, COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as running:
+        out, err = (said.decode() for said in running.communicate(timeout=120))
+    assert (running.returncode, "Traceback" in err) == (0, False)
+    assert bool(out) == (">&-" not in closed.replace("2>&-", ""))
+    assert "pipeline" in json.loads((tmp_path / "spec.lock.json").read_text())
+
+
+EMPTY = {
+    "run": ["run", "{}", "--out", ""],
+    "sweep": ["sweep", "{}", "--out", ""],
+    "compare": ["compare", "{}", "--out", ""],
+    "lock": ["lock", "{}", "-o", ""],
+    "cache": ["run", "{}", "--cache", ""],
+    "bench": ["bench", "all", "--out", ""],
+    "plugin": ["plugin", "new", "graftwork-x", "--kind", "adapter", "--out", ""],
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_path_is_no_default(name: str, spec: Path) -> None:
+    """As a shell makes it of a variable that is not set; nothing is written."""
+    said = answer([one.format(spec) for one in EMPTY[name]])
+    assert (said["code"], "the path is empty; name one, or leave the option out" in said["err"]) == (2, True)
+    assert [path.name for path in spec.parent.iterdir()] == ["spec.json"]
+
+
 @pytest.mark.parametrize("command", ["run", "plan", "validate", "sweep", "doctor"])
 def test_a_working_folder_that_is_gone_is_said(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By every command, before it does anything."""
