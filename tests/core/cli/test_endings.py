@@ -123,6 +123,34 @@ def test_a_signal_that_is_ignored_stays_so(name: str, monkeypatch: pytest.Monkey
         signal.signal(signal.Signals[name], before)
 
 
+#: A command that the signal ``sys.argv[1]`` ends, and each of them again while its process ends.
+ENDED_TWICE = f"""
+import atexit, signal, sys, types, click
+from graftwork.core.cli import COMMANDS, main
+names = {list(CODES)}
+module = types.ModuleType("{MAIN}.odd")
+module.command = click.Command("odd", callback=lambda: signal.raise_signal(signal.Signals[name]))
+sys.modules[module.__name__], COMMANDS["odd"], name = module, "odd", sys.argv[1]
+atexit.register(lambda: [signal.raise_signal(signal.Signals[one]) for one in names] and print("whole"))
+for one in names:
+    signal.signal(signal.Signals[one], signal.SIG_DFL)
+sys.argv[1:] = ["odd"]
+try:
+    main()
+finally:
+    for one in names:
+        signal.raise_signal(signal.Signals[one])
+"""
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_second_signal_changes_nothing_to_the_end_of_the_process(name: str) -> None:
+    """Neither after the command nor while Python ends: no traceback, and the code is that of the first."""
+    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.lstrip("\n")) == (CODES[name], f"{signals.WORDS[name]}; {SAID}")
+    assert ended.stdout == "whole\n"
+
+
 def test_an_error_without_a_signal_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing() -> None:
         raise BuildError("it cannot be imported")
@@ -256,11 +284,11 @@ def test_no_run_is_called_as_an_unfinished_one(name: str, spec: Path) -> None:
 
 
 def test_main_is_what_the_console_script_calls() -> None:
-    """It puts the streams back."""
-    before = sys.stdout, sys.stderr
+    """It puts the streams back, and handlers where no signal came."""
+    before = sys.stdout, sys.stderr, *(signal.getsignal(signal.Signals[one]) for one in CODES)
     with pytest.raises(SystemExit):
         sys_argv(["graftwork", "nothing"])
-    assert (sys.stdout, sys.stderr) == before
+    assert (sys.stdout, sys.stderr, *(signal.getsignal(signal.Signals[one]) for one in CODES)) == before
 
 
 def sys_argv(arguments: list[str]) -> None:
