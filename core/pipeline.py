@@ -100,7 +100,7 @@ class Pipeline:
         """What a run would do, what is stored already, how many parameters. Loads no model.
 
         ``tell`` hears of the reading of files, where a data set has many, and of notes on the data. ``leaks_above``, a
-        cosine in [0, 1]: from it on, contents of two splits are near-duplicates, and ``leaks`` of the plan has them.
+        cosine in (0, 1]: from it on, contents of two splits are near-duplicates, and ``leaks`` of the plan has them.
         """
         from .run.plan import make_plan
 
@@ -111,7 +111,7 @@ class Pipeline:
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
         from .run.run import run_pipeline
 
-        root, folder = store_root(store), Path(out) if out else None
+        root, folder = store_root(store), None if out is None else Path(out)
         if self._locked is None:
             return run_pipeline(self.spec, self.catalogue, root, folder)
         from .run.lock_check import hold, hold_weights

@@ -117,8 +117,7 @@ def main() -> None:
             try:
                 cli.main(prog_name="graftwork", standalone_mode=False)
             finally:
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+                sys.stdout.flush()
         except SystemExit as end:
             if not (received.signal and end.code):  # what it ended as may come of the signal
                 raise

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from .options import Place
 from .say import say
 
 
@@ -20,7 +21,7 @@ from .say import say
 @click.option(
     "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where to measure."
 )
-@click.option("--out", type=click.Path(dir_okay=False), help="Write the Markdown there as well, table by table.")
+@click.option("--out", type=Place(dir_okay=False), help="Write the Markdown there as well, table by table.")
 def command(name: str | None, quick: bool, device: str, out: str | None) -> None:
     """Measure the kernels and the pipeline against their limits and their peers, in Markdown.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, format_option, seeds_option, set_option
+from .options import Place, cache_option, format_option, seeds_option, set_option
 from .say import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @set_option
 @seeds_option
 @click.option("--against", metavar="NAME", help="The run that the others are paired with. Default: the first.")
-@click.option("--out", type=click.Path(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
+@click.option("--out", type=Place(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
 @format_option("table", "markdown", "json")
 @cache_option
 def command(

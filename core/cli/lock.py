@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import click
 
-from .options import cache_option, lock_beside, read_pipeline, spec_argument
+from .options import Place, cache_option, lock_beside, read_pipeline, spec_argument
 from .say import print_json, say
+
+#: What stands for standard output.
+_PRINTED = ("-", "/dev/stdout")
 
 
 @click.command("lock", epilog="Example: graftwork lock examples/ganet_digits.json -o ganet_digits.lock.json")
 @spec_argument
-@click.option("-o", "--output", type=click.Path(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json]")
+@click.option(
+    "-o", "--output", type=Place(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json; - prints it]"
+)
 @cache_option
 def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str | None) -> None:
     """Write down all that the numbers of SPEC depend on: `graftwork run --locked` refuses where any of it differs."""
@@ -20,7 +25,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str
     from ..storage.run_folder import write_json
 
     lock = read_pipeline(spec, settings).lock(cache)
-    if output == "-":
+    if output in _PRINTED:
         print_json(lock)
         return
     target = Path(output or lock_beside(spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ROOT = "graftwork.root"
 #: Seeds that a number alone may ask for: nobody trains so often, and it may be a seed that was meant.
 MOST_SEEDS = 10_000
+
+
+class Place(click.Path):
+    """Where something is written. None at all, as a shell makes it of a variable that is not set, is no default."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if not os.fspath(value):
+            self.fail("the path is empty; name one, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def spec_argument(function: F) -> F:
@@ -49,7 +60,7 @@ def cache_option(function: F) -> F:
     """``--cache``."""
     return click.option(
         "--cache",
-        type=click.Path(file_okay=False),
+        type=Place(file_okay=False),
         envvar="GRAFTWORK_CACHE",
         help="Where encoded vectors are stored. [env: GRAFTWORK_CACHE; default: ~/.cache/graftwork]",
     )(function)

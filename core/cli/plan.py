@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.option("--leaks", is_flag=True, help="Compare stored vectors between splits: near-duplicates, worst first.")
 @click.option(
     "--leaks-above",
-    type=click.FloatRange(0, 1),
-    help="The cosine from which --leaks counts a pair. [default: 0.99]",
+    type=float,
+    metavar="COSINE",
+    help="--leaks with another cosine, in (0, 1], from which a pair counts. [default: 0.99]",
 )
 @format_option("text", "json")
 def command(

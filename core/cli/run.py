@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
+from .options import Place, cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
 from .say import say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @root_option
 @set_option
 @click.argument("spec", type=click.Path(dir_okay=False), required=False)
-@click.option("--out", type=click.Path(), help="Run folder to make. [default: the first free runs/NAME]")
+@click.option("--out", type=Place(), help="Run folder to make. [default: the first free runs/NAME]")
 @click.option(
     "--locked",
     is_flag=False,

@@ -26,10 +26,12 @@ class Received:
     """The signal that asked to end; ``None`` while none did."""
 
     signal: signal.Signals | None = None
+    #: Whether the command ends by one, and its process soon after.
+    ends: bool = False
 
     def said(self) -> int:
         """Say that the command ends, which another signal could only make a traceback of; the exit code."""
-        found = self.signal or signal.SIGINT
+        found, self.ends = self.signal or signal.SIGINT, True
         with contextlib.suppress(ValueError):  # not in the main thread, where none arrives
             for one in _known():
                 signal.signal(one, signal.SIG_IGN)
@@ -45,6 +47,7 @@ def _known() -> list[signal.Signals]:
 def caught_signals() -> Iterator[Received]:
     """Within it each raises ``KeyboardInterrupt``, unless it is ignored or someone else's already (``nohup``, a test).
 
+    Once a signal was said to end the command they are ignored to the end of the process; else as they were afterwards.
     Not while C code imports a module: that would make an ``ImportError`` of it, and the command would go on without.
     """
     received, waiting = Received(), threading.Event()
@@ -74,7 +77,7 @@ def caught_signals() -> Iterator[Received]:
         yield received
     finally:
         waiting.clear()
-        for one, was in before.items():
+        for one, was in before.items() if not received.ends else ():
             signal.signal(one, was)
 
 

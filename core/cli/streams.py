@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -36,7 +37,8 @@ class _Dropping(io.FileIO):
 
 @contextlib.contextmanager
 def dropping_streams() -> Iterator[None]:
-    """Within it standard output and error are such files, where they are the process's own."""
+    """Within it standard output and error are such files, where they are the process's own; what is closed reads
+    nothing, as a pipe that is."""
     out, err = sys.stdout, sys.stderr
     if out is sys.__stdout__:
         sys.stdout = _dropping(out, progress=False)
@@ -51,7 +53,9 @@ def dropping_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = out, err
 
 
-def _dropping(stream: TextIO | None, *, progress: bool) -> TextIO | None:
+def _dropping(stream: TextIO | None, *, progress: bool) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.flush()

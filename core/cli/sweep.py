@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import cache_option, read_pipeline, seeds_option, spec_argument
+from .options import Place, cache_option, read_pipeline, seeds_option, spec_argument
 from .say import say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="A dotted path and the JSON list of its values. Repeatable: every combination. [default: the spec's `search`]",
 )
 @seeds_option
-@click.option("--out", type=click.Path(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
+@click.option("--out", type=Place(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
 @cache_option
 def command(
     spec: str,

@@ -82,6 +82,7 @@ def run_pipeline(
             best, tried = _best_trial(experiment, prepared)
             scores = _scores(experiment, best)
             typed = result_of(experiment, best, tried, scores)
+            claimed.require_ours()
             save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
             write_json(partial / "lock.json", lock_of(experiment, best, store).to_json())
             result = typed.to_json()

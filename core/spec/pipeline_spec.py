@@ -108,6 +108,10 @@ SearchValues = Annotated[
 ]
 
 
+#: What may be said of a device.
+DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
+
+
 class PipelineSpec(Spec):
     """A Graftwork pipeline."""
 
@@ -122,7 +126,7 @@ class PipelineSpec(Spec):
     """Names the run folder. `.partial` at its end is kept for unfinished ones."""
     seed: Seed = 0
     """The seed, where `evaluation.seeds` names no others."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=DEVICE)] = "auto"
     """`auto` takes a GPU where there is one. Else `cpu`, `cuda`, `cuda:1`, `mps`."""
     dataset: Annotated[DatasetSpec, Slot("dataset")]
     """Where items come from."""

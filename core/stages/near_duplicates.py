@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...registry.errors import UserError
 from ..data.items import MAX_NAMED, DatasetContent, Item, Media, Splits
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
@@ -66,8 +67,11 @@ def near_duplicates(
 ) -> NearDuplicates:
     """Pairs of splits whose pictures and sounds, or texts where there is nothing else, have a cosine of ``above``.
 
-    ``above`` lies in [0, 1]. Loads no model: vectors are those that the pipeline's encoder has stored.
+    Loads no model: vectors are those that the pipeline's encoder has stored. Raises ``UserError`` where ``above`` lies
+    outside of (0, 1].
     """
+    if not 0 < above <= 1:  # nor is NaN
+        raise UserError(f"near-duplicates have a cosine in (0, 1], and {above:g} is none; leave --leaks-above out")
     stage, found, notes = context.encoder(spec), list[SharedBetween](), list[str]()
     for modality in _modalities(content.splits):
         media = {name: _contents(items, modality) for name, items in content.splits.items()}

@@ -41,8 +41,26 @@ class Claim:
     #: The open file of the lock.
     lock: FileIO
 
+    def is_ours(self) -> bool:
+        """Whether what is written still stands under its name: the lock there is the one that we hold."""
+        try:
+            return os.path.samestat(os.lstat(self.partial / LOCK), os.fstat(self.lock.fileno()))
+        except (OSError, ValueError):  # closed: given up already
+            return False
+
+    def require_ours(self) -> None:
+        """Raises ``Taken`` where what was written was moved or removed, whatever stands in its place now."""
+        if not self.is_ours():
+            raise Taken(
+                f"{self.partial} was moved or removed by others while it was written, so {self.folder} is not made; "
+                "look for it under another name, or run it again"
+            )
+
     def require_free(self) -> None:
-        """Raises ``Taken``, and leaves what was written for good, where others have made the folder meanwhile."""
+        """Raises ``Taken`` as ``require_ours``, and where others have made the folder meanwhile: then what was written
+        stays for good.
+        """
+        self.require_ours()
         if os.path.lexists(self.folder):
             self._keep()
             raise Taken(
@@ -61,11 +79,12 @@ class Claim:
         self.leave()
 
     def drop(self) -> None:
-        """Remove what was written."""
-        with contextlib.suppress(OSError):
-            _empty(self.partial)
-            (self.partial / LOCK).unlink(missing_ok=True)
-            self.partial.rmdir()
+        """Remove what was written; what others have put in its place stays."""
+        if self.is_ours():
+            with contextlib.suppress(OSError):
+                _empty(self.partial)
+                (self.partial / LOCK).unlink(missing_ok=True)
+                self.partial.rmdir()
         self.leave()
 
     def leave(self) -> None:
@@ -95,8 +114,8 @@ def claim(folder: Path) -> Claim:
     ``StorageError`` where the disk does not take it.
     """
     folder = absolute(folder)
-    partial = folder.with_name(folder.name + PARTIAL)
     _require_absent(folder)
+    partial = folder.with_name(folder.name + PARTIAL)
     try:
         lock = _claimed(partial)
     except OSError as error:
@@ -115,7 +134,8 @@ def writing(claimed: Claim, keep_on: tuple[type[Exception], ...] = ()) -> Iterat
     """A folder to write into that becomes ``claimed.folder`` when the block ends well.
 
     It goes when the block ends in an error that was explained to the user. After an interrupt, a crash or one of
-    ``keep_on`` it stays, until the next run claims the folder: its events tell how far this one came.
+    ``keep_on`` it stays, until the next run claims the folder: its events tell how far this one came. Raises ``Taken``
+    where others took it away, which is what made files fail that were written into it.
     """
     try:
         try:
@@ -123,6 +143,9 @@ def writing(claimed: Claim, keep_on: tuple[type[Exception], ...] = ()) -> Iterat
         except GraftworkError as error:
             if not isinstance(error, (Taken, *keep_on)):
                 claimed.drop()
+            raise
+        except OSError:
+            claimed.require_ours()
             raise
         claimed.finish()
     finally:

@@ -28,8 +28,10 @@ class StorageError(GraftworkError):
 def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
     """Write ``content`` to ``path`` so that any reader sees all of it or nothing. Raises ``StorageError``.
 
+    Where ``path`` is a link it is the file it leads to that is replaced; a pipe, a socket or a device is refused.
     Without ``durable`` that may be false after the machine itself goes down: for what its readers verify.
     """
+    path = _replaceable(path)
     partial = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,17 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _replaceable(path: Path) -> Path:
+    """The path that may be renamed over: where links lead to. Raises ``StorageError`` where no file may stand there."""
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            _require_regular(str(path), os.stat(path))
+        return Path(os.path.realpath(path)) if path.is_symlink() else path
+    except OSError as error:
+        no_file = error.errno in (errno.EINVAL, errno.EISDIR, errno.ELOOP)
+        raise storage_error(path, error, "name another file" if no_file else None) from error
 
 
 def absolute(path: Path) -> Path:

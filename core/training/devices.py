@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import torch
 
-from ...registry.errors import GraftworkError
+from ...registry.errors import GraftworkError, UserError
+from ..spec.pipeline_spec import DEVICE
 
 
 class DeviceError(GraftworkError):
@@ -15,15 +17,20 @@ class DeviceError(GraftworkError):
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` (CUDA, else MPS, else CPU), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``. Raises ``DeviceError``."""
+    """``auto`` (CUDA, else MPS, else CPU), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    Raises ``UserError`` for any other word, ``DeviceError`` where it is not there.
+    """
+    if not re.fullmatch(DEVICE, name):
+        raise UserError(f'device "{name}" is none that a run computes on; say auto, cpu, mps, cuda or cuda:N')
     cuda, mps = torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    device = torch.device(name)
-    if (device.type == "cuda" and (device.index or 0) >= cuda) or (device.type == "mps" and not mps):
-        there = [*(f"cuda:{index}" for index in range(cuda)), *(["mps"] if mps else []), "cpu"]
+    kind, _, index = name.partition(":")
+    if (kind == "cuda" and int(index or 0) >= cuda) or (kind == "mps" and not mps):
+        there = [*(f"cuda:{one}" for one in range(cuda)), *(["mps"] if mps else []), "cpu"]
         raise DeviceError(f'device "{name}" is not there; this machine has {", ".join(there)}. Set "device": "auto"')
-    return device
+    return torch.device(name)
 
 
 #: Below so many numbers in the node matrix, threads cost more than they bring (and far more on a busy machine).

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
 from graftwork.core.cli import main
 from graftwork.core.cli.plugins import mount as plugin_commands
+from graftwork.core.cli.signals import WORDS
 from graftwork.registry import discovery
 
 Answers = dict[str, dict[str, Any]]
@@ -28,6 +30,17 @@ def answers(commands: Mapping[str, Sequence[str]]) -> Answers:
     return {name: answer(arguments) for name, arguments in commands.items()}
 
 
+@contextlib.contextmanager
+def handlers_put_back() -> Iterator[None]:
+    """Of signals, which a command that one of them ended leaves ignored."""
+    before = {one: signal.getsignal(one) for one in map(signal.Signals.__getitem__, WORDS)}
+    try:
+        yield
+    finally:
+        for one, was in before.items():
+            signal.signal(one, was)
+
+
 def answer(arguments: Sequence[str]) -> dict[str, Any]:
     """Of one command. The switches that it writes into the environment are gone afterwards."""
     out, err, code = io.StringIO(), io.StringIO(), 0
@@ -36,6 +49,7 @@ def answer(arguments: Sequence[str]) -> dict[str, Any]:
         mock.patch.object(sys, "argv", ["graftwork", *arguments]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        handlers_put_back(),
     ):
         try:
             main()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..options import Place
 from ..say import say
 
 
@@ -31,7 +32,7 @@ def command() -> None:
 @click.option("--type", "type_", help="What a spec calls it. [default: NAME in snake case, without `graftwork-`]")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     default=Path(),
     help="The folder to write the package's folder into. [default: here]",
 )

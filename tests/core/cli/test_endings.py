@@ -123,6 +123,34 @@ def test_a_signal_that_is_ignored_stays_so(name: str, monkeypatch: pytest.Monkey
         signal.signal(signal.Signals[name], before)
 
 
+#: A command that the signal ``sys.argv[1]`` ends, and each of them again while its process ends.
+ENDED_TWICE = f"""
+import atexit, signal, sys, types, click
+from graftwork.core.cli import COMMANDS, main
+names = {list(CODES)}
+module = types.ModuleType("{MAIN}.odd")
+module.command = click.Command("odd", callback=lambda: signal.raise_signal(signal.Signals[name]))
+sys.modules[module.__name__], COMMANDS["odd"], name = module, "odd", sys.argv[1]
+atexit.register(lambda: [signal.raise_signal(signal.Signals[one]) for one in names] and print("whole"))
+for one in names:
+    signal.signal(signal.Signals[one], signal.SIG_DFL)
+sys.argv[1:] = ["odd"]
+try:
+    main()
+finally:
+    for one in names:
+        signal.raise_signal(signal.Signals[one])
+"""
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_second_signal_changes_nothing_to_the_end_of_the_process(name: str) -> None:
+    """Neither after the command nor while Python ends: no traceback, and the code is that of the first."""
+    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.lstrip("\n")) == (CODES[name], f"{signals.WORDS[name]}; {SAID}")
+    assert ended.stdout == "whole\n"
+
+
 def test_an_error_without_a_signal_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing() -> None:
         raise BuildError("it cannot be imported")
@@ -204,6 +232,39 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
         assert (running.communicate(timeout=60)[1], running.returncode) == (b"", 0)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp_path: Path) -> None:
+    """As some managers of services start a command: JSON, a table and lines cost nothing, and no file is mixed up."""
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    shell = f'for one in "schema" "plan spec.json" "lock spec.json"; do "$0" -c "$1" $one {closed} || exit; done'
+    with subprocess.Popen(
+        ["bash", "-c", shell, sys.executable, COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as running:
+        out, err = (said.decode() for said in running.communicate(timeout=120))
+    assert (running.returncode, "Traceback" in err) == (0, False)
+    assert bool(out) == (">&-" not in closed.replace("2>&-", ""))
+    assert "pipeline" in json.loads((tmp_path / "spec.lock.json").read_text())
+
+
+EMPTY = {
+    "run": ["run", "{}", "--out", ""],
+    "sweep": ["sweep", "{}", "--out", ""],
+    "compare": ["compare", "{}", "--out", ""],
+    "lock": ["lock", "{}", "-o", ""],
+    "cache": ["run", "{}", "--cache", ""],
+    "bench": ["bench", "all", "--out", ""],
+    "plugin": ["plugin", "new", "graftwork-x", "--kind", "adapter", "--out", ""],
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_path_is_no_default(name: str, spec: Path) -> None:
+    """As a shell makes it of a variable that is not set; nothing is written."""
+    said = answer([one.format(spec) for one in EMPTY[name]])
+    assert (said["code"], "the path is empty; name one, or leave the option out" in said["err"]) == (2, True)
+    assert [path.name for path in spec.parent.iterdir()] == ["spec.json"]
+
+
 @pytest.mark.parametrize("command", ["run", "plan", "validate", "sweep", "doctor"])
 def test_a_working_folder_that_is_gone_is_said(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By every command, before it does anything."""
@@ -223,11 +284,11 @@ def test_no_run_is_called_as_an_unfinished_one(name: str, spec: Path) -> None:
 
 
 def test_main_is_what_the_console_script_calls() -> None:
-    """It puts the streams back."""
-    before = sys.stdout, sys.stderr
+    """It puts the streams back, and handlers where no signal came."""
+    before = sys.stdout, sys.stderr, *(signal.getsignal(signal.Signals[one]) for one in CODES)
     with pytest.raises(SystemExit):
         sys_argv(["graftwork", "nothing"])
-    assert (sys.stdout, sys.stderr) == before
+    assert (sys.stdout, sys.stderr, *(signal.getsignal(signal.Signals[one]) for one in CODES)) == before
 
 
 def sys_argv(arguments: list[str]) -> None:

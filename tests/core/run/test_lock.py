@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -254,6 +255,27 @@ def test_lock_is_written_beside_the_spec_and_run_finds_it_there(here):
     assert run_cli("run", "spec.json", "--locked", "--out", "one").exit_code == 0
     assert run_cli("run", "--locked", "spec.lock.json", "--out", "two").exit_code == 0
     assert run_cli("run", "spec.json", "--out", "three", "--locked", "two/lock.json").exit_code == 0
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_a_lock_is_printed(here, output, monkeypatch):
+    """On standard output, and nothing else there; no file is written, which tests may not try on devices."""
+    monkeypatch.setattr("graftwork.core.storage.run_folder.write_json", None)
+    said = run_cli("lock", "spec.json", "-o", output)
+    assert Lock.from_json(json.loads(said.stdout), "printed")
+    assert not list(here.glob("*.lock.json"))
+
+
+def test_a_lock_replaces_no_pipe_and_follows_a_link(here):
+    """As whatever is written whole."""
+    os.mkfifo(here / "pipe")
+    refused = run_cli("lock", "spec.json", "-o", "pipe")
+    assert "cannot write pipe: is no regular file" in str(refused.exception)
+    assert (here / "pipe").is_fifo()
+    (here / "link").symlink_to("real.json")
+    assert run_cli("lock", "spec.json", "-o", "link").exit_code == 0
+    assert Lock.from_json(json.loads((here / "real.json").read_text()), "real.json")
+    assert (here / "link").is_symlink()
 
 
 def test_run_refuses_a_spec_that_is_not_the_locked_one(here):

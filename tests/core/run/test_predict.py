@@ -20,6 +20,7 @@ from graftwork.core.data.items import DataError
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.training.devices import DeviceError
 from graftwork.core.training.predictor import Predictor
+from graftwork.registry.errors import UserError
 
 from ...conftest import save_tiny_clip
 from ...support.small_pipeline import catalogue, pipeline
@@ -336,6 +337,20 @@ def test_a_device_that_is_not_there_is_an_error(run: Path) -> None:
     """The message lists what is there and says what to set."""
     with pytest.raises(DeviceError, match=r'device "cuda" is not there; this machine has cpu.*"device": "auto"'):
         load(run, device="cuda")
+
+
+@pytest.mark.parametrize("name", ["meta", "xla", "cpu:0", "gpu", "cuda:-1", "cuda:x", "cpu\n", ""])
+def test_a_word_that_is_no_device_is_the_users_mistake(run: Path, name: str) -> None:
+    """Whatever torch would make of it."""
+    with pytest.raises(UserError, match="is none that a run computes on; say auto, cpu, mps, cuda or cuda:N"):
+        load(run, device=name)
+
+
+@pytest.mark.parametrize("index", [127, 128, 255, 256, 10**9, 10**30])
+def test_an_index_that_torch_does_not_hold_is_a_device_that_is_not_there(run: Path, index: int) -> None:
+    """It keeps 8 bits of one."""
+    with pytest.raises(DeviceError, match=f'device "cuda:{index}" is not there'):
+        load(run, device=f"cuda:{index}")
 
 
 def graftwork(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -20,6 +20,7 @@ from graftwork.core.stages import near_duplicates
 from graftwork.core.stages.context import RunContext
 from graftwork.core.stages.list_items import listed
 from graftwork.core.stages.near_duplicates import NearDuplicates
+from graftwork.registry.errors import UserError
 
 from ...support.media.sound_files import tone, write
 
@@ -195,7 +196,9 @@ def test_the_command_line_prints_them_and_gives_them_as_json(folder: Path, store
     assert found["above"] == near_duplicates.ABOVE
     assert {"first", "second", "cosine"} == found["between"][1]["nearest"][0].keys()
     assert "cosine of 0.5 or more" in plan("--leaks-above", "0.5").stdout
-    assert plan("--leaks-above", "1.5").exit_code == 2
+    for none in ("1.5", "0", "-0.5", "nan", "inf"):
+        refused = plan("--leaks-above", none)
+        assert (refused.stdout, type(refused.exception)) == ("", UserError)
 
 
 def test_a_plan_that_is_not_asked_imports_no_torch(folder: Path, stored: Path) -> None:

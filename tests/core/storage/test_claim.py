@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 from graftwork.core.graft.saving import RunFolderError
+from graftwork.core.run.run import run_pipeline
 from graftwork.core.storage.claim import LOCK, PARTIAL, Taken, claim, claim_run, writing
 from graftwork.core.storage.files import StorageError
 from graftwork.registry.errors import GraftworkError
+
+from ...support.small_pipeline import pipeline
 
 #: Claims ``sys.argv[1]``, says so, and waits to be told to finish.
 HOLDER = """
@@ -223,6 +226,108 @@ def test_out_that_others_make_meanwhile_costs_nothing(kind: str, tmp_path: Path)
     with pytest.raises(Taken, match="in the way"):
         claim(tmp_path / "x")
     assert [path.name for path in partial.iterdir()] == ["mine"]
+
+
+def removed(partial: Path) -> None:
+    shutil.rmtree(partial)
+
+
+def renamed(partial: Path) -> None:
+    partial.rename(partial.with_name("moved"))
+
+
+def replaced_by_a_file(partial: Path) -> None:
+    renamed(partial)
+    partial.write_text("work")
+
+
+def replaced_by_a_folder(partial: Path) -> None:
+    renamed(partial)
+    thesis(partial)
+
+
+def replaced_by_its_copy(partial: Path) -> None:
+    renamed(partial)
+    shutil.copytree(partial.with_name("moved"), partial)
+
+
+def claimed_by_another(partial: Path) -> None:
+    renamed(partial)
+    claim(partial.with_name("x")).leave()
+
+
+TAKEN_AWAY = [removed, renamed, replaced_by_a_file, replaced_by_a_folder, replaced_by_its_copy, claimed_by_another]
+
+
+def told_that_it_was_taken(act: Callable[[], object], folder: Path) -> None:
+    """In words; what stands under either name is as it was."""
+    with pytest.raises(Taken, match=r"x\.partial was moved or removed by others while it was written, so .*x is not"):
+        act()
+    assert not os.path.lexists(folder / "x")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+@pytest.mark.parametrize("writes_on", [False, True])
+@pytest.mark.parametrize("take", TAKEN_AWAY, ids=lambda take: take.__name__)
+def test_what_is_taken_away_while_it_is_written_is_told(
+    take: Callable[[Path], None], writes_on: bool, tmp_path: Path
+) -> None:
+    """Also where writing on fails by it; what stands in its place neither becomes the folder nor is cleared away."""
+    left: dict[str, bytes] = {}
+
+    def write() -> None:
+        with writing(claim(tmp_path / "x")) as partial:
+            (partial / "mine").write_text("mine")
+            take(partial)
+            left.update(contents(tmp_path))
+            if writes_on:
+                (partial / "no such folder" / "more").write_text("more")
+
+    told_that_it_was_taken(write, tmp_path)
+    assert contents(tmp_path) == left
+
+
+@pytest.mark.parametrize("take", TAKEN_AWAY, ids=lambda take: take.__name__)
+def test_an_error_clears_away_nothing_of_others(take: Callable[[Path], None], tmp_path: Path) -> None:
+    """That was put in the place of what was written."""
+    left: dict[str, bytes] = {}
+
+    def write() -> None:
+        with writing(claim(tmp_path / "x")) as partial:
+            take(partial)
+            left.update(contents(tmp_path))
+            raise GraftworkError("explained")
+
+    with pytest.raises(GraftworkError, match="explained"):
+        write()
+    assert contents(tmp_path) == left
+
+
+@pytest.mark.parametrize("take", TAKEN_AWAY, ids=lambda take: take.__name__)
+def test_a_run_whose_folder_is_taken_away_says_so(take: Callable[[Path], None], tmp_path: Path) -> None:
+    """Before it saves anything."""
+    one, left = pipeline(trainer__epochs=1), dict[str, bytes]()
+
+    def taking(trial: object) -> None:
+        take(tmp_path / "x.partial")
+        left.update(contents(tmp_path / "x.partial"))
+
+    told_that_it_was_taken(
+        lambda: run_pipeline(one.spec, one.catalogue, tmp_path / "store", tmp_path / "x", taking), tmp_path
+    )
+    assert contents(tmp_path / "x.partial") == left
+
+
+@pytest.mark.parametrize("path", ["/", "/.", "..", "."])
+def test_a_folder_that_has_no_name_exists_already(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root, what leads up, and where one stands."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Taken, match="exists already; name another --out"):
+        claim(Path(path))
+    assert not list(tmp_path.iterdir())
 
 
 def write_and_raise(error: BaseException, folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from graftwork.core.data.items import DataError
 from graftwork.core.data.pictures import open_picture
 from graftwork.core.data.sounds import open_sound
 from graftwork.core.roles import Captioner, Dataset, Encoder, PictureKey, WrittenCaptions
-from graftwork.core.storage.files import irregular_in, open_regular, read_regular
+from graftwork.core.storage.files import StorageError, irregular_in, open_regular, read_regular, write_whole
 from graftwork.plugins.captioners.specs import CaptionsFileSpec, TransformersCaptionerSpec
 from graftwork.plugins.datasets.specs import HuggingFaceSpec, ImageFolderSpec, JsonLinesSpec, WebDatasetSpec
 from graftwork.plugins.encoders.open_clip.spec import OpenClipSpec
@@ -59,6 +60,32 @@ def device(path: Path) -> Path:
     return path
 
 
+def own_device(path: Path) -> Path:
+    """A device of this folder's own, so that a mistake harms no machine."""
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("devices are made by root alone")
+    return path
+
+
+def pipe_behind_links(path: Path) -> Path:
+    pipe(path.with_name("behind"))
+    path.with_name("between").symlink_to("behind")
+    path.symlink_to("between")
+    return path
+
+
+def link_to_itself(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
 def listening(path: Path) -> Path:
     """A socket; its name must be short."""
     short = Path(f"/tmp/graftwork-{os.getpid()}-{abs(hash(path))}")
@@ -85,6 +112,37 @@ def test_what_is_no_regular_file_is_not_opened(make: Made, tmp_path: Path) -> No
     with pytest.raises(OSError, match="larger than 2 bytes"):
         read_regular(tmp_path / "z", 2)
     assert irregular_in(tmp_path) == tmp_path / "x"
+
+
+@pytest.mark.parametrize("make", [pipe, own_device, listening, pipe_behind_links, link_to_itself, folder])
+def test_what_is_no_regular_file_is_not_replaced(make: Made, tmp_path: Path) -> None:
+    """All stay what they were, and nothing is left beside them."""
+    path = make(tmp_path / "x")
+    before = {one.name: one.lstat() for one in tmp_path.iterdir()}
+    with pytest.raises(StorageError, match=r"cannot write .*/x: (is no reg|Is a dir|Too many).*; name another file"):
+        write_whole(path, b"new")
+    after = {one.name: one.lstat() for one in tmp_path.iterdir()}
+    assert {name: (one.st_ino, one.st_mode) for name, one in after.items()} == {
+        name: (one.st_ino, one.st_mode) for name, one in before.items()
+    }
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_of_a_link_the_file_that_it_leads_to_is_written(there: bool, tmp_path: Path) -> None:
+    """Through links of links, into another folder, whether it is there or not; a file is replaced, never written in."""
+    (tmp_path / "far").mkdir()
+    path, target = tmp_path / "link", tmp_path / "far" / "x.json"
+    path.symlink_to("between")
+    (tmp_path / "between").symlink_to("far/x.json")
+    if there:
+        target.write_bytes(b"old")
+        os.link(target, tmp_path / "kept")
+    write_whole(path, b"new")
+    assert target.read_bytes() == b"new"
+    assert not target.is_symlink()
+    assert (os.readlink(path), os.readlink(tmp_path / "between")) == ("between", "far/x.json")
+    assert [one.name for one in target.parent.iterdir()] == ["x.json"]
+    assert not there or (tmp_path / "kept").read_bytes() == b"old"
 
 
 COMMANDS: dict[str, list[str]] = {
