@@ -88,7 +88,7 @@ class Measured:
         experiment.train(self.trial, 1, 0)
         held_out = experiment.engine(self.trial.spec).support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
-        typed = result_of(experiment, self.trial, [], experiment.score(self.trial, "test"))
+        typed = result_of(experiment, self.trial, [], {"test": experiment.score(self.trial, "test")})
         self.result = typed.to_json()
         self.folder = folder / "adapter"
         save_adapter(self.folder, experiment, self.trial, 0, typed)
