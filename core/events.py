@@ -51,7 +51,11 @@ class StageFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class EpochFinished(Event):
-    """One epoch of one training."""
+    """One epoch of one training.
+
+    Of quick epochs several are told at a time, in their order, a half second after they were over at the latest: to
+    read a figure is to wait for the device.
+    """
 
     training: int
     seed: int

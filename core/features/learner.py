@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from torch import Generator, Tensor
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries
 from ..roles.regularizer import TrainingView
-from ..roles.task import Task, losses_of, ranked
-from ..training.learner import Learner
+from ..roles.task import Task, losses_of, ranked, scores_of
+from ..training.learner import Learner, Rank
 from .model import FeatureModel
 
 
@@ -47,6 +48,15 @@ class FeatureLearner(Learner):
         self.model: FeatureModel = model
         self.items = len(labelled.rows)
         self._task, self._labelled, self._selection = task, labelled, selection
+        nodes, rows = labelled.nodes, labelled.rows
+        #: All of them, chosen once, not every epoch.
+        self._all: tuple[Nodes, Tensor | slice] = (nodes, rows)
+        if len(rows) == len(nodes):
+            self._all = (nodes, slice(None))
+        elif nodes.graph is None:
+            self._all = (nodes.select(rows), slice(None))
+        #: Whether the mean of the task's scores is its primary figure.
+        self._ranks_by_scores = False
 
     def fit(self) -> None:
         """See ``FeatureModel.fit_head``."""
@@ -54,15 +64,29 @@ class FeatureLearner(Learner):
 
     def loss(self, rows: Tensor) -> Tensor:
         """The task's mean loss."""
+        if len(rows) == self.items:
+            return losses_of(self._task, self.model(*self._all), self._labelled.targets).mean()
         rows = rows.to(self._labelled.rows.device)
         logits = self.model(self._labelled.nodes, self._labelled.rows[rows])
         return losses_of(self._task, logits, self._labelled.targets[rows]).mean()
 
-    def rank(self) -> tuple[float, float] | None:
-        """Of the selection split, in one pass."""
+    @torch.no_grad()
+    def rank(self) -> Rank | None:
+        """Of the selection split, in one pass.
+
+        The whole metrics once: where the mean of the task's ``scores`` is its primary figure, to the bit, that will do
+        from then on.
+        """
         if self._selection is None:
             return None
-        return ranked(self._task, self._selection.queries.logits(self.model), self._selection.targets)
+        logits, targets = self._selection.queries.logits(self.model), self._selection.targets
+        if self._ranks_by_scores and (scores := self._task.scores(logits, targets)) is not None:
+            return scores.double().mean(), -losses_of(self._task, logits, targets).mean()
+        rank = ranked(self._task, logits, targets)
+        if math.isfinite(rank[1]):
+            first = scores_of(self._task, logits, targets, rank[0])
+            self._ranks_by_scores = first is not None and float(first.mean()) == rank[0]
+        return rank
 
     @torch.no_grad()
     def final_loss(self) -> float:

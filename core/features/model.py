@@ -48,9 +48,9 @@ class FeatureModel(TrainableModel):
 
     def adapted(self, nodes: Nodes, rows: Tensor | slice) -> Tensor:
         """What the head is given: one adapted vector [len(rows), width] for each of those items."""
-        if nodes.graph is None:
-            return self.items(nodes.select(rows))
-        return self.items(nodes)[rows]
+        if isinstance(rows, slice) and rows == slice(None):
+            return self.items(nodes)
+        return self.items(nodes.select(rows)) if nodes.graph is None else self.items(nodes)[rows]
 
     def fit_head(self, nodes: Nodes, rows: Tensor, targets: Tensor) -> None:
         """Show the labelled items to the head as the adapter gives them now, before it is trained: ``Head.fit``.

@@ -18,25 +18,23 @@ def neighbours_of(
 ) -> list[tuple[Neighbour, ...]]:
     """For each query item the support items that its nodes hear, nearest first; none where ``sources`` is ``None``."""
     found: list[dict[int, float]] = [{} for _ in range(len(queries))]
-    for node in range(len(queries.x)) if sources is not None else ():
-        assert sources is not None
-        senders = sources.col[sources.rowptr[node] : sources.rowptr[node + 1]]
-        cosines = torch.cosine_similarity(support.x[senders], queries.x[node][None])
-        of_item = found[_item(queries, node)]
-        for sender, cosine in zip(_items(support.nodes, senders).tolist(), cosines.tolist(), strict=True):
-            of_item[sender] = max(cosine, of_item.get(sender, -2.0))
-    return [_sorted(support, one, class_names) for one in found]
+    if sources is not None:
+        items = zip(_items(queries, sources.row).tolist(), _items(support.nodes, sources.col).tolist(), strict=True)
+        for (item, sender), cosine in zip(items, _cosines(support, queries, sources), strict=True):
+            found[item][sender] = max(cosine, found[item].get(sender, -2.0))
+    labels = [class_names[target] if target >= 0 else None for target in support.targets.tolist()]
+    return [_sorted(support, one, labels) for one in found]
 
 
-def _sorted(support: Support, sources: dict[int, float], class_names: Sequence[str]) -> tuple[Neighbour, ...]:
-    targets = {item: int(support.targets[item]) for item in sources}
-    labels = {item: class_names[target] if target >= 0 else None for item, target in targets.items()}
-    near = [Neighbour(support.ids[item], labels[item], round(cosine, 6)) for item, cosine in sources.items()]
-    return tuple(sorted(near, key=lambda one: (-one.similarity, one.id)))
+def _cosines(support: Support, queries: Nodes, sources: SparseGraph, edges: int = 1 << 16) -> list[float]:
+    """At every edge, so many at a time."""
+    pairs = zip(torch.split(sources.col, edges), torch.split(sources.row, edges), strict=True)
+    return [cosine for col, row in pairs for cosine in torch.cosine_similarity(support.x[col], queries.x[row]).tolist()]
 
 
-def _item(nodes: Nodes, node: int) -> int:
-    return node if nodes.layout is None else int(nodes.layout.owner[node])
+def _sorted(support: Support, sources: dict[int, float], labels: Sequence[str | None]) -> tuple[Neighbour, ...]:
+    near = sorted((-round(cosine, 6), support.ids[item], item) for item, cosine in sources.items())
+    return tuple(Neighbour(id_, labels[item], -negative) for negative, id_, item in near)
 
 
 def _items(nodes: Nodes, rows: Tensor) -> Tensor:

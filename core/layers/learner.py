@@ -14,7 +14,7 @@ from ..data.items import DataError
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 from ..roles.task import Task, losses_of, ranked
-from ..training.learner import Learner
+from ..training.learner import Learner, Rank
 from .model import LayerModel
 from .passes import Passes
 from .read_outs import ReadOuts, all_logits, batches
@@ -99,7 +99,7 @@ class LayerLearner(TowerLearner):
         for name, shares in usage.items():
             self._usage_sums[name] = self._usage_sums.get(name, torch.zeros_like(shares)) + shares * count
 
-    def rank(self) -> tuple[float, float] | None:
+    def rank(self) -> Rank | None:
         """Of the selection split, batch by batch."""
         if self._selection is None:
             return None

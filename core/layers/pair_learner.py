@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..roles.task import losses_of, ranked
+from ..training.learner import Rank
 from .learner import TowerLearner
 from .model import LayerModel
 from .pairs import Pairs
@@ -29,7 +30,7 @@ class PairLearner(TowerLearner):
         losses = [losses_of(self._pairs.task, one.scores, one.relevant).mean() + one.auxiliary for one in scored]
         return torch.stack(losses).sum()
 
-    def rank(self) -> tuple[float, float] | None:
+    def rank(self) -> Rank | None:
         """Of all images with all texts of the selection split."""
         if self._held_out is None:
             return None

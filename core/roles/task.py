@@ -38,7 +38,8 @@ class Task(ABC):
     def scores(self, logits: Tensor, targets: Tensor) -> Tensor | None:
         """What each item has in the ``primary`` figure, float [N]: their mean is that figure.
 
-        Runs keep them, so that two methods are compared item by item. ``None``: the figure is no mean over items.
+        Runs keep them, so that two methods are compared item by item, and rank epochs by them where their mean is the
+        figure to the bit. ``None``: the figure is no mean over items.
         """
         return None
 

@@ -12,6 +12,9 @@ from torch import Generator, Tensor, nn
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 
+#: Primary metric and negative loss on the selection split: numbers, or scalars that were not read yet.
+Rank = tuple[Tensor | float, Tensor | float]
+
 
 class TrainableModel(nn.Module):
     """A model whose state dict, ``adapter.*``, ``head.*`` and what else is trained, is what a run saves."""
@@ -45,11 +48,17 @@ class Learner(ABC):
 
     @abstractmethod
     def loss(self, rows: Tensor) -> Tensor:
-        """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included."""
+        """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included.
+
+        All of them come in their order.
+        """
 
     @abstractmethod
-    def rank(self) -> tuple[float, float] | None:
-        """Primary metric and negative loss on the selection split; higher is better. ``None`` without such a split."""
+    def rank(self) -> Rank | None:
+        """Primary metric and negative loss on the selection split; higher is better. ``None`` without such a split.
+
+        What costs a wait for the device stays there: the loop reads many epochs at once.
+        """
 
     def usage(self) -> Mapping[str, tuple[float, ...]]:
         """Where experts are mixed: ``meeting.stream`` to their mean shares since this was asked last."""

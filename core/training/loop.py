@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
@@ -22,6 +21,7 @@ from ..roles.regularizer import Regularizer, files_of, penalty_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.manifest import adapter_folder
 from .learner import Learner, TrainableModel
+from .unread import Epoch, Losses, State, Unread, numbers_of, rank_of, state_of
 
 
 class TrainingError(UserError):
@@ -49,11 +49,11 @@ class _Best:
 
     rank: tuple[float, float] = (-math.inf, -math.inf)
     epoch: int = 0
-    state: dict[str, Tensor] | None = None
+    state: State | None = None
 
-    def offer(self, model: TrainableModel, epoch: int, rank: tuple[float, float]) -> None:
+    def offer(self, state: State | None, epoch: int, rank: tuple[float, float]) -> None:
         if rank > self.rank:
-            self.rank, self.epoch, self.state = rank, epoch, copy.deepcopy(model.state_dict())
+            self.rank, self.epoch, self.state = rank, epoch, state
 
 
 LOWER = "lower trainer.optimizer.lr"
@@ -70,7 +70,8 @@ def train(
 ) -> Trained:
     """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
 
-    ``hear`` is called after each epoch. Raises ``TrainingError`` when the loss is not finite.
+    ``hear`` is called for each epoch in their order, of several at a time (``Unread``). Raises ``TrainingError`` when
+    the loss is not finite.
     """
     start = time.perf_counter()
     model = learner.model.eval()
@@ -81,16 +82,25 @@ def train(
     views = [learner.view(previous, torch.Generator().manual_seed(seed))] * len(regularizers) if regularizers else []
     for regularizer, view in zip(regularizers, views, strict=True):
         regularizer.start(view)
-    best = _Best()
-    if (rank := learner.rank()) is not None:
-        best.offer(model, 0, rank)
+    best, keeps = _Best(), spec.trainer.keep == "best"
+    if (rank := _read(learner)) is not None and keeps:
+        best.offer(state_of(model), 0, rank)
+
+    def read(one: Epoch) -> None:
+        _require_finite(one.loss, one.number)
+        if one.rank is not None and keeps:
+            best.offer(one.state, one.number, one.rank)
+        hear(one.number, one.loss, one.rank[0] if one.rank and math.isfinite(one.rank[0]) else None, one.usage)
+
     last = spec.trainer.epochs if parameters else 0
-    losses = _Loop(spec, catalogue, learner, seed).epochs(regularizers) if last else iter(())
-    for epoch, loss in enumerate(losses, start=1):
-        _require_finite(loss, epoch)
-        if (rank := learner.rank()) is not None:
-            best.offer(model, epoch, rank)
-        hear(epoch, loss, rank[0] if rank and math.isfinite(rank[0]) else None, learner.usage())
+    unread = Unread(learner, keeps, read)
+    try:
+        for epoch, losses in enumerate(_Loop(spec, catalogue, learner, seed).epochs(regularizers) if last else (), 1):
+            unread.add(epoch, losses)
+    except Exception:
+        unread.read()  # a loss that was not finite came first, and says more
+        raise
+    unread.read()
     trained = _keep(spec, learner, best, last)
     if last:  # the last step may have ruined what the last loss still looked well on
         _require_finite(learner.final_loss(), trained.epoch)
@@ -99,6 +109,11 @@ def train(
     for regularizer, view in zip(regularizers, views, strict=True):
         trained.files |= files_of(regularizer, view)
     return trained
+
+
+def _read(learner: Learner) -> tuple[float, float] | None:
+    rank = learner.rank()
+    return None if rank is None else rank_of(*numbers_of(rank))
 
 
 def _require_finite(value: float, epoch: int) -> None:
@@ -115,24 +130,23 @@ class _Loop:
         self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
         self.parameters = learner.model.trainable()
         self.optimizer = build(Optimizer, catalogue, spec.trainer.optimizer, list(self.parameters.values()))
-        self.scheduler: LRScheduler = LambdaLR(self.optimizer, lambda step: 1.0)
+        self.scheduler: CosineAnnealingLR | None = None
         batches = math.ceil(learner.items / self.size)
         if spec.trainer.schedule == "cosine":
             steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
-        self._order = torch.Generator().manual_seed(seed)
+        self._order, self._all = torch.Generator().manual_seed(seed), torch.arange(learner.items)
 
-    def epochs(self, regularizers: Sequence[Regularizer]) -> Iterator[float]:
-        """The loss of each epoch of the spec, which is trained when it is asked for."""
+    def epochs(self, regularizers: Sequence[Regularizer]) -> Iterator[Losses]:
+        """The losses of each epoch of the spec, which is trained when it is asked for."""
         for _ in range(self._trainer.epochs):
             yield self._epoch(regularizers)
 
-    def _epoch(self, regularizers: Sequence[Regularizer]) -> float:
-        """One pass over the labelled items; returns the mean loss, penalties included."""
+    def _epoch(self, regularizers: Sequence[Regularizer]) -> Losses:
+        """One pass over the labelled items; returns the mean loss of each batch, penalties included."""
         self.learner.model.train()
-        total, count = 0.0, self.learner.items
-        order = torch.randperm(count, generator=self._order) if self.size < count else torch.arange(count)
-        batches = torch.split(order, self.size)
+        losses: list[tuple[Tensor, int]] = []
+        batches = self._batches()
         for start in range(0, len(batches), self._trainer.accumulate):
             step = batches[start : start + self._trainer.accumulate]
             items = sum(map(len, step))
@@ -142,12 +156,20 @@ class _Loop:
                     loss = self.learner.loss(batch)
                 for regularizer in regularizers:
                     loss = loss + penalty_of(regularizer, self.parameters)
-                (loss * (len(batch) / items)).backward()  # type: ignore[no-untyped-call]
-                total += float(loss.detach()) * len(batch) / count
+                share = loss if len(batch) == items else loss * (len(batch) / items)
+                share.backward()  # type: ignore[no-untyped-call]
+                losses.append((loss.detach(), len(batch)))
             self._step()
-            self.scheduler.step()
+            if self.scheduler is not None:
+                self.scheduler.step()
         self.learner.model.eval()
-        return total
+        return losses
+
+    def _batches(self) -> Sequence[Tensor]:
+        """Labelled items of each step: all of them in their order, or some in a new one."""
+        if self.size == self.learner.items:
+            return [self._all]
+        return torch.split(torch.randperm(self.learner.items, generator=self._order), self.size)
 
     def _step(self) -> None:
         try:
@@ -166,7 +188,7 @@ class _Loop:
 
 def _keep(spec: PipelineSpec, learner: Learner, best: _Best, last: int) -> Trained:
     if spec.trainer.keep == "last" or best.state is None:
-        rank = learner.rank()
+        rank = _read(learner)
         return Trained(learner.model, last, rank and rank[0], 0.0)
     learner.model.load_state_dict(best.state)
     return Trained(learner.model, best.epoch, best.rank[0], 0.0)

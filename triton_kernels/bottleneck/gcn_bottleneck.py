@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 
 from ..device import runs_triton
+from ..message_passing.library import signed
 from ..message_passing.normalise import Norm, operator
 from ..message_passing.propagate import message_pass, propagate
 from ..sparse.sparse_graph import SparseGraph
@@ -106,8 +107,10 @@ def _forward_mode(*tensors: Tensor) -> bool:
 
 def _up(x: Tensor, state: Tensor, w_up: Tensor, b_up: Tensor | None, activation: Activation, scale: float) -> Tensor:
     """X + a (phi(S) Wu' + bu), a block of rows at a time: the product never leaves the cache."""
-    out, rows = torch.empty_like(x), _block(x)
-    w_up, b_up = scale * w_up, None if b_up is None else scale * b_up
+    w_up, b_up = _times(scale, w_up), None if b_up is None else _times(scale, b_up)
+    if len(x) <= (rows := _block(x)):
+        return x + functional.linear(activate(activation, state), w_up, b_up)
+    out = torch.empty_like(x)
     for place, residual, here in zip(*(torch.split(tensor, rows) for tensor in (out, x, state)), strict=True):
         torch.add(residual, functional.linear(activate(activation, here), w_up, b_up), out=place)
     return out
@@ -117,16 +120,22 @@ def _up_back(
     ahead: Tensor, state: Tensor, w_up: Tensor, wanted: Sequence[bool], activation: Activation, scale: float
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """The gradients of S, and of Wu and bu where wanted: [N, r], [d, r], [d]."""
-    through = activation_gradient(activation, functional.linear(ahead, scale * w_up.T), state)
-    up = scale * (ahead.T @ activate(activation, state)) if wanted[0] else None
-    return through, up, scale * ahead.sum(0) if wanted[1] else None
+    through = activation_gradient(activation, functional.linear(ahead, _times(scale, w_up.T)), state)
+    up = _times(scale, ahead.T @ activate(activation, state)) if wanted[0] else None
+    return through, up, _times(scale, ahead.sum(0)) if wanted[1] else None
+
+
+def _times(scale: float, x: Tensor) -> Tensor:
+    return x if scale == 1 else scale * x
 
 
 def _up_back_in_blocks(
     ahead: Tensor, state: Tensor, w_up: Tensor, wanted: Sequence[bool], activation: Activation, scale: float
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """`_up_back`, with a block of rows in the cache at a time; written in place, so not to be differentiated."""
-    through, rows, sums = ahead.new_empty(state.shape), _block(ahead), None
+    if len(ahead) <= (rows := _block(ahead)):
+        return _up_back(ahead, state, w_up, wanted, activation, scale)
+    through, sums = ahead.new_empty(state.shape), None
     for place, some, here in zip(*(torch.split(tensor, rows) for tensor in (through, ahead, state)), strict=True):
         part, *more = _up_back(some, here, w_up, wanted, activation, scale)
         place.copy_(part)
@@ -145,6 +154,7 @@ class _Tail(torch.autograd.Function):
     hold."""
 
     @staticmethod
+    @signed
     def forward(
         message: Tensor, own: Tensor | None, x: Tensor, b_gcn: Tensor | None, w_up: Tensor, b_up: Tensor | None,
         graph: SparseGraph, settings: tuple[Norm, Activation, float],

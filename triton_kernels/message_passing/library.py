@@ -7,7 +7,9 @@ their own to get wrong: `spmm.py` has them, for eager mode and `torch.func`, and
 
 from __future__ import annotations
 
-from typing import Any, cast
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,9 +18,16 @@ from torch.nn import functional
 from ..device import runs_triton
 from .sddmm import pair_products
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@torch.library.custom_op("graftwork::spmm", mutates_args=())
-def _spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
+
+def signed(forward: F) -> F:
+    """The ``forward`` of a ``torch.autograd.Function``, with the signature that torch else works out at every call."""
+    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    return forward
+
+
+def _spmm_here(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
     if runs_triton(h):
         from .triton_propagate import spmm as triton_spmm
 
@@ -27,6 +36,9 @@ def _spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tenso
         return h.new_empty(rowptr.shape[0] - 1, 0)
     # embedding_bag is a fused CPU SpMM
     return functional.embedding_bag(col, h, rowptr, mode="sum", per_sample_weights=value, include_last_offset=True)
+
+
+_spmm = torch.library.custom_op("graftwork::spmm", mutates_args=())(_spmm_here)
 
 
 @_spmm.register_fake
@@ -49,7 +61,7 @@ def _(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
-    """[N, r]: out_i = sum_e value_e h[col_e] over row i's edges.
+    """[N, r]: out_i = sum_e value_e h[col_e] over row i's edges; by the operator where `torch.compile` looks.
 
     Args:
         rowptr: int32 or int64 [N + 1].
@@ -57,6 +69,8 @@ def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor
         value: h's dtype [E], or None for ones.
         h: float32 or float64 [M, r], contiguous.
     """
+    if type(h) is Tensor and not torch.compiler.is_compiling():  # an operator of ours costs three times the work itself
+        return _spmm_here(rowptr, col, value, h)
     return cast(Tensor, _spmm(rowptr, col, value, h))
 
 

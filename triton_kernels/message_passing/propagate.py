@@ -57,6 +57,7 @@ class _Propagate(torch.autograd.Function):
     """Â h, or Â' h when transposed. Linear in h, so every derivative is the same function again."""
 
     @staticmethod
+    @library.signed
     def forward(h: Tensor, graph: SparseGraph, norm: Norm, transposed: bool) -> Tensor:
         fixed: Operator = operator(graph, norm, transposed, h.dtype)
         return library.spmm(*fixed, h.contiguous())

@@ -31,6 +31,7 @@ def sddmm(structure: Structure, a: Tensor, b: Tensor) -> Tensor:
 
 class _Spmm(torch.autograd.Function):
     @staticmethod
+    @library.signed
     def forward(value: Tensor, h: Tensor, structure: Structure) -> Tensor:
         return library.spmm(*structure.compact, value.contiguous(), h.contiguous())
 
@@ -71,6 +72,7 @@ class _Spmm(torch.autograd.Function):
 
 class _Sddmm(torch.autograd.Function):
     @staticmethod
+    @library.signed
     def forward(a: Tensor, b: Tensor, structure: Structure) -> Tensor:
         return library.sddmm(structure.compact_row, structure.compact[1], a.contiguous(), b.contiguous())
 
