@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...registry.errors import UserError
+from .names import not_utf8
 
 MAX_NAMED = 10
 
@@ -37,7 +38,9 @@ class Media:
 
     @classmethod
     def of_text(cls, text: str, source: str = "text") -> Media:
-        """A text as media."""
+        """A text as media. Raises ``DataError`` for one that is no UTF-8."""
+        if spelt := not_utf8(text):
+            raise DataError(f"{source}: {spelt:.80}: a text with half a surrogate pair, which is no UTF-8")
         return cls(hashlib.sha256(text.encode()).hexdigest(), source, lambda: text)
 
 

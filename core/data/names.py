@@ -8,11 +8,15 @@ from collections.abc import Iterable
 
 
 def not_utf8(name: str) -> str | None:
-    """``name`` as it can be printed, where it holds bytes that are no UTF-8 (as Python reads them: U+DC80..U+DCFF)."""
+    """``name`` as it can be printed, where it holds half a surrogate pair: as JSON may write one, and as Python reads
+    the bytes of a file's name that are no UTF-8 (U+DC80..U+DCFF)."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        try:
+            return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        except UnicodeEncodeError:
+            return name.encode("utf-8", "backslashreplace").decode()
     return None
 
 

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
+from ..data.given_items import name_of
 from ..data.items import DataError, Item
 from ..data.pictures import bare
 from ..data.prediction import Answer, Prediction
 from ..data.tokens import Tokens
-from ..graph.check_support import SUPPORT, check_support, same_centre, same_width
+from ..graph.check_support import SUPPORT, check_support, require_settled, same_centre, same_graph, same_width
 from ..graph.make_nodes import nodes_of, zero_shot_logits
 from ..graph.neighbours import neighbours_of
 from ..graph.nodes import Nodes
@@ -37,7 +38,7 @@ from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.adapter_config import CONFIG, TENSORS, FeatureAdapter, component_in
 from ..storage.run_folder import RunFolderError
 from ..storage.tensors import fill, no_larger_than, read_tensors
-from ..training.predictor import Predictor
+from ..training.predictor import Predictor, finite
 from .model import FeatureModel, build_model
 from .written_of_files import written_of_files
 
@@ -54,6 +55,8 @@ class Encoded:
     tokens: Mapping[str, Tokens]
     #: What the captioner said of each; ``None`` where it was not asked.
     texts: Sequence[str | None]
+    #: For messages.
+    names: Sequence[str]
 
     @classmethod
     def joined(cls, parts: Sequence[Encoded]) -> Encoded:
@@ -62,6 +65,7 @@ class Encoded:
             {kind: torch.cat([part.vectors[kind] for part in parts]) for kind in parts[0].vectors},
             {kind: Tokens.joined([part.tokens[kind] for part in parts]) for kind in parts[0].tokens},
             [text for part in parts for text in part.texts],
+            [name for part in parts for name in part.names],
         )
 
 
@@ -91,14 +95,15 @@ class FeaturePredictor(Predictor):
         nodes = self._nodes(encoded)
         queries = self._met(nodes)
         neighbours = neighbours_of(self._support, nodes, queries.sources, self.class_names)
-        probabilities = self._answered(queries).softmax(dim=-1)
+        finite(torch.tensor([[sum(one.similarity for one in near)] for near in neighbours]), encoded.names)
+        probabilities = self._answered(queries, encoded).softmax(dim=-1)
         return [
             Prediction.of(shares, self.class_names, near, text)
             for shares, near, text in zip(probabilities, neighbours, encoded.texts, strict=True)
         ]
 
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
-        return (self._answered(self._met(self._nodes(encoded))) for encoded in self._together(items))
+        return (self._answered(self._met(self._nodes(encoded)), encoded) for encoded in self._together(items))
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
         """Those that are answered together: with policy ``batch`` they hear each other."""
@@ -120,8 +125,8 @@ class FeaturePredictor(Predictor):
         same_width(self._support.x, nodes.x)
         return attach_queries(self._support, nodes, self._builder, self.spec)
 
-    def _answered(self, queries: Queries) -> Tensor:
-        return queries.logits(self._model).float().cpu()
+    def _answered(self, queries: Queries, encoded: Encoded) -> Tensor:
+        return finite(queries.logits(self._model).float().cpu(), encoded.names)
 
     def _described(self, items: Sequence[Item]) -> list[str] | None:
         """What the captioner says of each picture, where there is one and no text was given."""
@@ -148,7 +153,7 @@ class FeaturePredictor(Predictor):
         for kind in token_modalities(self.spec):
             parts = self._parts(kind, contents[kind], self._encoder.encode_tokens)
             tokens[kind] = Tokens.of([one for part in parts for one in part])
-        return Encoded(vectors, tokens, texts or [None] * len(items))
+        return Encoded(vectors, tokens, texts or [None] * len(items), list(map(name_of, items)))
 
     def _nodes(self, encoded: Encoded) -> Nodes:
         graph = self.spec.graph
@@ -184,6 +189,7 @@ def load_feature_predictor(
     graph = spec.graph
     if facts.graph is not None:  # as the run resolved it (a degree as a threshold)
         graph = component_in(folder, "graph", "graph", GraphSpec, facts.graph, catalogue)
+        same_graph(folder, graph, spec.graph)
     support = Support(
         tuple(facts.support_ids),
         nodes_in(tensors, facts.node_width).to(place),
@@ -191,6 +197,8 @@ def load_feature_predictor(
         centre=centre_in(tensors),
     )
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
+    if builder is not None and facts.graph is None:
+        require_settled(folder, builder, support.nodes, spec.graph)
     captioner = _captioner(used_captioner(spec), catalogue, place)
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
 

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from ...triton_kernels import SparseGraph
 from ..data.layout import Layout
+from ..roles.graph import GraphBuilder, settled_of
 from ..roles.specs import GraphSpec
 from ..spec.node_kinds import MODALITIES
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, Trained, unfit
 from ..storage.run_folder import RunFolderError
 from .centre import Centre
+from .nodes import Nodes
 
 #: The file, beside the adapter's.
 SUPPORT = "support.safetensors"
@@ -59,6 +61,23 @@ def same_centre(centre: Centre, vectors: Mapping[str, Tensor]) -> None:
             raise RunFolderError(f"{SUPPORT}: `centre.{kind}` has {len(mean)} numbers, and new vectors have {width}")
 
 
+def same_graph(folder: Path, found: GraphSpec, of_pipeline: GraphSpec | None) -> None:
+    """Raises ``RunFolderError`` where a graph as a run settled it has other nodes than its pipeline's."""
+    for name in ("type", *GraphSpec.model_fields):
+        here, there = getattr(found, name), getattr(of_pipeline, name, None)
+        if here != there:
+            raise unfit(folder, f"`graftwork.graph.{name}` is {here!r}, and {there!r} in pipeline.json")
+
+
+def require_settled(folder: Path, builder: GraphBuilder, nodes: Nodes, spec: GraphSpec | None) -> None:
+    """Raises ``RunFolderError`` where the graph of a pipeline has relative settings: the config holds their numbers."""
+    x, layout = nodes.x, nodes.layout
+    if spec is not None and spec.nodes == "tokens":  # which no support holds
+        x, layout = torch.eye(2, max(2, x.shape[1]), device=x.device), Layout.pairs(1, x.device)
+    if settled_of(builder, x, layout) is not None:
+        raise unfit(folder, "`graftwork.graph` is null, and the graph in pipeline.json has settings to be settled")
+
+
 def _graph_of(spec: PipelineSpec) -> GraphSpec | None:
     """Where messages come from the support."""
     return spec.graph if spec.adapter.needs_graph and spec.graph and spec.graph.nodes != "tokens" else None
@@ -88,10 +107,8 @@ def _require(folder: Path, tensors: Mapping[str, Tensor], names: Iterable[str]) 
 
 
 def _check_classes(folder: Path, about: Trained, tensors: Mapping[str, Tensor]) -> None:
+    about.require_sound(folder)
     names = about.class_names
-    if len(set(names)) < len(names):
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
-        raise unfit(folder, f"`graftwork.class_names` has {twice!r} twice")
     for name in ("class_vectors", "zero_shot.class_vectors"):
         if name in tensors:
             _check_form(folder, name, tensors[name], torch.float32, 2)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...registry.catalogue import Catalogue
-from ..data.given_items import Contents, rows_of
+from ..data.given_items import Contents, name_of, rows_of
 from ..data.items import DataError, Item
 from ..data.prediction import Answer, Prediction, Segments
 from ..graph.check_support import SUPPORT, check_layer_support, wrong
@@ -20,7 +20,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.adapter_config import TENSORS, LayerAdapter
 from ..storage.tensors import fill, no_larger_than, read_tensors
-from ..training.predictor import Predictor
+from ..training.predictor import Predictor, finite
 from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
 from .passes import Passes
@@ -64,7 +64,8 @@ class LayerPredictor(Predictor):
     def _read_out(self, items: Sequence[Item]) -> dict[str, Tensor]:
         passes = Passes(items, self._model.towers, self._reader())
         read_out, _ = ReadOuts(self._model, passes, self.spec.encoder.batch_size).of(range(len(items)))
-        return {name: vectors.float().cpu() for name, vectors in read_out.vectors.items()}
+        names = [name_of(item) for item in items for _ in item.views()]
+        return {name: finite(vectors.float().cpu(), names) for name, vectors in read_out.vectors.items()}
 
     @torch.no_grad()
     def similarity(self, images: Contents, texts: Contents) -> Tensor:
@@ -82,7 +83,8 @@ class LayerPredictor(Predictor):
         passes = Passes(items, self._model.towers, self._reader())
         tower = next(one for one in self._model.towers.frozen if one.tower.name == modality)
         inputs = passes.inputs(tower, [item.modalities for item in items])
-        return self._model.run({modality: inputs}).vectors
+        vectors = self._model.run({modality: inputs}).vectors
+        return {name: finite(one, list(map(name_of, items))) for name, one in vectors.items()}
 
     def _few(self, items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         return self._batches(items, self.spec.encoder.batch_size)
@@ -93,7 +95,7 @@ class LayerPredictor(Predictor):
     def _scored(self, items: Sequence[Item]) -> Tensor:
         passes, size = Passes(items, self._model.towers, self._reader()), self.spec.encoder.batch_size
         logits = all_logits(self._model, ReadOuts(self._model, passes, size), len(items), size).logits
-        return logits.float().cpu()
+        return finite(logits.float().cpu(), list(map(name_of, items)))
 
     def _reader(self) -> Reader:
         return Reader(self._model.towers.encoders, keep=0)

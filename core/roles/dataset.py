@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..data.items import DatasetContent
+from ..data.items import DataError, DatasetContent
+from ..data.names import not_utf8
 from .contract import broken, form
 
 if TYPE_CHECKING:
@@ -32,8 +33,13 @@ class Dataset(ABC):
 
 
 def content_of(dataset: Dataset) -> DatasetContent:
-    """What it lists. Raises ``ContractError`` where that is no ``DatasetContent``."""
+    """What it lists. Raises ``ContractError`` where that is no ``DatasetContent``, ``DataError`` for names that no
+    result could hold."""
     given = dataset.load()
     if not isinstance(given, DatasetContent):
         raise broken("dataset", dataset, f"gave {form(given)}; `load` gives a DatasetContent")
+    ids = (item.id for items in given.splits.values() for item in items)
+    for what, names in (("class name", given.class_names), ("split", given.splits), ("item", ids)):
+        if spelt := next(filter(None, map(not_utf8, map(str, names))), None):
+            raise DataError(f"dataset: {what} {spelt:.80} holds half a surrogate pair, which is no UTF-8; name it anew")
     return given

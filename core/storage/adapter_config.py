@@ -18,6 +18,7 @@ from .run_folder import RunFolderError, read_json_file
 
 S = TypeVar("S", bound=Spec)
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 
 class FeatureFacts(Record):
@@ -116,6 +117,15 @@ class Trained(Saved):
     """In the order of the logits."""
     seed: int
     """Of the training that was saved."""
+
+    def require_sound(self, folder: Path) -> None:
+        """Raises ``RunFolderError`` that names the key of ``folder`` whose value no training can have had."""
+        names, scale = self.class_names, self.logit_scale
+        if len(set(names)) < len(names):
+            twice = next(name for number, name in enumerate(names) if name in names[:number])
+            raise unfit(folder, f"`graftwork.class_names` has {twice!r} twice")
+        if scale is not None and not 0 < scale <= FLOAT32_MAX:
+            raise unfit(folder, f"`graftwork.logit_scale` is {scale}, and should be above 0 and finite in float32")
 
     def require_weights(self, run: Path, here: Mapping[str, str | None]) -> None:
         """An adapter of other vectors is none of these, even where they are as wide: raises ``RunFolderError``.

@@ -20,16 +20,26 @@ TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 def json_in(path: str | Path, most: int = MAX_JSON) -> Any:
     """The value in a regular file of at most ``most`` bytes.
 
-    Raises ``OSError`` where it cannot be read, ``ValueError`` for what is no JSON of at most ``MAX_DEPTH`` levels.
+    Raises ``OSError`` where it cannot be read, ``ValueError`` for what is no JSON of at most ``MAX_DEPTH`` levels, or
+    has a key twice.
     """
     content = read_regular(path, most)
     try:
-        value = json.loads(content)
+        value = json.loads(content, object_pairs_hook=once)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     if deeper_than(value, MAX_DEPTH):
         raise ValueError(TOO_DEEP)
     return value
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of those keys and values. Raises ``ValueError`` for a key twice: either value could be meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:number]))
+        raise ValueError(f"key `{twice}` stands there twice")
+    return found
 
 
 def deeper_than(value: Any, most: int) -> bool:

@@ -55,15 +55,23 @@ def fill(module: nn.Module, folder: Path, tensors: Mapping[str, Tensor]) -> None
         raise RunFolderError(f"{folder / TENSORS}: lacks `{lacking[0]}`, which {others} have")
     if unknown := sorted(tensors.keys() - own.keys()):
         raise RunFolderError(f"{folder / TENSORS}: holds `{unknown[0]}`, which {others} have not")
-    for name in sorted(tensors.keys() & own.keys()):
-        if tensors[name].is_floating_point() != own[name].is_floating_point():
-            raise RunFolderError(f"{folder / TENSORS}: `{name}` is of {tensors[name].dtype}, not {own[name].dtype}")
+    require_taken_whole(folder, tensors, own)
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:  # torch says it in several lines, the first without what differs
         _, _, differs = str(error).rpartition(":\n")
         said = "`graftwork.class_names`, or a width, is not that of"
         raise unfit(folder, f"{said} {TENSORS}: {' '.join(differs.split())} (or of pipeline.json)") from None
+
+
+def require_taken_whole(folder: Path, tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raises ``RunFolderError`` where ``own`` of the same name is of a dtype that does not hold those numbers."""
+    for name in sorted(tensors.keys() & own.keys()):
+        given, dtype = tensors[name], own[name].dtype
+        if given.is_floating_point() != dtype.is_floating_point:
+            raise RunFolderError(f"{folder / TENSORS}: `{name}` is of {given.dtype}, not {dtype}")
+        if dtype.is_floating_point and not bool(given.to(dtype).isfinite().all()):
+            raise RunFolderError(f"{folder / TENSORS}: `{name}` holds numbers too large for {dtype}")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from ..data.items import DataError, Item
 from ..data.prediction import Answer, Predictions
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prefetch import ROOM, in_batches
+from ..storage.run_folder import RunFolderError
 
 
 class Predictor(ABC):
@@ -104,6 +105,17 @@ class Predictor(ABC):
     def _batches(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
         """``size`` items at most, and few bytes of pictures and sounds."""
         return in_batches(items, size, bytes_held, ROOM // 2)  # the models' own copies take as much again, or more
+
+
+def finite(numbers: Tensor, items: Sequence[str]) -> Tensor:
+    """Those of items [N, ...], as they are. Raises ``RunFolderError`` that names the first that is NaN or infinite."""
+    whole = numbers.isfinite().flatten(1).all(dim=1)
+    if not bool(whole.all()):
+        raise RunFolderError(
+            f"{items[int(whole.int().argmin())]}: what the run says of it is not finite: numbers of its adapter or "
+            "support are too large, or its files were altered; run its pipeline again"
+        )
+    return numbers
 
 
 def padded(parts: Sequence[Tensor]) -> list[Tensor]:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ..roles.head import Head
-from ..storage.adapter_config import TENSORS, Trained
+from ..storage.adapter_config import TENSORS, Trained, unfit
 from ..storage.files import sha256_of
 from ..storage.manifest import MANIFEST, adapter_folder
 from ..storage.result_parts import HeadClasses, StartedFrom
 from ..storage.run_folder import RunFolderError
-from ..storage.tensors import read_tensors
+from ..storage.tensors import read_tensors, require_taken_whole
 from .learner import TrainableModel
 
 
@@ -42,10 +42,16 @@ def start_from(
     """
     folder = adapter_folder(run)
     saved, own, facts = read_tensors(folder / TENSORS), model.state_dict(), Trained.in_folder(folder)
+    facts.require_sound(folder)
     facts.require_weights(run, weights or {})
+    require_taken_whole(folder, saved, own)
+    sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
+    for name in {f"head.{name}" for name in (model.head and model.head.class_rows) or ()} - sized_by_fit:
+        if name in saved and saved[name].shape[:1] != (count := len(facts.class_names),):
+            form = list(saved[name].shape)
+            raise unfit(folder, f"`graftwork.class_names` has {count} entries, and `{name}` of {TENSORS} is {form}")
     if classes is not None and tuple(classes) != tuple(facts.class_names):
         saved = _by_name(model, saved, own, started_from(run, classes), facts.class_names, classes)
-    sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
     for name in sorted((own.keys() | saved.keys()) - sized_by_fit):
         shapes = [tuple(tensors[name].shape) if name in tensors else "absent" for tensors in (saved, own)]
         if shapes[0] != shapes[1]:

@@ -67,10 +67,13 @@ def _parsed(file: Path, number: int, line: str) -> dict[str, Any]:
 def _csv(file: Path, content: str) -> Iterator[Row]:
     reader = csv.DictReader(StringIO(content, newline=""), strict=True)
     try:
+        columns = list(reader.fieldnames or ())
+        if twice := [name for name in columns if columns.count(name) > 1]:
+            raise CaptionerError(f"captioner: {file}:{reader.line_num}: column `{twice[0]}` stands there twice")
         for row in reader:
             if None in row or None in row.values():
-                wanted = len(reader.fieldnames or ())
-                raise CaptionerError(f"captioner: {file}:{reader.line_num}: not {wanted} fields, as in the header")
+                wanted = f"not {len(columns)} fields, as in the header"
+                raise CaptionerError(f"captioner: {file}:{reader.line_num}: {wanted}")
             yield reader.line_num, _row(f"{file}:{reader.line_num}", row)
     except csv.Error as error:
         raise CaptionerError(f"captioner: {file}:{reader.line_num}: not CSV: {error}") from None

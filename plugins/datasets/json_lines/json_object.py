@@ -1,4 +1,4 @@
-"""One strict JSON object from a line of a file, fast where nothing is wrong with it."""
+"""Strict JSON of one item, fast where nothing is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from ....core.data.items import DataError
 from ....core.spec.json_source import parse_json
+from ....core.storage.json_files import once
 from ....registry.errors import SpecError
 
 #: What a line looks like, for messages.
@@ -19,14 +20,19 @@ def json_object(place: str, content: bytes) -> dict[str, Any]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{place}: not UTF-8: byte {error.start} of the line") from None
-    try:
-        # The standard library's decoder is many times faster; half surrogates, which it takes, are all written \ud...
-        fields = _strict_json(text) if "\\ud" not in text.lower() else parse_json(text, place).value
-    except (ValueError, RecursionError, SpecError):
-        fields = _explained(place, text)
+    fields = json_value(place, text)
     if not isinstance(fields, dict):
         raise DataError(f"{place}: every line is an object, as {AN_OBJECT}")
     return fields
+
+
+def json_value(place: str, text: str) -> Any:
+    """What stands there; ``place`` stands in messages. Raises ``DataError`` for what is no JSON, or a key twice."""
+    try:
+        # The standard library's decoder is many times faster; half surrogates, which it takes, are all written \ud...
+        return _strict_json(text) if "\\ud" not in text.lower() else parse_json(text, place).value
+    except (ValueError, RecursionError, SpecError):
+        return _explained(place, text)
 
 
 def _explained(place: str, text: str) -> Any:
@@ -37,15 +43,8 @@ def _explained(place: str, text: str) -> Any:
         raise DataError(f"{place}: not JSON: {error.problems[0].reason}") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands here twice")
-    return found
-
-
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-_strict_json = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse).decode
+_strict_json = json.JSONDecoder(object_pairs_hook=once, parse_constant=_refuse).decode

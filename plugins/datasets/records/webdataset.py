@@ -7,7 +7,6 @@ offset can.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from braceexpand import braceexpand
 
 from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
+from ..json_lines.json_object import json_value
 from ..specs import WebDatasetSpec
 from .brace_patterns import most_expansions
 from .items import Record, as_label, as_text, content_of, given_names
@@ -115,10 +115,7 @@ def _value(sample: Sample, field: str) -> Any:
     suffix, _, key = field.partition(".")
     if key and suffix in sample:
         content = sample[suffix]
-        try:
-            value = json.loads(_text(content))
-        except ValueError as error:
-            raise DataError(f"{content.archive}:{content.name}: not JSON: {error}") from None
+        value = json_value(f"{content.archive}:{content.name}", _text(content))
         return value.get(key) if isinstance(value, Mapping) else None
     return None
 

@@ -548,6 +548,26 @@ def test_broken_json_of_a_sample_is_named(tmp_path):
     assert message.startswith("ROOT/x.tar:a.json: not JSON: ")
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"label": "cat", "x": ' + "[" * 3000 + "]" * 3000 + "}", "nested deeper than 64 levels"),
+        ('{"label": "\\ud800cat"}', "a string with half a surrogate pair"),
+        ('{"label": "cat", "\\udfff": 1}', "a string with half a surrogate pair"),
+        ('{"label": "cat", "label": "dog"}', "key `label` stands here twice"),
+        ('{"label": NaN}', "NaN is not JSON"),
+    ],
+)
+def test_json_of_a_sample_is_read_strictly(tmp_path, content, reason):
+    """As every other file of people's data; whole pairs of surrogates are a letter."""
+    path = shard(tmp_path / "x.tar", [{"__key__": "a", "jpg": jpeg("a"), "json": content}])
+    assert wds_refusal(tmp_path, shards={"train": str(path)}, label="json.label").endswith(f"not JSON: {reason}")
+    whole = [{**sample(n), "json": f'{{"label": "\\ud83d\\ude0{n % 2}"}}'} for n in range(20)]
+    path = shard(tmp_path / "y.tar", whole)
+    content_of_whole = wds(tmp_path, shards={"train": str(path)}, label="json.label", class_names=None)
+    assert content_of_whole.class_names == ("\U0001f600", "\U0001f601")
+
+
 def test_compressed_shard_is_refused_with_what_to_do(shards):
     """A place inside a compressed file cannot be read by itself."""
     plain = (shards / "test-000000.tar").read_bytes()

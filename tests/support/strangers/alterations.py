@@ -120,6 +120,7 @@ def _of_tensor(file: str, name: str, tensor: Tensor) -> Iterator[Alteration]:
     if tensor.is_floating_point():
         yield put("NaN", lambda one: torch.full_like(one, torch.nan))
         yield put("infinite", lambda one: torch.full_like(one, torch.inf))
+        yield put("infinite in float32", lambda one: torch.full_like(one, 1e300, dtype=torch.float64))
         yield put("whole numbers", lambda one: one.long())
         yield put("float8", lambda one: one.to(torch.float8_e4m3fn))
     else:
@@ -158,7 +159,7 @@ WRONG_FACTS: dict[str, list[Any]] = {
     "text_width": ["x", -1, 10**9],
     "graph": [3, [], {}, {"type": "similarity", "threshold": "x"}, {"type": "nothing"}],
     "encoder_weights": [3, [], {}, {"image": 3}, {"image": "0" * 64, "text": "0" * 64}, None],
-    "logit_scale": ["x", [], {}],
+    "logit_scale": ["x", [], {}, 0, -1.0, 1e308, float("inf"), float("nan")],
     "level": [3, "nowhere", None, []],
     "adapter": ["x", -1, 1.5, 99, None],
     "version": [3, None, []],
