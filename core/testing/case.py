@@ -18,6 +18,7 @@ from ...registry.component import Component
 from ...registry.discovery import default_catalogue
 from ...registry.spec import Spec
 from .outcome import NotApplicable
+from .watched import WORK
 
 R = TypeVar("R")
 
@@ -67,7 +68,7 @@ class Case:
     @cached_property
     def folder(self) -> Path:
         """The work folder: the only place where the component may write. It is gone when the case is."""
-        return kept_with(self, "graftwork-kit-")
+        return kept_with(self, WORK)
 
     def build(self, role: type[R], *arguments: Any, seed: int = 0) -> R:
         """A new one, built under torch's global seed; the generator is afterwards as it was.

@@ -27,6 +27,10 @@ _CHANGES = {
 _ADDRESSES = {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto"}
 
 
+#: How the names of our own work folders begin.
+WORK = "graftwork-kit-"
+
+
 class Refused(PermissionError):
     """What the watched code may not do."""
 
@@ -55,7 +59,8 @@ class _Watch:
 
     def _may(self, path: str) -> bool:
         whole = os.path.realpath(path)
-        own = whole.startswith(("/dev/", "/proc/")) or f"{os.sep}__pycache__" in whole
+        # The work folder of an earlier case goes when that is collected, whoever runs just then.
+        own = whole.startswith(("/dev/", "/proc/")) or f"{os.sep}__pycache__" in whole or f"{os.sep}{WORK}" in whole
         return own or any(whole == folder or whole.startswith(folder + os.sep) for folder in self.folders or ())
 
     def _refuse(self, what: str) -> None:
