@@ -106,8 +106,8 @@ CPU = {
         "return library.spmm(*fixed, h.contiguous().mul_(1))", "propagate", "inputs_kept",
     ),
     "the activation's derivative at the wrong place": Mutation(
-        "bottleneck.gcn_bottleneck", "activation_gradient(activation, functional.linear(ahead, scale * w_up.T), state)",
-        "activation_gradient(activation, functional.linear(ahead, scale * w_up.T), activate(activation, state))",
+        "bottleneck.gcn_bottleneck", "_times(scale, w_up.T)), state)",
+        "_times(scale, w_up.T)), activate(activation, state))",
         "gcn_bottleneck", "gradients",
     ),
     "queries placed one edge early": Mutation(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -32,6 +32,14 @@ from ...support.stored_evidence import COMMAND, SPEC
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 SAID = "what was encoded so far is stored\n"
 MAIN = "graftwork.core.cli"
+
+
+@pytest.fixture(autouse=True)
+def not_under_nohup() -> Iterator[None]:
+    """Whoever runs the tests may have had SIGHUP ignored, which what they start inherits, and heeds."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
