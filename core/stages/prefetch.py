@@ -84,14 +84,20 @@ class _Room(Generic[T, R]):
 
 
 def in_batches(results: Iterable[R], size: int, weight: Callable[[R], int], room: int = ROOM) -> Iterator[list[R]]:
-    """Lists of up to ``size`` results, of no more than ``room`` bytes by ``weight`` or of one that is heavier."""
+    """Lists of up to ``size`` results, of no more than ``room`` bytes by ``weight`` or of one that is heavier.
+
+    A full list is given at once: its maker does not wait for a result of the next one.
+    """
     batch: list[R] = []
     left = room
     for result in results:
-        if batch and (len(batch) == size or weight(result) > left):
+        if batch and weight(result) > left:
             yield batch
             batch, left = [], room
         batch.append(result)
         left -= weight(result)
+        if len(batch) == size:
+            yield batch
+            batch, left = [], room
     if batch:
         yield batch

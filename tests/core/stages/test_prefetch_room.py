@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -47,6 +48,21 @@ def test_a_failure_and_an_early_end_leave_nobody_waiting() -> None:
     early = prefetched(work, range(4), ahead=8, threads=2, weight=lambda item: ROOM + 1)
     assert next(early) == 0
     early.close()
+
+
+def test_a_full_batch_waits_for_no_result_of_the_next() -> None:
+    """What reads ahead has then begun no more than it promised."""
+    taken: list[int] = []
+
+    def results() -> Iterator[int]:
+        for number in range(5):
+            taken.append(number)
+            yield number
+
+    batches = in_batches(results(), 2, lambda one: 0)
+    assert (next(batches), taken) == ([0, 1], [0, 1])
+    assert (next(batches), taken) == ([2, 3], [0, 1, 2, 3])
+    assert list(batches) == [[4]]
 
 
 def test_batches_are_of_a_number_and_of_a_weight() -> None:
