@@ -1,0 +1,81 @@
+"""What is counted of a call, and that the kernels' calls stay few: counts, never seconds."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from graftwork.triton_kernels.testing import counted
+
+from ..support.paths import ROOT
+
+
+def test_operators_that_work_are_told_from_views_and_from_room() -> None:
+    x = torch.ones(3, 4)
+    with counted() as counts:
+        (x.T.unsqueeze(0) + torch.empty(4, 3)).select(0, 0)
+    assert counts.launching == {"add": 1}
+    assert counts.operators["select"] == 1
+    assert not counts.reads
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [
+        ("_local_scalar_dense", lambda x: x[0].item()),
+        ("_local_scalar_dense", lambda x: bool(x[0])),
+        ("nonzero", lambda x: x.nonzero()),
+        ("index", lambda x: x[x > 0]),
+        ("index_put_", lambda x: x.__setitem__(x > 0, torch.ones(()))),
+        ("tolist", lambda x: x.tolist()),
+        ("repeat_interleave", lambda x: x.long().repeat_interleave(x.long())),
+    ],
+)
+def test_a_look_at_numbers_is_a_read(name: str, look: object) -> None:
+    x = torch.ones(3)
+    with counted() as counts:
+        look(x)  # type: ignore[operator]
+    assert counts.reads[name] >= 1
+    with counted() as counts:
+        torch.where(x > 0, x, 0).sum()
+    assert not counts.reads
+
+
+def test_the_backward_pass_is_counted() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = x.sin().sum()
+    with counted() as counts:
+        y.backward()
+    assert counts.operators["cos"] == 1
+
+
+@pytest.mark.parametrize("check", ["launches"])
+def test_kernels_interpreted_are_counted(check: str) -> None:
+    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    command = [sys.executable, "-m", "tests.triton_kernels.test_counts", check]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def launches() -> None:
+    """One launch is one, and the interpreter's own copies are none of the call's."""
+    import triton
+    import triton.language as tl
+
+    @triton.jit
+    def doubled(x, out):
+        tl.store(out + tl.program_id(0), 2 * tl.load(x + tl.program_id(0)))
+
+    x, out = torch.arange(4.0), torch.empty(4)
+    with counted() as counts:
+        doubled[(4,)](x, out)
+    assert out.tolist() == [0, 2, 4, 6]
+    assert counts.kernels == {"doubled": 1}
+    assert counts.launches == 1
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
