@@ -6,11 +6,12 @@ Sizes are small; types, alignments and constants are those of real calls. Import
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from ...triton_kernels.bottleneck.triton_bottleneck import tail
+from ...triton_kernels.message_passing.triton_normalise import normalised_values
 from ...triton_kernels.message_passing.triton_propagate import sddmm, spmm
 from ...triton_kernels.similarity.triton_similarity import _survivors_kernel
 
@@ -21,7 +22,7 @@ N, EDGES = 4096, 8192
 
 def calls() -> dict[str, Callable[[], object]]:
     """Name to call; a call may launch several kernels."""
-    return {**_messages(), **_adapters(), **_similarities()}
+    return {**_messages(), **_similarities()}
 
 
 def _csr() -> tuple[Tensor, Tensor]:
@@ -29,20 +30,20 @@ def _csr() -> tuple[Tensor, Tensor]:
 
 
 def _messages() -> dict[str, Callable[[], object]]:
-    (rowptr, col), value = _csr(), torch.zeros(EDGES)
+    rowptr, col = _csr()
     made: dict[str, Callable[[], object]] = {}
-    for width in WIDTHS:
-        h = torch.zeros(N, width)
-        made[f"messages r={width}"] = lambda h=h: spmm(rowptr, col, value, h)  # type: ignore[misc]
-    made["edge products r=64"] = lambda: sddmm(col, col, torch.zeros(N, 64), torch.zeros(N, 64))
+    heavy = torch.arange(N + 1, dtype=torch.int32).clamp(max=1) * EDGES  # one row has all edges
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        value = torch.zeros(EDGES, dtype=torch.promote_types(dtype, torch.float32))
+        for width in WIDTHS if dtype == torch.float32 else (16, 64, 256):
+            h = torch.zeros(N, width, dtype=dtype)
+            made[f"messages {str(dtype)[6:]} r={width}"] = partial(spmm, rowptr, col, value, h)
+    made["messages float32 r=100, heavy rows"] = partial(spmm, heavy, col, None, torch.zeros(N, 100))
+    pairs = torch.zeros(N, 64)
+    made["edge products float32 r=64"] = partial(sddmm, col, col, pairs, pairs)
+    weight, scale = torch.zeros(EDGES), torch.zeros(N, dtype=torch.float64)
+    made["normalisation"] = partial(normalised_values, rowptr, col, weight, scale, scale, torch.float32)
     return made
-
-
-def _adapters() -> dict[str, Callable[[], object]]:
-    (rowptr, col), value = _csr(), torch.zeros(EDGES)
-    x, state, up = torch.zeros(N, 512), torch.zeros(N, 64), torch.zeros(512, 64)
-    small, wide = torch.zeros(64), torch.zeros(512)
-    return {"adapter 512-64-512": lambda: tail(rowptr, col, value, state, None, x, small, up, wide, "gelu", 1.0)}
 
 
 def _similarities() -> dict[str, Callable[[], object]]:

@@ -133,23 +133,27 @@ TRITON = {
         "similarity.triton_similarity", "return 2.0**-10 +", "return -(2.0**-10) +", "similarity_graph", "values"
     ),
     "the last, partial chunk of a row's edges": Mutation(
-        "message_passing.triton_propagate", "while edge < end:", "while edge + BLOCK <= end:", "propagate", "values"
+        "message_passing.triton_propagate", "while done < longest:", "while done + EDGES <= longest:", "propagate",
+        "values",
     ),
     "features beyond the last unmasked": Mutation(
-        "message_passing.triton_propagate", "mask=inside[:, None] & (feature < r)[None, :], other=0\n        )",
-        "mask=inside[:, None] & (feature < 2)[None, :], other=0\n        )", "propagate", "values",
+        "message_passing.triton_propagate", "mask=inside[:, :, None] & (feature < r)[None, None, :]",
+        "mask=inside[:, :, None] & (feature < 2)[None, None, :]", "propagate", "values",
     ),
     "the last segment of a heavy row": Mutation(
-        "message_passing.triton_propagate", "segment, end = tl.load(first + row), tl.load(first + row + 1)",
-        "segment, end = tl.load(first + row), tl.load(first + row + 1) - 1", "propagate_heavy", "values",
+        "message_passing.triton_propagate", "segment, end = tl.load(first + which), tl.load(first + which + 1)",
+        "segment, end = tl.load(first + which), tl.load(first + which + 1) - 1", "propagate_heavy", "values",
     ),
-    "a row of exactly the limit counted as heavy": Mutation(
-        "message_passing.triton_propagate",
-        "if end - start <= LIMIT:", "if end - start < LIMIT:", "propagate_heavy", "values"
+    "a row of exactly the limit left to no segment": Mutation(
+        "message_passing.triton_propagate", "end - start > LIMIT", "end - start >= LIMIT", "propagate_heavy", "values"
     ),
-    "the fused adapter's residual": Mutation(
-        "bottleneck.triton_bottleneck", "tl.load(x + at, mask=mask, other=0) + scale * change", "scale * change",
-        "gcn_bottleneck_float32", "values",
+    "a segment that begins one edge late": Mutation(
+        "message_passing.segments", "row[heavy]] + within * limit", "row[heavy]] + within * limit + 1",
+        "propagate_heavy", "values",
+    ),
+    "the scale of an edge's sender left out": Mutation(
+        "message_passing.triton_normalise", "scale *= tl.load(right", "scale *= 0 * tl.load(right", "propagate",
+        "values",
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 
 from ..support.paths import ROOT
 
-FEW = ("messages r=64",)
+FEW = ("messages float32 r=64",)
 """Of the shipped configurations; each takes Triton a second or two."""
 
 

@@ -51,7 +51,7 @@ def test_the_backward_pass_is_counted() -> None:
     assert counts.operators["cos"] == 1
 
 
-@pytest.mark.parametrize("check", ["launches"])
+@pytest.mark.parametrize("check", ["launches", "messages"])
 def test_kernels_interpreted_are_counted(check: str) -> None:
     pytest.importorskip("triton", reason="triton has no wheel for this machine")
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
@@ -75,6 +75,29 @@ def launches() -> None:
     assert out.tolist() == [0, 2, 4, 6]
     assert counts.kernels == {"doubled": 1}
     assert counts.launches == 1
+
+
+def messages() -> None:
+    """After the first call a propagation is one launch, and two where rows are heavy; nothing is read. In any dtype,
+    and backward as forward."""
+    from graftwork.triton_kernels import SparseGraph, propagate
+    from graftwork.triton_kernels.message_passing import triton_propagate
+
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.randint(0, 30, (2, 200), generator=generator).unique(dim=1)
+    for heavy, most in ((512, 1), (8, 2)):
+        triton_propagate.HEAVY = heavy
+        graph = SparseGraph.from_edge_index(ends, num_rows=30).with_self_loops()
+        for dtype in (torch.float32, torch.bfloat16, torch.float64):
+            h = torch.ones(30, 4, dtype=dtype, requires_grad=True)
+            propagate(graph, h).backward(h.detach())
+            with counted() as counts:
+                out = propagate(graph, h)
+            assert counts.launches == most, counts
+            with counted() as back:
+                torch.autograd.grad(out, h, h.detach())
+            assert back.launches == most, back
+            assert not counts.reads + back.reads
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional
 
-from ..device import runs_triton
 from ..message_passing.library import signed
-from ..message_passing.normalise import Norm, operator
+from ..message_passing.normalise import Norm
 from ..message_passing.propagate import message_pass, propagate
 from ..sparse.sparse_graph import SparseGraph
 from .activations import Activation, activate, activation_gradient
@@ -160,11 +159,6 @@ class _Tail(torch.autograd.Function):
         graph: SparseGraph, settings: tuple[Norm, Activation, float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         norm, activation, scale = settings
-        if runs_triton(x) and x.dtype == torch.float32:
-            from .triton_bottleneck import tail
-
-            fixed = operator(graph, norm, False, x.dtype)
-            return tail(*fixed, message, own, x, b_gcn, w_up, b_up, activation, scale)
         state = propagate(graph, message, norm=norm)
         for term in (own, b_gcn):
             state = state if term is None else state.add_(term)
