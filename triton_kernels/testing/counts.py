@@ -24,8 +24,10 @@ READS = frozenset(
 """Operators that wait for the device: their result, or its size, is looked at."""
 READ_METHODS = frozenset(("tolist", "cpu", "numpy"))
 """The same for methods of a tensor, some of which no operator shows on a CPU."""
-FREE = frozenset(("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view", "scalar_tensor"))
-"""Operators that launch nothing; views beside them. A `scalar_tensor` is a number on the host."""
+_ROOM = ("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view")
+FREE = frozenset((*_ROOM, "scalar_tensor", "_local_scalar_dense"))
+"""Operators that launch nothing; views beside them. A `scalar_tensor` is a number on the host, and a read is counted
+as one."""
 
 
 @dataclass
