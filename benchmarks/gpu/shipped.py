@@ -11,9 +11,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ...triton_kernels.bottleneck.triton_bottleneck import through_activation, up
 from ...triton_kernels.message_passing.triton_normalise import normalised_values
 from ...triton_kernels.message_passing.triton_propagate import sddmm, spmm
-from ...triton_kernels.similarity.triton_similarity import _survivors_kernel
+from ...triton_kernels.similarity.triton_compact import count_bits, fill
+from ...triton_kernels.similarity.triton_rows import low_rows
+from ...triton_kernels.similarity.triton_screen import defaults as screen_defaults
+from ...triton_kernels.similarity.triton_screen import screen
+from ...triton_kernels.similarity.triton_similarity import Room
+from ...triton_kernels.similarity.triton_verify import launch_rows, verified
 
 WIDTHS = (16, 64, 128, 256)
 """Features a node."""
@@ -22,7 +28,7 @@ N, EDGES = 4096, 8192
 
 def calls() -> dict[str, Callable[[], object]]:
     """Name to call; a call may launch several kernels."""
-    return {**_messages(), **_similarities()}
+    return {**_messages(), **_adapters(), **_similarities()}
 
 
 def _csr() -> tuple[Tensor, Tensor]:
@@ -46,8 +52,32 @@ def _messages() -> dict[str, Callable[[], object]]:
     return made
 
 
+def _adapters() -> dict[str, Callable[[], object]]:
+    made: dict[str, Callable[[], object]] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x, state, up_weight = (torch.zeros(N, n, dtype=dtype) for n in (512, 64, 64))
+        bias = torch.zeros(512, dtype=dtype)
+        name = f"512-64-512 {str(dtype)[6:]}"
+        made[f"adapter's way up {name}"] = partial(up, state, up_weight[:512], bias, x, "gelu", 1.0)
+        made[f"adapter's activation {name}"] = partial(through_activation, state, state, "gelu", 1.0)
+    return made
+
+
 def _similarities() -> dict[str, Callable[[], object]]:
-    low, keys = torch.zeros(N, 512, dtype=torch.float16), torch.zeros(N, dtype=torch.int64)
-    sizes = (100_000, 100_000, 512, 0.7, 4_800_000, 782, 782)
-    blocks = {"SYMMETRIC": True, "BLOCK": 128, "K": 64, "GROUP": 8}
-    return {"graph 512": lambda: _survivors_kernel[(8,)](low, low, keys, keys, *sizes, **blocks)}
+    rows, words, width = 512, 16, 512
+    x, counts = torch.zeros(rows, width), Room.of(rows, torch.device("cpu"))
+    mask, pairs = torch.zeros(rows, words, dtype=torch.int32), torch.zeros(EDGES, dtype=torch.int32)
+    inverse, scale = torch.zeros(rows, dtype=torch.float64), torch.zeros(rows)
+    made: dict[str, Callable[[], object]] = {}
+    for dtype in (torch.float16, torch.int8):
+        name, low = str(dtype)[6:], torch.zeros(rows, width, dtype=dtype)
+        made[f"rows 512 to {name}"] = partial(low_rows, x, dtype, counts.facts, 2)
+        for tma in (False, True):
+            meta = screen_defaults(tma)
+            given = ((low, low), (scale, scale), scale[:1], 0.7, True, mask, 0, 0, meta)
+            made[f"screen {name}{' by TMA' if tma else ''}"] = partial(screen, *given)
+    made["counts of bits"] = partial(count_bits, mask, pairs, True, 128)
+    made["columns of bits"] = partial(fill, mask, counts.offset, pairs, 0, True, 128)
+    made["verification 512"] = partial(verified, x, x, (inverse, inverse), counts.offset, pairs, 0.7, counts.many)
+    made["sparse rows"] = partial(launch_rows, counts.offset, pairs, scale, torch.zeros(2, rows + 1).long(), rows)
+    return made

@@ -51,7 +51,7 @@ def test_the_backward_pass_is_counted() -> None:
     assert counts.operators["cos"] == 1
 
 
-@pytest.mark.parametrize("check", ["launches", "messages"])
+@pytest.mark.parametrize("check", ["launches", "messages", "graphs", "adapter"])
 def test_kernels_interpreted_are_counted(check: str) -> None:
     pytest.importorskip("triton", reason="triton has no wheel for this machine")
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
@@ -98,6 +98,46 @@ def messages() -> None:
                 torch.autograd.grad(out, h, h.detach())
             assert back.launches == most, back
             assert not counts.reads + back.reads
+
+
+def graphs() -> None:
+    """At most twelve launches and two looks; what has no edge needs fewer. `cpu` is asked of what is there already."""
+    from graftwork.triton_kernels import similarity_graph
+
+    x = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    similarity_graph(x[:2], 0.3)  # imports Triton
+    for y in (None, x[:5]):
+        with counted() as counts:
+            similarity_graph(x, 0.3, y=y)
+        assert counts.launches <= 12, counts
+        assert (counts.reads - counts.reads.__class__(["cpu", "cpu"])).total() <= 2, counts
+
+
+def adapter() -> None:
+    """Forward four launches, backward nine, with every bias and every gradient; nothing is read."""
+    from graftwork.triton_kernels import SparseGraph, gcn_bottleneck
+
+    generator = torch.Generator().manual_seed(0)
+    ends = torch.randint(0, 20, (2, 60), generator=generator).unique(dim=1)
+    graph = SparseGraph.from_edge_index(ends, num_rows=20).with_self_loops()
+    shapes = {
+        "x": (20, 5),
+        "w_down": (3, 5),
+        "w_gcn": (3, 3),
+        "w_up": (5, 3),
+        "b_down": (3,),
+        "b_gcn": (3,),
+        "b_up": (5,),
+    }
+    given = {name: torch.randn(shape, generator=generator).requires_grad_() for name, shape in shapes.items()}
+    gcn_bottleneck(graph=graph, **given).sum().backward()
+    with counted() as counts:
+        out = gcn_bottleneck(graph=graph, **given)
+    assert counts.launches <= 4, counts
+    with counted() as back:
+        torch.autograd.grad(out, list(given.values()), torch.ones_like(out))
+    assert back.launches <= 9 + 1, back  # the ones are the test's own
+    assert not counts.reads + back.reads
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Imported on first use, and only where `runs_triton`. Fixed configurations: `auto
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -117,7 +118,13 @@ def _pairs_kernel(row, col, a, b, out, count, r, BLOCK: tl.constexpr, R: tl.cons
 
 
 def spmm(
-    rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor, *, ones: bool = False, **settings: int
+    rowptr: Tensor,
+    col: Tensor,
+    value: Tensor | None,
+    h: Tensor,
+    *,
+    ones: bool = False,
+    cut: Mapping[str, int] | None = None,
 ) -> Tensor:
     """[N, r]: out_i = sum_e value_e h[col_e]; see `library.spmm`.
 
@@ -131,7 +138,7 @@ def spmm(
     if n == 0 or stride == 0:
         return out
     meta = configuration("messages", f"{block_of(r)} {h.element_size()}", defaults(r, h.element_size()), h.device)
-    meta |= settings
+    meta |= cut or {}
     segments = segments_of(rowptr, len(col), HEAVY)
     count, span, partial = 0, rowptr, out
     if segments is not None:
