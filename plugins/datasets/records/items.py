@@ -10,6 +10,7 @@ from typing import Any
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
 from ....core.storage.files import read_regular
+from ....core.storage.text_files import lines_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import RecordsSpec
 
@@ -32,8 +33,8 @@ def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
         return spec.class_names
     path = Path(spec.class_names_file)
     try:
-        lines = read_regular(path).decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(read_regular(path))
+    except (OSError, ValueError) as error:
         raise DataError(f"dataset.class_names_file: {path}: cannot be read: {error}") from None
     names = tuple(line.strip() for line in lines)
     names = names[:-1] if names[-1] == "" else names
