@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,7 +46,10 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
         raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
     if target.exists():
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
-    with writing(claim(target)) as partial:
+    claimed = claim(target)
+    if note := claimed.kept_in_words():
+        warnings.warn(note, stacklevel=2)
+    with writing(claimed) as partial:
         write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
         write_json(partial / CONFIG, _config(grafted, chosen).to_json())
         seal(partial)

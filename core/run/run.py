@@ -79,6 +79,8 @@ def run_pipeline(
             experiment = Experiment(spec, catalogue, store, device, tell, hooks)
             trainings = trial_count(spec) * len(spec.seeds)
             tell(RunStarted(spec.name, str(folder), trainings))
+            if note := claimed.kept_in_words():
+                tell(Note(note))
             best, tried = _best_trial(experiment, prepared)
             scores = _scores(experiment, best)
             typed = result_of(experiment, best, tried, scores)

@@ -132,8 +132,7 @@ class ClassFolders:
             require_not_needed(folder.lists, self.listing)
         yield from (path for path in folder.lists if not (own and path.name == self.listing))
         for one in folder.folders:
-            if one.name not in self.exclude:
-                yield from self._unread(one, listed)
+            yield from self._unread(one, listed or one.name in self.exclude)
 
     def _wraps(self, folder: Folder) -> bool:
         """Whether a folder that stands alone holds the classes or splits, and is no class itself."""

@@ -463,6 +463,17 @@ def test_list_that_names_no_files_is_noted(tmp_path):
     assert content.notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.jsonl, red/metadata.yaml",)
 
 
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "Metadata.jsonl", "sub/metadata.csv"])
+def test_list_in_an_excluded_folder_is_noted(tmp_path, name):
+    """It is not read, whatever it says, and the user is told so; it is no reason to refuse the rest."""
+    classes(tmp_path)
+    picture(tmp_path / "extra" / "sub" / "0.png")
+    (tmp_path / "extra" / name).write_text(LINES)
+    content = loaded(tmp_path, exclude=["extra"])
+    assert content.class_names == ("blue", "red")
+    assert content.notes == (f"{tmp_path}: not read: extra/{name}",)
+
+
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
 def test_sounds_read_no_list(tmp_path, name):
     """Refused with the data set that does."""
