@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..data.items import DataError, Media, Splits
 from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.encoder import Encoder
+from ..roles.encoder import Encoder, truncated_of
 from ..stages.beyond_window import REMARKS, remarks_in_words, remarks_on
 from ..stages.prefetch import READERS, prefetched
+from ..stages.text_facts import tell_of_texts
 
 #: What is kept at most, in bytes; what lies beyond is read anew whenever it is needed.
 KEEP = 4 << 30
@@ -33,13 +34,17 @@ class Reader:
         """Read everything once, and keep what fits; digest to reason of what cannot be read."""
         views = [view for items in splits.values() for item in items for view in item.views()]
         unreadable: dict[str, str] = {}
-        for modality in self._encoders:
+        for modality, encoder in self._encoders.items():
             by_digest = {view[modality].digest: view[modality] for view in views}
             unreadable |= self._read(modality, by_digest, tell)
             for name in REMARKS:
                 remarks = (self._remarks.get(digest, {}) for digest in by_digest)
                 if found := [one[name] for one in remarks if name in one]:
                     tell(Note(remarks_in_words(name, found, len(by_digest))))
+            if modality == "text":
+                texts = [one.read() for one in by_digest.values()]
+                cut = sum(truncated_of(encoder, texts))
+                tell_of_texts(sum(not text.strip() for text in texts), cut, len(texts), tell)
         return unreadable
 
     def contents(self, modality: str, media: Sequence[Media]) -> list[Any]:

@@ -77,6 +77,10 @@ def content_of(
     Without ``names`` the labels must be names, and are sorted. Raises ``DataError`` naming up to ten records that have
     no label outside ``train``, or one that is no class.
     """
+    if empty := [split for split, records in splits.items() if not records]:
+        raise DataError(
+            f"{where}: nothing is in {' and '.join(empty)}; name what holds records, or leave the split out"
+        )
     if names is None:
         names = _names_in([record for records in splits.values() for record in records], where)
     index: dict[int | str, int] = {name: number for number, name in enumerate(names)}

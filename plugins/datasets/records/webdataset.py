@@ -84,6 +84,11 @@ class WebDataset(Dataset):
                 if suffix in sample or any(other.archive != shard for other in sample.values()):
                     twice.append(f"{key} ({member.name} of {shard.name})")
                 sample[suffix] = member
+        if not samples:
+            raise DataError(
+                f"dataset.shards.{split}: no sample in {len(shards)} shards ({pattern}): they are empty, or no file in "
+                "them has a dot behind its name; fetch them again, or leave the split out"
+            )
         if twice:
             raise DataError(f"{pattern}: {len(twice)} keys stand there more than once:{some_of(twice)}")
         return samples

@@ -90,6 +90,18 @@ def replace_read(media: Media) -> Media:
     return replace(media, read=lambda: replace(media.read(), cancelled=True))
 
 
+def test_texts_through_towers_are_counted_too() -> None:
+    """Those that say nothing, and those that are cut; each content once."""
+    texts = ["", "  ", "one", "two" * WINDOW, "one"]
+    items = [Item(str(number), {"text": Media.of_text(text, f"text {number}")}) for number, text in enumerate(texts)]
+    heard: list[Event] = []
+    Reader({"text": Pixels(PixelsSpec(), torch.device("cpu"))}).store({"train": items}, heard.append)
+    assert notes(heard) == [
+        "2 of 4 descriptions are empty; what the encoder makes of them is that of the empty text",
+        "1 of 4 descriptions are longer than the encoder reads; it sees their beginning",
+    ]
+
+
 def test_sounds_through_towers_are_counted_too(tmp_path: Path) -> None:
     """Where nothing is stored, as they are read."""
     items = [Item(str(one), {"audio": sound(one)}) for one in (0.05, 2.0, 3.0)]

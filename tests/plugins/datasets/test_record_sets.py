@@ -394,6 +394,22 @@ def wds_refusal(folder: Path, **fields: Any) -> str:
 BOTH = "train-{000000..000001}.tar"
 
 
+@pytest.mark.parametrize("kind", ["nothing", "folder", "names without a dot", "hidden"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_shards_without_a_sample_are_named(shards, kind, split):
+    """Whatever lies in them; an empty one beside others is none of the user's concern."""
+    names = {"nothing": [], "folder": ["a.d/"], "names without a dot": ["README"], "hidden": [".a.png"]}[kind]
+    with tarfile.open(shards / "odd.tar", "w") as odd:
+        for name in names:
+            info = tarfile.TarInfo(name.rstrip("/"))
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            odd.addfile(info)
+    given = of(shards, train=BOTH, test="test-000000.tar") | of(shards, **{split: "odd.tar"})
+    said = wds_refusal(shards, shards=given)
+    assert said.startswith(f"dataset.shards.{split}: no sample in 1 shards (ROOT/odd.tar): they are empty, or no file")
+    assert sizes(wds(shards, shards=of(shards, train="{train-000000,odd}.tar", test="test-000000.tar")))["train"] == 8
+
+
 def test_shards_are_listed_by_key(shards):
     """Braces count through the shards; what is not given is cut off train."""
     content = wds(shards, shards=of(shards, train=BOTH, test="test-000000.tar"))
