@@ -85,7 +85,8 @@ def _names(name: str, variable: str, text: str) -> Callable[[F], F]:
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: graftwork run examples/ganet_digits.json --set graph.threshold=0.9\n\n"
-    "Plugins may bring more commands, which `graftwork plugins list` names.",
+    "`graftwork pocket` trains the pocket models. Plugins may bring more commands, which `graftwork plugins list` "
+    "names.",
 )
 @_switch("--no-plugins", "GRAFTWORK_PLUGINS_OFF", "Load the built-ins alone.")
 @_names("--plugins-allow", "GRAFTWORK_PLUGINS_ALLOW", "Load these plugins alone, besides the built-ins.")

@@ -53,7 +53,6 @@ IMPORT_BY_NAME = {
     "core/testing/told.py",
     "plugins/checkpoints/libraries.py",
     "plugins/pocket/command.py",
-    "plugins/torchvision_ops.py",
     "registry/build.py",
     "registry/component.py",
 }

@@ -60,7 +60,7 @@ def open_sound(sound: Any) -> Waveform:
     if isinstance(sound, Waveform):
         return waveform(sound.samples, sound.rate, "waveform")
     if isinstance(sound, (str, Path)):
-        return decode(read_file(Path(sound)), str(sound))
+        return decode(read_file(sound), str(sound))
     raise DataError(f"a sound is a path or a Waveform, not a {type(sound).__name__}")
 
 

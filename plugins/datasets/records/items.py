@@ -11,6 +11,7 @@ from typing import Any
 from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
 from ....core.storage.files import read_regular
 from ....core.storage.text_files import lines_of
+from ....registry.errors import counted
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import RecordsSpec
 
@@ -89,7 +90,7 @@ def content_of(
     given = {split: list(_items(split, records, index, wrong)) for split, records in splits.items()}
     if wrong:
         raise DataError(
-            f"{where}: {len(wrong)} records have no label of the {len(names)} classes "
+            f"{where}: {counted(len(wrong), 'records', 'have')} no label of the {counted(len(names), 'classes')} "
             f"(0..{len(names) - 1}, or a name; none only in train):{some_of(wrong)}"
         )
     fractions = {"val": spec.val_fraction, "test": spec.test_fraction}
