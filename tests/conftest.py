@@ -58,13 +58,9 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def save_tiny_clip(folder: Path, seed: int) -> Path:
     """Write configuration and seeded random weights of ``TINY`` into ``folder``."""
+    import open_clip
     import torch
     from safetensors.torch import save_file
-
-    from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
-    declare_missing_torchvision_ops()
-    import open_clip
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
