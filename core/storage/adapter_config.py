@@ -103,7 +103,7 @@ class Saved(Versioned):
     @classmethod
     def in_folder(cls, folder: Path) -> Self:
         """Of an adapter folder. Raises ``RunFolderError`` that names the key."""
-        return cls.from_json(_own_words(folder), str(folder / CONFIG))
+        return cls.from_json(own_words(folder), str(folder / CONFIG))
 
 
 class Trained(Saved):
@@ -185,7 +185,7 @@ class AdapterConfig(PeftWords):
 
 def saved_in(folder: Path) -> FeatureAdapter | LayerAdapter | GraftedAdapter:
     """What the adapter in a folder says of itself. Raises ``RunFolderError`` that names the key."""
-    found = _own_words(folder)
+    found = own_words(folder)
     if found.get("level") == "features":
         return FeatureAdapter.in_folder(folder)
     return LayerAdapter.in_folder(folder) if "class_names" in found else GraftedAdapter.in_folder(folder)
@@ -208,7 +208,7 @@ def component_in(folder: Path, key: str, kind: str, of: type[S], value: Json, ca
     return found
 
 
-def _own_words(folder: Path) -> Mapping[str, Any]:
+def own_words(folder: Path) -> Mapping[str, Any]:
     """Raises ``RunFolderError`` where the words around them are not those of an adapter of ours."""
     whole = read_json_file(folder / CONFIG)
     if (peft_type := whole.get("peft_type")) != "GRAFTWORK":

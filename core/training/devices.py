@@ -34,7 +34,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 #: Below so many numbers in the node matrix, threads cost more than they bring (and far more on a busy machine).
-SMALL = 1 << 20
+SMALL = 1 << 22
 
 
 @contextlib.contextmanager
