@@ -154,7 +154,7 @@ finally:
 @pytest.mark.parametrize("name", CODES)
 def test_a_second_signal_changes_nothing_to_the_end_of_the_process(name: str) -> None:
     """Neither after the command nor while Python ends: no traceback, and the code is that of the first."""
-    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=600)
     assert (ended.returncode, ended.stderr.lstrip("\n")) == (CODES[name], f"{signals.WORDS[name]}; {SAID}")
     assert ended.stdout == "whole\n"
 
@@ -188,7 +188,7 @@ ARRIVALS = [*itertools.product(["SIGINT"], PLACES), *itertools.product(["SIGTERM
 @pytest.mark.parametrize(("name", "place"), ARRIVALS)
 def test_a_signal_while_the_command_starts_is_no_traceback(name: str, place: str) -> None:
     """From the moment that signals are caught, wherever it has come to: its code, one word, nothing else."""
-    ended = subprocess.run([sys.executable, "-c", STARTED, name, place], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", STARTED, name, place], capture_output=True, text=True, timeout=600)
     said = ended.stderr.strip("\n")
     assert (ended.returncode, said.split(";")[0], ended.stdout) == (CODES[name], signals.WORDS[name], "")
     assert said in (signals.WORDS[name], f"{signals.WORDS[name]}; {SAID.strip()}")
@@ -201,7 +201,7 @@ def test_little_is_imported_before_signals_are_caught() -> None:
         "print(*sorted(name for name in set(sys.modules) - before if name not in sys.stdlib_module_names "
         "and name.partition('.')[0] not in sys.stdlib_module_names))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
     ours = {"graftwork", "graftwork.core", "graftwork.core.cli", "graftwork.core.cli.signals"}
     assert set(found.stdout.split()) <= ours | {"graftwork.registry", "graftwork.registry.importing"}
 
@@ -237,7 +237,7 @@ def test_progress_that_nobody_reads_costs_no_run(tmp_path: Path) -> None:
     pipe = closed_pipe()
     running = started("run", "spec.json", "--out", "x", cwd=tmp_path, stdout=pipe, stderr=pipe)
     os.close(pipe)
-    assert running.wait(timeout=120) == 0
+    assert running.wait(timeout=600) == 0
     assert Result.read(tmp_path / "x" / "result.json").name == "small"
 
 
@@ -265,7 +265,7 @@ def test_words_on_standard_error_cost_nothing(kind: str) -> None:
     stream = UNREAD[kind]()
     with started("validate", "nowhere.json", stdout=subprocess.PIPE, stderr=stream) as running:
         os.close(stream)
-        assert running.wait(timeout=60) == 2
+        assert running.wait(timeout=600) == 2
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_words_on_standard_error_cost_nothing(kind: str) -> None:
 def test_results_that_cannot_be_written_are_said(arguments: tuple[str, ...]) -> None:
     """``graftwork schema > /dev/full``: in words, and no result is claimed."""
     with open("/dev/full", "wb") as full, started(*arguments, stdout=full, stderr=subprocess.PIPE) as running:
-        said = running.communicate(timeout=60)[1].decode()
+        said = running.communicate(timeout=600)[1].decode()
     told = "error: cannot write to standard output: No space left on device; what follows is lost\n"
     assert (running.returncode, said) == (1, told)
 
@@ -284,7 +284,7 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
     pipe = closed_pipe()
     with started(*arguments, stdout=pipe, stderr=subprocess.PIPE) as running:
         os.close(pipe)
-        assert (running.communicate(timeout=60)[1], running.returncode) == (b"", 0)
+        assert (running.communicate(timeout=600)[1], running.returncode) == (b"", 0)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
@@ -295,7 +295,7 @@ def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp
     with subprocess.Popen(
         ["bash", "-c", shell, sys.executable, COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
     ) as running:
-        out, err = (said.decode() for said in running.communicate(timeout=120))
+        out, err = (said.decode() for said in running.communicate(timeout=600))
     assert (running.returncode, "Traceback" in err) == (0, False)
     assert bool(out) == (">&-" not in closed.replace("2>&-", ""))
     assert "pipeline" in json.loads((tmp_path / "spec.lock.json").read_text())
