@@ -29,7 +29,6 @@ from ..plugins.encoders.timm.encoder import import_timm
 from ..plugins.encoders.timm.spec import TimmSpec
 from ..plugins.encoders.timm.weights import state_dict
 from ..plugins.encoders.transformers.spec import TransformersSpec
-from ..plugins.torchvision_ops import declare_missing_torchvision_ops
 from ..registry.build import build
 from ..registry.discovery import default_catalogue
 from . import Progress, Setting
@@ -44,7 +43,6 @@ MEMORY = ((1024, 500), (1024, 2_000), (32, 1_000), (32, 10_000), (32, 100_000))
 
 def tables(setting: Setting, progress: Progress) -> Iterator[str]:
     """Throughput, then memory."""
-    declare_missing_torchvision_ops()
     with tempfile.TemporaryDirectory() as folder:
         cases = _quick_cases() if setting.quick else _cases(Path(folder))
         if rows := {name: row for name, row in cases.items() if setting.wants(name, progress)}:

@@ -24,6 +24,8 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 class FeatureFacts(Record):
     """Of an adapter on features: the support set that queries attach to."""
 
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"weighted"})
+
     level: Literal["features"]
     """Where the adapter works."""
     support_ids: Sequence[str]
@@ -34,6 +36,8 @@ class FeatureFacts(Record):
     """Numbers in a text's vector, where it differs from an image's."""
     graph: Json | None = None
     """The graph's spec with its relative settings turned into numbers; `null` where there are none."""
+    weighted: bool | None = None
+    """Whether the stored graph has weights. Left out where none is stored; older Graftworks did not say it."""
 
 
 class TowerFacts(Record):

@@ -159,6 +159,53 @@ def test_a_second_signal_changes_nothing_to_the_end_of_the_process(name: str) ->
     assert ended.stdout == "whole\n"
 
 
+#: The installed command, which the signal ``sys.argv[1]`` reaches as it begins to import the module ``sys.argv[2]``.
+STARTED = """
+import os, signal, sys
+number, place = signal.Signals[sys.argv[1]], sys.argv[2]
+for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, one), signal.default_int_handler if one == "SIGINT" else signal.SIG_DFL)
+
+class Sends:
+    def find_spec(self, name, path, target=None):
+        if name == place:
+            os.kill(os.getpid(), number)
+
+import graftwork
+sys.meta_path.insert(0, Sends())
+sys.argv = ["graftwork", "validate", "nowhere.json"]
+from graftwork.core.cli import main
+main()
+"""
+#: What a command imports, in its order, once signals are caught.
+PLACES = ("graftwork.core.cli.streams", "graftwork.core.cli.commands", "click", "graftwork.core.cli.say")
+PLACES += ("graftwork.core.cli.validate", "graftwork.core.pipeline", "pydantic", "graftwork.core.spec.load_spec")
+
+
+ARRIVALS = [*itertools.product(["SIGINT"], PLACES), *itertools.product(["SIGTERM", "SIGHUP"], PLACES[:1] + PLACES[-1:])]
+
+
+@pytest.mark.parametrize(("name", "place"), ARRIVALS)
+def test_a_signal_while_the_command_starts_is_no_traceback(name: str, place: str) -> None:
+    """From the moment that signals are caught, wherever it has come to: its code, one word, nothing else."""
+    ended = subprocess.run([sys.executable, "-c", STARTED, name, place], capture_output=True, text=True, timeout=60)
+    said = ended.stderr.strip("\n")
+    assert (ended.returncode, said.split(";")[0], ended.stdout) == (CODES[name], signals.WORDS[name], "")
+    assert said in (signals.WORDS[name], f"{signals.WORDS[name]}; {SAID.strip()}")
+
+
+def test_little_is_imported_before_signals_are_caught() -> None:
+    """What of ours, and nothing of others: until then Ctrl-C is a traceback of Python's, which nobody can prevent."""
+    code = (
+        "import sys; before = set(sys.modules); import graftwork.core.cli, graftwork.core.cli.signals; "
+        "print(*sorted(name for name in set(sys.modules) - before if name not in sys.stdlib_module_names "
+        "and name.partition('.')[0] not in sys.stdlib_module_names))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    ours = {"graftwork", "graftwork.core", "graftwork.core.cli", "graftwork.core.cli.signals"}
+    assert set(found.stdout.split()) <= ours | {"graftwork.registry", "graftwork.registry.importing"}
+
+
 def test_an_error_without_a_signal_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing() -> None:
         raise BuildError("it cannot be imported")

@@ -97,7 +97,10 @@ def test_empty_descriptions_are_counted_and_said(tmp_path: Path) -> None:
         tmp_path / "run", tmp_path / "store"
     )
     assert run.result["descriptions"]["empty"] == 240
-    assert Note("240 of 240 descriptions are empty; their vector is that of the empty text") in Hearing.heard
+    assert (
+        Note("240 of 240 descriptions are empty; what the encoder makes of them is that of the empty text")
+        in Hearing.heard
+    )
 
 
 @pytest.mark.parametrize("times", [1, 2], ids=["first run", "all stored"])
