@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -77,6 +77,9 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             if spec.trainer.start_from:
                 weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
                 start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
+            labelled = replace(labelled, nodes=model.aggregated(labelled.nodes))
+            if selection is not None:
+                selection = replace(selection, queries=selection.queries.aggregated(model))
             learner = FeatureLearner(model, task, labelled, selection)
             left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
             trained = train(spec, self.context.catalogue, learner, seed, hear)
@@ -89,14 +92,14 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         outcome, names = trial.outcomes[index], trial.prepared.content.class_names
         held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
         with self.context.stage("evaluate"):
-            logits = held_out.queries.logits(outcome.model)
+            logits = held_out.queries.aggregated(outcome.model).logits(outcome.model)  # as epochs are ranked
             figures = figures_of(task, logits, held_out.targets)
             scores = scores_of(task, logits, held_out.targets, figures[task.primary])
 
-        def neighbours() -> list[tuple[Neighbour, ...]]:
+        def neighbours(most: int) -> list[tuple[Neighbour, ...]]:
             if held_out.nodes is None or held_out.queries.sources is None:
                 return []
-            return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names)
+            return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names, most)
 
         answers = SplitAnswers(held_out.ids, logits.float().cpu(), scores, neighbours)
         return SplitScore(figures, answers=answers)

@@ -14,27 +14,53 @@ from .support import Support
 
 
 def neighbours_of(
-    support: Support, queries: Nodes, sources: SparseGraph | None, class_names: Sequence[str]
+    support: Support,
+    queries: Nodes,
+    sources: SparseGraph | None,
+    class_names: Sequence[str],
+    most: int | None = None,
 ) -> list[tuple[Neighbour, ...]]:
-    """For each query item the support items that its nodes hear, nearest first; none where ``sources`` is ``None``."""
-    found: list[dict[int, float]] = [{} for _ in range(len(queries))]
+    """For each query item the support items that its nodes hear, nearest first; none where ``sources`` is ``None``.
+
+    ``most``: so many of the nearest, at most.
+    """
+    found: list[list[Neighbour]] = [[] for _ in range(len(queries))]
     if sources is not None:
-        items = zip(_items(queries, sources.row).tolist(), _items(support.nodes, sources.col).tolist(), strict=True)
-        for (item, sender), cosine in zip(items, _cosines(support, queries, sources), strict=True):
-            found[item][sender] = max(cosine, found[item].get(sender, -2.0))
-    labels = [class_names[target] if target >= 0 else None for target in support.targets.tolist()]
-    return [_sorted(support, one, labels) for one in found]
+        labels = [class_names[target] if target >= 0 else None for target in support.targets.tolist()]
+        items, senders, cosines = _nearest(support, queries, sources, most)
+        for item, sender, cosine in zip(items.tolist(), senders.tolist(), cosines.tolist(), strict=True):
+            found[item].append(Neighbour(support.ids[sender], labels[sender], round(cosine, DIGITS)))
+    return [tuple(one) for one in found]
 
 
-def _cosines(support: Support, queries: Nodes, sources: SparseGraph, edges: int = 1 << 16) -> list[float]:
+#: Digits of a cosine that are told; of equal ones the first id comes first.
+DIGITS = 6
+
+
+def _nearest(support: Support, queries: Nodes, sources: SparseGraph, most: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Query items, support items and their cosines, by query item, nearest first; a pair of items once."""
+    count = len(support.ids)
+    pairs = _items(queries, sources.row) * count + _items(support.nodes, sources.col)
+    pairs, edges = torch.unique(pairs, return_inverse=True)
+    cosines = torch.full((len(pairs),), -2.0, device=pairs.device)
+    cosines = cosines.scatter_reduce(0, edges, _cosines(support, queries, sources), "amax")
+    items, senders = pairs.div(count, rounding_mode="floor"), pairs % count
+    by_id = torch.tensor(sorted(range(count), key=support.ids.__getitem__), device=pairs.device)
+    order = torch.empty_like(by_id).scatter_(0, by_id, torch.arange(count, device=pairs.device))[senders].argsort()
+    for key in (-cosines.double().round(decimals=DIGITS), items):
+        order = order[key[order].argsort(stable=True)]
+    items, senders, cosines = items[order], senders[order], cosines[order]
+    if most is not None:
+        first = torch.searchsorted(items, torch.arange(len(queries), device=items.device))
+        near = torch.arange(len(items), device=items.device) - first[items] < most
+        items, senders, cosines = items[near], senders[near], cosines[near]
+    return items, senders, cosines
+
+
+def _cosines(support: Support, queries: Nodes, sources: SparseGraph, edges: int = 1 << 16) -> Tensor:
     """At every edge, so many at a time."""
     pairs = zip(torch.split(sources.col, edges), torch.split(sources.row, edges), strict=True)
-    return [cosine for col, row in pairs for cosine in torch.cosine_similarity(support.x[col], queries.x[row]).tolist()]
-
-
-def _sorted(support: Support, sources: dict[int, float], labels: Sequence[str | None]) -> tuple[Neighbour, ...]:
-    near = sorted((-round(cosine, 6), support.ids[item], item) for item, cosine in sources.items())
-    return tuple(Neighbour(id_, labels[item], -negative) for negative, id_, item in near)
+    return torch.cat([torch.cosine_similarity(support.x[col], queries.x[row]) for col, row in pairs])
 
 
 def _items(nodes: Nodes, rows: Tensor) -> Tensor:
