@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ...triton_kernels import SparseGraph
 from ..data.prediction import Neighbour
@@ -35,15 +36,19 @@ def neighbours_of(
 
 #: Digits of a cosine that are told; of equal ones the first id comes first.
 DIGITS = 6
+#: Query nodes whose cosines with all support nodes are held at a time.
+ROWS = 256
 
 
 def _nearest(support: Support, queries: Nodes, sources: SparseGraph, most: int | None) -> tuple[Tensor, Tensor, Tensor]:
     """Query items, support items and their cosines, by query item, nearest first; a pair of items once."""
-    count = len(support.ids)
-    pairs = _items(queries, sources.row) * count + _items(support.nodes, sources.col)
+    count, rows, cols = len(support.ids), sources.row, sources.col
+    if most is not None and queries.layout is None:
+        rows, cols = _candidates(support, queries, sources, most)
+    pairs = _items(queries, rows) * count + _items(support.nodes, cols)
     pairs, edges = torch.unique(pairs, return_inverse=True)
     cosines = torch.full((len(pairs),), -2.0, device=pairs.device)
-    cosines = cosines.scatter_reduce(0, edges, _cosines(support, queries, sources), "amax")
+    cosines = cosines.scatter_reduce(0, edges, _cosines(support, queries, rows, cols), "amax")
     items, senders = pairs.div(count, rounding_mode="floor"), pairs % count
     by_id = torch.tensor(sorted(range(count), key=support.ids.__getitem__), device=pairs.device)
     order = torch.empty_like(by_id).scatter_(0, by_id, torch.arange(count, device=pairs.device))[senders].argsort()
@@ -57,9 +62,25 @@ def _nearest(support: Support, queries: Nodes, sources: SparseGraph, most: int |
     return items, senders, cosines
 
 
-def _cosines(support: Support, queries: Nodes, sources: SparseGraph, edges: int = 1 << 16) -> Tensor:
+def _candidates(support: Support, queries: Nodes, sources: SparseGraph, most: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the edges that may be among the nearest of their row: those few are measured to the digit."""
+    x, q = (normalize(one, dim=-1) for one in (support.x, queries.x))
+    kept = []
+    for start in range(0, len(q), ROWS):
+        edges = slice(*(int(sources.rowptr[at]) for at in (start, min(start + ROWS, len(q)))))
+        row, col = sources.row[edges] - start, sources.col[edges]
+        cosines = q[start : start + ROWS] @ x.T
+        heard = torch.full_like(cosines, -2.0)
+        heard[row, col] = near = cosines[row, col]
+        least = heard.topk(min(most, heard.shape[1]), dim=-1).values[:, -1]
+        kept.append(edges.start + (near >= least[row] - 10.0**-DIGITS * 2).nonzero().squeeze(1))
+    chosen = torch.cat(kept)
+    return sources.row[chosen], sources.col[chosen]
+
+
+def _cosines(support: Support, queries: Nodes, rows: Tensor, cols: Tensor, edges: int = 1 << 16) -> Tensor:
     """At every edge, so many at a time."""
-    pairs = zip(torch.split(sources.col, edges), torch.split(sources.row, edges), strict=True)
+    pairs = zip(torch.split(cols, edges), torch.split(rows, edges), strict=True)
     return torch.cat([torch.cosine_similarity(support.x[col], queries.x[row]) for col, row in pairs])
 
 
