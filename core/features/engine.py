@@ -138,6 +138,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             node_width=support.nodes.width,
             text_width=support.nodes.text_width,
             graph=support.resolved.model_dump(mode="json") if support.resolved else None,
+            weighted=support.graph.weight is not None if support.graph is not None else None,
         )
 
 

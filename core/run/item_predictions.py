@@ -24,7 +24,8 @@ def item_predictions(
 ) -> Iterator[ItemPrediction]:
     """Of the best trial and its scores, split to one a seed; neighbours are of seed number ``saved``."""
     for split, of_seeds in scores.items():
-        items = {item.id: item for item in trial.prepared.splits[split]}
+        # As the data set gave them: what a captioner says of an item makes it no other item.
+        items = {item.id: item for item in trial.prepared.content.splits[split]}
         contents = {id_: _content(item) for id_, item in items.items()}
         for index, score in enumerate(of_seeds):
             if score.answers is not None:
