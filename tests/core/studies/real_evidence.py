@@ -2,6 +2,7 @@
 
     python -m graftwork.tests.core.studies.real_evidence                  (goes on where it was interrupted)
     python -m graftwork.tests.core.studies.real_evidence --tables         (the tables of what is there)
+    python -m graftwork.tests.core.studies.real_evidence --memory         (what one training of each method takes)
 
 A cell is a run by the public API in a folder of its own, gone once its line stands in ``build/real/cells.jsonl``.
 """
@@ -13,14 +14,30 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from graftwork import GraftworkError
+from graftwork import GraftworkError, Pipeline
+from graftwork.core.run.measured import measured
+from graftwork.core.studies.tables import markdown_table
 
 from ...support.paths import ROOT
-from .real_cells import Cell, Line, cells, digest_of, read_lines
+from .real_cells import (
+    ABLATED,
+    ABLATIONS,
+    DESCRIBED,
+    FIRST,
+    METHODS,
+    Cell,
+    Line,
+    cells,
+    digest_of,
+    methods_of,
+    read_lines,
+)
 from .real_page import write_tables
 
 OUT = ROOT / "build" / "real"
@@ -34,19 +51,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the lines and the tables")
     there = next(filter(_is_folder, STAMPS), STAMPS[0])
     parser.add_argument("--stamps", default=there, help="the folder of the stamps")
+    every = [*METHODS, *ABLATIONS, *DESCRIBED]
+    parser.add_argument("--methods", nargs="+", choices=every, default=every, metavar="METHOD", help="only these")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
+    parser.add_argument("--memory", action="store_true", help="one training of each method, a process each")
     given = parser.parse_args()
+    if given.memory:
+        print(memory_table(methods_of(ABLATED)))
+        return
     path: Path = given.out / "cells.jsonl"
     if not given.tables:
         given.out.mkdir(parents=True, exist_ok=True)
-        measure(path, {"stamps": {"root": given.stamps}})
+        planned = [cell for cell in cells() if cell.method in given.methods]
+        measure(path, planned, {"stamps": {"root": given.stamps}})
     for written in write_tables(read_lines(path), given.out):
         print(written)
 
 
-def measure(path: Path, where: Mapping[str, Mapping[str, Any]]) -> None:
+def measure(path: Path, planned: Sequence[Cell], where: Mapping[str, Mapping[str, Any]]) -> None:
     """A line for each cell that has none, or one of another pipeline. ``where``: set to fields of its data set."""
-    done, planned = read_lines(path), list(cells())
+    done = read_lines(path)
     for number, cell in enumerate(planned, start=1):
         pipeline = cell.pipeline(where.get(cell.set, {}))
         digest = digest_of(pipeline)
@@ -64,6 +88,24 @@ def measured_line(cell: Cell, where: Mapping[str, Mapping[str, Any]], digest: st
     with tempfile.TemporaryDirectory() as folder:
         run = cell.pipeline(where.get(cell.set, {})).run(Path(folder) / "run")
         return Line.of(cell, digest, run, time.process_time() - start)
+
+
+def memory_table(methods: Sequence[str]) -> str:
+    """Seconds of a training and peak resident memory of a process that does nothing else, on the set of ablations."""
+    rows = []
+    for method in methods:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            seconds, memory = process.submit(cost_of, method).result()
+        rows.append([METHODS[method], f"{seconds:.2f}", f"{memory:,.0f}"])
+    return markdown_table(["method", "s a training", "peak MB"], rows)
+
+
+def cost_of(method: str) -> tuple[float, float]:
+    """Of one run with the most shots and no search; vectors are stored before."""
+    spec = Cell(ABLATED, max(FIRST), method, 0).pipeline({}).spec.to_json()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Pipeline.from_dict({**spec, "search": {}}).run(Path(folder) / "run").typed)
+    return found.seconds, found.peak_memory_mb
 
 
 def _is_folder(path: str) -> bool:

@@ -11,7 +11,7 @@ from graftwork.core.storage.files import write_whole
 from graftwork.core.studies.paired import Paired, Scores, paired
 from graftwork.core.studies.tables import csv_table, label, markdown_table
 
-from .real_cells import ABLATED, ABLATED_AT, ABLATIONS, GA_NET, METHODS, SEEDS, SHOTS, Cell, Line, methods_of
+from .real_cells import ABLATED, ABLATIONS, DESCRIBED, FIRST, GA_NET, METHODS, SEEDS, SHOTS, Cell, Line, methods_of
 
 Lines = Mapping[Cell, Line]
 #: The untrained half of GA-Net, and the row that it is held against first.
@@ -34,6 +34,7 @@ def sections(lines: Lines) -> Iterator[str]:
         yield f"### {name}\n"
         yield from _of_set(lines, name, {shots: some for (of, shots), some in held.items() if of == name})
     yield f"### Ablations\n\n{_ablations(lines)}"
+    yield f"### Described\n\n{_described(lines)}"
     yield f"### Cost\n\n{_costs(lines)}"
     yield "### Chosen\n"
     yield from _chosen(lines)
@@ -54,7 +55,7 @@ def _of_set(lines: Lines, name: str, held: Mapping[int, Mapping[str, Paired]]) -
 def goals(lines: Lines, held: Mapping[tuple[str, int], Mapping[str, Paired]]) -> Iterator[str]:
     """Each goal with what was measured."""
     cells = [(name, shots, method, one) for (name, shots), some in held.items() for method, one in some.items()]
-    ahead = [f"{METHODS[m]} on {n} at {_shots(s)} ({_points(one)})" for n, s, m, one in cells if one.low > 0]
+    ahead = [f"{METHODS[m]} on {n} at {_shots(s)}, {_said(one)}" for n, s, m, one in cells if one.low > 0]
     yield f"ahead of GA-Net with an interval above 0, of {len(cells)}: {'; '.join(ahead) or 'none'}"
     wide = [one for *_, one in cells if _half(one) >= HALF_WIDTH]
     most = max(map(_half, wide), default=0)
@@ -66,7 +67,7 @@ def goals(lines: Lines, held: Mapping[tuple[str, int], Mapping[str, Paired]]) ->
         yield f"{points:g} points above logistic regression at {_shots(shots)}: {said}: {'met' if met else 'missed'}"
     if mean := _over_shots(lines, ABLATED):
         met = "met" if mean.low > 0 else "missed"
-        yield f"GA-Net above untrained diffusion on {ABLATED}, mean over shots: {_points(mean)}: {met}"
+        yield f"GA-Net above untrained diffusion on {ABLATED}, mean over shots: {_said(mean)}: {met}"
 
 
 def _columns(lines: Lines) -> list[tuple[str, int]]:
@@ -98,13 +99,20 @@ def _over_shots(lines: Lines, name: str) -> Paired | None:
 
 def _ablations(lines: Lines) -> str:
     methods = {GA_NET: "GA-Net, solved", **ABLATIONS, DIFFUSION: "no training (diffusion)"}
-    held = {shots: _against(lines, ABLATED, shots, list(methods)) for shots in ABLATED_AT}
-    heads = ["GA-Net on emoji", *map(_shots, ABLATED_AT), *(f"points, {_shots(n)}" for n in ABLATED_AT)]
+    held = {shots: _against(lines, ABLATED, shots, list(methods)) for shots in FIRST}
+    heads = ["GA-Net on emoji", *map(_shots, FIRST), *(f"points, {_shots(n)}" for n in FIRST)]
     rows = [
-        [row, *(_mean(lines, ABLATED, n, m) for n in ABLATED_AT), *(_points(held[n].get(m)) for n in ABLATED_AT)]
+        [row, *(_mean(lines, ABLATED, n, m) for n in FIRST), *(_points(held[n].get(m)) for n in FIRST)]
         for m, row in methods.items()
     ]
     return markdown_table(heads, rows)
+
+
+def _described(lines: Lines) -> str:
+    """A captioner's words between none and human ones."""
+    methods = ["logistic_regression_pictures", *DESCRIBED, "logistic_regression_words", REGRESSION]
+    rows = [[{**METHODS, **DESCRIBED}[m], *(_mean(lines, ABLATED, n, m) for n in FIRST)] for m in methods]
+    return markdown_table(["emoji", *map(_shots, FIRST)], rows)
 
 
 def _costs(lines: Lines) -> str:
@@ -131,14 +139,14 @@ def _chosen(lines: Lines) -> Iterator[str]:
     of_method: dict[str, list[str]] = defaultdict(list)
     for (method, path), some in counts.items():
         of_method[method].append(f"{path} {', '.join(f'{value}: {count}' for value, count in sorted(some.items()))}")
-    named = {**METHODS, **ABLATIONS}
+    named = {**METHODS, **ABLATIONS, **DESCRIBED}
     yield from (f"- {named[method]}: {'; '.join(said)}" for method, said in of_method.items())
 
 
 def _flat(lines: Lines) -> Iterator[dict[str, object]]:
     places = sorted({(cell.set, cell.shots, cell.seed) for cell in lines})
     for name, shots, seed in places:
-        found = {m: lines.get(Cell(name, shots, m, seed)) for m in [*METHODS, *ABLATIONS]}
+        found = {m: lines.get(Cell(name, shots, m, seed)) for m in [*METHODS, *ABLATIONS, *DESCRIBED]}
         accuracies = {method: f"{line.test:.4f}" if line else None for method, line in found.items()}
         yield {"set": name, "shots": shots, "seed": seed, **accuracies}
 
@@ -158,8 +166,11 @@ def _decimal(value: float) -> str:
 def _points(one: Paired | None) -> str:
     if one is None:
         return "–"
-    said = f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
-    return f"**{said}**" if one.low > 0 else said
+    return f"**{_said(one)}**" if one.low > 0 else _said(one)
+
+
+def _said(one: Paired) -> str:
+    return f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 
 def _half(one: Paired) -> float:
