@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
-  docs docs-external evidence-fuzz evidence-memory evidence-store evidence-strangers evidence-real clean
+  docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -72,6 +72,11 @@ docs: $(READY)
 # Links to other sites; needs a network that reaches them.
 docs-external: $(READY)
 	$(BIN)/sphinx-build -b linkcheck -q -E -c docs -d build/doctrees-external . build/docs-external
+
+# Every shipped kernel compiled for A100, H100 and B200, without one: registers, spills, instructions of tensor cores. A few are
+# in `make test`.
+evidence-compile: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.gpu.compile_evidence
 
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)

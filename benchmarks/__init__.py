@@ -33,6 +33,15 @@ class Setting:
     """Small sizes, few rounds, no memory: seconds instead of minutes. Says that all runs, and little of speed."""
     device: str = "cpu"
     """"cpu" or "cuda"."""
+    only: str = ""
+    """What the title of a case holds, in either case, where not all of them are measured."""
+
+    def wants(self, title: str, progress: Progress) -> bool:
+        """Whether a case is measured; one that is not is named."""
+        wanted = self.only.casefold() in title.casefold()
+        if not wanted:
+            progress(f"passed over: {title}")
+        return wanted
 
 
 def tables(name: str, setting: Setting, progress: Progress) -> Iterator[str]:

@@ -30,13 +30,21 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Of the older commit, so that both versions read it.
 SPEC = "examples/ganet_digits.json"
 _COMMAND = ("-c", "from graftwork.core.cli import main; main()")
-#: What the interpreter is given; ``SPEC`` stands for that file.
+#: What the interpreter is given; ``SPEC`` and ``SWEEP`` stand for those files.
 CASES: dict[str, tuple[str, ...]] = {
     "import": ("-c", "import graftwork"),
     "--version": (*_COMMAND, "--version"),
     "--help": (*_COMMAND, "--help"),
     "validate": (*_COMMAND, "validate", SPEC),
     "plan": (*_COMMAND, "plan", SPEC),
+}
+#: One of twelve points times three seeds; ``OUT`` stands for a folder that is not there yet.
+SWEEP, OUT = "examples/threshold_sweep.json", "OUT"
+_THRESHOLDS = "0.4,0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.925,0.95,0.975,0.99"
+#: What trains, on vectors that the first call stored; by name alone, for they take minutes.
+TRAININGS: dict[str, tuple[str, ...]] = {
+    "train": (*_COMMAND, "run", SWEEP, "--out", OUT),
+    "sweep": (*_COMMAND, "sweep", SWEEP, "--grid", f"graph.threshold=[{_THRESHOLDS}]", "--out", OUT),
 }
 RESAMPLES = 2000
 #: Wall and CPU seconds of one process, its children included.
@@ -97,9 +105,11 @@ def importable(tree: Path, folder: Path) -> dict[str, str]:
 
 def timed(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Seconds:
     """One process from its start to its end. Raises ``click.ClickException`` with what it wrote where it fails."""
-    used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], env=environment, cwd=folder, capture_output=True, text=True)
-    wall, now = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryDirectory() as fresh:
+        given = [str(Path(fresh) / "run") if word == OUT else word for word in arguments]
+        used, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run([sys.executable, *given], env=environment, cwd=folder, capture_output=True, text=True)
+        wall, now = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise click.ClickException(f"{' '.join(arguments)} in {folder} failed: {done.stderr.strip()[-2000:]}")
     return wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
@@ -137,15 +147,18 @@ def compare(root: Path, commit: str, cases: Mapping[str, Sequence[str]], pairs: 
     with checked_out(root, commit) as old, tempfile.TemporaryDirectory() as folder:
         sides = [(importable(tree, home := Path(folder) / name), home) for name, tree in (("a", old), ("b", root))]
         for case, words in cases.items():
-            given = [str(old / SPEC) if word == SPEC else word for word in words]
+            given = [str(old / word) if word in (SPEC, SWEEP) else word for word in words]
             before, after = (lambda side=side: timed(given, *side) for side in sides)  # noqa: B023
             yield from rows_of(case, in_turn(before, after, pairs), bound)
+
+
+_ONLY = "A case; may be given again. Default: all that train nothing."
 
 
 @click.command()
 @click.argument("commit")
 @click.option("--pairs", type=click.IntRange(min=1), default=20, show_default=True, help="Of processes, a case.")
-@click.option("--only", multiple=True, type=click.Choice(list(CASES)), help="A case; may be given again. Default: all.")
+@click.option("--only", multiple=True, type=click.Choice([*CASES, *TRAININGS]), help=_ONLY)
 @click.option("--bound", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Percent that are allowed.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line instead of a table.")
 def main(commit: str, pairs: int, only: tuple[str, ...], bound: float, as_json: bool) -> None:
@@ -153,7 +166,7 @@ def main(commit: str, pairs: int, only: tuple[str, ...], bound: float, as_json: 
     worse = False
     if not as_json:
         click.echo(HEAD)
-    for row in compare(ROOT, commit, {name: CASES[name] for name in only or CASES}, pairs, bound):
+    for row in compare(ROOT, commit, {name: (CASES | TRAININGS)[name] for name in only or CASES}, pairs, bound):
         click.echo(json.dumps(asdict(row)) if as_json else str(row))
         worse |= row.verdict == "worse"
     raise SystemExit(worse)

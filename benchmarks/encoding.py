@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,23 +29,26 @@ from ..plugins.encoders.timm.encoder import import_timm
 from ..plugins.encoders.timm.spec import TimmSpec
 from ..plugins.encoders.timm.weights import state_dict
 from ..plugins.encoders.transformers.spec import TransformersSpec
-from ..plugins.torchvision_ops import declare_missing_torchvision_ops
 from ..registry.build import build
 from ..registry.discovery import default_catalogue
 from . import Progress, Setting
+from .measure import load
 from .memory import peak_now_mb, reset_peak, resident_mb
 
 ROUNDS = 5
+PEAK = "Peak memory of encoding"
 #: Side and number of the pictures whose peak memory is measured.
 MEMORY = ((1024, 500), (1024, 2_000), (32, 1_000), (32, 10_000), (32, 100_000))
 
 
 def tables(setting: Setting, progress: Progress) -> Iterator[str]:
     """Throughput, then memory."""
-    declare_missing_torchvision_ops()
     with tempfile.TemporaryDirectory() as folder:
-        yield throughput(_quick_cases() if setting.quick else _cases(save_vit(Path(folder))), progress)
-    yield memory(((32, 200),) if setting.quick else MEMORY, progress)
+        cases = _quick_cases() if setting.quick else _cases(Path(folder))
+        if rows := {name: row for name, row in cases.items() if setting.wants(name, progress)}:
+            yield throughput(rows, progress)
+    if setting.wants(PEAK, progress):
+        yield memory(((32, 200),) if setting.quick else MEMORY, progress)
 
 
 def photo(number: int, side: int) -> bytes:
@@ -75,6 +78,8 @@ def sentences(count: int, length: int) -> list[Media]:
     return [Media.of_text(f"{number} " + " ".join(rng.choice(vocabulary, length))) for number in range(count)]
 
 
+#: Measures one row of the table of throughput.
+Row = Callable[[], str]
 #: ``loop(encoder, modality, media, batch_size)``: the same work without a stage.
 Loop = Callable[[Encoder, str, Sequence[Media], int], None]
 
@@ -108,8 +113,8 @@ def bare_timm(source: str) -> Loop:
     return loop
 
 
-def compare(name: str, spec: Any, modality: str, media: Sequence[Media], loop: Loop = bare) -> str:
-    """One row: items a second of both, alternated, and their ratio, by wall clock (both share the same cores)."""
+def compare(spec: Any, modality: str, media: Sequence[Media], loop: Loop = bare) -> str:
+    """A row without its name: items a second of both, alternated, and their ratio by wall clock and by CPU time."""
 
     def stage_of(store: Path) -> EncoderStage:
         stage = EncoderStage(spec, default_catalogue(), store, lambda: torch.device("cpu"))
@@ -138,8 +143,8 @@ def compare(name: str, spec: Any, modality: str, media: Sequence[Media], loop: L
     work = statistics.median(one / other for one, other in zip(cpu["bare"], cpu["stage"], strict=True))
     rates = {label: len(media) / statistics.median(values) for label, values in wall.items()}
     return (
-        f"| {name} | {len(media)} | {rates['bare']:.0f} | {rates['stage']:.0f} | {statistics.median(ratios):.2f} "
-        f"| {min(ratios):.2f} to {max(ratios):.2f} | {work:.2f} |"
+        f"{len(media)} | {rates['bare']:.0f} | {rates['stage']:.0f} | {statistics.median(ratios):.2f} "
+        f"| {min(ratios):.2f} to {max(ratios):.2f} | {work:.2f}"
     )
 
 
@@ -195,46 +200,51 @@ def memory(cases: Sequence[tuple[int, int]], progress: Progress) -> str:
             f"| {found['peak'] - found['before']:.0f} | {found['vectors']:.0f} |"
         )
     head = "| pictures | N | all pixels, MB | before, MB | peak, MB | grown by, MB | the vectors themselves, MB |"
-    return "\n".join(["### Peak memory of encoding\n", head, "|" + "---|" * 7, *rows]) + "\n"
+    return "\n".join([f"### {PEAK}\n", head, "|" + "---|" * 7, *rows]) + "\n"
 
 
-def throughput(rows: Sequence[Callable[[], str]], progress: Progress) -> str:
+def throughput(rows: Mapping[str, Row], progress: Progress) -> str:
     """The first part's table."""
     head = "| model, input | N | bare loop, /s | stage, /s | stage / bare, median | its range | by CPU time |"
     out = [head, "|" + "---|" * 7]
-    for number, row in enumerate(rows, 1):
-        progress(f"encoding: throughput, {number} of {len(rows)}")
-        out.append(row())
-    return "\n".join(["### Encoding beside a bare loop\n", *out]) + "\n"
+    for number, (name, row) in enumerate(rows.items(), 1):
+        progress(f"encoding: throughput, {number} of {len(rows)}: {name}")
+        out.append(f"| {name} | {row()} |")
+    return "\n".join(["### Encoding beside a bare loop\n", *out, f"\nRounds: {ROUNDS}. Load average: {load()}."]) + "\n"
 
 
-def _quick_cases() -> list[Callable[[], str]]:
-    return [lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", OpenClipSpec(), "image", photos(64, 64))]
+def _quick_cases() -> dict[str, Row]:
+    return {"pocket CLIP (open_clip), JPEG of 64 x 64": lambda: compare(OpenClipSpec(), "image", photos(64, 64))}
 
 
-def _cases(vit: Path) -> list[Callable[[], str]]:
-    pocket, small_vit = OpenClipSpec(), TransformersSpec(model=str(vit), batch_size=32)
-    rows = [
-        lambda: compare("pocket CLIP (open_clip), JPEG of 64 x 64", pocket, "image", photos(1024, 64)),
-        lambda: compare("pocket CLIP (open_clip), JPEG of 512 x 512", pocket, "image", photos(256, 512)),
-        lambda: compare("ViT-S/16 (transformers), JPEG of 512 x 512", small_vit, "image", photos(96, 512)),
-        lambda: compare("pocket CLIP (open_clip), 12 words", pocket, "text", sentences(2048, 12)),
-        lambda: compare("the same, 30 words: all longer than its window", pocket, "text", sentences(2048, 30)),
-    ]
-    return [*rows, *_wheels()]
+def _cases(folder: Path) -> dict[str, Row]:
+    pocket = OpenClipSpec()
+    return {
+        "pocket CLIP (open_clip), JPEG of 64 x 64": lambda: compare(pocket, "image", photos(1024, 64)),
+        "pocket CLIP (open_clip), JPEG of 512 x 512": lambda: compare(pocket, "image", photos(256, 512)),
+        "ViT-S/16 (transformers), JPEG of 512 x 512": lambda: compare(
+            TransformersSpec(model=str(save_vit(folder)), batch_size=32), "image", photos(96, 512)
+        ),
+        "pocket CLIP (open_clip), 12 words": lambda: compare(pocket, "text", sentences(2048, 12)),
+        "the same, 30 words: all longer than its window": lambda: compare(pocket, "text", sentences(2048, 30)),
+        **_wheels(),
+    }
 
 
-def _wheels() -> list[Callable[[], str]]:
+def _wheels() -> dict[str, Row]:
     """Those of the extras `text` and `vision` that are installed."""
     lite, sentences_by = f"{WHEEL}efficientnet-lite0", f"{WHEEL}all-minilm-l6-v2"
-    rows: list[Callable[[], str]] = []
-    if installed(sentences_by):
-        sentence = TransformersSpec(model=sentences_by)
-        rows.append(lambda: compare("MiniLM-L6 (transformers), 20 words", sentence, "text", sentences(192, 20)))
-    if installed(lite):
-        name, spec = "EfficientNet-Lite0, JPEG of 512 x 512; the loop is timm's", TimmSpec(weights=lite, batch_size=32)
-        rows.append(lambda: compare(name, spec, "image", photos(192, 512), bare_timm(lite)))
-    return rows
+    rows: dict[str, tuple[str, Row]] = {
+        sentences_by: (
+            "MiniLM-L6 (transformers), 20 words",
+            lambda: compare(TransformersSpec(model=sentences_by), "text", sentences(192, 20)),
+        ),
+        lite: (
+            "EfficientNet-Lite0, JPEG of 512 x 512; the loop is timm's",
+            lambda: compare(TimmSpec(weights=lite, batch_size=32), "image", photos(192, 512), bare_timm(lite)),
+        ),
+    }
+    return dict(row for wheel, row in rows.items() if installed(wheel))
 
 
 def save_vit(folder: Path) -> Path:

@@ -20,8 +20,12 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
     """Two tables: the graph's nanoseconds a pair, propagate's nanoseconds an edge."""
     sizes = SIZES[:1] if setting.quick else SIZES
     rounds = 1 if setting.quick else 3
-    yield _table("similarity_graph: CLIP-like, D = 512, mean degree 32", _graph_rows(sizes, setting, rounds, progress))
-    yield _table("propagate, forward: degree 32, r = 64", _propagate_rows(sizes, setting, rounds, progress))
+    for title, rows in (
+        ("Growth, similarity_graph: CLIP-like, D = 512, mean degree 32", _graph_rows),
+        ("Growth, propagate, forward: degree 32, r = 64", _propagate_rows),
+    ):
+        if setting.wants(title, progress):
+            yield _table(title, rows(sizes, setting, rounds, progress))
 
 
 def _graph_rows(sizes: tuple[int, ...], setting: Setting, rounds: int, progress: Progress) -> Iterator[tuple[str, ...]]:
@@ -52,6 +56,6 @@ def _propagate_rows(
 
 def _table(title: str, rows: Iterator[tuple[str, ...]]) -> str:
     head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([f"### Growth, {title}\n", head, "|---" * (head.count("|") - 1) + "|", *body]) + (
+    return "\n".join([f"### {title}\n", head, "|---" * (head.count("|") - 1) + "|", *body]) + (
         f"\n\nLoad average: {load()}.\n"
     )

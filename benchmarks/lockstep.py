@@ -12,7 +12,6 @@ import torch
 from ..core.graft import lockstep
 from ..core.towers.stop import Place, Placement
 from ..core.towers.tower import Tower
-from ..plugins.torchvision_ops import declare_missing_torchvision_ops
 from . import Progress, Setting
 from .case import Call, Candidate, Case
 from .measure import run_cases
@@ -40,7 +39,6 @@ def cases(setting: Setting) -> list[Case]:
 
 
 def _inputs(quick: bool, batch: int, device: str, place: Place, placement: Placement) -> Any:
-    declare_missing_torchvision_ops()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers

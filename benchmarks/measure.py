@@ -23,6 +23,8 @@ PEERS = ("faiss-cpu", "scikit-learn", "scipy", "torch_geometric", "cupy")
 def run_cases(name: str, cases: Sequence[Case], setting: Setting, progress: Progress) -> Iterator[str]:
     """A table a case of the benchmark `name`; what cannot run here is left out with a line that says so."""
     for index, case in enumerate(cases):
+        if not setting.wants(case.title, progress):
+            continue
         progress(f"{case.title}: inputs")
         inputs = case.inputs()
         left_out = [why for candidate in case.candidates if (why := candidate.missing)]

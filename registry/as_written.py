@@ -43,6 +43,8 @@ _EXACTLY: dict[Any, str] = {
     abc.Callable: _CODE,
     **dict.fromkeys((abc.Iterable, abc.Iterator, abc.Generator), f"is empty once it was read; {_ITEMS}"),
 }
+#: Of these all is seen by their items, or by ``==``.
+_SEEN = (bool, int, float, str, bytes, list, tuple, dict, type(None))
 _DROPS = "drops keys that it does not know; derive it from graftwork.registry.spec.Spec"
 _NO_INFINITY = "allow_inf_nan: JSON has neither; leave it out, and write `float | None = None` for no bound"
 
@@ -195,19 +197,36 @@ def _unkept(path: Place, what: str, hint: str | None) -> ValidationError:
 def difference(a: Any, b: Any, at: Place = ()) -> tuple[Place, str, str] | None:
     """Where two values differ, in a field, item or type, and how; ``None`` where they are the same."""
     pairs: list[tuple[str | int, Any, Any]] = []
-    if type(a) is type(b) and isinstance(a, BaseModel):
-        pairs = [
-            (field.alias or name, getattr(a, name), getattr(b, name)) for name, field in type(a).model_fields.items()
-        ]
-        hidden = [("private attributes", a.__pydantic_private__, b.__pydantic_private__)]
-        pairs += [("keys beside its fields", a.model_extra, b.model_extra), *hidden]
-    elif type(a) is type(b) and isinstance(a, Mapping) and list(a) == list(b):
-        pairs = [(key, a[key], b[key]) for key in a]
-    elif type(a) is type(b) and isinstance(a, (tuple, list)) and len(a) == len(b):
-        pairs = [(index, one, other) for index, (one, other) in enumerate(zip(a, b, strict=True))]
-    elif type(a) is not type(b) or a != b:
+    if type(a) is not type(b):
         return at, _shown(a), _shown(b)
-    return next((found for key, one, other in pairs if (found := difference(one, other, (*at, key)))), None)
+    if isinstance(a, BaseModel):
+        pairs = [(one.alias or name, getattr(a, name), getattr(b, name)) for name, one in type(a).model_fields.items()]
+        pairs += [("keys beside its fields", a.model_extra, b.model_extra)]
+        pairs += [("private attributes", a.__pydantic_private__, b.__pydantic_private__)]
+    elif isinstance(a, Mapping) and list(a) == list(b):
+        pairs = [(key, a[key], b[key]) for key in a]
+    elif isinstance(a, (tuple, list)) and len(a) == len(b):
+        pairs = [(index, one, other) for index, (one, other) in enumerate(zip(a, b, strict=True))]
+    elif a != b or (isinstance(a, float) and repr(a) != repr(b)):  # 0.0 == -0.0
+        return at, _shown(a), _shown(b)
+    found = next((found for key, one, other in pairs if (found := difference(one, other, (*at, key)))), None)
+    return found or (at, _shown(a), _shown(b)) if found or _differ_unseen(a, b) else None
+
+
+def _differ_unseen(a: Any, b: Any) -> bool:
+    """Whether values that are equal are made of other parts: a deque's ``maxlen``, a time zone, ``compare=False``."""
+    if isinstance(a, BaseModel) or type(a) in _SEEN:
+        return False
+    try:
+        return difference(_parts_of(a), _parts_of(b)) is not None
+    except Exception:  # noqa: BLE001  # one that cannot be taken apart, or stands within itself: equal is all there is
+        return False
+
+
+def _parts_of(value: Any) -> Any:
+    """What ``copy`` would make another of."""
+    made = value.__reduce_ex__(4)
+    return made if isinstance(made, str) else [list(one) if isinstance(one, abc.Iterator) else one for one in made]
 
 
 def _shown(value: Any) -> str:

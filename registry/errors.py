@@ -97,6 +97,17 @@ class MissingExtra(UserError):
     """An optional library is not installed; the message says how to get it."""
 
 
+#: Verbs of several, and of one.
+_OF_ONE = {"are": "is", "have": "has", "lie": "lies", "stand": "stands"}
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """``1 item``, ``1,200 items``; with a verb ``1 item is``, ``2 items are``. ``noun`` is that of several."""
+    one = noun.removesuffix("es") if noun.endswith("sses") else noun.removesuffix("s")
+    words = (one, _OF_ONE.get(verb, verb)) if count == 1 else (noun, verb)
+    return " ".join([f"{count:,}", *filter(None, words)])
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or ``None`` when none is near."""
     from difflib import get_close_matches  # `--help` knows every name and waits for no more than it needs

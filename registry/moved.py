@@ -44,7 +44,6 @@ core.sweep                       core.studies.sweep               Point Sweep
 core.sweep_report                core.studies.sweep_report        WrittenSweep
 core.task                        core.roles                       PairTask Task
 core.tokens                      core.data.tokens                 Tokens
-core.torchvision_ops             plugins.torchvision_ops          declare_missing_torchvision_ops
 core.tower_adapter               core.roles                       TowerAdapter
 core.towers                      core.graft                       GraftedTowers HubError Tower TowerError builder
 core.towers                      core.graft                       load_adapter push_to_hub save_pretrained

@@ -1,4 +1,4 @@
-"""What every test shares: hypothesis without deadlines, a cache of its own, and a small real CLIP on disk."""
+"""What every test shares: how hypothesis draws, a cache of its own, and a small real CLIP on disk."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before torch: on tensors this small, threads that wait for each other (or for the other worker's) are 5 times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-settings.register_profile("graftwork", deadline=None)  # torch sets itself up inside the first example, in half a second
+# No deadline and no look at the clock: torch sets itself up inside the first example, in half a second.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples in every run of the suite, which so says of a change what it does; `search` draws others each time.
+settings.register_profile("graftwork", settings.get_profile("search"), derandomize=True)
 settings.load_profile("graftwork")
 
 #: A real open_clip architecture, as small as it can be: 1.6 million parameters, nearly all in the token embedding.
@@ -55,13 +58,9 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def save_tiny_clip(folder: Path, seed: int) -> Path:
     """Write configuration and seeded random weights of ``TINY`` into ``folder``."""
+    import open_clip
     import torch
     from safetensors.torch import save_file
-
-    from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
-    declare_missing_torchvision_ops()
-    import open_clip
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,108 +1,15 @@
-"""The command line. This module and the command modules import click alone; each command imports what it needs."""
+"""The command line. Little is imported before signals are caught: until then Ctrl-C is a traceback of Python's."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
+if TYPE_CHECKING:
+    from .commands import COMMANDS, cli
+    from .signals import Received
 
-from .say import say, say_usage
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-#: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
-COMMANDS = {
-    "run": "run",
-    "sweep": "sweep",
-    "compare": "compare",
-    "plan": "plan",
-    "validate": "validate",
-    "lock": "lock",
-    "predict": "predict",
-    "schema": "schema",
-    "components": "components",
-    "plugins": "plugins",
-    "plugin": "plugins.new",
-    "doctor": "doctor",
-    "bench": "bench",
-}
-
-
-class LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order of ``COMMANDS``."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name: our own, or else a plugin's."""
-        if cmd_name not in COMMANDS:
-            from .plugins.mount import plugin_commands
-
-            return plugin_commands(COMMANDS).get(cmd_name)
-        command = import_module(f".{COMMANDS[cmd_name]}", __name__).command
-        return command if isinstance(command, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, but a misspelt command is answered with the nearest one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ...registry.errors import nearest
-            from .plugins.mount import plugin_commands
-
-            known = [*COMMANDS, *plugin_commands(COMMANDS)]
-            if args[0] not in known and (near := nearest(args[0], known)):
-                ctx.fail(f"no such command '{args[0]}'; did you mean '{near}'?")
-        return super().resolve_command(ctx, args)
-
-
-def _chosen(variable: str) -> Callable[[click.Context, click.Parameter, object], None]:
-    """Write an option into the environment, where the registry and processes that we start find it."""
-
-    def choose(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value:
-            os.environ[variable] = "1" if value is True else str(value)
-
-    return choose
-
-
-def _switch(name: str, variable: str, text: str) -> Callable[[F], F]:
-    return click.option(
-        name, is_flag=True, expose_value=False, callback=_chosen(variable), help=f"{text}  [env: {variable}]"
-    )
-
-
-def _names(name: str, variable: str, text: str) -> Callable[[F], F]:
-    return click.option(
-        name, metavar="A,B", expose_value=False, callback=_chosen(variable), help=f"{text}  [env: {variable}]"
-    )
-
-
-@click.command(
-    cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Example: graftwork run examples/ganet_digits.json --set graph.threshold=0.9\n\n"
-    "Plugins may bring more commands, which `graftwork plugins list` names.",
-)
-@_switch("--no-plugins", "GRAFTWORK_PLUGINS_OFF", "Load the built-ins alone.")
-@_names("--plugins-allow", "GRAFTWORK_PLUGINS_ALLOW", "Load these plugins alone, besides the built-ins.")
-@_names("--plugins-block", "GRAFTWORK_PLUGINS_BLOCK", "Leave these plugins out.")
-@_switch("--strict-plugins", "GRAFTWORK_PLUGINS_STRICT", "A plugin that cannot be loaded is an error.")
-@click.version_option(package_name="graftwork")
-def cli() -> None:
-    """Graft small trainable adapters onto frozen multi-modal models, declared in JSON."""
-    from ..storage.files import StorageError
-
-    try:
-        os.getcwd()
-    except OSError:  # paths count from it, and oneMKL ends the process where it is gone
-        raise StorageError("the working folder was removed; cd to one that exists") from None
+__all__ = ["COMMANDS", "cli", "main"]
 
 
 def main() -> None:
@@ -110,28 +17,46 @@ def main() -> None:
     terminated.
     """
     from .signals import caught_signals
-    from .streams import dropping_streams
 
-    with dropping_streams(), caught_signals() as received:
+    with caught_signals() as received:
+        from .streams import dropping_streams
+
+        with dropping_streams():
+            _run(received)
+
+
+def _run(received: Received) -> None:
+    """Run the command of ``sys.argv``, and say how it ended."""
+    try:
+        received.raises = True
+        from .commands import cli
+
         try:
-            try:
-                cli.main(prog_name="graftwork", standalone_mode=False)
-            finally:
-                sys.stdout.flush()
-        except SystemExit as end:
-            if not (received.signal and end.code):  # what it ended as may come of the signal
-                raise
-            sys.exit(received.said())
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # said, or raised again
-            if received.signal or isinstance(error, (KeyboardInterrupt, click.Abort)):
-                sys.exit(received.said())
-            sys.exit(_say(error))
+            cli.main(prog_name="graftwork", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
+    except SystemExit as end:
+        received.raises = False
+        if not (received.signal and end.code):  # what it ended as may come of the signal
+            raise
+        sys.exit(received.said())
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # said, or raised again
+        received.raises = False
+        interrupted = received.signal or isinstance(error, KeyboardInterrupt)
+        sys.exit(received.said() if interrupted else _say(error, received))
+    finally:
+        received.raises = False
 
 
-def _say(error: Exception | KeyboardInterrupt) -> int:
+def _say(error: Exception | KeyboardInterrupt, received: Received) -> int:
     """Say what went wrong; the exit code. Raises what is neither a user's mistake nor a plugin's."""
-    from ...registry.errors import GraftworkError
+    import click
 
+    from ...registry.errors import GraftworkError
+    from .say import say, say_usage
+
+    if isinstance(error, click.Abort):
+        return received.said()
     if isinstance(error, click.ClickException):
         say_usage(error)
         return error.exit_code
@@ -144,3 +69,11 @@ def _say(error: Exception | KeyboardInterrupt) -> int:
         raise error
     say(told, err=True)
     return 1
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import commands
+
+    return getattr(commands, name)

@@ -21,8 +21,9 @@ from .say import say
 @click.option(
     "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where to measure."
 )
+@click.option("--only", metavar="TEXT", default="", help="Measure the cases alone whose title holds this.")
 @click.option("--out", type=Place(dir_okay=False), help="Write the Markdown there as well, table by table.")
-def command(name: str | None, quick: bool, device: str, out: str | None) -> None:
+def command(name: str | None, quick: bool, device: str, only: str, out: str | None) -> None:
     """Measure the kernels and the pipeline against their limits and their peers, in Markdown.
 
     NAME is one benchmark, or `all`; without it they are listed. Candidates are alternated in one process and ratios
@@ -37,11 +38,15 @@ def command(name: str | None, quick: bool, device: str, out: str | None) -> None
         return
     names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
     target = None if out is None else _opened(out)
-    for text in _pages(names, benchmarks.Setting(quick, device)):
+    pages = 0
+    for text in _pages(names, benchmarks.Setting(quick, device, only)):
+        pages += 1
         say(text)
         if target:
             with target.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")
+    if pages == 1:  # which says what machine this is
+        raise click.BadParameter(f"no title holds '{only}'; those above were passed over", param_hint="--only")
 
 
 def _benchmarks() -> Any:

@@ -45,7 +45,7 @@ def list_(kind: str | None, style: str) -> None:
 def show(kind: str, type_: str, style: str) -> None:
     """Show one component: its fields with defaults and ranges, an example, and where it comes from."""
     from ...registry.discovery import default_catalogue
-    from .component_page import component_page
+    from .plugins.component_page import component_page
 
     warn_of_broken_plugins()
     catalogue = default_catalogue()

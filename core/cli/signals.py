@@ -1,19 +1,20 @@
-"""Signals that ask a command to end: each ends it as Ctrl-C does, with what was done so far kept."""
+"""Signals that ask a command to end: each ends it as Ctrl-C does, with what was done so far kept.
+
+Imports nothing that takes time: before signals are caught one is a traceback of Python's.
+"""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
-
-from .say import say
 
 #: What each leaves behind is said with its word; the exit code is 128 and its number. Not all systems have each.
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated, as its terminal closed"}
@@ -21,16 +22,20 @@ WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated
 _PAUSE = 0.02
 
 
-@dataclass(slots=True)
 class Received:
     """The signal that asked to end; ``None`` while none did."""
 
-    signal: signal.Signals | None = None
-    #: Whether the command ends by one, and its process soon after.
-    ends: bool = False
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        #: Whether somebody waits for the ``KeyboardInterrupt``; else a signal ends the process where it is.
+        self.raises = False
+        #: Whether the command ends by one, and its process soon after.
+        self.ends = False
 
     def said(self) -> int:
         """Say that the command ends, which another signal could only make a traceback of; the exit code."""
+        from .say import say
+
         found, self.ends = self.signal or signal.SIGINT, True
         with contextlib.suppress(ValueError):  # not in the main thread, where none arrives
             for one in _known():
@@ -47,6 +52,7 @@ def _known() -> list[signal.Signals]:
 def caught_signals() -> Iterator[Received]:
     """Within it each raises ``KeyboardInterrupt``, unless it is ignored or someone else's already (``nohup``, a test).
 
+    Before ``raises`` is set there is nothing to keep: the process ends at once, with the signal's code.
     Once a signal was said to end the command they are ignored to the end of the process; else as they were afterwards.
     Not while C code imports a module: that would make an ``ImportError`` of it, and the command would go on without.
     """
@@ -54,6 +60,8 @@ def caught_signals() -> Iterator[Received]:
 
     def end(number: int, frame: FrameType | None) -> None:
         received.signal = received.signal or signal.Signals(number)
+        if not received.raises:
+            _quit(received.signal)
         if not _in_c_import(frame):
             waiting.clear()
             raise KeyboardInterrupt
@@ -79,6 +87,12 @@ def caught_signals() -> Iterator[Received]:
         waiting.clear()
         for one, was in before.items() if not received.ends else ():
             signal.signal(one, was)
+
+
+def _quit(received: signal.Signals) -> None:
+    with contextlib.suppress(OSError):  # standard error may be closed, or read by nobody
+        os.write(2, f"\n{WORDS[received.name]}\n".encode())
+    os._exit(128 + received)
 
 
 def _raise_in_main(number: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from ...registry.errors import counted
 from .items import DataError, DatasetContent, Item, Media, some_of
 
 #: What an item is for this: its pictures and sounds, or its text where it has nothing else; (kind, digest) each.
@@ -38,9 +39,9 @@ def _shared(of: Mapping[str, Mapping[Content, Sequence[Item]]]) -> Iterator[tupl
         if both:
             items = sum(len(of[two][content]) for content in both)
             total = sum(map(len, of[two].values()))
-            share = f"{items} of {total} items of {two}, byte for byte"
+            share = f"{items} of {counted(total, 'items')} of {two}, byte for byte"
             yield (
-                f"{len(both)} contents are in {one} and in {two} alike ({share})",
+                f"{counted(len(both), 'contents', 'are')} in {one} and in {two} alike ({share})",
                 [f"{of[one][content][0].id} = {of[two][content][0].id}" for content in both],
             )
 
@@ -57,7 +58,7 @@ def _in_two_classes(content: DatasetContent) -> Iterator[tuple[str, list[str]]]:
             if isinstance(other.target, int) and other.target != item.target:
                 twice[key] = f"{other.id} ({names[other.target]}) = {item.id} ({names[item.target]})"
     if twice:
-        yield f"{len(twice)} contents stand in more than one class, byte for byte", list(twice.values())
+        yield f"{counted(len(twice), 'contents', 'stand')} in more than one class, byte for byte", list(twice.values())
 
 
 def _by_content(items: Sequence[Item]) -> dict[Content, list[Item]]:

@@ -9,8 +9,10 @@ from ..storage.files import read_regular
 from .items import DataError
 
 
-def read_file(path: Path) -> bytes:
-    """All bytes of a regular file. Raises ``DataError`` naming it."""
+def read_file(path: str | Path) -> bytes:
+    """All bytes of a regular file. Raises ``DataError`` naming it, and for a path without letters."""
+    if not str(path).strip():
+        raise DataError("a path is empty: name a file")
     try:
         return read_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a zero

@@ -18,3 +18,5 @@ class Waveform:
     samples: NDArray[np.float32]
     #: Samples a second, in Hz.
     rate: int
+    #: Whether it was mixed of channels that take each other away: the mean is 20 dB or more below them.
+    cancelled: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,7 +29,7 @@ from ..training.engine import Conditions, Engine
 from ..training.loop import Hear, train
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
-from .learner import FeatureLearner, Labelled
+from .learner import FeatureLearner, HeldOut, Labelled
 from .leave_one_out import leave_one_out
 from .model import FeatureModel, build_model
 from .prepare import FeatureInputs, prepare
@@ -42,6 +42,8 @@ class FeatureOutcome(Outcome):
 
     model: FeatureModel
     support: Support
+    #: The split that selected, as epochs were ranked on it; ``None`` without one.
+    selection: HeldOut | None
 
 
 class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
@@ -61,9 +63,10 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         """On the labelled nodes of the seed's support set."""
         spec, prepared = trial.spec, trial.prepared
         task = build(Task, self.context.catalogue, spec.task)
-        support = self.support_sets.support(spec, prepared, seed)
         split = spec.evaluation.selecting_split
-        selection = self.support_sets.met(spec, prepared, seed, split) if split else None
+        with fitting_threads(_numbers(prepared)):
+            support = self.support_sets.support(spec, prepared, seed)
+            selection = self.support_sets.met(spec, prepared, seed, split) if split else None
         prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
         rows = (support.targets >= 0).nonzero().squeeze(1)
         labelled = Labelled(support.nodes, rows, support.targets[rows])
@@ -77,26 +80,33 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             if spec.trainer.start_from:
                 weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
                 start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
+            labelled = replace(labelled, nodes=model.aggregated(labelled.nodes))
+            if selection is not None:
+                selection = replace(selection, queries=selection.queries.aggregated(model))
             learner = FeatureLearner(model, task, labelled, selection)
             left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
             trained = train(spec, self.context.catalogue, learner, seed, hear)
             trained.selection = trained.selection if left_out is None else left_out
-        return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support)
+        return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support, selection)
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""
         task = build(Task, self.context.catalogue, trial.spec.task)
         outcome, names = trial.outcomes[index], trial.prepared.content.class_names
-        held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
-        with self.context.stage("evaluate"):
-            logits = held_out.queries.logits(outcome.model)
+        held_out = outcome.selection if split == trial.spec.evaluation.selecting_split else None
+        if held_out is None:
+            with fitting_threads(_numbers(trial.prepared)):
+                held_out = self.support_sets.met(trial.spec, trial.prepared, trial.spec.seeds[index], split)
+        with self.context.stage("evaluate"), fitting_threads(held_out.queries.numbers):
+            logits = held_out.queries.aggregated(outcome.model).logits(outcome.model)  # as epochs are ranked
             figures = figures_of(task, logits, held_out.targets)
             scores = scores_of(task, logits, held_out.targets, figures[task.primary])
 
-        def neighbours() -> list[tuple[Neighbour, ...]]:
+        def neighbours(most: int) -> list[tuple[Neighbour, ...]]:
             if held_out.nodes is None or held_out.queries.sources is None:
                 return []
-            return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names)
+            with fitting_threads(held_out.queries.numbers):
+                return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names, most)
 
         answers = SplitAnswers(held_out.ids, logits.float().cpu(), scores, neighbours)
         return SplitScore(figures, answers=answers)
@@ -104,12 +114,14 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
     def conditions(self, trial: Trial[FeatureInputs, FeatureOutcome], scores: Sequence[SplitScore]) -> Conditions:
         """The graph, and how new items meet it."""
         spec = trial.spec
+        with fitting_threads(_numbers(trial.prepared)):
+            graph = _support_graph(trial.outcomes, _classes(trial.prepared))
         return Conditions(
             inductive=spec.evaluation.inductive,
             inductive_note=policy_in_words(spec),
             nodes=nodes_in_words(spec),
             pool=spec.graph.pool if spec.graph and spec.adapter.needs_graph else "none: no graph",
-            graph=_support_graph(trial.outcomes, _classes(trial.prepared)),
+            graph=graph,
         )
 
     def tensors(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int) -> dict[str, dict[str, Tensor]]:
@@ -126,6 +138,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             node_width=support.nodes.width,
             text_width=support.nodes.text_width,
             graph=support.resolved.model_dump(mode="json") if support.resolved else None,
+            weighted=support.graph.weight is not None if support.graph is not None else None,
         )
 
 
@@ -133,6 +146,13 @@ def _classes(prepared: FeatureInputs) -> dict[str, int]:
     """Item to its class, of all items that have one."""
     every = (item for split in prepared.content.splits.values() for item in split)
     return {item.id: item.target for item in every if isinstance(item.target, int)}
+
+
+def _numbers(prepared: FeatureInputs) -> int:
+    """Of the largest split."""
+    splits = prepared.features.values()
+    each = ([*one.vectors.values(), *(tokens.values for tokens in one.tokens.values())] for one in splits)
+    return max(sum(tensor.numel() for tensor in tensors) for tensors in each)
 
 
 def _support_graph(outcomes: Sequence[FeatureOutcome], classes: Mapping[str, int]) -> SupportGraph | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,8 @@ from ..data.items import DataError
 from ..data.layout import Readout, read_out
 from ..graph.fusion import CrossAttention, TokenPair
 from ..graph.nodes import Nodes
-from ..roles.adapter import Adapter, adapted_of, width_of
+from ..graph.queries import KEPT
+from ..roles.adapter import Adapter, adapted_of, adapted_of_aggregated, aggregated_of, width_of
 from ..roles.head import ClassPrompts, Head, logits_of
 from ..spec.node_kinds import item_width
 from ..spec.pipeline_spec import PipelineSpec
@@ -66,9 +69,23 @@ class FeatureModel(TrainableModel):
 
     def items(self, nodes: Nodes) -> Tensor:
         """One adapted vector an item, [N, width]."""
-        x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
-        adapted = adapted_of(self.adapter, x, nodes.graph)
+        if nodes.aggregated:
+            adapted = adapted_of_aggregated(self.adapter, nodes.aggregated)
+        else:
+            x = torch.cat([self.fused(one) for one in nodes.inputs]) if nodes.inputs else nodes.x
+            adapted = adapted_of(self.adapter, x, nodes.graph)
         return adapted if nodes.layout is None else read_out(adapted, nodes.layout, self._readout)
+
+    def aggregated(self, nodes: Nodes) -> Nodes:
+        """The same items without a graph: what the adapter makes of it before it trains is computed once.
+
+        ``nodes`` themselves where there is nothing to compute once: no graph, vectors that a fusion trains, an adapter
+        whose parameters come before its messages, more than ``KEPT`` numbers.
+        """
+        if nodes.graph is None or nodes.inputs or nodes.x.numel() > KEPT:
+            return nodes
+        found = aggregated_of(self.adapter, nodes.x, nodes.graph)
+        return nodes if found is None else replace(nodes, graph=None, aggregated=found)
 
     def fused(self, inputs: Tensor | TokenPair) -> Tensor:
         """Vectors [N, d] made of tokens; vectors that were made before as they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from ..storage.adapter_config import (
 from ..storage.claim import claim, writing
 from ..storage.manifest import adapter_folder, seal
 from ..storage.run_folder import RunFolderError, write_json
-from ..storage.tensors import no_larger_than, read_tensors, write_tensors
+from ..storage.tensors import no_larger_than, read_tensors, require_taken_whole, write_tensors
 from ..towers.errors import TowerError
 from .grafted import GraftedTowers
 from .hub import fetched, upload
@@ -45,7 +46,10 @@ def save_pretrained(grafted: GraftedTowers, folder: str | Path, name: str | None
         raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
     if target.exists():
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
-    with writing(claim(target)) as partial:
+    claimed = claim(target)
+    if note := claimed.kept_in_words():
+        warnings.warn(note, stacklevel=2)
+    with writing(claimed) as partial:
         write_tensors(partial / TENSORS, grafted.adapters[chosen].state_dict())
         write_json(partial / CONFIG, _config(grafted, chosen).to_json())
         seal(partial)
@@ -87,18 +91,18 @@ def load_adapter(
     found = adapter_folder(fetched(folder, revision))
     about = saved_in(found)
     if isinstance(about, FeatureAdapter) or about.spec is None:
-        raise RunFolderError(f"{folder} holds no adapter for layers; graftwork.load() reads those for features")
+        raise RunFolderError(f"{found / CONFIG} is of no adapter for layers; graftwork.load() reads those for features")
     catalogue = catalogue or default_catalogue()
     spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
-    _require_same_towers(grafted, about.towers or {}, folder)
+    _require_same_towers(grafted, about.towers or {}, found / CONFIG)
     before = grafted.active
     tensors = read_tensors(found / TENSORS)
     with no_larger_than(found, tensors):
         grafted.add_adapter(name, spec, builder(catalogue))
     try:
         if [_meeting(one) for one in grafted.meetings(name)] != about.meetings:
-            raise TowerError(f"{folder} was trained in other blocks than its spec names here; it does not fit")
-        _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, folder)
+            raise TowerError(f"{found / CONFIG} is of other blocks than its spec names here; it does not fit")
+        _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, found)
     except BaseException:
         grafted.delete_adapter(name)
         grafted.active = before
@@ -106,16 +110,19 @@ def load_adapter(
     return grafted
 
 
-def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: str | Path) -> None:
-    """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside."""
-    here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (adapter.state_dict(), tensors))
+def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
+    """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside; and
+    ``RunFolderError`` for numbers that the adapter's do not hold."""
+    own = adapter.state_dict()
+    here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (own, tensors))
     differences = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if differences:
         name = differences[0]
         raise TowerError(
-            f"{folder} was trained in other layers: {len(differences)} tensors differ, first `{name}`: "
+            f"{folder / TENSORS} was trained in other layers: {len(differences)} tensors differ, first `{name}`: "
             f"{there.get(name, 'none')} there, {here.get(name, 'none')} here"
         )
+    require_taken_whole(folder, tensors, own)
     adapter.load_state_dict(tensors)
 
 
@@ -153,7 +160,7 @@ def _meeting(meeting: Meeting) -> MeetingFacts:
     return MeetingFacts(stops=dict(meeting.stops), widths=dict(meeting.widths))
 
 
-def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFacts], folder: str | Path) -> None:
+def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFacts], config: Path) -> None:
     here = _towers(grafted)
     differences = [
         f"{name}: {_said(trained.get(name))} there, {_said(here.get(name))} here"
@@ -161,7 +168,7 @@ def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFact
         if here.get(name) != trained.get(name)
     ]
     if differences:
-        raise TowerError(f"{folder} was trained in other towers:\n  " + "\n  ".join(differences))
+        raise TowerError(f"{config} is of other towers:\n  " + "\n  ".join(differences))
 
 
 def _said(tower: TowerFacts | None) -> str:

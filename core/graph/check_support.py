@@ -141,6 +141,9 @@ def _check_nodes(folder: Path, graph: GraphSpec, about: FeatureAdapter, tensors:
         name = "fused" if graph.fuses else "x"
         width = given.shape[1]
         raise at_odds(folder, f"`graftwork.node_width` is {about.node_width}, and `{name}` has {width} numbers a node")
+    if about.weighted is not None and about.weighted != ("graph.weight" in tensors):
+        has = "no `graph.weight`" if about.weighted else "`graph.weight`"
+        raise at_odds(folder, f"`graftwork.weighted` is {str(about.weighted).lower()}, and there is {has}")
     _check_graph(folder, nodes, tensors)
     if graph.nodes == "pair":
         _check_pairs(folder, Layout.pairs(items, x.device), tensors)

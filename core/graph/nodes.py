@@ -27,6 +27,8 @@ class Nodes:
     inputs: tuple[Tensor | TokenPair, ...] = ()
     #: float32 [N, C]: the frozen model's own logits, where they are blended in.
     zero_shot: Tensor | None = None
+    #: [n, …] each: what an adapter made once of ``x`` and a graph, which is ``None`` then (``Adapter.aggregate``).
+    aggregated: tuple[Tensor, ...] = ()
 
     def __len__(self) -> int:
         """Items."""
@@ -50,14 +52,15 @@ class Nodes:
         """Those items without a graph."""
         zero_shot = None if self.zero_shot is None else self.zero_shot[items]
         if self.layout is None and not self.inputs:
-            return Nodes(self.x[items], zero_shot=zero_shot)
+            return Nodes(self.x[items], zero_shot=zero_shot, aggregated=tuple(one[items] for one in self.aggregated))
         if isinstance(items, slice):
             items = torch.arange(len(self), device=self.x.device)[items]
         (inputs,) = self.inputs or (None,)  # only what was joined has several, and that is in a graph
         chosen = inputs.select(items) if isinstance(inputs, TokenPair) else None if inputs is None else inputs[items]
         rows = items if self.layout is None else self.layout.rows_of(items)
         layout = self.layout and self.layout.select(items)
-        return Nodes(self.x[rows], None, layout, () if chosen is None else (chosen,), zero_shot)
+        aggregated = tuple(one[rows] for one in self.aggregated)
+        return Nodes(self.x[rows], None, layout, () if chosen is None else (chosen,), zero_shot, aggregated)
 
     def joined(self, *others: Nodes, graph: SparseGraph | None = None) -> Nodes:
         """These items, then the other ones, with a graph over all their nodes."""
@@ -69,6 +72,7 @@ class Nodes:
             layouts[0].joined(*layouts[1:]) if layouts else None,
             tuple(inputs for one in every for inputs in one.inputs),
             _joined_zero_shot(every),
+            tuple(torch.cat(parts) for parts in zip(*(one.aggregated for one in every), strict=True)),
         )
 
     def with_graph(self, graph: SparseGraph | None) -> Nodes:
@@ -83,6 +87,7 @@ class Nodes:
             self.layout.to(device) if self.layout else None,
             tuple(one.to(device) for one in self.inputs),
             None if self.zero_shot is None else self.zero_shot.to(device),
+            tuple(one.to(device) for one in self.aggregated),
         )
 
 

@@ -30,6 +30,9 @@ class NodeModel(Protocol):
     def fused(self, inputs: Tensor | TokenPair) -> Tensor:
         """Vectors [N, d] made of tokens; vectors that were made before as they are."""
 
+    def aggregated(self, nodes: Nodes) -> Nodes:
+        """Nodes with the messages of their graph computed once; the same ones where that cannot be."""
+
     def __call__(self, nodes: Nodes, rows: Tensor | slice) -> Tensor:
         """Logits [len(rows), C] of those items of ``nodes``."""
 
@@ -46,6 +49,19 @@ class Queries:
     sources: SparseGraph | None = None
     #: What the trained fusion makes the support of, in the ``inputs`` of every part.
     shared: tuple[Tensor | TokenPair, ...] = ()
+
+    def aggregated(self, model: NodeModel) -> Queries:
+        """The same of a model whose parameters may change: what each query receives is computed once, in one part."""
+        parts = []
+        for nodes, rows in self.parts():
+            found = model.aggregated(nodes)
+            if found is nodes:
+                return self
+            parts.append(found.select(rows))
+        if not parts:
+            return self
+        whole = parts[0].joined(*parts[1:])
+        return Queries(lambda: [(whole, slice(None))], self.numbers, self.sources)
 
     def logits(self, model: NodeModel) -> Tensor:
         """Logits [Q, C] in the order of the queries, without gradients; the support is fused once."""

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..data.items import DataError, Media, Splits
 from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.encoder import Encoder
-from ..stages.beyond_window import is_longer, seconds_in_words, sounds_in_words
+from ..roles.encoder import Encoder, truncated_of
+from ..stages.beyond_window import REMARKS, remarks_in_words, remarks_on
 from ..stages.prefetch import READERS, prefetched
+from ..stages.text_facts import tell_of_texts
 
 #: What is kept at most, in bytes; what lies beyond is read anew whenever it is needed.
 KEEP = 4 << 30
@@ -27,7 +28,7 @@ class Reader:
     def __init__(self, encoders: Mapping[str, Encoder], keep: int = KEEP) -> None:
         self._encoders, self._room = encoders, keep
         self._kept: dict[tuple[str, str], Any] = {}
-        self._longer: set[str] = set()
+        self._remarks: dict[str, dict[str, str]] = {}
 
     def store(self, splits: Splits, tell: Tell) -> dict[str, str]:
         """Read everything once, and keep what fits; digest to reason of what cannot be read."""
@@ -36,8 +37,14 @@ class Reader:
         for modality, encoder in self._encoders.items():
             by_digest = {view[modality].digest: view[modality] for view in views}
             unreadable |= self._read(modality, by_digest, tell)
-            if modality == "audio" and (longer := by_digest.keys() & self._longer):
-                tell(Note(sounds_in_words(len(longer), len(by_digest), seconds_in_words(encoder))))
+            for name in REMARKS:
+                remarks = (self._remarks.get(digest, {}) for digest in by_digest)
+                if found := [one[name] for one in remarks if name in one]:
+                    tell(Note(remarks_in_words(name, found, len(by_digest))))
+            if modality == "text":
+                texts = [one.read() for one in by_digest.values()]
+                cut = sum(truncated_of(encoder, texts))
+                tell_of_texts(sum(not text.strip() for text in texts), cut, len(texts), tell)
         return unreadable
 
     def contents(self, modality: str, media: Sequence[Media]) -> list[Any]:
@@ -50,8 +57,8 @@ class Reader:
 
     def _preprocessed(self, modality: str, media: Media) -> Any:
         encoder, content = self._encoders[modality], media.read()
-        if modality == "audio" and is_longer(encoder, content):
-            self._longer.add(media.digest)
+        if found := remarks_on(encoder, content):
+            self._remarks[media.digest] = found
         return encoder.preprocess(modality, content)
 
     def _attempt(self, modality: str, media: Media) -> Any:

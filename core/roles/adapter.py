@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ...triton_kernels import SparseGraph
@@ -28,6 +29,19 @@ class Adapter(nn.Module, ABC):
         ``graph`` is [N, N] for adapters whose spec sets ``needs_graph``, else ``None``; row i lists whom i hears.
         """
 
+    def aggregate(self, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...] | None:
+        """What ``forward`` computes of vectors and graph before any trained parameter: tensors [N, …], a row a node.
+
+        Neither trains, so a training computes this once, and then no epoch sees a graph: it asks
+        ``forward_aggregated`` for the labelled rows alone, of every seed at once. ``None``: parameters come before
+        messages, and each epoch runs ``forward`` over all nodes. Source: Wu et al. 2019 (arXiv 1902.07153).
+        """
+        return None
+
+    def forward_aggregated(self, *aggregated: Tensor) -> Tensor:
+        """Rows [n, output_width] of ``forward``, to rounding, from the same rows of what ``aggregate`` gave."""
+        raise NotImplementedError
+
     def neighbour_shares(self, graph: SparseGraph) -> Mapping[str, Tensor]:
         """The weight that neighbours have in each node's message, 0 to 1, float64 [N] for each message by its name.
 
@@ -46,8 +60,27 @@ def width_of(adapter: Adapter) -> int:
 
 def adapted_of(adapter: Adapter, x: Tensor, graph: SparseGraph | None) -> Tensor:
     """Vectors [N, output_width] of nodes [N, width]. Raises ``ContractError`` for another shape."""
-    given = adapter(x) if graph is None else adapter(x, graph)
-    if not isinstance(given, Tensor) or given.shape != (len(x), adapter.output_width):
+    return _checked(adapter, adapter(x) if graph is None else adapter(x, graph), len(x))
+
+
+def aggregated_of(adapter: Adapter, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...] | None:
+    """What it computes once of nodes [N, width]. Raises ``ContractError`` where that is not a row a node."""
+    with torch.no_grad():
+        given = adapter.aggregate(x, graph)
+    if given is None:
+        return None
+    if not given or not all(isinstance(one, Tensor) and one.ndim and len(one) == len(x) for one in given):
+        raise broken("adapter", adapter, f"`aggregate` gave {form(given)} for {len(x)} nodes; it gives a row a node")
+    return tuple(given)
+
+
+def adapted_of_aggregated(adapter: Adapter, aggregated: Sequence[Tensor]) -> Tensor:
+    """Vectors [n, output_width] of n rows of what it computed once. Raises ``ContractError`` for another shape."""
+    return _checked(adapter, adapter.forward_aggregated(*aggregated), len(aggregated[0]))
+
+
+def _checked(adapter: Adapter, given: Tensor, nodes: int) -> Tensor:
+    if not isinstance(given, Tensor) or given.shape != (nodes, adapter.output_width):
         width = adapter.output_width
-        raise broken("adapter", adapter, f"gave {form(given)} for {len(x)} nodes, and its output_width is {width}")
+        raise broken("adapter", adapter, f"gave {form(given)} for {nodes} nodes, and its output_width is {width}")
     return given

@@ -49,6 +49,10 @@ class DatasetSpec(ComponentSpec):
     background: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] = "#ffffff"
     """The colour under transparent pixels of pictures, as `#rrggbb` in small letters; white by default."""
 
+    def tree(self) -> str | None:
+        """The folder of which all that lies below is data, so that nothing may be written there; ``None``: none is."""
+        return None
+
 
 class CaptionerSpec(ComponentSpec):
     """What describes images in words. It never sees a target."""

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from ..data.items import Item, Target
 from ..data.prediction import Neighbour
 from ..storage.item_predictions import PREDICTIONS, HeardItem, ItemPrediction
@@ -26,11 +24,13 @@ def item_predictions(
 ) -> Iterator[ItemPrediction]:
     """Of the best trial and its scores, split to one a seed; neighbours are of seed number ``saved``."""
     for split, of_seeds in scores.items():
-        items = {item.id: item for item in trial.prepared.splits[split]}
+        # As the data set gave them: what a captioner says of an item makes it no other item.
+        items = {item.id: item for item in trial.prepared.content.splits[split]}
+        contents = {id_: _content(item) for id_, item in items.items()}
         for index, score in enumerate(of_seeds):
             if score.answers is not None:
                 seed = trial.spec.seeds[index]
-                yield from _of_seed(split, seed, items, score.answers, trial, neighbours=index == saved)
+                yield from _of_seed(split, seed, items, contents, score.answers, trial, neighbours=index == saved)
 
 
 def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredictions | None:
@@ -41,25 +41,33 @@ def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredicti
 
 
 def _of_seed(
-    split: str, seed: int, items: Mapping[str, Item], said: SplitAnswers, trial: Trial[Any, Any], neighbours: bool
+    split: str,
+    seed: int,
+    items: Mapping[str, Item],
+    contents: Mapping[str, str],
+    said: SplitAnswers,
+    trial: Trial[Any, Any],
+    neighbours: bool,
 ) -> Iterator[ItemPrediction]:
     names = trial.prepared.content.class_names
-    heard = said.neighbours() if neighbours else []
-    shares = said.logits.softmax(dim=-1)
+    heard = said.neighbours(MOST) if neighbours else []
+    whole = said.logits.ndim == 2
+    ranked = (said.logits[:, None] if whole else said.logits).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+    classes, shares = ranked.indices[..., :MOST].tolist(), ranked.values[..., :MOST].tolist()
     for row, id_ in enumerate(said.ids):
-        segments = shares[row] if shares.ndim == 2 else shares[row, : len(items[id_].views())]
-        top = [_likeliest(one, names) for one in (segments[None] if shares.ndim == 2 else segments)]
+        segments = 1 if whole else len(items[id_].views())
+        top = [_named_shares(*one, names) for one in list(zip(classes[row], shares[row], strict=True))[:segments]]
         first = [next(iter(one)) for one in top]
         yield ItemPrediction(
             split=split,
             seed=seed,
             id=id_,
-            content=_content(items[id_]),
+            content=contents[id_],
             label=_named(items[id_].target, names),
-            prediction=first[0] if shares.ndim == 2 else first,
+            prediction=first[0] if whole else first,
             score=None if said.scores is None else float(said.scores[row]),
-            probabilities=top[0] if shares.ndim == 2 else top,
-            neighbours=[_heard(one) for one in heard[row][:MOST]] if heard and heard[row] else None,
+            probabilities=top[0] if whole else top,
+            neighbours=[_heard(one) for one in heard[row]] if heard and heard[row] else None,
         )
 
 
@@ -69,9 +77,8 @@ def _content(item: Item) -> str:
     return hashlib.sha256(repr((views, target)).encode()).hexdigest()[:16]
 
 
-def _likeliest(shares: Tensor, names: Sequence[str]) -> dict[str, float]:
-    order = shares.argsort(descending=True, stable=True)[:MOST].tolist()
-    return {names[index]: round(float(shares[index]), DIGITS) for index in order}
+def _named_shares(classes: Sequence[int], shares: Sequence[float], names: Sequence[str]) -> dict[str, float]:
+    return {names[index]: round(share, DIGITS) for index, share in zip(classes, shares, strict=True)}
 
 
 def _named(target: Target | None, names: Sequence[str]) -> Any:

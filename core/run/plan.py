@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...registry.catalogue import Catalogue
+from ...registry.errors import counted
 from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import require_modalities
 from ..data.shots import sample_shots
@@ -51,7 +52,8 @@ def make_plan(
     sizes = ", ".join(f"{name} {len(split)}" for name, split in content.splits.items())
     stages = [
         StagePlan(
-            "dataset", f"{type_of(spec.dataset)}: {len(content.class_names)} classes; {sizes}; {labelled} labelled"
+            "dataset",
+            f"{type_of(spec.dataset)}: {counted(len(content.class_names), 'classes')}; {sizes}; {labelled} labelled",
         )
     ]
     captioner = context.captioner(spec)

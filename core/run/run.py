@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
+from ...registry.errors import UserError
 from ...registry.hooks import Hooks
 from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
@@ -66,6 +68,8 @@ def run_pipeline(
 
     Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
     device = resolve_device(spec.device)
+    _require_outside_data(spec, out or Path("runs"), "--out")
+    _require_outside_data(spec, store, "--cache")
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
     if store.exists():
@@ -79,6 +83,8 @@ def run_pipeline(
             experiment = Experiment(spec, catalogue, store, device, tell, hooks)
             trainings = trial_count(spec) * len(spec.seeds)
             tell(RunStarted(spec.name, str(folder), trainings))
+            if note := claimed.kept_in_words():
+                tell(Note(note))
             best, tried = _best_trial(experiment, prepared)
             scores = _scores(experiment, best)
             typed = result_of(experiment, best, tried, scores)
@@ -102,6 +108,19 @@ def run_pipeline(
             reporters.close()
         seal(partial)
     return Run(folder, result, typed, catalogue)
+
+
+def _require_outside_data(spec: PipelineSpec, path: Path, option: str) -> None:
+    """Raises ``UserError`` for a path within folders that are data: what is written there would be some, too."""
+    tree = spec.dataset.tree()
+    excluded = getattr(spec.dataset, "exclude", ())
+    if tree is None or not (real := Path(os.path.realpath(path))).is_relative_to(os.path.realpath(tree)):
+        return
+    if not set(real.relative_to(os.path.realpath(tree)).parts) & set(excluded):
+        raise UserError(
+            f"{option} {path} lies inside dataset.root {tree}, where folders are classes: what a run writes would be "
+            f'read as data; name another {option}, or "exclude" its folder'
+        )
 
 
 def _scores(experiment: Experiment, best: Trial[Any, Any]) -> dict[str, list[SplitScore]]:

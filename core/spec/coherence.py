@@ -9,8 +9,9 @@ from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec, SearchRange
 from .search_values import trial_count
 
-#: A search that tries all of its combinations has at most so many.
+#: A search tries at most so many combinations, by itself or proposed, and a run trains at most so many times.
 MAX_COMBINATIONS = 10_000
+MAX_TRAININGS = 100_000
 
 
 def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
@@ -39,6 +40,14 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
     if spec.trials is None and trial_count(spec) > MAX_COMBINATIONS:
         hint = 'add "trials": 30, and Optuna proposes that many'
         yield Problem(f"more than {MAX_COMBINATIONS} combinations to try", ("search",), hint)
+    if spec.trials is not None and spec.trials > MAX_COMBINATIONS:
+        yield Problem(f"more than {MAX_COMBINATIONS} combinations to try", ("trials",), "30 are usual")
+    elif trial_count(spec) * len(spec.seeds) > MAX_TRAININGS:
+        yield Problem(
+            f"more than {MAX_TRAININGS} trainings: {trial_count(spec)} combinations of {len(spec.seeds)} seeds each",
+            ("evaluation", "seeds"),
+            "name fewer seeds, or fewer values",
+        )
     if spec.trials is not None and not spec.search:
         yield Problem("there is nothing to search", ("trials",), "name values under `search`, or leave `trials` out")
     if spec.search and spec.evaluation.select_on == "none":

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from ...registry.errors import Problem, SpecError
 from ..storage.files import open_regular
+from ..storage.text_files import text_of
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -57,12 +58,13 @@ def read_json(path: Path, name: str | None = None, limit: int = MAX_BYTES) -> Js
             raise SpecError(
                 [Problem(f"{together}larger than {MAX_BYTES} bytes, the most that a spec holds", source=name)]
             )
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpecError([Problem(f"not UTF-8: byte {error.start}", source=name)]) from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise SpecError([Problem(f"cannot be read: {reason}", source=name)]) from None
+    try:
+        text = text_of(content)
+    except ValueError as error:
+        raise SpecError([Problem(str(error), source=name)]) from None
     return replace(parse_json(text, name), bytes=len(content))
 
 

@@ -27,7 +27,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class TrainerSpec(Spec):
     """The training loop."""
 
-    epochs: Annotated[int, Field(ge=0)] = 100
+    epochs: Annotated[int, Field(ge=0, le=1_000_000)] = 100
     """Passes over the labelled training items. Nothing trains when nothing is trainable."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
     """Labelled items a forward pass. Default: all of them at once; where the towers run, 32."""

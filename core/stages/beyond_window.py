@@ -1,4 +1,5 @@
-"""What lies beyond an encoder's window: sounds and prompts of which it takes a part, said in words. Light: no torch."""
+"""What an encoder does not take of a sound or a prompt: what lies beyond its window, or was lost on the way to one
+channel; said in words. Light: no torch."""
 
 from __future__ import annotations
 
@@ -8,21 +9,28 @@ from typing import Any
 from ..data.waveform import Waveform
 from ..roles.encoder import Encoder
 
-
-def is_longer(encoder: Encoder, content: Any) -> bool:
-    """Whether a content is a sound of which the encoder hears a part alone."""
-    heard = encoder.seconds_heard() if isinstance(content, Waveform) else None
-    return heard is not None and len(content.samples) > heard * content.rate
+#: What may be said of a sound, by the name of the shelf that remembers it.
+REMARKS = ("longer", "cancelled")
 
 
-def sounds_in_words(longer: int, of: int, heard: str) -> str:
-    """The note on sounds; ``heard``: seconds, as ``seconds_in_words`` gives them."""
-    return f"{longer} of {of} sounds are longer than the {heard} s that the encoder hears; it hears a part of each"
+def remarks_on(encoder: Encoder, content: Any) -> dict[str, str]:
+    """What is to be said of a content, by a name of ``REMARKS``, with what the words need; empty for most."""
+    if not isinstance(content, Waveform):
+        return {}
+    heard = encoder.seconds_heard()
+    longer = heard is not None and len(content.samples) > heard * content.rate
+    return ({"longer": f"{heard:.3g}"} if longer else {}) | ({"cancelled": ""} if content.cancelled else {})
 
 
-def seconds_in_words(encoder: Encoder) -> str:
-    """``0.655``."""
-    return f"{encoder.seconds_heard() or 0:.3g}"
+def remarks_in_words(name: str, found: Sequence[str], of: int) -> str:
+    """The note on those of so many sounds of which one thing is to be said."""
+    if name == "longer":
+        heard = f"the {found[0]} s that the encoder hears; it hears a part of each"
+        return f"{len(found)} of {of} sounds are longer than {heard}"
+    return (
+        f"{len(found)} of {of} sounds have channels that cancel each other when they are mixed to one (20 dB or more "
+        "are lost); write one of the channels, or mend the phase"
+    )
 
 
 def prompts_in_words(longer: Sequence[str], of: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -17,7 +17,7 @@ from ..events import Note, StageAdvanced, StageStarted, Tell
 from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, truncated_of, vectors_of
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
-from .beyond_window import is_longer, seconds_in_words, sounds_in_words
+from .beyond_window import REMARKS, remarks_in_words, remarks_on
 from .composed_encoder import build_part
 from .prefetch import READERS, prefetched
 
@@ -101,7 +101,7 @@ class StoredEncoder:
             missing = self.missing(form, modality, media)
             broken = self._encode(form, modality, missing, total - len(missing), tell)
         if modality == "audio" and form is VECTORS:
-            self._tell_longer(media, tell)
+            self._tell_remarks(media, tell)
         return broken
 
     def take(self, form: Form, modality: str, media: Sequence[Media]) -> list[Array]:
@@ -112,32 +112,34 @@ class StoredEncoder:
 
     def truncated(self, media: Sequence[Media]) -> set[str]:
         """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
-        shelf = self._truncated_shelf()
+        shelf = self._noted_shelf("truncated")
         return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
 
-    def _tell_longer(self, media: Sequence[Media], tell: Tell) -> None:
+    def _tell_remarks(self, media: Sequence[Media], tell: Tell) -> None:
         """Of sounds that are heard in part, as noted when they were encoded."""
-        shelf = self._truncated_shelf("longer")
-        noted = shelf.all() if shelf else {}
-        longer = [noted[one.digest] for one in media if one.digest in noted]
-        if longer:
-            tell(Note(sounds_in_words(len(longer), len(media), longer[0])))
+        for name in REMARKS:
+            shelf = self._noted_shelf(name)
+            noted = shelf.all() if shelf else {}
+            if found := [noted[one.digest] for one in media if one.digest in noted]:
+                tell(Note(remarks_in_words(name, found, len(media))))
 
-    def _truncated_shelf(self, name: str = "truncated") -> TextShelf | None:
+    def _noted_shelf(self, name: str) -> TextShelf | None:
         facts = self.known_facts()
         return TextShelf(self.namespace, f"{facts.weights[:16]}/{name}") if facts else None
 
     def _note_truncated(self, digests: Sequence[str], texts: Sequence[Any]) -> None:
-        shelf = self._truncated_shelf()
+        shelf = self._noted_shelf("truncated")
         which = truncated_of(self.encoder, texts)
         if shelf is None or not any(which):
             return
         shelf.add(list(itertools.compress(digests, which)), itertools.compress(texts, which))
 
-    def _note_longer(self, digests: Sequence[str]) -> None:
-        shelf = self._truncated_shelf("longer")
-        if shelf is not None and digests:
-            shelf.add(list(digests), [seconds_in_words(self.encoder)] * len(digests))
+    def _note_remarks(self, digests: Sequence[str], remarks: Mapping[str, Mapping[str, str]]) -> None:
+        for name in REMARKS:
+            noted = {digest: remarks[digest][name] for digest in digests if name in remarks.get(digest, {})}
+            shelf = self._noted_shelf(name)
+            if shelf is not None and noted:
+                shelf.add(list(noted), noted.values())
 
     def _named(self) -> Namespace:
         component = self._catalogue.component_of(self.spec)
@@ -165,15 +167,15 @@ class StoredEncoder:
         encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
         assert shelf is not None
         unstored, broken = _Unstored(shelf), dict[str, str]()
-        longer: set[str] = set()
+        remarks: dict[str, dict[str, str]] = {}
         readers = 0 if modality == "text" else READERS  # a text is read already
-        ready = prefetched(lambda media: _read(encoder, modality, media, longer), missing, ahead=size, threads=readers)
+        ready = prefetched(lambda media: _read(encoder, modality, media, remarks), missing, ahead=size, threads=readers)
         try:
             with closing(ready):
                 for start in range(0, len(missing), size):
                     batch = missing[start : start + size]
                     digests, contents = _readable(zip(batch, islice(ready, size), strict=True), broken)
-                    self._note_longer([digest for digest in digests if digest in longer])
+                    self._note_remarks(digests, remarks)
                     if contents:
                         if modality == "text":
                             self._note_truncated(digests, contents)
@@ -209,11 +211,11 @@ class _Unstored:
         self._bytes, self._since = 0, time.monotonic()
 
 
-def _read(encoder: Encoder, modality: str, media: Media, longer: set[str]) -> object:
+def _read(encoder: Encoder, modality: str, media: Media, remarks: dict[str, dict[str, str]]) -> object:
     try:
         content = media.read()
-        if modality == "audio" and is_longer(encoder, content):
-            longer.add(media.digest)
+        if found := remarks_on(encoder, content):
+            remarks[media.digest] = found
         return encoder.preprocess(modality, content)
     except DataError as error:
         return error if media.source in str(error) else DataError(f"{media.source}: {error}")

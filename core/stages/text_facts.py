@@ -40,15 +40,18 @@ def text_facts(items: Items, captioner: StoredCaptioner | None, encoder: Encoder
     texts = [item.modalities["text"] for item in items.of_all_splits()]
     cut = encoder.truncated(texts)
     empty, truncated = sum(not text.read().strip() for text in texts), sum(text.digest in cut for text in texts)
-    if empty:
-        tell(Note(f"{empty} of {len(texts)} descriptions are empty; their vector is that of the empty text"))
-    if truncated:
-        tell(
-            Note(f"{truncated} of {len(texts)} descriptions are longer than the encoder reads; it sees their beginning")
-        )
+    tell_of_texts(empty, truncated, len(texts), tell)
     first = next(iter(items.splits.values()))[:EXAMPLES]
     facts = captioner.facts() if captioner else None
     return TextFacts(facts, len(texts), empty, truncated, tuple(_example(item) for item in first))
+
+
+def tell_of_texts(empty: int, truncated: int, of: int, tell: Tell) -> None:
+    """Notes on so many texts that say nothing, and that are cut."""
+    if empty:
+        tell(Note(f"{empty} of {of} descriptions are empty; what the encoder makes of them is that of the empty text"))
+    if truncated:
+        tell(Note(f"{truncated} of {of} descriptions are longer than the encoder reads; it sees their beginning"))
 
 
 def _example(item: Item) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...registry.errors import counted
 from ..data.items import DataError, Item, Items, LeftOutItem, Media, some_of
 from ..events import Note, Tell
 from ..roles.specs import DatasetSpec
@@ -71,8 +72,8 @@ def _tried(items: Items, reasons: Mapping[str, str], kinds: Iterable[str]) -> li
 def _require_few(left_out: Sequence[LeftOutItem], most: int) -> None:
     if len(left_out) > most:
         raise DataError(
-            f"{len(left_out)} items cannot be read, and dataset.max_errors allows {most}; remove or replace them, "
-            f"or raise it (everything readable is stored):{some_of([one.reason for one in left_out])}"
+            f"{counted(len(left_out), 'items')} cannot be read, and dataset.max_errors allows {most}; remove or "
+            f"replace them, or raise it (everything readable is stored):{some_of([one.reason for one in left_out])}"
         )
 
 

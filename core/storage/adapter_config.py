@@ -24,6 +24,8 @@ FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 class FeatureFacts(Record):
     """Of an adapter on features: the support set that queries attach to."""
 
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"weighted"})
+
     level: Literal["features"]
     """Where the adapter works."""
     support_ids: Sequence[str]
@@ -34,6 +36,8 @@ class FeatureFacts(Record):
     """Numbers in a text's vector, where it differs from an image's."""
     graph: Json | None = None
     """The graph's spec with its relative settings turned into numbers; `null` where there are none."""
+    weighted: bool | None = None
+    """Whether the stored graph has weights. Left out where none is stored; older Graftworks did not say it."""
 
 
 class TowerFacts(Record):
@@ -99,7 +103,7 @@ class Saved(Versioned):
     @classmethod
     def in_folder(cls, folder: Path) -> Self:
         """Of an adapter folder. Raises ``RunFolderError`` that names the key."""
-        return cls.from_json(_own_words(folder), str(folder / CONFIG))
+        return cls.from_json(own_words(folder), str(folder / CONFIG))
 
 
 class Trained(Saved):
@@ -181,7 +185,7 @@ class AdapterConfig(PeftWords):
 
 def saved_in(folder: Path) -> FeatureAdapter | LayerAdapter | GraftedAdapter:
     """What the adapter in a folder says of itself. Raises ``RunFolderError`` that names the key."""
-    found = _own_words(folder)
+    found = own_words(folder)
     if found.get("level") == "features":
         return FeatureAdapter.in_folder(folder)
     return LayerAdapter.in_folder(folder) if "class_names" in found else GraftedAdapter.in_folder(folder)
@@ -204,7 +208,7 @@ def component_in(folder: Path, key: str, kind: str, of: type[S], value: Json, ca
     return found
 
 
-def _own_words(folder: Path) -> Mapping[str, Any]:
+def own_words(folder: Path) -> Mapping[str, Any]:
     """Raises ``RunFolderError`` where the words around them are not those of an adapter of ours."""
     whole = read_json_file(folder / CONFIG)
     if (peft_type := whole.get("peft_type")) != "GRAFTWORK":

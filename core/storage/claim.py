@@ -25,6 +25,10 @@ from .files import absolute, storage_error
 from .run_folder import RunFolderError
 
 PARTIAL, LOCK = ".partial", ".graftwork-writing"
+#: What runs and adapters write, by name, by suffix and by how it begins; where something else stands, others put it in.
+_WRITTEN = {"adapter", "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
+_WRITTEN |= {"manifest.json", "pipeline.json", "adapter_config.json", "README.md"}
+_WRITTEN_AS, _UNFINISHED = ".safetensors", ".graftwork-"
 
 
 class Taken(RunFolderError):
@@ -40,6 +44,13 @@ class Claim:
     partial: Path
     #: The open file of the lock.
     lock: FileIO
+    #: Where that was put which others had written beside what a dead run left; ``None``: there was nothing.
+    kept: Path | None = None
+
+    def kept_in_words(self) -> str | None:
+        """The note on ``kept``."""
+        found = "a dead run left it, with files that no run writes" if self.kept else None
+        return f"what stood in {self.partial} is kept in {self.kept}: {found}" if found else None
 
     def is_ours(self) -> bool:
         """Whether what is written still stands under its name: the lock there is the one that we hold."""
@@ -108,7 +119,7 @@ def claim_run(name: str, out: Path | None) -> Claim:
 
 
 def claim(folder: Path) -> Claim:
-    """The right to make ``folder``; what a dead run left of it is cleared away.
+    """The right to make ``folder``; what a dead run left of it is cleared away, or kept where others wrote into it.
 
     Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
     ``StorageError`` where the disk does not take it.
@@ -118,9 +129,9 @@ def claim(folder: Path) -> Claim:
     partial = folder.with_name(folder.name + PARTIAL)
     try:
         lock = _claimed(partial)
+        claimed = Claim(folder, partial, lock, _cleared(partial))
     except OSError as error:
         raise storage_error(folder, error) from error
-    claimed = Claim(folder, partial, lock)
     try:
         _require_absent(folder)  # another run may have become it since
     except Taken:
@@ -159,7 +170,7 @@ def _require_absent(folder: Path) -> None:
 
 
 def _claimed(partial: Path) -> FileIO:
-    """The lock of ``partial``, which is made, or emptied of what a dead run left."""
+    """The lock of ``partial``, which is made, or was left by a dead run."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
@@ -187,7 +198,7 @@ def _fresh_lock(partial: Path) -> FileIO:
 
 
 def _of_the_dead(partial: Path) -> FileIO | None:
-    """The lock of a folder that a dead run left, emptied; ``None`` if it is gone. Raises ``Taken`` for all else."""
+    """The lock of a folder that a dead run left; ``None`` if it is gone. Raises ``Taken`` for all else."""
     path = partial / LOCK
     if not os.path.lexists(path):
         time.sleep(0.2)  # whoever made the folder just now is about to name its lock
@@ -210,7 +221,6 @@ def _of_the_dead(partial: Path) -> FileIO | None:
             return None
         if said != _said(partial, lock) | {"process": said.get("process")}:
             raise _in_the_way(partial)
-        _empty(partial)
         lock.seek(0)
         lock.truncate(lock.write(json.dumps(_said(partial, lock)).encode()))
     except BaseException:
@@ -234,6 +244,26 @@ def _read(lock: FileIO) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _cleared(partial: Path) -> Path | None:
+    """Remove all but the lock; or, where others have put something in, move all of it into a folder beside it."""
+    if all(_is_written(path.name) for path in partial.rglob("*")):
+        _empty(partial)
+        return None
+    for number in itertools.count(1):
+        kept = partial.with_name(f"{partial.name}-kept" if number == 1 else f"{partial.name}-kept-{number}")
+        with contextlib.suppress(FileExistsError):
+            kept.mkdir()
+            break
+    for path in partial.iterdir():
+        if path.name != LOCK:
+            os.rename(path, kept / path.name)
+    return kept
+
+
+def _is_written(name: str) -> bool:
+    return name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED)
 
 
 def _empty(partial: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import read_regular
+from .text_files import text_of
 
 #: Bytes: a run names every item of its support, an index of weights every tensor.
 MAX_JSON = 1 << 26
@@ -25,7 +26,7 @@ def json_in(path: str | Path, most: int = MAX_JSON) -> Any:
     """
     content = read_regular(path, most)
     try:
-        value = json.loads(content, object_pairs_hook=once)
+        value = json.loads(text_of(content), object_pairs_hook=once)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     if deeper_than(value, MAX_DEPTH):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from ...registry import __version__
 from ...registry.errors import one_line
-from .adapter_config import CONFIG, TENSORS
+from .adapter_config import CONFIG, TENSORS, own_words
 from .claim import LOCK
 from .files import sha256_of
 from .record import Versioned
@@ -92,7 +92,8 @@ def seal(folder: Path) -> None:
 def adapter_folder(run: Path) -> Path:
     """The verified adapter folder of ``run`` (a run folder, or an adapter folder itself).
 
-    Raises ``RunFolderError`` that names the missing or altered file, or one that loading reads and nothing vouches for.
+    Raises ``RunFolderError`` that names the missing or altered file, or one that loading reads and nothing vouches for;
+    an adapter of PEFT is called that.
     """
     is_run = (run / ADAPTER).is_dir()
     if is_run:
@@ -132,6 +133,8 @@ def _verified_adapter(folder: Path, run: Path) -> Path:
     if not folder.is_dir():
         raise RunFolderError(f"{run} is no folder; name a finished run, as `graftwork run` printed it")
     if not (folder / MANIFEST).exists():
+        if (folder / CONFIG).is_file():
+            own_words(folder)  # PEFT's adapters have no manifest, and are told by their own name
         raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
     listed = _listed_files(folder).files
     read = {CONFIG, TENSORS, *(path.name for path in [*folder.glob("*.safetensors"), *folder.glob("pipeline.json")])}

@@ -117,10 +117,12 @@ def compare(
 
 
 def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
-    """The one of that name before the others. Raises ``UserError`` where there is none."""
-    chosen = [entry for entry in entries if name in (None, entry.name, entry.stem)][:1]
-    if entries and not chosen:
-        raise UserError(f"--against {name}: no such run; there are {', '.join(entry.name for entry in entries)}")
+    """The one of that name, or of the only file or folder called so, before the others. Raises ``UserError``."""
+    chosen = [one for one in entries if one.name == name] or [one for one in entries if one.stem == name]
+    chosen = list(entries[:1]) if name is None else chosen
+    if entries and len(chosen) != 1:
+        what = "several runs are called so; say which" if chosen else "no such run; there are"
+        raise UserError(f"--against {name}: {what} {', '.join(repr(one.name) for one in chosen or entries)}")
     return [*chosen, *(entry for entry in entries if entry not in chosen)]
 
 

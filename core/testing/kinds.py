@@ -160,6 +160,7 @@ KINDS: tuple[Kind, ...] = (
             identity_at_start="before training it changes nothing, where its spec says so",
             one_item="without a graph, the vector of an item does not depend on the batch",
             messages="with a graph, a node hears those it is linked to and nobody else",
+            aggregated="what it computes once of vectors and graph gives each row as `forward` does",
         ),
         *_MODULE,
     ),

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data.prediction import Neighbour
 
 
-def _none() -> list[tuple[Neighbour, ...]]:
+def _none(most: int) -> list[tuple[Neighbour, ...]]:
     return []
 
 
@@ -24,5 +24,5 @@ class SplitAnswers:
     logits: Tensor
     #: float64 [N]: what each item has in the task's primary figure; ``None`` where that is no mean over items.
     scores: Tensor | None
-    #: Finds the support items that each item heard, nearest first; an empty list without a graph.
-    neighbours: Callable[[], list[tuple[Neighbour, ...]]] = _none
+    #: Finds so many support items that each item heard, nearest first; an empty list without a graph.
+    neighbours: Callable[[int], list[tuple[Neighbour, ...]]] = _none

@@ -34,17 +34,25 @@ def resolve_device(name: str) -> torch.device:
 
 
 #: Below so many numbers in the node matrix, threads cost more than they bring (and far more on a busy machine).
-SMALL = 1 << 20
+SMALL = 1 << 22
 
 
 @contextlib.contextmanager
 def fitting_threads(elements: int) -> Iterator[None]:
-    """One thread for a small problem of that many numbers; the number of threads is afterwards as it was."""
-    before = torch.get_num_threads()
-    if elements < SMALL:
-        torch.set_num_threads(1)
-    try:
+    """One thread for a small problem of that many numbers, in torch and in NumPy's BLAS; afterwards as it was.
+
+    The BLAS solves logistic regression; its threads, too, spin while they wait for each other.
+    """
+    if elements >= SMALL:
         yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -10,7 +10,7 @@ from typing import Any
 from appended import append
 from sphinx.application import Sphinx
 
-from graftwork.core.cli.component_page import component_page
+from graftwork.core.cli.plugins.component_page import component_page
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 

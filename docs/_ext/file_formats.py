@@ -11,7 +11,7 @@ from typing import Any
 from appended import append
 from sphinx.application import Sphinx
 
-from graftwork.core.cli.component_page import takes
+from graftwork.core.cli.plugins.component_page import takes
 from graftwork.core.cli.schema import files
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-from graftwork.core.cli.component_page import takes
+from graftwork.core.cli.plugins.component_page import takes
 
 PACKAGES = ("graftwork.registry", "graftwork.core", "graftwork.triton_kernels")
 

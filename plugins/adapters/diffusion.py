@@ -28,6 +28,14 @@ class Diffusion(Adapter):
             raise ValueError("diffusion passes messages: give it a graph over the nodes")
         return mixed(x, graph, self._spec.share, self._spec.steps)
 
+    def aggregate(self, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...]:
+        """All of it: nothing trains."""
+        return (self(x, graph),)
+
+    def forward_aggregated(self, *aggregated: Tensor) -> Tensor:
+        """As it is."""
+        return aggregated[0]
+
     def neighbour_shares(self, graph: SparseGraph) -> dict[str, Tensor]:
         """Of each step."""
         return {"skip": mixed_share(graph, self._spec.share)}

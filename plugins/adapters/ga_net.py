@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from ...core.roles import Adapter
 from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate
@@ -39,6 +41,25 @@ class GANet(Adapter):
         looped = graph.with_self_loops(self._spec.loop)
         adapted = self._fused(x, looped) if len(self.convolutions) == 1 else self._layered(x, looped)
         return adapted + self._shift(x, graph) if self._spec.skip else adapted
+
+    def aggregate(self, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...] | None:
+        """M, Â M, the row sums of Â and with ``skip`` M', of one layer: Â (M Wd + bd) = (Â M) Wd + (Â 1) bd."""
+        if len(self.convolutions) > 1:
+            return None
+        looped, norm = graph.with_self_loops(self._spec.loop), self._spec.norm
+        sums = propagate(looped, x.new_ones(len(x), 1), norm=norm)
+        skip = (mixed(x, graph, self._spec.skip),) if self._spec.skip else ()
+        return x, propagate(looped, x, norm=norm), sums, *skip
+
+    def forward_aggregated(self, *aggregated: Tensor) -> Tensor:
+        """Z of those rows."""
+        x, received, sums, *skip = aggregated
+        (layer,) = self.convolutions
+        assert isinstance(layer, _Convolution)
+        message = linear(received, self.down.weight) + sums * self.down.bias
+        change: Tensor = self.up(layer.update(message, lambda: self.down(x)))
+        base = skip[0] if skip else x
+        return base + (change if self._spec.scale == 1 else self._spec.scale * change)
 
     def _layered(self, x: Tensor, looped: SparseGraph) -> Tensor:
         hidden: Tensor = self.down(x)
@@ -96,5 +117,9 @@ class _Convolution(nn.Module):
         self._norm, self._activation = spec.norm, spec.activation
 
     def forward(self, hidden: Tensor, graph: SparseGraph) -> Tensor:
-        message: Tensor = self.neighbours(propagate(graph, hidden, norm=self._norm))
-        return activate(self._activation, message if self.own is None else message + self.own(hidden))
+        return self.update(propagate(graph, hidden, norm=self._norm), lambda: hidden)
+
+    def update(self, received: Tensor, hidden: Callable[[], Tensor]) -> Tensor:
+        """phi(R Wg + H W0 + bg) of what nodes receive [n, r] and of their own state [n, r]."""
+        message: Tensor = self.neighbours(received)
+        return activate(self._activation, message if self.own is None else message + self.own(hidden()))

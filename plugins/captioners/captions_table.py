@@ -12,6 +12,7 @@ from typing import Any
 from ...core.roles import CaptionerError
 from ...core.spec.json_source import parse_json
 from ...core.storage.files import read_regular
+from ...core.storage.text_files import text_of
 from ...registry.errors import SpecError, nearest
 
 #: Columns that may say which item is meant.
@@ -41,9 +42,9 @@ def _content(file: Path, sha256: str | None) -> str:
         content = read_regular(file)
         if sha256 not in (None, hashlib.sha256(content).hexdigest()):
             raise CaptionerError(f"captioner.file: {file} changed while it was in use; run again")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaptionerError(f"captioner.file: {file} is not UTF-8: byte {error.start}") from None
+        return text_of(content)
+    except ValueError as error:
+        raise CaptionerError(f"captioner.file: {file} is {error}") from None
     except OSError as error:
         raise CaptionerError(f"captioner.file: {file} cannot be read: {error.strerror or error}") from None
 

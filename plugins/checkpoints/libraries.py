@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 
-from ..torchvision_ops import declare_missing_torchvision_ops
-
 #: Why a model is not loaded that transformers would load by a module of the model's own.
 BRINGS_CODE = "it brings code of its own, which is never run; take a model that transformers itself knows"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -22,7 +20,6 @@ class RemoteCode(Exception):
 
 def transformers() -> Any:
     """transformers, importable beside any torchvision; half of it is not typed, so none of it is here."""
-    declare_missing_torchvision_ops()
     return import_module("transformers")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ...core.data.file_memo import FileMemo
 from ...core.data.items import DataError, Item, some_of
+from ...registry.errors import counted
 from .media_in_files import file_pictures
 
 Rows = Sequence[tuple[str, int]]
@@ -54,7 +55,7 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo, background:
 def _require_inside(names: Sequence[str], source: str, pictures: Path) -> None:
     outside = [name for name in names if PurePosixPath(name).is_absolute() or ".." in name.split("/") or "\0" in name]
     if outside:
-        raise DataError(f"{source} names {len(outside)} paths that lie outside {pictures}:{some_of(outside)}")
+        raise DataError(f"{source} names {counted(len(outside), 'paths')} outside {pictures}:{some_of(outside)}")
 
 
 def _require_once(names: Sequence[str], source: str, pictures: Path) -> None:
@@ -68,7 +69,7 @@ def _require_once(names: Sequence[str], source: str, pictures: Path) -> None:
         places[os.path.realpath(pictures / name)].append(name)
     twice = [" = ".join(dict.fromkeys(same)) for same in places.values() if len(same) > 1]
     if twice:
-        raise DataError(f"{source} names {len(twice)} pictures more than once:{some_of(twice)}")
+        raise DataError(f"{source} names {counted(len(twice), 'pictures')} more than once:{some_of(twice)}")
 
 
 def _file(pictures: Path, name: str) -> object:
@@ -83,4 +84,4 @@ def _file(pictures: Path, name: str) -> object:
 def _require_labels(rows: Rows, classes: int, source: str) -> None:
     wrong = [f"{name}: {target}" for name, target in rows if not 0 <= target < classes]
     if wrong:
-        raise DataError(f"{source} has {len(wrong)} labels that are not in 0..{classes - 1}:{some_of(wrong)}")
+        raise DataError(f"{source} has {counted(len(wrong), 'labels')} outside of 0..{classes - 1}:{some_of(wrong)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -50,6 +51,11 @@ class ImageFolderSpec(DatasetSpec):
             raise ValueError("a split file says which pictures there are; `exclude` leaves out class folders")
         return self
 
+    def tree(self) -> str | None:
+        """Its folders are its classes, unless a file says which pictures there are."""
+        listed = self.split_file or Path(self.root, "metadata.jsonl").is_file()
+        return None if listed else self.root
+
 
 class AudioFolderSpec(DatasetSpec):
     """Your own sounds: `ROOT/CLASS/*.wav` or `ROOT/{train,val,test}/CLASS/*.wav`; FLAC, OGG and MP3 as well.
@@ -71,6 +77,10 @@ class AudioFolderSpec(DatasetSpec):
     """Class folders that are left out."""
     class_names: Mapping[str, str] = {}
     """Folder to the name that prompts use, where it is another: `{"dog_bark": "dog barking"}`."""
+
+    def tree(self) -> str | None:
+        """Its folders are its classes."""
+        return self.root
 
 
 class PublishedSpec(DatasetSpec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import itertools
@@ -15,6 +16,7 @@ from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
@@ -347,6 +349,12 @@ class Rounding(AdapterSpec):
         return round(value, 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Unlike:
+    a: str
+    b: Annotated[str, PlainSerializer(lambda v: "")] = dataclasses.field(default="", compare=False)
+
+
 _COUNT = itertools.count()
 CHANGED: dict[str, tuple[Callable[[], type[AdapterSpec]], dict[str, Any], str]] = {
     "validator before": (
@@ -399,6 +407,38 @@ CHANGED: dict[str, tuple[Callable[[], type[AdapterSpec]], dict[str, Any], str]] 
         lambda: spec_class(f=Annotated[int, AfterValidator(lambda v: f"{v}")]),
         {"f": 1},
         "is no JSON",
+    ),
+    "length of a deque": (
+        lambda: spec_class(f=(collections.deque[int], collections.deque([1], maxlen=2))),
+        {},
+        r"`f` is deque\(\[1\], maxlen=2\), and deque\(\[1\]\) once",
+    ),
+    "time zone of one moment": (
+        lambda: spec_class(f=(datetime.datetime, datetime.datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")))),
+        {},
+        r"`f` is datetime\.datetime\(2026, 1, 1, 0, 0, tzinfo=zoneinfo",
+    ),
+    "field that is not compared": (
+        lambda: spec_class(f=(Unlike, Unlike("a", "kept")), t=Annotated[str, Field()]),
+        {"t": "b"},
+        r"`f` is .*Unlike\(a='a', b='kept'\), and .*Unlike\(a='a', b=''\) once",
+    ),
+    "factory of a defaultdict": (
+        lambda: spec_class(
+            f=Annotated[Any, BeforeValidator(lambda v: collections.defaultdict([list, dict][next(_COUNT) % 2], v))]
+        ),
+        {"f": {"a": 1}},
+        "`f` is defaultdict",
+    ),
+    "items that == does not tell apart": (
+        lambda: spec_class(f=(list[collections.deque[int]], [collections.deque([1], maxlen=2)])),
+        {},
+        r"`f\.0` is deque\(\[1\], maxlen=2\)",
+    ),
+    "minus before zero": (
+        lambda: spec_class(f=Annotated[float, PlainSerializer(abs)]),
+        {"f": -0.0},
+        r"`f` is -0\.0, and 0\.0 once",
     ),
     "one of two equal models": (lambda: spec_class(f=(Strict | Same, Same())), {}, "`f` is"),
 }

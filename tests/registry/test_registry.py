@@ -13,6 +13,7 @@ import pytest
 from graftwork.registry.catalogue import Catalogue, DuplicateComponent, Plugin, UnknownComponent
 from graftwork.registry.component import Component
 from graftwork.registry.discovery import discover, doctor_checks, load_plugin
+from graftwork.registry.errors import counted
 from graftwork.registry.spec import Spec
 
 from ..support.plugin_folder import DECLARE, GIVE, HEAD, PluginFolder, fine, plugin_folder
@@ -279,3 +280,18 @@ def test_components_declared_before_a_failure_are_not_kept(plugins):
     )
     with pytest.raises(UnknownComponent, match=r"acme-adapters 1\.2 could not be loaded: ValueError: late"):
         discover([entry]).find("adapter", "early")
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "verb", "said"),
+    [
+        (1, "items", "", "1 item"),
+        (0, "items", "are", "0 items are"),
+        (1200, "classes", "have", "1,200 classes have"),
+        (1, "classes", "have", "1 class has"),
+        (1, "contents", "stand", "1 content stands"),
+        (1, "pictures", "lie", "1 picture lies"),
+    ],
+)
+def test_counted_nouns(count: int, noun: str, verb: str, said: str) -> None:
+    assert counted(count, noun, verb) == said

@@ -15,7 +15,10 @@ from click.testing import CliRunner
 from graftwork.benchmarks import against
 from graftwork.benchmarks.against import (
     CASES,
+    OUT,
     SPEC,
+    SWEEP,
+    TRAININGS,
     Seconds,
     checked_out,
     compare,
@@ -184,3 +187,12 @@ def test_it_is_light_and_runs_by_its_path() -> None:
         [sys.executable, str(against.__file__), "--help"], check=True, capture_output=True, text=True
     )
     assert "Compare this working tree with COMMIT" in shown.stdout
+
+
+def test_each_call_of_what_trains_has_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    """A sweep would find its points again; the specs are of this repository."""
+    asks = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()"
+    for _ in range(2):
+        timed(("-c", asks, OUT), {}, tmp_path)
+    assert all(OUT in words and SWEEP in words for words in TRAININGS.values())
+    assert (against.ROOT / SWEEP).is_file()

@@ -57,6 +57,26 @@ def test_a_quick_benchmark_prints_its_tables_and_writes_them(tmp_path: Path) -> 
     assert "round" not in result.stdout
 
 
+def test_one_case_is_measured_alone() -> None:
+    """By what its title holds, in either case; the others are named and take no time."""
+    result = bench("pipeline", "--quick", "--only", "adapters 512")
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if line.startswith("### ")] == [
+        "### Adapters 512 -> 64 -> 512, forward and backward: N = 1,024, degree 32"
+    ]
+    assert "passed over: Encoding 1,797 digits with the pocket CLIP, wall seconds" in result.stderr
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_title_that_is_not_there_is_refused_and_those_that_are_named(name: str) -> None:
+    """Of every benchmark: nothing is measured."""
+    result = bench(name, "--quick", "--only", "no such case")
+    assert result.exit_code == 2
+    assert "### " not in result.stdout
+    assert "passed over: " in result.stderr
+    assert "no title holds 'no such case'; those above were passed over" in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in ("similarity_graph", "growth")])
 @pytest.mark.filterwarnings("ignore:Sparse:UserWarning", "ignore:.*torch-?sparse.*")
 def test_every_benchmark_runs(name: str) -> None:

@@ -42,8 +42,8 @@ IMPORT_BY_NAME = {
     "__init__.py",
     "benchmarks/__init__.py",
     "benchmarks/memory.py",
-    "core/cli/__init__.py",
     "core/cli/bench.py",
+    "core/cli/commands.py",
     "core/graft/__init__.py",
     "core/roles/__init__.py",
     "core/testing/__init__.py",
@@ -53,7 +53,6 @@ IMPORT_BY_NAME = {
     "core/testing/told.py",
     "plugins/checkpoints/libraries.py",
     "plugins/pocket/command.py",
-    "plugins/torchvision_ops.py",
     "registry/build.py",
     "registry/component.py",
 }

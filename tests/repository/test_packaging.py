@@ -17,6 +17,7 @@ from ..support.paths import ROOT
 NOT_SHIPPED = {"tests", "examples", "docs"}
 DATA = {
     "py.typed",
+    "triton_kernels/configurations.json",
     "core/scaffold/plugin_templates",
     "plugins/datasets/registries/emoji_excerpt.tar",
     "plugins/datasets/registries/emoji_excerpt.NOTICE",

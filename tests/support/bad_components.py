@@ -57,7 +57,7 @@ from graftwork.core.roles import (
 from graftwork.core.towers.errors import TowerError
 from graftwork.registry.component import Component
 from graftwork.registry.spec import Items
-from graftwork.triton_kernels import similarity_graph
+from graftwork.triton_kernels import propagate, similarity_graph
 
 #: Kind (as in ``KINDS``) and check, to the component that fails it and the example it is tried on.
 BAD: dict[tuple[str, str], tuple[Component, Mapping[str, Any]]] = {}
@@ -259,6 +259,20 @@ class GraphSpecified(ShiftSpec):
 
 
 bad("adapter", "messages", GraphSpecified, Shift)
+
+
+@fault("adapter", "aggregated", GraphSpecified)
+class Remembers(Shift):
+    """Computes once what training changes."""
+
+    def forward(self, x: Tensor, graph: Any = None) -> Tensor:
+        return x + self.offset * propagate(graph, x, norm="row")
+
+    def aggregate(self, x: Tensor, graph: Any) -> tuple[Tensor, ...]:
+        return (self(x, graph),)
+
+    def forward_aggregated(self, *aggregated: Tensor) -> Tensor:
+        return aggregated[0]
 
 
 # Adapters that exchange modules.

@@ -261,6 +261,9 @@ CASES = {
         having(spreads("h"), ALL_DERIVATIVES),
         FULL_PRECISION,
     ),
+    "propagate_dense": Case(
+        propagate, dense_messages, messages(sparse_graphs(min_nodes=9, max_nodes=20, density=(0.5, 1.0)))
+    ),
     "propagate_heavy": Case(propagate, dense_messages, messages(heavy_graphs())),
     "spmm": Case(
         lambda graph, value, h: spmm(graph.structure, value, h),

@@ -77,7 +77,8 @@ CPU = {
     ),
     "NaN let through": Mutation(
         "similarity.vectors",
-        "bad = sums.isnan().nonzero()", "bad = sums[:0].nonzero()", "similarity_graph", "non_finite"
+        "(unit.sum(1) if sums is None else sums).isnan()", "(unit.sum(1) if sums is None else sums[:0]).isnan()",
+        "similarity_graph", "non_finite",
     ),
     "a worker's threads left as they were set": Mutation(
         "similarity.workers",
@@ -116,40 +117,61 @@ CPU = {
 }  # fmt: skip
 
 TRITON = {
-    "columns beyond the last unmasked": Mutation(
-        "similarity.triton_similarity", "hit = (product >= bound) & (i < n)[:, None] & (j < m)[None, :]",
-        "hit = (product >= bound) & (i < n)[:, None]", "similarity_graph", "values",
+    "the last column": Mutation(
+        "similarity.triton_screen", "_below(m - place * 32)", "_below(m - 1 - place * 32)",
+        "similarity_graph_bipartite", "values",
     ),
     "a symmetric graph's diagonal": Mutation(
-        "similarity.triton_similarity",
-        "hit = hit & (i[:, None] < j[None, :])", "hit = hit & (i[:, None] <= j[None, :])",
+        "similarity.triton_screen", "_below((row0 + rows + 1)[:, None]", "_below((row0 + rows)[:, None]",
         "similarity_graph", "values",
     ),
     "> for >= at the threshold": Mutation(
-        "similarity.triton_similarity",
-        "keep = cosine >= threshold", "keep = cosine > threshold", "similarity_graph", "values"
+        "similarity.triton_verify", "(value >= threshold)", "(value > threshold)", "similarity_graph", "values"
     ),
     "no slack for float16's rounding": Mutation(
-        "similarity.triton_similarity", "return 2.0**-10 +", "return -(2.0**-10) +", "similarity_graph", "values"
+        "similarity.triton_screen", "return 2.0**-10 +", "return -(2.0**-10) +", "similarity_graph", "values"
     ),
-    "the last, partial chunk of a row's edges": Mutation(
-        "message_passing.triton_propagate", "while edge < end:", "while edge + BLOCK <= end:", "propagate", "values"
+    "an edge below 1e-12 that is not 0": Mutation(
+        "similarity.triton_verify", "tl.abs(product) >= TINY, product, 0.0", "tl.abs(product) >= TINY, product, -1.0",
+        "similarity_graph", "values",
     ),
-    "features beyond the last unmasked": Mutation(
-        "message_passing.triton_propagate", "mask=inside[:, None] & (feature < r)[None, :], other=0\n        )",
-        "mask=inside[:, None] & (feature < 2)[None, :], other=0\n        )", "propagate", "values",
+    "mirrored edges in the order of the sort alone": Mutation(
+        "similarity.triton_verify", "order = to.sort(stable=True)", "order = to.sort(stable=True, descending=True)",
+        "similarity_graph", "values",
     ),
-    "the last segment of a heavy row": Mutation(
-        "message_passing.triton_propagate", "segment, end = tl.load(first + row), tl.load(first + row + 1)",
-        "segment, end = tl.load(first + row), tl.load(first + row + 1) - 1", "propagate_heavy", "values",
-    ),
-    "a row of exactly the limit counted as heavy": Mutation(
-        "message_passing.triton_propagate",
-        "if end - start <= LIMIT:", "if end - start < LIMIT:", "propagate_heavy", "values"
+    "NaN let through": Mutation(
+        "similarity.triton_rows", "bad = here & (", "bad = (row < 0) & (", "similarity_graph", "non_finite"
     ),
     "the fused adapter's residual": Mutation(
-        "bottleneck.triton_bottleneck", "tl.load(x + at, mask=mask, other=0) + scale * change", "scale * change",
+        "bottleneck.triton_bottleneck", "residual.to(tl.float32) + scale * change", "scale * change",
         "gcn_bottleneck_float32", "values",
+    ),
+    "a column of ones that is not scaled": Mutation(
+        "bottleneck.triton_bottleneck", "scale * _activated(s, ACTIVATION), scale)",
+        "scale * _activated(s, ACTIVATION), 1.0)", "gcn_bottleneck_float32", "gradients",
+    ),
+    "the last, partial chunk of a row's edges": Mutation(
+        "message_passing.triton_propagate", "while done < longest:", "while done + EDGES <= longest:", "propagate",
+        "values",
+    ),
+    "features beyond the last unmasked": Mutation(
+        "message_passing.triton_propagate", "mask=inside[:, :, None] & (feature < r)[None, None, :]",
+        "mask=inside[:, :, None] & (feature < 2)[None, None, :]", "propagate", "values",
+    ),
+    "the last segment of a heavy row": Mutation(
+        "message_passing.triton_propagate", "segment, end = tl.load(first + which), tl.load(first + which + 1)",
+        "segment, end = tl.load(first + which), tl.load(first + which + 1) - 1", "propagate_heavy", "values",
+    ),
+    "a row of exactly the limit left to no segment": Mutation(
+        "message_passing.triton_propagate", "end - start > LIMIT", "end - start >= LIMIT", "propagate_heavy", "values"
+    ),
+    "a segment that begins one edge late": Mutation(
+        "message_passing.segments", "row[heavy]] + within * limit", "row[heavy]] + within * limit + 1",
+        "propagate_heavy", "values",
+    ),
+    "the scale of an edge's sender left out": Mutation(
+        "message_passing.triton_normalise", "scale *= tl.load(right", "scale *= 0 * tl.load(right", "propagate",
+        "values",
     ),
 }  # fmt: skip
 

@@ -12,7 +12,8 @@ import pytest
 
 from ..support.paths import ROOT
 
-CHECKS = ("similarity", "messages", "heavy_rows", "adapter", "overflow", "beyond_int32", "mutations")
+TAU = 0.75
+CHECKS = ("similarity", "screens", "messages", "heavy_rows", "adapter", "bands", "beyond_int32", "mutations")
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -39,20 +40,45 @@ def hold(case: str, *properties: str, examples: int = 15) -> None:
 
 
 def similarity() -> None:
-    """Exactly the reference's edges; tiles are 128 rows wide, so 250 rows are two a side, one of them partial."""
+    """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
+    small_steps()
+    for case in ("similarity_graph", "similarity_graph_bipartite"):
+        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=6)
+    hold("similarity_graph_ties", "values", examples=4)
+    hold("similarity_graph_renamed", "permutation", examples=4)
+
+
+def small_steps() -> None:
+    """Loops of the interpreter cost by their turns, whatever a turn does."""
+    from graftwork.triton_kernels.similarity import triton_verify
+
+    triton_verify.EDGES = 32
+
+
+def screens() -> None:
+    """float16 and int8, by pointers and by TMA, several tiles a side with the diagonal inside and at a corner: the
+    reference's edges and its weights to the bit, in float32 and float64, symmetric and bipartite."""
     import torch
 
     from graftwork.triton_kernels import reference, similarity_graph
+    from graftwork.triton_kernels.similarity import triton_screen, triton_similarity
 
-    for case in ("similarity_graph", "similarity_graph_bipartite"):
-        hold(case, "values", "layouts", "gradients", "reruns", "non_finite")
-    hold("similarity_graph_ties", "values")
-    hold("similarity_graph_renamed", "permutation")
-    x = torch.randn(250, 33, generator=torch.Generator().manual_seed(0))
-    graph = similarity_graph(x, 0.2)
-    edge, _ = reference.similarity_graph(x, 0.2)
-    assert graph.num_edges == int(edge.sum())
-    assert bool(edge[graph.row, graph.col].all())
+    small_steps()
+    generator = torch.Generator().manual_seed(0)
+    wide, narrow = torch.float64, torch.float32
+    cuts = ((0, 0, 32, 64, wide), (1, 1, 32, 64, narrow), (1, 0, 64, 32, wide), (0, 1, 64, 32, narrow))
+    for integer, tma, rows, cols, dtype in cuts:
+        cut = {"INTEGER": integer, "TMA": tma, "BM": rows, "BN": cols, "GROUP": 2}
+        triton_similarity.CUT = {**triton_screen.defaults(False), **cut}
+        x = torch.randn(70, 33, generator=generator, dtype=dtype)
+        x *= torch.rand(70, 1, generator=generator, dtype=dtype)
+        for left, right in ((x, None), (x[:9], x)):
+            graph = similarity_graph(left, 0.3, y=right)
+            edge, cosine = reference.similarity_graph(left, 0.3, y=right)
+            assert torch.equal(graph.edge_index.flip(0).T, edge.nonzero())
+            assert torch.equal(graph.edge_weight, cosine[graph.row, graph.col].float())
+            assert graph.search is not None
+            assert graph.search.screen == f"triton, {'int8' if integer else 'float16'}{' by TMA' if tma else ''}"
 
 
 def messages() -> None:
@@ -65,11 +91,10 @@ def messages() -> None:
 
 
 def heavy_rows() -> None:
-    """Rows of up to three segments of 512 edges, more features than a block has; and every row over 4 edges heavy."""
+    """Rows of up to three segments of 512 edges, more features than a block has; and every row over 8 edges heavy."""
     import torch
 
     from graftwork.triton_kernels import SparseGraph, propagate, reference
-    from graftwork.triton_kernels.bottleneck import triton_bottleneck
     from graftwork.triton_kernels.message_passing import triton_propagate
     from graftwork.triton_kernels.testing import dense_adjacency
 
@@ -79,9 +104,9 @@ def heavy_rows() -> None:
     h = torch.randn(600, 130, dtype=torch.float64)
     expected = reference.propagate(dense_adjacency(graph), h, norm="row")
     torch.testing.assert_close(propagate(graph, h, norm="row"), expected, atol=1e-12, rtol=1e-12)
-    triton_propagate.HEAVY = triton_bottleneck.HEAVY = 4
-    hold("propagate", "values", "gradients", "reruns")
-    hold("gcn_bottleneck_float32", "values", "gradients", "reruns")
+    triton_propagate.HEAVY = 8  # the rows of a program share a segment, so no less
+    hold("propagate_dense", "values", "gradients", "reruns", examples=8)
+    hold("gcn_bottleneck_float32", "values", "gradients", "reruns", examples=8)
 
 
 def adapter() -> None:
@@ -90,20 +115,34 @@ def adapter() -> None:
     hold("gcn_bottleneck", "values", "permutation")
 
 
-def overflow() -> None:
-    """Too little room: what was counted is reserved, and the graph is the same."""
+def bands() -> None:
+    """However few rows are screened at a time, and where memory ran out at first, the graph is the same."""
     import torch
 
     from graftwork.triton_kernels import similarity_graph
-    from graftwork.triton_kernels.similarity import triton_similarity
+    from graftwork.triton_kernels.similarity import triton_compact, triton_similarity
+    from graftwork.triton_kernels.similarity.vectors import Vectors
 
-    x = torch.randn(100, 8, generator=torch.Generator().manual_seed(2))
-    counted = similarity_graph(x, 0.1)
-    triton_similarity.SMALL, triton_similarity.ROOM = 0, 1
-    again = similarity_graph(x, 0.1)
-    assert counted.num_edges > 100
-    assert torch.equal(counted.col, again.col)
-    assert torch.equal(counted.edge_weight, again.edge_weight)
+    small_steps()
+    triton_compact.WORDS = triton_similarity.BAND = 32
+    x = torch.randn(70, 4, generator=torch.Generator().manual_seed(2))
+    found, screen, asked = similarity_graph(x, TAU), triton_similarity.screen, []
+
+    def short_of_memory(*given: object) -> None:
+        asked.append(given)
+        if len(asked) == 1:
+            raise torch.OutOfMemoryError("asked for too much")
+        screen(*given)
+
+    triton_similarity.screen = short_of_memory
+    again = triton_similarity.search(Vectors(x, x, True), TAU, room=1 << 25)
+    assert len(asked) == 2
+    triton_similarity.screen = screen
+    banded = triton_similarity.search(Vectors(x, x, True), TAU, room=1)
+    assert found.num_edges > 10
+    for other in (again, banded):
+        assert torch.equal(found.edge_index, other.edge_index)
+        assert torch.equal(found.edge_weight, other.edge_weight)
 
 
 def beyond_int32() -> None:

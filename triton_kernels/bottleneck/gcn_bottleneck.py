@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..device import runs_triton
 from ..message_passing.library import signed
-from ..message_passing.normalise import Norm, operator
+from ..message_passing.normalise import Norm
 from ..message_passing.propagate import message_pass, propagate
 from ..sparse.sparse_graph import SparseGraph
 from .activations import Activation, activate, activation_gradient
@@ -45,7 +45,7 @@ def gcn_bottleneck(
     products have its dtype and messages are summed in float32.
 
     Args:
-        x: floating [N, d]; float16 and bfloat16 go by the plain steps.
+        x: floating [N, d]; on a CPU float16 and bfloat16 go by the plain steps, on a GPU float64 does.
         graph: square, [N, N], self-loops included (`graph.with_self_loops()`).
         w_down: [r, d].
         w_gcn: [r, r].
@@ -64,6 +64,11 @@ def gcn_bottleneck(
     Raises:
         ValueError: as `propagate`, and for an activation of another name.
     """
+    settings = (norm, activation, scale)
+    if _fuses_on_gpu(x, graph, w_down, w_gcn, w_up, b_down, b_gcn, b_up, w_self):
+        from .triton_bottleneck import fused
+
+        return fused(x, graph, (w_down, w_gcn, w_up), (b_down, b_gcn, b_up), w_self, settings)
     if w_self is None:
         message = functional.linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
         own = None
@@ -72,7 +77,6 @@ def gcn_bottleneck(
         message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
     if not _fuses(x, message, graph):
         return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
-    settings = (norm, activation, scale)
     return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type: ignore[no-untyped-call]
 
 
@@ -95,10 +99,22 @@ def plain_tail(
     return x + scale * functional.linear(activate(activation, state), w_up, b_up)
 
 
+def _fuses_on_gpu(x: Tensor, graph: SparseGraph, *weights: Tensor | None) -> bool:
+    there = [one for one in weights if one is not None]
+    if not runs_triton(x) or torch.compiler.is_compiling() or _learned(graph) or _forward_mode(x, *there):
+        return False
+    from .triton_bottleneck import fuses
+
+    return fuses(x, *weights)
+
+
+def _learned(graph: SparseGraph) -> bool:
+    return graph.weight is not None and graph.weight.requires_grad
+
+
 def _fuses(x: Tensor, message: Tensor, graph: SparseGraph) -> bool:
-    learned = graph.weight is not None and graph.weight.requires_grad
     same = x.dtype == message.dtype and x.dtype in (torch.float32, torch.float64)
-    return same and not learned and not torch.compiler.is_compiling() and not _forward_mode(x, message)
+    return same and not _learned(graph) and not torch.compiler.is_compiling() and not _forward_mode(x, message)
 
 
 def _forward_mode(*tensors: Tensor) -> bool:
@@ -160,11 +176,6 @@ class _Tail(torch.autograd.Function):
         graph: SparseGraph, settings: tuple[Norm, Activation, float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         norm, activation, scale = settings
-        if runs_triton(x) and x.dtype == torch.float32:
-            from .triton_bottleneck import tail
-
-            fixed = operator(graph, norm, False, x.dtype)
-            return tail(*fixed, message, own, x, b_gcn, w_up, b_up, activation, scale)
         state = propagate(graph, message, norm=norm)
         for term in (own, b_gcn):
             state = state if term is None else state.add_(term)

@@ -1,22 +1,38 @@
-"""The fused adapter on a GPU: gather -> activation -> up-projection -> residual, a block of rows a program.
+"""The adapter on a GPU: the library's products, and between them kernels that touch every number once.
 
-The state before the activation is written once, for the backward pass; the messages and the projected rows never are.
+Forward, four launches: H = X Wd' + bd; M = Â H; S = M Wg' + bg (+ H W0'); and the way up, which activates S as it reads
+it, multiplies, and adds bias and residual. Â (H Wg') is (Â H) Wg', so that no small product of weights stands before.
+Backward, nine: M and the activated states are written with a column of ones behind them, so that one product gives the
+gradient of weights and of a bias. Kept are X, H where W0 needs it, M and S. No blocks: what a cache would keep on a CPU
+is bandwidth here.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.nn import functional
 
-from ..message_passing.triton_propagate import HEAVY, sum_heavy_rows
-from .activations import Activation
+from ..configurations import configuration
+from ..message_passing.normalise import Norm, operator
+from ..message_passing.propagate import propagate
+from ..message_passing.triton_propagate import spmm
+from ..sparse.sparse_graph import SparseGraph
+from .activations import Activation, activate
 
-ROWS = 16
-"""Rows a program has: the least that a tensor core multiplies."""
-OUT = 64
-"""Columns of the up-projection at once."""
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+WIDEST = 256
+"""Features of a bottleneck that one program multiplies."""
+SMALL, LARGE = {"BM": 64, "BN": 64, "num_warps": 4}, {"BM": 128, "BN": 128, "num_warps": 8}
+"""How the way up is cut, in float32 and in half precision: no spills on sm_80 and sm_90; not timed."""
+BLOCK = 1024
+"""Numbers that a program of the activation's derivative has."""
+Settings = tuple[Norm, Activation, float]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -30,65 +46,181 @@ def _activated(x, ACTIVATION: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _tail_kernel(  # type: ignore[no-untyped-def]
-    rowptr, col, value, message, own, x, b_gcn, w_up, b_up, state, out, n, r, d, scale,
-    HAS_VALUE: tl.constexpr, HAS_OWN: tl.constexpr, HAS_B: tl.constexpr, HAS_UP: tl.constexpr,
-    ACTIVATION: tl.constexpr, M: tl.constexpr, R: tl.constexpr, D: tl.constexpr, LIMIT: tl.constexpr,
+def _slope(x, ACTIVATION: tl.constexpr):  # type: ignore[no-untyped-def]
+    """phi'(x); NaN where x is."""
+    if ACTIVATION == "relu":
+        return tl.where(x <= 0, 0.0, 1.0)
+    if ACTIVATION == "gelu":
+        return 0.5 * (1.0 + tl.erf(x * 0.7071067811865476)) + x * 0.3989422804014327 * tl.exp(-0.5 * x * x)
+    t = _activated(x, ACTIVATION)
+    return 1.0 - t * t
+
+
+@triton.jit(do_not_specialize=["n"])  # type: ignore[untyped-decorator]
+def _up_kernel(  # type: ignore[no-untyped-def]
+    state, w_up, b_up, x, out, n, r, d, scale,
+    HAS_B: tl.constexpr, ACTIVATION: tl.constexpr, PRECISION: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
+    R: tl.constexpr,
 ):  # fmt: skip
-    row = tl.program_id(0).to(tl.int64) * M + tl.arange(0, M)
-    feature = tl.arange(0, R)
-    here, wide = row < n, feature < r
-    start = tl.load(rowptr + row, mask=here, other=0).to(tl.int64)
-    end = tl.load(rowptr + row + 1, mask=here, other=0).to(tl.int64)
-    heavy = end - start > LIMIT  # these were summed in segments already
-    place = row[:, None] * r + feature[None, :]
-    total = tl.load(state + place, mask=heavy[:, None] & wide[None, :], other=0)
-    longest = tl.max(tl.where(heavy, 0, end - start), axis=0)
-    step = tl.zeros([], dtype=tl.int64)
-    while step < longest:
-        edge = start + step
-        inside = (edge < end) & (end - start <= LIMIT)
-        sender = tl.load(col + edge, mask=inside, other=0).to(tl.int64)
-        tile = tl.load(message + sender[:, None] * r + feature[None, :], mask=inside[:, None] & wide[None, :], other=0)
-        if HAS_VALUE:
-            tile *= tl.load(value + edge, mask=inside, other=0)[:, None]
-        total += tile
-        step += 1
-    if HAS_OWN:
-        total += tl.load(own + place, mask=here[:, None] & wide[None, :], other=0)
+    """out = x + scale (phi(state) w_up' + b_up); the columns of a row of blocks come after each other."""
+    row = tl.program_id(0) // tl.cdiv(d, BN) * BM + tl.arange(0, BM)
+    column = tl.program_id(0) % tl.cdiv(d, BN) * BN + tl.arange(0, BN)
+    start = row.to(tl.int64)[:, None]
+    k = tl.arange(0, R)
+    inside = (row < n)[:, None] & (k < r)[None, :]
+    s = tl.load(state + start * r + k[None, :], mask=inside, other=0)
+    active = tl.where((k < r)[None, :], _activated(s.to(tl.float32), ACTIVATION), 0.0).to(s.dtype)
+    up = tl.load(w_up + column[None, :] * r + k[:, None], mask=(column < d)[None, :] & (k < r)[:, None], other=0)
+    change = tl.dot(active, up, input_precision=PRECISION)
     if HAS_B:
-        total += tl.load(b_gcn + feature, mask=wide, other=0)[None, :]
-    tl.store(state + place, total, mask=here[:, None] & wide[None, :])
-    active = tl.where(wide[None, :], _activated(total, ACTIVATION), 0.0)
-    first = 0
-    while first < d:
-        column = first + tl.arange(0, D)
-        up = tl.load(w_up + column[None, :] * r + feature[:, None], mask=(column < d)[None, :] & wide[:, None], other=0)
-        change = tl.dot(active, up, input_precision="ieee")
-        if HAS_UP:
-            change += tl.load(b_up + column, mask=column < d, other=0)[None, :]
-        at, mask = row[:, None] * d + column[None, :], here[:, None] & (column < d)[None, :]
-        tl.store(out + at, tl.load(x + at, mask=mask, other=0) + scale * change, mask=mask)
-        first += D
+        change += tl.load(b_up + column, mask=column < d, other=0).to(tl.float32)[None, :]
+    at, mask = start * d + column[None, :], (row < n)[:, None] & (column < d)[None, :]
+    residual = tl.load(x + at, mask=mask, other=0)  # after the product: before, it would take its registers
+    tl.store(out + at, (residual.to(tl.float32) + scale * change).to(out.dtype.element_ty), mask=mask)
 
 
-def tail(
-    rowptr: Tensor, col: Tensor, value: Tensor | None, message: Tensor, own: Tensor | None, x: Tensor,
-    b_gcn: Tensor | None, w_up: Tensor, b_up: Tensor | None, activation: Activation, scale: float,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """`plain_tail` and the state before the activation; float32, any strides."""
-    message, x, w_up = (tensor.contiguous() for tensor in (message, x, w_up))
-    extras = [None if tensor is None else tensor.contiguous() for tensor in (own, b_gcn, b_up)]
-    (n, d), r = x.shape, message.shape[1]
-    out, state = torch.empty_like(x), torch.empty_like(message)
-    if n == 0:
-        return out, state
-    sum_heavy_rows(rowptr, col, value, message, state)
-    values, own, b_gcn, b_up = (x if tensor is None else tensor for tensor in (value, *extras))
-    block = max(16, triton.next_power_of_2(r))
-    _tail_kernel[(triton.cdiv(n, ROWS),)](
-        rowptr, col, values, message, own, x, b_gcn, w_up, b_up, state, out, n, r, d, scale,
-        HAS_VALUE=value is not None, HAS_OWN=extras[0] is not None, HAS_B=extras[1] is not None,
-        HAS_UP=extras[2] is not None, ACTIVATION=activation, M=ROWS, R=block, D=OUT, LIMIT=HEAVY,
+@triton.jit(do_not_specialize=["n"])  # type: ignore[untyped-decorator]
+def _slope_kernel(  # type: ignore[no-untyped-def]
+    gradient, state, active, n, r, stride, scale, ACTIVATION: tl.constexpr, ROWS: tl.constexpr, R: tl.constexpr
+):
+    """gradient <- scale gradient phi'(state); active <- scale [phi(state), 1]."""
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    k = tl.arange(0, R)
+    start = row.to(tl.int64)[:, None]
+    mask = (row < n)[:, None] & (k < r)[None, :]
+    s = tl.load(state + start * r + k[None, :], mask=mask, other=0).to(tl.float32)
+    g = tl.load(gradient + start * r + k[None, :], mask=mask, other=0).to(tl.float32)
+    turned = (scale * g * _slope(s, ACTIVATION)).to(gradient.dtype.element_ty)
+    tl.store(gradient + start * r + k[None, :], turned, mask=mask)
+    value = tl.where((k < r)[None, :], scale * _activated(s, ACTIVATION), scale).to(active.dtype.element_ty)
+    tl.store(active + start * stride + k[None, :], value, mask=(row < n)[:, None] & (k <= r)[None, :])
+
+
+def fused(
+    x: Tensor, graph: SparseGraph, weights: tuple[Tensor, Tensor, Tensor],
+    biases: tuple[Tensor | None, Tensor | None, Tensor | None], w_self: Tensor | None, settings: Settings,
+) -> Tensor:  # fmt: skip
+    """`gcn_bottleneck` where `fuses`; weights and biases of down, gcn and up."""
+    return cast(Tensor, _Adapter.apply(x, *weights, *biases, w_self, graph, settings))  # type: ignore[no-untyped-call]
+
+
+def fuses(x: Tensor, *weights: Tensor | None) -> bool:
+    """Whether the kernels take these: one dtype that they know, something in every dimension, no transform, no
+    autocast, and a bottleneck that a program holds."""
+    there = [one for one in (x, *weights) if one is not None]
+    return (
+        x.dtype in DTYPES
+        and not torch.is_autocast_enabled(x.device.type)
+        and all(one.dtype == x.dtype and one.numel() and not _transformed(one) for one in there)
+        and len(there[1]) <= WIDEST
+    )
+
+
+def up(
+    state: Tensor, w_up: Tensor, b_up: Tensor | None, x: Tensor, activation: Activation, scale: float, **cut: int
+) -> Tensor:
+    """x + scale (phi(state) w_up' + b_up), [N, d]; all of one dtype, state [N, r] and x contiguous."""
+    (n, d), r = x.shape, state.shape[1]
+    out, w_up = torch.empty_like(x), w_up.contiguous()
+    precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    kind = precision if x.dtype == torch.float32 else str(x.dtype)[6:]
+    meta = configuration("up", f"{r} {kind}", SMALL if x.dtype == torch.float32 else LARGE, x.device) | cut
+    programs = triton.cdiv(n, meta["BM"]) * triton.cdiv(d, meta["BN"])
+    _up_kernel[(programs,)](
+        state, w_up, w_up if b_up is None else b_up.contiguous(), x, out, n, r, d, scale,
+        HAS_B=b_up is not None, ACTIVATION=activation, PRECISION=precision, R=max(16, triton.next_power_of_2(r)),
+        **meta,
     )  # fmt: skip
-    return out, state
+    return out
+
+
+def through_activation(gradient: Tensor, state: Tensor, activation: Activation, scale: float) -> Tensor:
+    """Turns the gradient of scale phi(state) into that of state, in place; gives scale [phi(state), 1], padded."""
+    n, r = state.shape
+    active = state.new_empty(n, (r // 8 + 1) * 8)
+    block = triton.next_power_of_2(r + 1)
+    rows = max(1, BLOCK // block)
+    _slope_kernel[(triton.cdiv(n, rows),)](
+        gradient, state, active, n, r, active.shape[1], scale, ACTIVATION=activation, ROWS=rows, R=block
+    )
+    return active
+
+
+class _Adapter(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, w_down: Tensor, w_gcn: Tensor, w_up: Tensor, b_down: Tensor | None, b_gcn: Tensor | None,
+        b_up: Tensor | None, w_self: Tensor | None, graph: SparseGraph, settings: Settings,
+    ) -> Tensor:  # fmt: skip
+        norm, activation, scale = settings
+        x = x.contiguous()
+        hidden = functional.linear(x, w_down, b_down)
+        heard = spmm(*operator(graph, norm, False, torch.float32), hidden, ones=True)
+        state = functional.linear(heard[:, : w_gcn.shape[1]], w_gcn, b_gcn)
+        state = state if w_self is None else torch.addmm(state, hidden, w_self.T)
+        ctx.save_for_backward(x, w_down, w_gcn, w_up, b_down, b_gcn, b_up, w_self)
+        ctx.kept = (hidden if w_self is not None else None, heard, state)
+        ctx.graph, ctx.settings = graph, settings
+        return up(state, w_up, b_up, x, activation, scale)
+
+    @staticmethod
+    def backward(ctx: Any, ahead: Tensor) -> Any:
+        need = ctx.needs_input_grad[:8]
+        if torch.is_grad_enabled() or _transformed(ahead):  # second derivatives follow, or many gradients at once
+            return *_differentiable(ctx, ahead, need), None, None
+        found = _gradients(ctx, ahead.contiguous(), need)
+        return *(one if wants else None for one, wants in zip(found, need, strict=True)), None, None
+
+
+def _gradients(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | None]:
+    """Of x, the weights down, gcn and up, their biases, and W0; None where not needed."""
+    x, w_down, w_gcn, w_up, *_, w_self = ctx.saved_tensors
+    hidden, heard, state = ctx.kept
+    norm, activation, scale = ctx.settings
+    found: list[Tensor | None] = [None] * 8
+    through = ahead @ w_up
+    active = through_activation(through, state, activation, scale)
+    if need[3] or need[6]:
+        found[3], found[6] = _with_bias(ahead.T @ active, w_up.shape[1])
+    if need[2] or need[5]:
+        found[2], found[5] = _with_bias(through.T @ heard, w_gcn.shape[1])
+    if need[7]:
+        found[7] = through.T @ hidden
+    if not (need[0] or need[1] or need[4]):
+        return found
+    lower = spmm(*operator(ctx.graph, norm, True, torch.float32), through @ w_gcn)
+    lower = lower if w_self is None else torch.addmm(lower, through, w_self)
+    found[1] = lower.T @ x if need[1] else None
+    found[4] = lower.sum(0) if need[4] else None
+    found[0] = torch.addmm(ahead, lower, w_down) if need[0] else None
+    return found
+
+
+def _with_bias(product: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """A product with a column of ones in place: what stands before it, and its own column."""
+    return product[:, :width], product[:, width]
+
+
+def _differentiable(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | None]:
+    """The same from plain steps, that torch differentiates again."""
+    inputs: tuple[Any, ...] = ctx.saved_tensors
+    with torch.enable_grad():
+        out = _plain(ctx.graph, ctx.settings, *inputs)
+        wanted = [one for one, wants in zip(inputs, need, strict=True) if wants]
+        found = iter(torch.autograd.grad(out, wanted, ahead, create_graph=torch.is_grad_enabled()))
+    return [next(found) if wants else None for wants in need]
+
+
+def _plain(
+    graph: SparseGraph, settings: Settings, x: Tensor, w_down: Tensor, w_gcn: Tensor, w_up: Tensor,
+    b_down: Tensor | None, b_gcn: Tensor | None, b_up: Tensor | None, w_self: Tensor | None,
+) -> Tensor:  # fmt: skip
+    norm, activation, scale = settings
+    hidden = functional.linear(x, w_down, b_down)
+    state = functional.linear(propagate(graph, hidden, norm=norm), w_gcn, b_gcn)
+    state = state if w_self is None else state + functional.linear(hidden, w_self)
+    return x + scale * functional.linear(activate(activation, state), w_up, b_up)
+
+
+def _transformed(tensor: Tensor) -> bool:
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))

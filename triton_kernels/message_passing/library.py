@@ -32,6 +32,8 @@ def _spmm_here(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> 
         from .triton_propagate import spmm as triton_spmm
 
         return triton_spmm(rowptr, col, value, h)
+    if h.dtype in (torch.float16, torch.bfloat16):
+        return _spmm_here(rowptr, col, value, h.float()).to(h.dtype)
     if h.shape[1] == 0:  # which embedding_bag refuses on more than one thread
         return h.new_empty(rowptr.shape[0] - 1, 0)
     # embedding_bag is a fused CPU SpMM
@@ -66,8 +68,8 @@ def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor
     Args:
         rowptr: int32 or int64 [N + 1].
         col: the same integers [E].
-        value: h's dtype [E], or None for ones.
-        h: float32 or float64 [M, r], contiguous.
+        value: h's dtype [E] (float32 for a narrower one), or None for ones.
+        h: floating [M, r], contiguous; float16 and bfloat16 are summed in float32 and rounded once.
     """
     if type(h) is Tensor and not torch.compiler.is_compiling():  # an operator of ours costs three times the work itself
         return _spmm_here(rowptr, col, value, h)

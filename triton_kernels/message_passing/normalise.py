@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..device import runs_triton
 from ..sparse.sparse_graph import SparseGraph
 from .spmm import spmm
 
@@ -71,6 +72,11 @@ def _normalised(graph: SparseGraph, left: Tensor | None, right: Tensor | None, d
     """diag(left) A diag(right), rounded once, at the end; None for the binary graph unscaled."""
     if left is None and right is None:
         return None if graph.weight is None else graph.weight.to(dtype)
+    if runs_triton(graph.col) and not torch.compiler.is_compiling():
+        from .triton_normalise import normalised_values
+
+        weight = None if graph.weight is None else graph.weight.detach()
+        return normalised_values(*graph.structure.compact, weight, left, right, dtype)
     values = torch.empty(graph.num_edges, dtype=dtype, device=graph.device)
     for rows, edges in _blocks(graph):
         scale = torch.ones((), dtype=torch.float64, device=graph.device)

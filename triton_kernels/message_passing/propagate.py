@@ -12,6 +12,8 @@ from . import library
 from .normalise import Norm, Operator, learned_values, operator
 from .spmm import spmm
 
+WIDE = (torch.float32, torch.float64)
+
 
 def propagate(graph: SparseGraph, h: Tensor, *, norm: Norm = "sym", edge_weight: Tensor | None = None) -> Tensor:
     """Each row's weighted sum of its senders: out_i = sum_j Â_ij h_j.
@@ -37,20 +39,25 @@ def propagate(graph: SparseGraph, h: Tensor, *, norm: Norm = "sym", edge_weight:
             degree (compiled, that gives NaN).
     """
     _check(graph, h, norm, edge_weight)
-    wide = h if h.dtype in (torch.float32, torch.float64) else h.float()
     if edge_weight is None and graph.weight is not None and graph.weight.requires_grad:
         edge_weight = graph.weight
     if edge_weight is not None:
+        wide = h if h.dtype in WIDE else h.float()
         return spmm(graph.structure, learned_values(graph, edge_weight, norm).to(wide.dtype), wide).to(h.dtype)
     if torch.compiler.is_compiling():
-        ahead, back = (operator(graph, norm, transposed, wide.dtype) for transposed in (False, True))
-        return library.message_pass(ahead, back, wide.contiguous()).to(h.dtype)
-    return message_pass(graph, wide, norm).to(h.dtype)
+        ahead, back = (operator(graph, norm, transposed, _sums(h)) for transposed in (False, True))
+        return library.message_pass(ahead, back, h.contiguous())
+    return message_pass(graph, h, norm)
 
 
 def message_pass(graph: SparseGraph, h: Tensor, norm: Norm, *, transposed: bool = False) -> Tensor:
-    """Â h or Â' h with the graph's fixed weights, unchecked; h is float32 or float64."""
+    """Â h or Â' h with the graph's fixed weights, unchecked."""
     return cast(Tensor, _Propagate.apply(h, graph, norm, transposed))  # type: ignore[no-untyped-call]
+
+
+def _sums(h: Tensor) -> torch.dtype:
+    """What messages are summed in, and the values are of."""
+    return h.dtype if h.dtype in WIDE else torch.float32
 
 
 class _Propagate(torch.autograd.Function):
@@ -59,7 +66,7 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     @library.signed
     def forward(h: Tensor, graph: SparseGraph, norm: Norm, transposed: bool) -> Tensor:
-        fixed: Operator = operator(graph, norm, transposed, h.dtype)
+        fixed: Operator = operator(graph, norm, transposed, _sums(h))
         return library.spmm(*fixed, h.contiguous())
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -144,14 +145,15 @@ def _plain(x: Tensor) -> Tensor:
 
 def _found(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
     with single_threaded_workers() as pool:
-        vectors = Vectors.of(x, y, pool)
+        triton = runs_triton(x)
+        vectors = Vectors(x, x if y is None else y, y is None) if triton else Vectors.of(x, y, pool)
 
         def search(threshold: float) -> SparseGraph:
-            tau = float(torch.tensor(threshold, dtype=torch.float32))
-            if runs_triton(x):
+            (tau,) = struct.unpack("f", struct.pack("f", threshold))
+            if triton:
                 from .triton_similarity import search as triton_search
 
-                return replace(triton_search(vectors, tau), search=Search(tau, "triton"))
+                return triton_search(vectors, tau)
             screen = choose_screen(vectors, tau, pool, options.screen, options.recall)
             graph = TileSearch(vectors, screen, tau, options.tile).graph(pool)
             return replace(graph, search=Search(tau, screen.name))

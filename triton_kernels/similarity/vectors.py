@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,18 +23,28 @@ class Vectors:
 
     x: Tensor
     y: Tensor
-    unit_x: Tensor
-    """float32 [N, D]."""
-    unit_y: Tensor
-    """float32 [M, D]."""
     symmetric: bool
+    made: tuple[Tensor, Tensor] | None = None
+    """The rows at length 1, where they were made beforehand."""
 
     @classmethod
     def of(cls, x: Tensor, y: Tensor | None, pool: Executor) -> Vectors:
         """Normalise the rows, in the workers; raises ValueError at NaN or inf."""
         unit_x = _unit_rows("x", x, pool)
         unit_y = unit_x if y is None else _unit_rows("y", y, pool)
-        return cls(x, x if y is None else y, unit_x, unit_y, symmetric=y is None)
+        return cls(x, x if y is None else y, y is None, (unit_x, unit_y))
+
+    @cached_property
+    def unit_x(self) -> Tensor:
+        """float32 [N, D]: x at length 1; raises ValueError at NaN or inf."""
+        return self.made[0] if self.made else _refused("x", unit_rows(self.x).float())
+
+    @cached_property
+    def unit_y(self) -> Tensor:
+        """float32 [M, D]: y at length 1; raises ValueError at NaN or inf."""
+        if self.symmetric:
+            return self.unit_x
+        return self.made[1] if self.made else _refused("y", unit_rows(self.y).float())
 
     @property
     def error(self) -> float:
@@ -50,7 +61,7 @@ class Vectors:
         chunks = pool.map(
             lambda r, c: cosine_pairs(self.x[r], self.y[c]), torch.split(row, PAIRS), torch.split(col, PAIRS)
         )
-        return torch.cat([self.unit_x.new_empty(0), *chunks])
+        return torch.cat([self.x.new_empty(0, dtype=torch.float32), *chunks])
 
 
 def _unit_rows(name: str, x: Tensor, pool: Executor) -> Tensor:
@@ -64,7 +75,16 @@ def _unit_rows(name: str, x: Tensor, pool: Executor) -> Tensor:
         sums[start : start + CHUNK] = rows.sum(1)  # NaN where the row is
 
     list(pool.map(fill, range(0, len(x), CHUNK)))
-    bad = sums.isnan().nonzero()
+    return _refused(name, unit, sums)
+
+
+def _refused(name: str, unit: Tensor, sums: Tensor | None = None) -> Tensor:
+    bad = (unit.sum(1) if sums is None else sums).isnan().nonzero()
     if len(bad):
-        raise ValueError(f"{name} has NaN or inf in {len(bad)} rows, first in row {bad[0].item()}: drop or repair them")
+        refuse_rows(name, len(bad), int(bad[0]))
     return unit
+
+
+def refuse_rows(name: str, count: int, first: int) -> None:
+    """Raise ValueError for rows that are not finite."""
+    raise ValueError(f"{name} has NaN or inf in {count} rows, first in row {first}: drop or repair them")

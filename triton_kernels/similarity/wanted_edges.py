@@ -96,4 +96,6 @@ def _nothing(vectors: Vectors) -> SparseGraph:
     none = torch.zeros(0, dtype=torch.int64, device=vectors.x.device)
     rowptr = none.new_zeros(n + 1)
     search = Search(1.0, "none")
-    return SparseGraph(rowptr, none, vectors.unit_x.new_empty(0), n, m, symmetric=vectors.symmetric, search=search)
+    return SparseGraph(
+        rowptr, none, vectors.x.new_empty(0, dtype=torch.float32), n, m, symmetric=vectors.symmetric, search=search
+    )

@@ -183,18 +183,23 @@ class SparseGraph:
         return looped
 
     def _looped(self, loop: Literal["one", "nearest"]) -> SparseGraph:
+        row, col, weight = self.row, self.col, self.weight
         bare = torch.ones(self.num_nodes, dtype=torch.bool, device=self.device)
-        bare[self.col[self.row == self.col]] = False
+        bare[col[row == col]] = False
         loops = bare.nonzero().squeeze(1)
-        weight = self.weight
+        # Edges are sorted and stay so: each moves up by the loops before it, and a loop stands behind smaller columns.
+        added, left = (_counts(one) for one in (bare, col < row))
+        place = torch.arange(self.num_edges, device=self.device) + added[row] + (bare[row] & (col > row))
+        smaller = left[self.rowptr[1:]] - left[self.rowptr[:-1]]
+        order = torch.cat((place, (self.rowptr[:-1] + added[:-1] + smaller)[loops]))
         if weight is not None:
             own = weight.new_ones(self.num_nodes)
             if loop == "nearest":
                 heaviest = torch.segment_reduce(weight.detach(), "max", offsets=self.rowptr, initial=0)
                 own = torch.where(heaviest > 0, heaviest, own)
-            weight = torch.cat((weight, own[loops]))
-        row, col = torch.cat((self.row, loops)), torch.cat((self.col, loops))
-        return from_pairs(row, col, weight, self.num_rows, self.num_cols, symmetric=self.symmetric)
+            weight = weight.new_empty(len(order)).index_copy(0, order, torch.cat((weight, own[loops])))
+        col = col.new_empty(len(order)).index_copy_(0, order, torch.cat((col, loops)))
+        return replace(self, rowptr=self.rowptr + added, col=col, weight=weight, search=None)
 
     def to(self, device: torch.device | str) -> SparseGraph:
         """The same graph on another device (itself when it is there already)."""
@@ -214,6 +219,13 @@ class SparseGraph:
         if self.symmetric and not self._equals_transpose():
             raise ValueError("the graph is marked symmetric but differs from its transpose: pass symmetric=False")
         return self
+
+
+def _counts(marked: Tensor) -> Tensor:
+    """int64 [n + 1]: how many of n are marked before each place."""
+    counts = torch.zeros(len(marked) + 1, dtype=torch.int64, device=marked.device)
+    torch.cumsum(marked, 0, out=counts[1:])
+    return counts
 
 
 def from_pairs(

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .csr import rowptr_of, rows_of
 
+INT32 = 2**31 - 2**12
+"""So many edges and nodes are counted in int32, and a kernel may step a little beyond the last."""
+
 
 @dataclass(eq=False)
 class Structure:
@@ -32,7 +35,7 @@ class Structure:
     @property
     def compact(self) -> tuple[Tensor, Tensor]:
         """rowptr and col, in int32 where they fit: half the memory traffic of message passing."""
-        dtype = torch.int32 if max(self.col.numel(), self.num_cols) < 2**31 else torch.int64
+        dtype = torch.int32 if max(self.col.numel(), self.num_cols) < INT32 else torch.int64
         rowptr = self._once("compact_rowptr", lambda: self.rowptr.to(dtype))
         return rowptr, self._once("compact_col", lambda: self.col.to(dtype))
 

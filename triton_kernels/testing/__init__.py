@@ -5,6 +5,7 @@ Needs hypothesis (`pip install graftwork[testing]`). `docs/kernels.md` walks thr
 
 from .agreement import layouts, permutation, same_dtype, values
 from .check_kernel import PROPERTIES, Checked, PropertyFailed, available_devices, check_kernel
+from .counts import Counts, counted
 from .determinism import inputs_kept, reruns, settings_kept, threads
 from .gradients import finite_differences, gradients
 from .kernel import Inputs, Kernel, dense_adjacency, describe, outputs
@@ -20,6 +21,7 @@ __all__ = [
     "PROPERTIES",
     "TOLERANCES",
     "Checked",
+    "Counts",
     "Inputs",
     "Kernel",
     "Property",
@@ -27,6 +29,7 @@ __all__ = [
     "Tolerance",
     "available_devices",
     "check_kernel",
+    "counted",
     "dense_adjacency",
     "describe",
     "difference",

@@ -83,13 +83,13 @@ def sparse_graphs(
     symmetric: bool | None = None,
     weighted: bool | None = None,
     num_cols: int | None = None,
+    density: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0),
 ) -> SparseGraph:
     """Graphs from no edges to all edges, with isolated nodes and self-loops; weights are positive. None: drawn."""
     rows = draw(st.integers(min_nodes, max_nodes))
     cols = rows if square else draw(st.integers(min_nodes, max_nodes)) if num_cols is None else num_cols
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
-    density = draw(st.sampled_from((0.0, 0.1, 0.5, 1.0)))
-    dense = (torch.rand(rows, cols, generator=generator) < density) * (
+    dense = (torch.rand(rows, cols, generator=generator) < draw(st.sampled_from(density))) * (
         torch.rand(rows, cols, generator=generator) * 0.9 + 0.1
     )
     if draw(st.booleans()) if symmetric is None and square else symmetric:

@@ -49,7 +49,7 @@ def open_picture(image: Any, background: str = WHITE) -> Image.Image:
     if isinstance(image, Image.Image):
         return _seen(image, background)
     if isinstance(image, (str, Path)):
-        return decode(read_file(Path(image)), str(image), background)
+        return decode(read_file(image), str(image), background)
     if isinstance(image, np.ndarray) and _is_picture(image):
         return as_rgb(Image.fromarray(image))
     shape = f"{image.dtype} array {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__

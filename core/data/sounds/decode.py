@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..items import DataError, Media
 from ..media_files import read_file, require_same
 from ..waveform import Waveform
 from .budget import require_few, require_known_rate
-from .whole import fault_of
+from .whole import TOLD, fault_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"])
 #: Samples that are decoded at a time: of many channels only so much is in memory.
 _BLOCK = 1 << 20
+#: Share of the channels' power below which their mean has lost it: 20 dB. Unrelated channels keep a half.
+_CANCELLED = 0.01
 _AT_ONCE = ("MP3", "MPEG")
 #: Frames where the library does not know.
 _UNKNOWN = (1 << 63) - 1
@@ -57,7 +60,7 @@ def open_sound(sound: Any) -> Waveform:
     if isinstance(sound, Waveform):
         return waveform(sound.samples, sound.rate, "waveform")
     if isinstance(sound, (str, Path)):
-        return decode(read_file(Path(sound)), str(sound))
+        return decode(read_file(sound), str(sound))
     raise DataError(f"a sound is a path or a Waveform, not a {type(sound).__name__}")
 
 
@@ -70,29 +73,38 @@ def decode(content: bytes, source: str) -> Waveform:
     if not content:
         raise DataError(f"{source}: the file is empty")
     try:
-        samples, rate = _mixed(library, content)
+        mixed = _mixed(library, content)
     except Exception as error:  # libsndfile's own, and what odd headers make of it: RuntimeError, MemoryError ...
         reason = str(getattr(error, "error_string", "") or error or type(error).__name__).strip()
         raise DataError(f"{source}: not a readable sound: {reason}") from error
-    return waveform(samples, rate, source)
+    return replace(waveform(mixed.samples, mixed.rate, source), cancelled=mixed.cancelled)
 
 
-def _mixed(library: ModuleType, content: bytes) -> tuple[NDArray[np.float32], int]:
-    """The mean of the channels, float32 [T], and the rate; a block at a time."""
+def _mixed(library: ModuleType, content: bytes) -> Waveform:
+    """The mean of the channels, a block at a time."""
     if fault := fault_of(content):  # first: libsndfile's MP3 library has lines of its own for it, on the terminal
         raise ValueError(fault)
     with library.SoundFile(BytesIO(content)) as file:
+        if file.format not in TOLD:
+            raise ValueError(
+                f"of a sound of kind {file.format} it cannot be told whether it is whole; write it as WAV or FLAC"
+            )
         require_known_rate(file.samplerate)
         if file.seekable():
             file.seek(0)  # MP3 begins with other samples where nobody has sought, and goes on with others where one has
         require_few(0 if file.frames == _UNKNOWN else file.frames)
         size, heard = file.frames + 1 if file.format in _AT_ONCE else max(1, _BLOCK // file.channels), 0
         blocks: list[NDArray[np.float32]] = []
+        channels = mixed = 0.0
         while not blocks or len(blocks[-1]) == size:
-            blocks.append(file.read(size, dtype="float32", always_2d=True).mean(axis=1))
+            block = file.read(size, dtype="float32", always_2d=True)
+            blocks.append(block.mean(axis=1))
+            if file.channels > 1:
+                channels += float(np.square(block).sum()) / file.channels
+                mixed += float(np.square(blocks[-1]).sum())
             heard += len(blocks[-1])
             require_few(heard)
-        return np.concatenate(blocks), int(file.samplerate)
+        return Waveform(np.concatenate(blocks), int(file.samplerate), mixed < _CANCELLED * channels)
 
 
 def waveform(samples: NDArray[Any], rate: int, source: str) -> Waveform:

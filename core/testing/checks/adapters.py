@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from ....triton_kernels import SparseGraph
-from ...roles.adapter import Adapter
+from ...roles.adapter import Adapter, adapted_of_aggregated, aggregated_of
 from ..case import Case
 from ..outcome import NotApplicable
 from ..same import assert_same
@@ -113,3 +113,17 @@ def messages(case: Case) -> None:
         near[1] = other[half]
         heard = adapter(near, two_rings())[0]
     assert not torch.equal(heard, before[0]), "its spec needs a graph, and a node does not hear its neighbour"
+
+
+def aggregated(case: Case) -> None:
+    """Aggregated at the start; asked after some training, some rows alone."""
+    if not case.spec.needs_graph:
+        raise NotApplicable("it passes no messages")
+    adapter, rows = make(case).eval(), torch.arange(0, ITEMS, 3)
+    once = aggregated_of(adapter, vectors(), two_rings())
+    if once is None:
+        raise NotApplicable("its `aggregate` gives None: each epoch runs `forward` over all nodes")
+    moved(adapter)
+    with torch.no_grad():
+        found = adapted_of_aggregated(adapter, [one[rows] for one in once])
+        assert_same(found, adapter(vectors(), two_rings())[rows], "rows of `forward_aggregated` and `forward`", CLOSE)

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 from graftwork_prefix_tuning import PrefixSpec
 from graftwork_prefix_tuning.prefix import LearnedPrefix
 
@@ -20,7 +19,6 @@ FAMILIES = {"CLIPVision": PICTURE, "CLIPText": WORDS, "ViT": PICTURE, "Bert": {"
 
 def model(family: str, **more: object) -> nn.Module:
     """A tiny random one."""
-    declare_missing_torchvision_ops()
     import transformers
 
     torch.manual_seed(0)

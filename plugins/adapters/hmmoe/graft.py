@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ....core.roles import Expert, columns_of, masked_mean
-from .router import Router
+from .router import Router, mean_where
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +129,7 @@ class Graft(nn.Module):
         counted = present.any(dim=-1)[:, None].expand(-1, own.shape[1])
         if by_token and mask is not None:
             counted = counted & mask
-        if not counted.any():
-            return shares, {}
-        can = present[:, None].expand_as(shares)[counted]
-        return shares, self.router.losses(shares[counted], logits[counted], can)
+        return shares, self.router.losses(shares, logits, present[:, None].expand_as(shares), counted)
 
     def _partner_mean(
         self,
@@ -167,5 +164,5 @@ def _present(state: Tensor, mask: Tensor | None) -> Tensor:
 
 def _mean_share(shares: Tensor, mask: Tensor | None) -> Tensor:
     if mask is not None and shares.shape[1] == mask.shape[1] > 1:
-        return shares[mask].mean(dim=0)
+        return mean_where(shares, mask)
     return shares.mean(dim=(0, 1))

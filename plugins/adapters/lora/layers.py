@@ -8,12 +8,10 @@ from typing import Any
 from torch import nn
 
 from ....registry.errors import MissingExtra
-from ...torchvision_ops import declare_missing_torchvision_ops
 
 
 def import_peft() -> Any:
     """The library, beside any torchvision. Raises ``MissingExtra``."""
-    declare_missing_torchvision_ops()
     try:
         import peft
     except ImportError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ....core.data.items import DataError
 from ....core.data.names import look_of
+from ....registry.errors import counted
 from ..split_names import USUAL_NAMES, split_of, split_within
 from .folder_tree import Folder, in_words, read_folder
 from .label_lists import note_of, require_not_needed
@@ -65,7 +66,7 @@ class ClassFolders:
             )
         if part.folder.media:
             self.notes.append(
-                f"{part.folder.path}: {len(part.folder.media)} {self.what} lie in no class folder and are left out"
+                f"{part.folder.path}: {counted(len(part.folder.media), self.what, 'lie')} in no class folder: left out"
             )
 
     def _take(self, folder: Folder) -> None:
@@ -107,8 +108,8 @@ class ClassFolders:
             fix = f'leave it out: "exclude": ["{folder.name}"]'
             if folder.media:
                 raise DataError(
-                    f"split folder {folder.path} holds {len(folder.media)} {self.what} and no class folders, so that "
-                    f"their classes are not known; sort them into class folders, or {fix}"
+                    f"split folder {folder.path} holds {counted(len(folder.media), self.what)} and no class folders, "
+                    f"so that their classes are not known; sort them into class folders, or {fix}"
                 )
             raise DataError(f"split folder {folder.path} holds no {self.what}; fill it, or {fix}")
         self._require_classes(folder)
@@ -132,8 +133,7 @@ class ClassFolders:
             require_not_needed(folder.lists, self.listing)
         yield from (path for path in folder.lists if not (own and path.name == self.listing))
         for one in folder.folders:
-            if one.name not in self.exclude:
-                yield from self._unread(one, listed)
+            yield from self._unread(one, listed or one.name in self.exclude)
 
     def _wraps(self, folder: Folder) -> bool:
         """Whether a folder that stands alone holds the classes or splits, and is no class itself."""

@@ -12,6 +12,7 @@ from ....core.data.pictures import SUFFIXES
 from ....core.roles import Dataset
 from ....core.spec.json_source import parse_json
 from ....core.storage.files import read_regular, sha256_of
+from ....core.storage.text_files import lines_of
 from ....registry.errors import SpecError
 from ..coop_split import read_coop_split
 from ..labelled_files import items_of
@@ -120,9 +121,9 @@ def _rows(tree: ClassFolders) -> Iterator[_Row]:
 def _metadata_rows(folder: Path, split: str | None) -> Iterator[_Row]:
     metadata = folder / METADATA
     try:
-        lines = read_regular(metadata).decode("utf-8-sig").split("\n")  # not splitlines: JSON may hold U+2028 as it is
-    except UnicodeDecodeError as error:
-        raise DataError(f"{metadata}: not UTF-8: byte {error.start}") from None
+        lines = lines_of(read_regular(metadata))
+    except ValueError as error:
+        raise DataError(f"{metadata}: {error}") from None
     except OSError as error:
         raise DataError(f"{metadata}: cannot be read: {error.strerror or error}") from None
     seen: dict[Path, int] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from ....core.data.items import DataError
 from ....core.spec.json_source import parse_json
 from ....core.storage.json_files import once
+from ....core.storage.text_files import text_of
 from ....registry.errors import SpecError
 
 #: What a line looks like, for messages.
@@ -17,9 +18,9 @@ AN_OBJECT = '{"id": "1", "image": "pics/a.png", "label": "cat"}'
 def json_object(place: str, content: bytes) -> dict[str, Any]:
     """The object that a line holds; ``place`` stands in messages. Raises ``DataError`` for anything else."""
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8: byte {error.start} of the line") from None
+        text = text_of(content)
+    except ValueError as error:
+        raise DataError(f"{place}: {error}") from None
     fields = json_value(place, text)
     if not isinstance(fields, dict):
         raise DataError(f"{place}: every line is an object, as {AN_OBJECT}")

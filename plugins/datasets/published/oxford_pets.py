@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ....core.data.items import DataError
 from ....core.storage.files import read_regular
+from ....core.storage.text_files import lines_of
 from ..labelled_files import LabelledFiles
 from .publication import Publication, PublishedDataset
 
@@ -44,8 +45,12 @@ class OxfordPets(PublishedDataset):
 
 
 def _rows(path: Path, names: dict[int, str]) -> list[tuple[str, int]]:
+    try:
+        lines = lines_of(read_regular(path))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
     rows = []
-    for number, line in enumerate(read_regular(path).decode("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         picture, label, *_ = [*line.split(), "", ""]

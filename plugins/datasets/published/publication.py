@@ -124,9 +124,6 @@ class PublishedDataset(Dataset):
         return notes
 
     def _download(self) -> None:
-        from ...torchvision_ops import declare_missing_torchvision_ops
-
-        declare_missing_torchvision_ops()
         from torchvision import datasets
 
         try:

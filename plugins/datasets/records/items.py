@@ -10,6 +10,8 @@ from typing import Any
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, some_of
 from ....core.storage.files import read_regular
+from ....core.storage.text_files import lines_of
+from ....registry.errors import counted
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import RecordsSpec
 
@@ -32,8 +34,8 @@ def given_names(spec: RecordsSpec) -> tuple[str, ...] | None:
         return spec.class_names
     path = Path(spec.class_names_file)
     try:
-        lines = read_regular(path).decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(read_regular(path))
+    except (OSError, ValueError) as error:
         raise DataError(f"dataset.class_names_file: {path}: cannot be read: {error}") from None
     names = tuple(line.strip() for line in lines)
     names = names[:-1] if names[-1] == "" else names
@@ -76,6 +78,10 @@ def content_of(
     Without ``names`` the labels must be names, and are sorted. Raises ``DataError`` naming up to ten records that have
     no label outside ``train``, or one that is no class.
     """
+    if empty := [split for split, records in splits.items() if not records]:
+        raise DataError(
+            f"{where}: nothing is in {' and '.join(empty)}; name what holds records, or leave the split out"
+        )
     if names is None:
         names = _names_in([record for records in splits.values() for record in records], where)
     index: dict[int | str, int] = {name: number for number, name in enumerate(names)}
@@ -84,7 +90,7 @@ def content_of(
     given = {split: list(_items(split, records, index, wrong)) for split, records in splits.items()}
     if wrong:
         raise DataError(
-            f"{where}: {len(wrong)} records have no label of the {len(names)} classes "
+            f"{where}: {counted(len(wrong), 'records', 'have')} no label of the {counted(len(names), 'classes')} "
             f"(0..{len(names) - 1}, or a name; none only in train):{some_of(wrong)}"
         )
     fractions = {"val": spec.val_fraction, "test": spec.test_fraction}

@@ -15,6 +15,7 @@ from braceexpand import braceexpand
 
 from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
+from ....registry.errors import counted
 from ..json_lines.json_object import json_value
 from ..specs import WebDatasetSpec
 from .brace_patterns import most_expansions
@@ -84,8 +85,13 @@ class WebDataset(Dataset):
                 if suffix in sample or any(other.archive != shard for other in sample.values()):
                     twice.append(f"{key} ({member.name} of {shard.name})")
                 sample[suffix] = member
+        if not samples:
+            raise DataError(
+                f"dataset.shards.{split}: no sample in {counted(len(shards), 'shards')} ({pattern}): nothing is there, "
+                "or no file has a dot behind its name; fetch them again, or leave the split out"
+            )
         if twice:
-            raise DataError(f"{pattern}: {len(twice)} keys stand there more than once:{some_of(twice)}")
+            raise DataError(f"{pattern}: {counted(len(twice), 'keys', 'stand')} there more than once:{some_of(twice)}")
         return samples
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from ....core.data.items import DataError
 from ....core.data.media_files import read_file
 from ....core.data.names import not_utf8
+from ....core.storage.text_files import lines_of
 
 #: Folders (their first two parts, without those of style) to the names that prompts use. Those of symbols, people and
 #: feasts, and those of fewer than five stamps, are no classes.
@@ -127,9 +128,9 @@ def _folder(path: Path) -> str:
 
 def _descriptions(path: Path) -> dict[str, str]:
     try:
-        lines = [line.strip() for line in read_file(path).decode("utf-8-sig").split("\n")]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: byte {error.start}") from None
+        lines = [line.strip() for line in lines_of(read_file(path))]
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
     english, *others = [line for line in lines if line] or [""]
     if not english:
         raise DataError(f"{path}: describes nothing; its first line is the description in English")

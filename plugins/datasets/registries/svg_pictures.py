@@ -12,6 +12,7 @@ from ....core.data.file_memo import FileMemo
 from ....core.data.items import DataError, Media
 from ....core.data.media_files import read_file
 from ....core.data.pictures import finding, picture_media
+from ....core.storage.text_files import text_of
 from ....registry.errors import MissingExtra
 
 #: Pixels; a drawing is as high as it comes out.
@@ -36,9 +37,8 @@ def render(path: Path) -> bytes:
     """A drawing as PNG, transparent where nothing is drawn. Raises ``DataError`` naming the file."""
     content = read_file(path)
     try:
-        text = content.decode("utf-8-sig")
-        return bytes(_resvg().svg_to_bytes(svg_string=text, width=WIDTH, dpi=DPI, skip_system_fonts=True))
-    except ValueError as error:  # UnicodeDecodeError is one
+        return bytes(_resvg().svg_to_bytes(svg_string=text_of(content), width=WIDTH, dpi=DPI, skip_system_fonts=True))
+    except ValueError as error:
         raise DataError(f"{path}: not a readable SVG drawing: {error}") from None
 
 

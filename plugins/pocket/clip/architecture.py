@@ -52,9 +52,6 @@ def configuration(vision: str, vocab_size: int) -> dict[str, Any]:
 
 def build_clip(config: Mapping[str, Any]) -> nn.Module:
     """An untrained open_clip model of ``config``."""
-    from ...torchvision_ops import declare_missing_torchvision_ops
-
-    declare_missing_torchvision_ops()
     from open_clip.model import CLIP
 
     model: nn.Module = CLIP(**config["model_cfg"])

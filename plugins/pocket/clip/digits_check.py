@@ -58,9 +58,6 @@ class OpenClipReader:
     """A folder read through open_clip alone: its model, its preprocessing, its tokenizer."""
 
     def __init__(self, folder: Path) -> None:
-        from ...torchvision_ops import declare_missing_torchvision_ops
-
-        declare_missing_torchvision_ops()
         import open_clip
 
         self.model: nn.Module

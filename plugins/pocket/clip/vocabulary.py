@@ -72,9 +72,6 @@ def write_merges(merges: Iterable[tuple[str, str]], folder: Path) -> Path:
 
 def load_tokenizer(folder: Path, context_length: int) -> Tokenizer:
     """open_clip's own tokenizer over the vocabulary in ``folder``."""
-    from ...torchvision_ops import declare_missing_torchvision_ops
-
-    declare_missing_torchvision_ops()
     from open_clip.tokenizer import SimpleTokenizer
 
     tokenizer: Tokenizer = SimpleTokenizer(bpe_path=str(folder / FILE_NAME), context_length=context_length)

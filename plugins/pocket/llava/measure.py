@@ -25,9 +25,6 @@ class LlavaReader:
     """A folder read as any LLaVA is: its processor and model by the Auto classes, a question, greedy decoding."""
 
     def __init__(self, folder: Path, prompt: str = PROMPTS[0]) -> None:
-        from ...torchvision_ops import declare_missing_torchvision_ops
-
-        declare_missing_torchvision_ops()
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         self.processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ...torchvision_ops import declare_missing_torchvision_ops
 from .. import CLIP_FOLDER, LLAVA_FOLDER
 from ..clip.loop import one_thread_each
 from ..clip.teacher import Teacher
@@ -32,7 +31,6 @@ ALBUM_SEEDS = 1000
 
 def make_llava(recipe: LlavaRecipe, bank: StencilBank, folder: Path, report: Report) -> None:
     """Train by ``recipe`` and write model and processor into ``folder``."""
-    declare_missing_torchvision_ops()
     processor = build_processor()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)

@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...torchvision_ops import declare_missing_torchvision_ops
 from ..world.captions import caption, full_caption
 from ..world.picture import paint
 from ..world.scene import WorldScene, draw_scene
@@ -33,7 +32,6 @@ _BATCH = 200
 
 def open_folder(folder: Path) -> tuple[Any, Any]:
     """Model in evaluation mode, and processor or feature extractor, by the Auto classes."""
-    declare_missing_torchvision_ops()
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
 
     model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
-from ...torchvision_ops import declare_missing_torchvision_ops
 from .. import AST_FOLDER
 from ..clip.train import replaced_folder
 from ..world.captions import WORDS
@@ -110,7 +109,6 @@ TOWERS: dict[str, Tower] = {
 
 def make_tower(name: str, recipe: TowerRecipe, folder: Path, console: Console) -> Figures:
     """Training, measuring, card; ``folder`` is replaced once all of it is there."""
-    declare_missing_torchvision_ops()
     tower = TOWERS[name]
     with replaced_folder(folder) as fresh:
         wall, cpu = time.perf_counter(), time.process_time()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from graftwork import Pipeline
 from graftwork.core.cli import COMMANDS, cli
-from graftwork.core.cli.component_page import example
+from graftwork.core.cli.plugins.component_page import example
 from graftwork.core.stages.encode import EncoderStage
 from graftwork.core.stages.prompts import class_prompts
 from graftwork.plugins.datasets import DigitsSpec

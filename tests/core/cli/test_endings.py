@@ -154,9 +154,56 @@ finally:
 @pytest.mark.parametrize("name", CODES)
 def test_a_second_signal_changes_nothing_to_the_end_of_the_process(name: str) -> None:
     """Neither after the command nor while Python ends: no traceback, and the code is that of the first."""
-    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", ENDED_TWICE, name], capture_output=True, text=True, timeout=600)
     assert (ended.returncode, ended.stderr.lstrip("\n")) == (CODES[name], f"{signals.WORDS[name]}; {SAID}")
     assert ended.stdout == "whole\n"
+
+
+#: The installed command, which the signal ``sys.argv[1]`` reaches as it begins to import the module ``sys.argv[2]``.
+STARTED = """
+import os, signal, sys
+number, place = signal.Signals[sys.argv[1]], sys.argv[2]
+for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, one), signal.default_int_handler if one == "SIGINT" else signal.SIG_DFL)
+
+class Sends:
+    def find_spec(self, name, path, target=None):
+        if name == place:
+            os.kill(os.getpid(), number)
+
+import graftwork
+sys.meta_path.insert(0, Sends())
+sys.argv = ["graftwork", "validate", "nowhere.json"]
+from graftwork.core.cli import main
+main()
+"""
+#: What a command imports, in its order, once signals are caught.
+PLACES = ("graftwork.core.cli.streams", "graftwork.core.cli.commands", "click", "graftwork.core.cli.say")
+PLACES += ("graftwork.core.cli.validate", "graftwork.core.pipeline", "pydantic", "graftwork.core.spec.load_spec")
+
+
+ARRIVALS = [*itertools.product(["SIGINT"], PLACES), *itertools.product(["SIGTERM", "SIGHUP"], PLACES[:1] + PLACES[-1:])]
+
+
+@pytest.mark.parametrize(("name", "place"), ARRIVALS)
+def test_a_signal_while_the_command_starts_is_no_traceback(name: str, place: str) -> None:
+    """From the moment that signals are caught, wherever it has come to: its code, one word, nothing else."""
+    ended = subprocess.run([sys.executable, "-c", STARTED, name, place], capture_output=True, text=True, timeout=600)
+    said = ended.stderr.strip("\n")
+    assert (ended.returncode, said.split(";")[0], ended.stdout) == (CODES[name], signals.WORDS[name], "")
+    assert said in (signals.WORDS[name], f"{signals.WORDS[name]}; {SAID.strip()}")
+
+
+def test_little_is_imported_before_signals_are_caught() -> None:
+    """What of ours, and nothing of others: until then Ctrl-C is a traceback of Python's, which nobody can prevent."""
+    code = (
+        "import sys; before = set(sys.modules); import graftwork.core.cli, graftwork.core.cli.signals; "
+        "print(*sorted(name for name in set(sys.modules) - before if name not in sys.stdlib_module_names "
+        "and name.partition('.')[0] not in sys.stdlib_module_names))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
+    ours = {"graftwork", "graftwork.core", "graftwork.core.cli", "graftwork.core.cli.signals"}
+    assert set(found.stdout.split()) <= ours | {"graftwork.registry", "graftwork.registry.importing"}
 
 
 def test_an_error_without_a_signal_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +237,7 @@ def test_progress_that_nobody_reads_costs_no_run(tmp_path: Path) -> None:
     pipe = closed_pipe()
     running = started("run", "spec.json", "--out", "x", cwd=tmp_path, stdout=pipe, stderr=pipe)
     os.close(pipe)
-    assert running.wait(timeout=120) == 0
+    assert running.wait(timeout=600) == 0
     assert Result.read(tmp_path / "x" / "result.json").name == "small"
 
 
@@ -218,7 +265,7 @@ def test_words_on_standard_error_cost_nothing(kind: str) -> None:
     stream = UNREAD[kind]()
     with started("validate", "nowhere.json", stdout=subprocess.PIPE, stderr=stream) as running:
         os.close(stream)
-        assert running.wait(timeout=60) == 2
+        assert running.wait(timeout=600) == 2
 
 
 @pytest.mark.parametrize(
@@ -227,7 +274,7 @@ def test_words_on_standard_error_cost_nothing(kind: str) -> None:
 def test_results_that_cannot_be_written_are_said(arguments: tuple[str, ...]) -> None:
     """``graftwork schema > /dev/full``: in words, and no result is claimed."""
     with open("/dev/full", "wb") as full, started(*arguments, stdout=full, stderr=subprocess.PIPE) as running:
-        said = running.communicate(timeout=60)[1].decode()
+        said = running.communicate(timeout=600)[1].decode()
     told = "error: cannot write to standard output: No space left on device; what follows is lost\n"
     assert (running.returncode, said) == (1, told)
 
@@ -237,7 +284,7 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
     pipe = closed_pipe()
     with started(*arguments, stdout=pipe, stderr=subprocess.PIPE) as running:
         os.close(pipe)
-        assert (running.communicate(timeout=60)[1], running.returncode) == (b"", 0)
+        assert (running.communicate(timeout=600)[1], running.returncode) == (b"", 0)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
@@ -248,7 +295,7 @@ def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp
     with subprocess.Popen(
         ["bash", "-c", shell, sys.executable, COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
     ) as running:
-        out, err = (said.decode() for said in running.communicate(timeout=120))
+        out, err = (said.decode() for said in running.communicate(timeout=600))
     assert (running.returncode, "Traceback" in err) == (0, False)
     assert bool(out) == (">&-" not in closed.replace("2>&-", ""))
     assert "pipeline" in json.loads((tmp_path / "spec.lock.json").read_text())

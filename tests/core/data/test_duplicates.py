@@ -101,15 +101,15 @@ def test_copies_in_given_splits_are_counted_for_each_pair():
     train = [item("t1", "x"), item("t2", "y"), item("t3", "z", 1)]
     said = notes(train=train, val=[item("v", "z", 1)], test=[item("e1", "x"), item("e2", "x"), item("e3", "q")])
     assert said == (
-        "1 contents are in train and in val alike (1 of 1 items of val, byte for byte)",
-        "1 contents are in train and in test alike (2 of 3 items of test, byte for byte)",
+        "1 content is in train and in val alike (1 of 1 item of val, byte for byte)",
+        "1 content is in train and in test alike (2 of 3 items of test, byte for byte)",
     )
 
 
 def test_one_picture_in_two_classes_is_said():
     """Within a split and between two; an unlabelled copy has no class."""
     train = [item("t1", "x"), item("t2", "x", 1), item("t3", "y"), item("t4", "y", None)]
-    assert notes(train=train) == ("1 contents stand in more than one class, byte for byte",)
+    assert notes(train=train) == ("1 content stands in more than one class, byte for byte",)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_fail_names_them():
     with pytest.raises(DataError) as error:
         with_duplicates_told(content(train=[item("red/1.png", "x")], test=[item("blue/2.png", "x", 1)]), "fail")
     assert str(error.value).splitlines() == [
-        "1 contents are in train and in test alike (1 of 1 items of test, byte for byte):",
+        "1 content is in train and in test alike (1 of 1 item of test, byte for byte):",
         "  red/1.png = blue/2.png",
-        "1 contents stand in more than one class, byte for byte:",
+        "1 content stands in more than one class, byte for byte:",
         "  red/1.png (a) = blue/2.png (b)",
         'remove the copies, or set "duplicates": "note" in `dataset`',
     ]

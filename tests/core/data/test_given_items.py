@@ -9,6 +9,9 @@ from PIL import Image
 
 from graftwork.core.data.given_items import name_of, open_item, rows_of
 from graftwork.core.data.items import DataError
+from graftwork.core.data.media_files import read_file
+from graftwork.core.data.pictures import open_picture
+from graftwork.core.data.sounds import open_sound
 from graftwork.core.data.waveform import Waveform
 
 PICTURE = Image.new("L", (4, 4), 7)
@@ -89,3 +92,11 @@ def test_several_passes_stand_beside_what_they_share(tmp_path: Path) -> None:
 def test_what_cannot_be_opened_is_refused(row: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=says):
         open_item("3", row)
+
+
+@pytest.mark.parametrize("given", ["", " ", "\t\n"])
+def test_an_empty_path_is_said(given: str) -> None:
+    """As a shell makes it of a variable that is not set; it is not the working folder."""
+    for read in (open_picture, open_sound, read_file):
+        with pytest.raises(DataError, match=r"^a path is empty: name a file$"):
+            read(given)

@@ -82,15 +82,24 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
                 read(path)
 
 
-@pytest.mark.parametrize("kind", [("WAV", None), ("RF64", None), ("AIFF", None), ("AU", None), ("WAV", "IMA_ADPCM")])
+CHUNKED = [(kind, None) for kind in ("WAV", "WAVEX", "RF64", "AIFF", "AU", "W64", "CAF", "NIST")] + [
+    ("WAV", "IMA_ADPCM")
+]
+
+
+@pytest.mark.parametrize("kind", CHUNKED)
 @pytest.mark.parametrize("share", [0.3, 0.99])
 def test_a_cut_sound_is_refused_by_name(kind: tuple[str, str | None], share: float) -> None:
     """Its header promises more than there is; what is written behind the samples is no matter."""
     content = sound(*kind)
     with pytest.raises(DataError, match="it is cut off: its header promises"):
-        decode_sound(content[: int(len(content) * share)], "a.wav")
-    whole = decode_sound(content, "a.wav").samples
-    assert (decode_sound(content + b"rubbish!" * 9, "a.wav").samples == whole).all()
+        decode_sound(content[: max(int(len(content) * share), content.find(b"data") + 20, 1024)], "a.wav")
+    if kind[0] in ("W64", "NIST"):  # libsndfile reads them to the end of the file
+        with pytest.raises(DataError, match="bytes of samples stand 72 others, which would be heard as samples"):
+            decode_sound(content + b"rubbish!" * 9, "a.wav")
+    else:
+        whole = decode_sound(content, "a.wav").samples
+        assert (decode_sound(content + b"rubbish!" * 9, "a.wav").samples == whole).all()
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
@@ -102,7 +111,7 @@ def test_a_wav_of_unknown_size_ends_where_the_file_ends(size: int) -> None:
     assert (decode_sound(piped, "a.wav").samples == decode_sound(content, "a.wav").samples).all()
 
 
-@pytest.mark.parametrize("kind", [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("FLAC", None), ("WAV", None)])
+@pytest.mark.parametrize("kind", [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("FLAC", None), *CHUNKED])
 def test_joined_sounds_are_refused_and_not_heard_in_part(kind: tuple[str, str | None]) -> None:
     """Where the decoder hears the first alone; and a compressed one that is cut."""
     content = sound(*kind)
@@ -110,6 +119,72 @@ def test_joined_sounds_are_refused_and_not_heard_in_part(kind: tuple[str, str | 
         decode_sound(content * 2, "a")
     with pytest.raises(DataError, match="not a readable sound"):
         decode_sound(content[: len(content) // 2], "a")
+
+
+@pytest.mark.parametrize("promised", [0, 1, 1001, 3200])
+@pytest.mark.parametrize(
+    ("kind", "size", "shorter"),
+    [
+        ("WAV", "<I", 0),
+        ("WAVEX", "<I", 0),
+        ("AIFF", ">I", 0),
+        ("AU", ">I", 0),
+        ("W64", "<Q", 24),
+        ("CAF", ">q", 0),
+    ],
+)
+def test_samples_that_the_header_does_not_promise_are_not_passed_over(
+    kind: str, size: str, shorter: int, promised: int
+) -> None:
+    """A recorder that was stopped leaves the size of its last save: a part would be heard, without a word."""
+    content = bytearray(sound(kind, None))
+    name = {"AIFF": b"SSND", "AU": b".snd"}.get(kind, b"data")
+    at = content.index(name) + {"W64": 16, "AU": 8}.get(kind, 4)
+    struct.pack_into(size, content, at, promised + shorter)
+    with pytest.raises(
+        DataError,
+        match=rf"(promises|the) {promised:,} bytes of samples(, and| stand) \S+ (bytes that are none|others, which)",
+    ):
+        decode_sound(bytes(content), "a.wav")
+
+
+def test_samples_in_several_chunks_are_not_heard_in_part() -> None:
+    """And what follows samples by right is let pass: chunks with and without filling, tags, zeros."""
+    content = sound("WAV", None)
+    at = content.index(b"data")
+    with pytest.raises(DataError, match="its samples stand in several chunks"):
+        decode_sound(content + content[at:], "a.wav")
+    whole = decode_sound(content, "a.wav").samples
+    listed = b"LIST" + struct.pack("<I", 2001) + bytes([7]) * 2001
+    for behind in (
+        listed,
+        listed + b"\0" + listed,
+        listed + listed,
+        b"TAG" + b"x" * 3000,
+        b"ID3" + b"y" * 3000,
+        bytes(9999),
+    ):
+        assert (decode_sound(content + behind, "a.wav").samples == whole).all()
+
+
+@pytest.mark.parametrize("kind", ["VOC", "MAT4", "IRCAM", "XI"])
+def test_a_sound_that_cannot_be_told_whole_is_refused(kind: str) -> None:
+    """Kinds of old programs, which libsndfile reads as far as they go."""
+    content = sound(kind, "DPCM_16" if kind == "XI" else "PCM_16")
+    with pytest.raises(DataError, match=f"of a sound of kind {kind} it cannot be told whether it is whole"):
+        decode_sound(content, "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("channels", "cancelled"),
+    [((1, -1), True), ((1, -0.98), True), ((1, -0.5), False), ((1, 1), False), ((1, 0), False), ((1, -1, 1, -1), True)],
+)
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+def test_channels_that_cancel_each_other_are_told(kind: str, channels: tuple[float, ...], cancelled: bool) -> None:
+    """What is heard is silence; a mean that merely is quieter is none."""
+    out = io.BytesIO()
+    soundfile.write(out, np.stack([share * tone(440) for share in channels], axis=1), 16_000, format=kind)
+    assert decode_sound(out.getvalue(), "a").cancelled is cancelled
 
 
 def test_a_damaged_mp3_writes_no_lines_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,10 @@ from graftwork.core.graft import GraftedTowers, HubError, Tower, builder, load_a
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 
+from ...support.local_hub import COMMIT, cache_of, cached
 from ...support.models.tower_models import model
 
-COMMIT, TAGGED = "0123456789abcdef0123456789abcdef01234567", "89abcdef0123456789abcdef0123456789abcdef"
+TAGGED = "89abcdef0123456789abcdef0123456789abcdef"
 
 
 def towers() -> GraftedTowers:
@@ -30,27 +31,11 @@ def grafted_of(seed: int = 0) -> GraftedTowers:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of the hub, no network even where there is one, and nobody logged in."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "hub"
+    return cache_of(tmp_path / "hub", monkeypatch)
 
 
-def cached(hub: Path, repo: str, grafted: GraftedTowers, ref: str, commit: str) -> None:
-    """Lay out an adapter as the hub's cache does: refs to commits, snapshots of links to blobs."""
-    root = hub / f"models--{repo.replace('/', '--')}"
-    saved = save_pretrained(grafted, hub.parent / f"saved-{commit}")
-    for folder in ("refs", "blobs", f"snapshots/{commit}"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "refs" / ref).write_text(commit)
-    for number, path in enumerate(sorted(saved.iterdir())):
-        blob = root / "blobs" / f"{number}{commit}"
-        path.rename(blob)
-        (root / "snapshots" / commit / path.name).symlink_to(Path("../../blobs") / blob.name)
+def saved(hub: Path, grafted: GraftedTowers) -> Path:
+    return save_pretrained(grafted, hub.parent / f"saved-{id(grafted)}")
 
 
 def same(one: GraftedTowers, name: str, other: GraftedTowers) -> bool:
@@ -61,8 +46,8 @@ def same(one: GraftedTowers, name: str, other: GraftedTowers) -> bool:
 def test_an_adapter_is_loaded_by_its_hub_id(hub: Path) -> None:
     """The main branch, or the revision that is named; tensors are those that were saved."""
     main, tagged = grafted_of(1), grafted_of(2)
-    cached(hub, "owner/adapter", main, "main", COMMIT)
-    cached(hub, "owner/adapter", tagged, "v1", TAGGED)
+    cached(hub, "owner/adapter", saved(hub, main))
+    cached(hub, "owner/adapter", saved(hub, tagged), "v1", TAGGED)
     fresh = towers()
     load_adapter(fresh, "owner/adapter")
     load_adapter(fresh, "owner/adapter", name="tagged", revision="v1")
@@ -76,7 +61,7 @@ def test_an_adapter_is_loaded_by_its_hub_id(hub: Path) -> None:
 
 def test_an_altered_file_of_the_cache_is_refused(hub: Path) -> None:
     """The manifest is checked here as for any folder."""
-    cached(hub, "owner/adapter", grafted_of(), "main", COMMIT)
+    cached(hub, "owner/adapter", saved(hub, grafted_of()))
     config = hub / "models--owner--adapter" / "snapshots" / COMMIT / "adapter_config.json"
     config.resolve().write_text("{}")
     fresh = towers()

@@ -123,7 +123,10 @@ def test_every_policy_is_what_it_says(
     policy: str, kind: Any, readout: Any, weight: Any, threshold: float, adapter: GANetSpec, items: int, queries: int,
     seed: int,
 ) -> None:  # fmt: skip
-    """Logits equal those over full matrices written down from the policy's definition, for one node an item and two."""
+    """Logits equal those over full matrices written down from the policy's definition, for one node an item and two.
+
+    Also where messages are computed once, in a single part, which one layer alone allows.
+    """
     readout, each = (readout, 2) if kind == "pair" else ("mean", 1)
     spec = SimilaritySpec(nodes=kind, readout=readout, threshold=threshold, weight=weight, temperature=0.3)
     model = model_of(adapter.norm, adapter.self_message, adapter.layers, readout, seed)
@@ -144,6 +147,9 @@ def test_every_policy_is_what_it_says(
         adjacency = joined(x, some, dense, each, policy)
         expected.append(dense.logits(torch.cat([x, some]), adjacency, len(some) // each))
     torch.testing.assert_close(met.logits(model), torch.cat(expected), atol=2e-5, rtol=1e-4)
+    once = met.aggregated(model)
+    assert (once is met) == (adapter.layers > 1)
+    torch.testing.assert_close(once.logits(model), torch.cat(expected), atol=2e-5, rtol=1e-4)
 
 
 @settings(max_examples=20)

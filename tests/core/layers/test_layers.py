@@ -319,5 +319,5 @@ def test_the_adapter_of_a_run_goes_into_towers_of_ones_own(adapter: str, clip: d
 
 def test_a_run_without_adapter_inside_is_no_adapter_for_towers(clip: dict[str, Any], tmp_path: Path) -> None:
     done = run(pipeline("vqa", "vqa", clip, ADAPTERS["none"]), tmp_path)
-    with pytest.raises(RunFolderError, match="holds no adapter for layers"):
+    with pytest.raises(RunFolderError, match="is of no adapter for layers"):
         load_adapter(GraftedTowers([]), done.folder)

@@ -38,26 +38,29 @@ def of_run(folder: Path, epochs: int, **more: Any) -> Counter[str]:
     return counted.operators
 
 
+def messages(operators: Counter[str]) -> int:
+    """How often messages were passed, on the CPU."""
+    return sum(count for name, count in operators.items() if "embedding_bag" in name)
+
+
 @pytest.fixture(autouse=True)
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, nothing is read because time is up."""
     monkeypatch.setattr(unread, "SECONDS", 1e9)
 
 
-@pytest.mark.parametrize(("optimizer", "operators", "reads"), [("sgd", 130, 0), ("adamw", 160, 2)])
-def test_an_epoch_costs_few_operators_and_no_read_of_ours(
-    tmp_path: Path, optimizer: str, operators: int, reads: int
-) -> None:
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_an_epoch_costs_few_operators_and_no_read(tmp_path: Path, optimizer: str) -> None:
     """GA-Net over a graph with a linear head, nine parameters, and a split to select on.
 
-    The difference of two lengths is what epochs cost. AdamW reads, for each parameter, the step that it counts in a
-    tensor on the CPU, for the powers of two betas.
+    The difference of two lengths is what epochs cost: no message is passed in any, and a step is one kernel.
     """
     more = {"trainer__optimizer": {"type": optimizer, "lr": 0.01}}
     of_run(tmp_path / "stored", 1, **more)
     short, long = of_run(tmp_path / "short", 10, **more), of_run(tmp_path / "long", 20, **more)
-    assert sum((long - short).values()) <= 10 * operators
-    assert long[READ] - short[READ] == 10 * 9 * reads
+    assert sum((long - short).values()) <= 10 * 128
+    assert long[READ] == short[READ]
+    assert messages(long) == messages(short) > 0
 
 
 def test_scalars_of_several_dtypes_are_numbers_by_one_read() -> None:

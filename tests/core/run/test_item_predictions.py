@@ -17,6 +17,7 @@ from graftwork.core.roles.task import scores_of
 from graftwork.core.run.run import Run
 from graftwork.core.storage.item_predictions import ItemPrediction, read_predictions
 from graftwork.core.storage.run_folder import RunFolderError
+from graftwork.core.studies.paired import pairs_of
 from graftwork.plugins.tasks import ClassificationSpec, EventsSpec, VqaSpec
 from graftwork.plugins.tasks.classification import Classification
 from graftwork.plugins.tasks.events import Events
@@ -90,6 +91,17 @@ def test_every_task_inside_towers(tmp_path: Path, task: str, data: str, kind: st
     lines = of(run, split="test")
     assert statistics.fmean(one.score or 0.0 for one in lines) == pytest.approx(run.typed.test[run.typed.metric].mean)
     assert all(isinstance(one.prediction, list) == (task == "events") for one in lines)
+
+
+def test_a_description_makes_no_other_item(run: Run, tmp_path: Path) -> None:
+    """Runs with a captioner and without are of the same items, so that `compare` pairs them."""
+    described = {"captioner": {"type": "brightness"}, "graph__nodes": "fused", "graph__threshold": 0.5}
+    other = pipeline(evaluation__seeds=[0, 1], dataset__shots=4, device="cpu", **described).run(
+        tmp_path / "run", tmp_path / "store"
+    )
+    assert {one.id: one.content for one in of(run)} == {one.id: one.content for one in of(other)}
+    pairs, reasons = pairs_of([("a", run.folder, run.typed), ("b", other.folder, other.typed)])
+    assert (len(pairs), reasons) == (1, {})
 
 
 def test_none_are_kept_where_none_are_asked_for(tmp_path: Path) -> None:

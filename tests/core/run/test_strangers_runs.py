@@ -14,12 +14,12 @@ from torch import nn
 from graftwork.core.storage.run_folder import RunFolderError, write_json
 from graftwork.core.storage.tensors import no_larger_than
 
-from ...support.strangers.alterations import alterations
+from ...support.strangers.alterations import CONFIG, alterations, copied, json_changed
 from ...support.strangers.evidence import GOOD, outcomes
-from ...support.strangers.small_runs import NAMES, adapter_of
+from ...support.strangers.small_runs import NAMES, adapter_of, asked
 
 #: Of the values replaced in a form, one in so many; to load towers takes longer.
-EVERY = {"graph": 9, "pair": 13, "fused": 15, "tip": 7, "layers": 70}
+EVERY = {"graph": 9, "pair": 13, "fused": 15, "tip": 7, "layers": 70, "grafted": 23}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,6 +28,18 @@ def test_an_altered_folder_is_refused_by_name_or_answered(name: str, tmp_path: P
     damages = 0 if name == "layers" else 1
     wrong = [(what, said) for what, _, said in outcomes(name, damages, tmp_path, every=EVERY[name]) if said not in GOOD]
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["graph", "pair", "fused"])
+def test_weights_of_a_graph_are_neither_lost_nor_added(name: str, tmp_path: Path) -> None:
+    """A graph without weights is one, too: only the config knows."""
+    whole, ask = adapter_of(name, tmp_path), asked(name)
+    (one,) = [one for one in alterations(whole) if one.name.endswith("graph without its weights, or with some")]
+    one.alter(folder := copied(whole, tmp_path / "altered"))
+    with pytest.raises(RunFolderError, match=r"`graftwork.weighted` is (true|false), and there is .*`graph.weight`"):
+        ask(folder)
+    json_changed(CONFIG, lambda config: config["graftwork"].pop("weighted"))(folder)
+    assert ask(folder)  # as an older Graftwork wrote it, which did not say
 
 
 def test_alterations_are_many(tmp_path: Path) -> None:

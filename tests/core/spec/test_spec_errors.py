@@ -161,7 +161,7 @@ CASES = {
         VALID.encode().replace(b"pocket", b"p\xffcket"),
         f"spec.json: $: not UTF-8: byte {VALID.index('pocket') + 1}",
     ),
-    "UTF-16": (VALID.encode("utf-16"), "spec.json: $: not UTF-8: byte 0"),
+    "UTF-16": (VALID.encode("utf-16"), "spec.json: $: not UTF-8 but UTF-16; save it as UTF-8"),
     "too deep": (
         changed("0.8", "[" * MAX_DEPTH + "]" * MAX_DEPTH),
         f"spec.json:5:{48 + MAX_DEPTH - 1}: $: nested deeper than {MAX_DEPTH} levels",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graftwork.core.data.items import DataError, DatasetContent, Items, Media
+from graftwork.core.data.items import DataError, DatasetContent, Item, Items, Media
 from graftwork.core.data.waveform import Waveform
 from graftwork.core.events import Event, Note
 from graftwork.core.layers.preprocessed import Reader
@@ -70,10 +71,39 @@ def test_sounds_that_are_heard_in_part_are_counted(tmp_path: Path, seconds: tupl
         assert notes(heard) == (expected if longer else [])
 
 
+def test_sounds_whose_channels_cancel_are_counted(tmp_path: Path) -> None:
+    """When they are encoded, from the store, and through towers."""
+    media = [sound(0.05), *(replace_read(sound(one)) for one in (0.06, 0.07))]
+    expected = "2 of 3 sounds have channels that cancel each other when they are mixed to one (20 dB or more are lost)"
+    for _ in range(2):
+        heard: list[Event] = []
+        stage(tmp_path).encode("audio", media, heard.append)
+        assert [note.startswith(expected) for note in notes(heard)] == [True]
+    heard = []
+    items = [Item(str(number), {"audio": one}) for number, one in enumerate(media)]
+    Reader({"audio": Pixels(PixelsSpec(), torch.device("cpu"))}).store({"train": items}, heard.append)
+    assert [note.startswith(expected) for note in notes(heard)] == [True]
+
+
+def replace_read(media: Media) -> Media:
+    """The same sound, mixed of channels that cancel."""
+    return replace(media, read=lambda: replace(media.read(), cancelled=True))
+
+
+def test_texts_through_towers_are_counted_too() -> None:
+    """Those that say nothing, and those that are cut; each content once."""
+    texts = ["", "  ", "one", "two" * WINDOW, "one"]
+    items = [Item(str(number), {"text": Media.of_text(text, f"text {number}")}) for number, text in enumerate(texts)]
+    heard: list[Event] = []
+    Reader({"text": Pixels(PixelsSpec(), torch.device("cpu"))}).store({"train": items}, heard.append)
+    assert notes(heard) == [
+        "2 of 4 descriptions are empty; what the encoder makes of them is that of the empty text",
+        "1 of 4 descriptions are longer than the encoder reads; it sees their beginning",
+    ]
+
+
 def test_sounds_through_towers_are_counted_too(tmp_path: Path) -> None:
     """Where nothing is stored, as they are read."""
-    from graftwork.core.data.items import Item
-
     items = [Item(str(one), {"audio": sound(one)}) for one in (0.05, 2.0, 3.0)]
     heard: list[Event] = []
     Reader({"audio": Pixels(PixelsSpec(), torch.device("cpu"))}).store({"train": items}, heard.append)

@@ -23,6 +23,7 @@ from graftwork.plugins.encoders.open_clip.encoder import OpenClip, import_open_c
 from graftwork.plugins.encoders.open_clip.weights import sources
 from graftwork.plugins.reporters.console import examples
 
+from ...support.local_hub import cache_of
 from ...support.paths import ROOT
 from ...support.small_pipeline import Brightness, Hearing, pipeline
 
@@ -96,7 +97,10 @@ def test_empty_descriptions_are_counted_and_said(tmp_path: Path) -> None:
         tmp_path / "run", tmp_path / "store"
     )
     assert run.result["descriptions"]["empty"] == 240
-    assert Note("240 of 240 descriptions are empty; their vector is that of the empty text") in Hearing.heard
+    assert (
+        Note("240 of 240 descriptions are empty; what the encoder makes of them is that of the empty text")
+        in Hearing.heard
+    )
 
 
 @pytest.mark.parametrize("times", [1, 2], ids=["first run", "all stored"])
@@ -153,11 +157,7 @@ HOW = "`hf download timm/vit_base_patch16_clip_224.openai open_clip_model.safete
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty hub cache, and no network even where there is one."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return tmp_path / "hub"
+    return cache_of(tmp_path / "hub", monkeypatch)
 
 
 def test_a_plan_says_what_is_missing_and_how_to_get_it(offline: Path, tmp_path: Path) -> None:

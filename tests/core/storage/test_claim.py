@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from graftwork.core.storage.claim import claim, writing
 with writing(claim(Path(sys.argv[1]))) as partial:
-    (partial / "mine").write_text("mine")
+    (partial / "result.json").write_text("mine")
     print("writing", flush=True)
     sys.stdin.read()
 """
@@ -85,7 +85,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(tmp_path: Path) -> Non
             claim(tmp_path / "x")
         process.stdin.close()
         assert process.wait() == 0
-    assert [path.name for path in (tmp_path / "x").iterdir()] == ["mine"]
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["result.json"]
     with pytest.raises(Taken, match=r"x exists already; name another --out, or remove it first"):
         claim(tmp_path / "x")
 
@@ -110,16 +110,49 @@ def test_what_a_dead_run_left_gives_its_place(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept").mkdir()
     partial = left_by_the_dead(tmp_path / "runs" / "x")
-    assert (partial / "mine").is_file()
-    (partial / "link").symlink_to(tmp_path / "kept")
+    assert (partial / "result.json").is_file()
+    for made in ("adapter/adapter_model.safetensors", "adapter/README.md", ".graftwork-partial-0f", "events.jsonl"):
+        (partial / made).parent.mkdir(exist_ok=True)
+        (partial / made).write_text("a run's")
+    (partial / "manifest.json").symlink_to(tmp_path / "kept")
     for out in (Path("runs/x"), None):
         claimed = claim_run("x", out)
         assert [path.name for path in partial.iterdir()] == [LOCK]
+        assert claimed.kept_in_words() is None
         claimed.leave()
     with writing(claim_run("x", None)):
         pass
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["x"]
     assert (tmp_path / "kept").is_dir()
+
+
+@pytest.mark.parametrize("name", ["notes.md", "adapter/thesis.tex", "mine/a.csv", "result.json~", "link"])
+def test_what_others_put_into_a_dead_run_is_kept(name: str, tmp_path: Path) -> None:
+    """With all that the run had written, in a folder of its own; every time, and the user is told."""
+    for number in ("", "-2"):
+        partial = left_by_the_dead(tmp_path / "x")
+        (partial / name).parent.mkdir(exist_ok=True)
+        if name == "link":
+            (partial / name).symlink_to(tmp_path)
+        else:
+            (partial / name).write_text("work")
+        claimed = claim(tmp_path / "x")
+        kept = tmp_path / f"x.partial-kept{number}"
+        assert claimed.kept_in_words() == (
+            f"what stood in {partial} is kept in {kept}: a dead run left it, with files that no run writes"
+        )
+        assert [path.name for path in partial.iterdir()] == [LOCK]
+        assert (kept / "result.json").read_text() == "mine"
+        assert (kept / name).is_symlink() if name == "link" else (kept / name).read_text() == "work"
+        claimed.drop()
+
+
+def test_a_run_says_what_was_kept(tmp_path: Path) -> None:
+    """As a note among its events."""
+    (left_by_the_dead(tmp_path / "run") / "notes.md").write_text("work")
+    pipeline(reporters=[{"type": "jsonl"}]).run(tmp_path / "run", tmp_path / "store")
+    assert "run.partial-kept" in (tmp_path / "run" / "events.jsonl").read_text()
+    assert (tmp_path / "run.partial-kept" / "notes.md").read_text() == "work"
 
 
 def thesis(folder: Path) -> None:
@@ -217,7 +250,7 @@ def test_out_that_others_make_meanwhile_costs_nothing(kind: str, tmp_path: Path)
 
     def write() -> None:
         with writing(claim(tmp_path / "x")):
-            (partial / "mine").write_text("mine")
+            (partial / "result.json").write_text("mine")
             makers[kind](tmp_path / "x")
 
     with pytest.raises(Taken, match=rf"x was made by others meanwhile; .* stays in {tmp_path}/x\.partial: move it"):
@@ -225,7 +258,7 @@ def test_out_that_others_make_meanwhile_costs_nothing(kind: str, tmp_path: Path)
     os.rename(tmp_path / "x", tmp_path / "theirs")
     with pytest.raises(Taken, match="in the way"):
         claim(tmp_path / "x")
-    assert [path.name for path in partial.iterdir()] == ["mine"]
+    assert [path.name for path in partial.iterdir()] == ["result.json"]
 
 
 def removed(partial: Path) -> None:
@@ -280,7 +313,7 @@ def test_what_is_taken_away_while_it_is_written_is_told(
 
     def write() -> None:
         with writing(claim(tmp_path / "x")) as partial:
-            (partial / "mine").write_text("mine")
+            (partial / "result.json").write_text("mine")
             take(partial)
             left.update(contents(tmp_path))
             if writes_on:
@@ -332,7 +365,7 @@ def test_a_folder_that_has_no_name_exists_already(path: str, tmp_path: Path, mon
 
 def write_and_raise(error: BaseException, folder: Path) -> None:
     with writing(claim(folder), keep_on=(StorageError,)) as partial:
-        (partial / "folder").mkdir()
+        (partial / "adapter").mkdir()
         (partial / "events.jsonl").write_text("{}")
         raise error
 

@@ -123,11 +123,29 @@ def test_a_comparison_pairs_with_the_first(runs: list[Path], tmp_path: Path) -> 
     assert comparison_json(comparison)["paired"][0]["difference"] == found.difference
 
 
+def test_a_name_that_fits_two_is_refused_with_both(runs: list[Path], tmp_path: Path) -> None:
+    """Two folders called alike, a run called as another one's folder, two of one name in folders of one name."""
+    for place, run in (("a/same", runs[0]), ("b/same", runs[1]), ("probe", runs[0]), ("c/ga-net", runs[0])):
+        shutil.copytree(run, tmp_path / place)
+
+    def against(name: str, *places: str) -> str:
+        given = [tmp_path / place for place in places]
+        return compare(given, {}, catalogue(), tmp_path / "store", tmp_path, against=name).paired[0].against
+
+    with pytest.raises(UserError, match="--against same: several runs are called so; say which 'ga-net', 'probe'"):
+        against("same", "a/same", "b/same")
+    assert against("probe", "a/same", "b/same") == "probe"
+    assert against("probe", "b/same", "probe") == "probe"  # its own name, before that of a folder
+    assert against("ga-net (same)", "c/ga-net", "a/same", "b/same") == "ga-net (same)"
+    with pytest.raises(UserError, match="--against other: no such run; there are 'ga-net', 'probe'"):
+        against("other", "a/same", "b/same")
+
+
 def test_with_another_by_its_name(runs: list[Path], tmp_path: Path) -> None:
     """In Python and on the command line; a name that is none is an error with those there are."""
     (found,) = compare(runs[:2], {}, catalogue(), tmp_path / "store", tmp_path, against="probe").paired
     assert (found.name, found.against) == ("ga-net", "probe")
-    with pytest.raises(UserError, match=r"--against nobody: no such run; there are ga-net, probe"):
+    with pytest.raises(UserError, match=r"--against nobody: no such run; there are 'ga-net', 'probe'"):
         compare(runs[:2], {}, catalogue(), tmp_path / "store", tmp_path, against="nobody")
     arguments = ["compare", *map(str, runs[:2]), "--against", "probe", "--format", "json", "--out", str(tmp_path / "x")]
     said = CliRunner().invoke(cli, arguments, catch_exceptions=False)

@@ -132,6 +132,24 @@ def dense_mixed(x: Tensor, adjacency: Tensor, share: float, steps: int = 1) -> T
 diffusion_specs = st.builds(DiffusionSpec, share=st.floats(0, 1), steps=st.integers(1, 3))
 
 
+@given(ga_net_specs() | diffusion_specs, any_graphs, seeds)
+def test_what_is_computed_once_gives_any_rows_at_any_parameters(spec: Any, graph: SparseGraph, seed: int) -> None:
+    """One layer's messages come before its parameters: rows of what was aggregated give those rows, gradients too."""
+    adapter, x = build(spec, 5, seed), vectors(graph.num_nodes, seed=seed)
+    once = adapter.double().aggregate(x, graph)
+    assert (once is None) == (getattr(spec, "layers", 1) > 1)
+    if once is None:
+        return
+    rows = torch.arange(0, graph.num_nodes, 2)
+    trained_long_ago(adapter)
+    found, whole = adapter.forward_aggregated(*(one[rows] for one in once)), adapter(x, graph)[rows]
+    torch.testing.assert_close(found, whole, atol=1e-9, rtol=1e-9)
+    parameters = list(adapter.parameters())
+    gradients = [torch.autograd.grad(one.square().sum(), parameters) for one in (found, whole) if parameters]
+    for here, there in zip(*gradients or ((), ()), strict=True):
+        torch.testing.assert_close(here, there, atol=1e-8, rtol=1e-8)
+
+
 @given(diffusion_specs, any_graphs, seeds)
 def test_diffusion_is_its_equation(spec: DiffusionSpec, graph: SparseGraph, seed: int) -> None:
     """Step by step over a dense matrix; nothing is trained."""

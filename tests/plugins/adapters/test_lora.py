@@ -299,6 +299,15 @@ def test_an_adapter_of_other_layers_is_not_loaded(tmp_path):
     assert (list(other.adapters), other.active) == (["mine"], "mine")
 
 
+def test_an_adapter_that_peft_saved_is_called_that(tmp_path):
+    """Its folder has our layout and no manifest: not an unfinished run, but another library's."""
+    import_peft().LoraConfig(r=2, target_modules=["query"]).save_pretrained(tmp_path)
+    with pytest.raises(
+        RunFolderError, match="is of no Graftwork adapter: `peft_type` is 'LORA', and ours is 'GRAFTWORK'"
+    ):
+        load_adapter(GraftedTowers([Tower.of("text", model("Bert", 2))]), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

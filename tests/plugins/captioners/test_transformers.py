@@ -22,6 +22,7 @@ from graftwork.plugins.captioners import TransformersCaptionerSpec
 from graftwork.plugins.captioners.transformers import TransformersCaptioner
 from graftwork.plugins.encoders import TransformersSpec
 
+from ...support.local_hub import COMMIT, cached
 from ...support.models.tiny_vlms import FAMILIES, save_blip
 
 WEIGHTS = "model.safetensors"
@@ -316,7 +317,6 @@ def test_a_spec_without_sense_is_refused(fields: dict[str, Any], says: str) -> N
 
 # The hub's cache on this machine
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 IN_THE_CACHE = """
 import json, sys, torch
 from graftwork.plugins.captioners import TransformersCaptionerSpec
@@ -330,10 +330,7 @@ print(json.dumps({"missing": missing, "weights": weights, "identity": spec.ident
 
 def test_a_model_in_the_hubs_cache_is_found_and_its_commit_is_noted(tiny_llava: Path, tmp_path: Path) -> None:
     """Offline; the key holds id and revision, and the commit says which weights these were."""
-    repository = tmp_path / "models--acme--tiny"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(COMMIT)
-    shutil.copytree(tiny_llava, repository / "snapshots" / COMMIT)
+    cached(tmp_path, "acme/tiny", tiny_llava)
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", IN_THE_CACHE], capture_output=True, text=True, env=environment, timeout=120

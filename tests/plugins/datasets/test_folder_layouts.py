@@ -177,8 +177,8 @@ def test_stray_pictures_make_no_classes_of_splits(tmp_path, stray):
         picture(tmp_path / name / "overview.png")
     content = loaded(tmp_path)
     assert found(content)[0] == ("blue", "red")
-    assert [note for note in content.notes if "lie in no class folder" in note] == [
-        f"{tmp_path / name}: 1 pictures lie in no class folder and are left out" for name in sorted(stray)
+    assert [note for note in content.notes if "in no class folder" in note] == [
+        f"{tmp_path / name}: 1 picture lies in no class folder: left out" for name in sorted(stray)
     ]
 
 
@@ -256,7 +256,7 @@ def test_flat_split_folder_is_not_passed_over(tmp_path, name):
     """Pictures of a split without class folders have no class: beside train, and beside classes."""
     classes(tmp_path / "train")
     picture(tmp_path / name / "1.png")
-    assert f"split folder ROOT/{name} holds 1 pictures and no class folders" in refusal(tmp_path)
+    assert f"split folder ROOT/{name} holds 1 picture and no class folders" in refusal(tmp_path)
     assert set(loaded(tmp_path, exclude=[name]).splits) == {"train", "val", "test"}
     (tmp_path / "train").rename(tmp_path / "green")
     shutil.rmtree(tmp_path / "green" / "red")
@@ -305,7 +305,7 @@ def test_files_of_other_suffixes_are_counted_in_a_note(tmp_path):
     counted = "2 .heic, 1 .png that lead nowhere, 1 .xyz, 1 without a suffix"
     assert notes == (
         f"{tmp_path}: left out as no pictures by their suffix: {counted}",
-        f"{tmp_path}: 1 pictures lie in no class folder and are left out",
+        f"{tmp_path}: 1 picture lies in no class folder: left out",
     )
 
 
@@ -461,6 +461,17 @@ def test_list_that_names_no_files_is_noted(tmp_path):
     content = loaded(tmp_path)
     assert content.class_names == ("0", "1")
     assert content.notes == (f"{tmp_path}: not read: metadata.csv, red/metadata.jsonl, red/metadata.yaml",)
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv", "Metadata.jsonl", "sub/metadata.csv"])
+def test_list_in_an_excluded_folder_is_noted(tmp_path, name):
+    """It is not read, whatever it says, and the user is told so; it is no reason to refuse the rest."""
+    classes(tmp_path)
+    picture(tmp_path / "extra" / "sub" / "0.png")
+    (tmp_path / "extra" / name).write_text(LINES)
+    content = loaded(tmp_path, exclude=["extra"])
+    assert content.class_names == ("blue", "red")
+    assert content.notes == (f"{tmp_path}: not read: extra/{name}",)
 
 
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])

@@ -288,7 +288,7 @@ def test_a_wrong_line_is_named(root: Path, case: str) -> None:
 def test_a_line_that_is_not_utf8(root: Path) -> None:
     """The byte is told."""
     (root / "train.jsonl").write_bytes(b'{"text": "\xff"}')
-    assert refused(root) == "train.jsonl:1: not UTF-8: byte 10 of the line"
+    assert refused(root) == "train.jsonl:1: not UTF-8: byte 10"
 
 
 @pytest.mark.parametrize(

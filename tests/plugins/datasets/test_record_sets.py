@@ -221,7 +221,7 @@ def test_unlabelled_rows_may_be_in_train_alone(tmp_path):
     for split, labels in (("train", [0, 1, -1, None, 0, 1]), ("test", [0, 1, 0, -1, 1, 0])):
         table(split, 6, ("cat", "dog"), labels).to_parquet(tmp_path / f"{split}.parquet")
     assert refusal(tmp_path).split("\n") == [
-        f"{tmp_path.name}: 1 records have no label of the 2 classes (0..1, or a name; none only in train):",
+        f"{tmp_path.name}: 1 record has no label of the 2 classes (0..1, or a name; none only in train):",
         "  test/0000003: -1",
     ]
     table("test", 6).to_parquet(tmp_path / "test.parquet")
@@ -394,6 +394,22 @@ def wds_refusal(folder: Path, **fields: Any) -> str:
 BOTH = "train-{000000..000001}.tar"
 
 
+@pytest.mark.parametrize("kind", ["nothing", "folder", "names without a dot", "hidden"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_shards_without_a_sample_are_named(shards, kind, split):
+    """Whatever lies in them; an empty one beside others is none of the user's concern."""
+    names = {"nothing": [], "folder": ["a.d/"], "names without a dot": ["README"], "hidden": [".a.png"]}[kind]
+    with tarfile.open(shards / "odd.tar", "w") as odd:
+        for name in names:
+            info = tarfile.TarInfo(name.rstrip("/"))
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            odd.addfile(info)
+    given = of(shards, train=BOTH, test="test-000000.tar") | of(shards, **{split: "odd.tar"})
+    said = wds_refusal(shards, shards=given)
+    assert said.startswith(f"dataset.shards.{split}: no sample in 1 shard (ROOT/odd.tar): nothing is there, or")
+    assert sizes(wds(shards, shards=of(shards, train="{train-000000,odd}.tar", test="test-000000.tar")))["train"] == 8
+
+
 def test_shards_are_listed_by_key(shards):
     """Braces count through the shards; what is not given is cut off train."""
     content = wds(shards, shards=of(shards, train=BOTH, test="test-000000.tar"))
@@ -537,7 +553,7 @@ def test_label_that_is_no_class_is_named(tmp_path, label):
     """Numbers out of range and names that are not among the class names."""
     rows = [*(sample(row) for row in range(6)), sample(6, label)]
     message = wds_refusal(tmp_path, shards={"train": str(shard(tmp_path / "x.tar", rows))})
-    assert message.startswith("shards (train x.tar): 1 records have no label of the 2 classes")
+    assert message.startswith("shards (train x.tar): 1 record has no label of the 2 classes")
     assert message.endswith("train/000006: " + repr(int(label) if label[-1:].isdigit() else label))
 
 

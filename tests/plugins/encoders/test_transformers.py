@@ -24,6 +24,7 @@ from graftwork.plugins.encoders import TransformersSpec
 from graftwork.plugins.encoders.transformers.encoder import Transformers
 from graftwork.registry.discovery import default_catalogue
 
+from ...support.local_hub import COMMIT, cache_of, cached
 from ...support.models.tiny_encoders import FAMILIES, declare_sentence_modules, save_tiny_encoder
 
 TEXTS = ["a photo of a cat", "the digit three.", "a", "the small dark picture of a dog in the grass " * 3]
@@ -359,11 +360,7 @@ def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of the hub, and no network."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
+    return cache_of(tmp_path / "hub", monkeypatch)
 
 
 def test_hub_model_that_is_not_here_says_how_to_fetch_it(offline: Path) -> None:
@@ -382,19 +379,15 @@ def test_hub_model_that_is_not_here_says_how_to_fetch_it(offline: Path) -> None:
 
 def test_hub_model_in_the_cache_is_the_folder_it_is(offline: Path, folders, tmp_path: Path) -> None:
     """Loaded by its id without a network, stored under the same key as by path, its commit noted."""
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    cached = offline / "models--owner--tiny"
-    (cached / "refs").mkdir(parents=True)
-    (cached / "refs" / "main").write_text(commit)
-    copied(folders["bert"], cached / "snapshots" / commit)
+    cached(offline, "owner/tiny", folders["bert"])
     spec = TransformersSpec(model="owner/tiny")
     assert spec.missing_files() is None
     assert spec.identity() == TransformersSpec(model=str(folders["bert"])).identity()
     stage = EncoderStage(spec, default_catalogue(), tmp_path / "store", lambda: torch.device("cpu"))
     stage.encode("text", [Media.of_text("a cat")])
-    assert stage.facts("text").revision == commit
+    assert stage.facts("text").revision == COMMIT
     later = EncoderStage(spec, default_catalogue(), tmp_path / "store", lambda: torch.device("cpu"))
-    assert later.facts("text").revision == commit
+    assert later.facts("text").revision == COMMIT
     assert not later.tower("text").loaded
 
 

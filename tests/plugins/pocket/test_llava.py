@@ -20,7 +20,6 @@ from graftwork.plugins.pocket.scenes.compose import Composer
 from graftwork.plugins.pocket.scenes.describe import described, read, vocabulary
 from graftwork.plugins.pocket.scenes.render import render
 from graftwork.plugins.pocket.scenes.stencils import StencilBank, build_bank
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 
 FILES = {
     "README.md",
@@ -69,7 +68,6 @@ def test_it_is_small_enough_to_ship_and_holds_no_code() -> None:
 
 
 def test_it_opens_by_the_auto_classes_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    declare_missing_torchvision_ops()
     from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
 
     def refuse(*_: object, **__: object) -> None:

@@ -11,20 +11,16 @@ import torch
 from click.testing import CliRunner
 
 from graftwork.plugins.pocket.clip.measure import as_image
+from graftwork.plugins.pocket.llava.conversations import IGNORED, Conversations, conversation
+from graftwork.plugins.pocket.llava.measure import LlavaReader, named_digits, stated_shares
+from graftwork.plugins.pocket.llava.model import IMAGE, build_llava, build_processor, configuration, learn_tokenizer
+from graftwork.plugins.pocket.llava.objective import DescribingObjective, as_pixels
 from graftwork.plugins.pocket.llava.recipe import LlavaRecipe, LlavaSize, Round, Stage
+from graftwork.plugins.pocket.llava.train import Report, main, make_llava
 from graftwork.plugins.pocket.scenes.compose import Composer
 from graftwork.plugins.pocket.scenes.describe import PROMPTS, described, sentence, vocabulary
 from graftwork.plugins.pocket.scenes.render import render
 from graftwork.plugins.pocket.scenes.stencils import StencilBank, build_bank
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
-declare_missing_torchvision_ops()
-
-from graftwork.plugins.pocket.llava.conversations import IGNORED, Conversations, conversation  # noqa: E402
-from graftwork.plugins.pocket.llava.measure import LlavaReader, named_digits, stated_shares  # noqa: E402
-from graftwork.plugins.pocket.llava.model import IMAGE, build_llava, build_processor, configuration, learn_tokenizer  # noqa: E402
-from graftwork.plugins.pocket.llava.objective import DescribingObjective, as_pixels  # noqa: E402
-from graftwork.plugins.pocket.llava.train import Report, main, make_llava  # noqa: E402
 
 TINY = LlavaRecipe(
     size=LlavaSize(stem=64, tower=32, tower_depth=1, width=32, inner=48, depth=1, heads=2),

@@ -34,7 +34,6 @@ from graftwork.plugins.pocket.towers.word_tokenizer import END, MOST_TOKENS, STA
 from graftwork.plugins.pocket.world.captions import WORDS, plural
 from graftwork.plugins.pocket.world.picture import CELL, paint
 from graftwork.plugins.pocket.world.scene import WORLD_SHAPES, draw_scene
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 
 SMALL = TowerSize(16, depth=2, heads=2, inner=32)
 SHORT = Schedule(6, batch=8, warmup_steps=2, average=0.5)
@@ -47,7 +46,6 @@ TINY: dict[str, TowerRecipe] = {
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    declare_missing_torchvision_ops()
     return build_tokenizer(WORDS)
 
 

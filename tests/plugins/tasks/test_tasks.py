@@ -10,6 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.retrieval import RetrievalHitRate
 
 from graftwork.core.data.items import DataError, Item, Media, Target
 from graftwork.core.roles import Task
@@ -19,13 +21,7 @@ from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.nlvr2 import Nlvr2
 from graftwork.plugins.tasks.retrieval import Retrieval
 from graftwork.plugins.tasks.vqa import Vqa
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
 from graftwork.registry.errors import SpecError
-
-declare_missing_torchvision_ops()
-
-from torchmetrics.classification import MulticlassAccuracy  # noqa: E402
-from torchmetrics.retrieval import RetrievalHitRate  # noqa: E402
 
 seeds = st.integers(0, 2**20)
 VQA, NLVR2, EVENTS, RETRIEVAL = Vqa(VqaSpec()), Nlvr2(Nlvr2Spec()), Events(EventsSpec()), Retrieval(RetrievalSpec())

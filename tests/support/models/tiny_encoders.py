@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 PATCHES = {"image_size": 16, "patch_size": 8}
 WORDS = [
@@ -221,7 +219,6 @@ MORE: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
 
 def save_tiny_encoder(family: str, folder: Path, seed: int = 0, shard: str = "5GB") -> Path:
     """A model of the family with seeded random weights, its tokenizer and image processor, as the hub's folders are."""
-    declare_missing_torchvision_ops()
     import torch
 
     with torch.random.fork_rng(devices=[]):

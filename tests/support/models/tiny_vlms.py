@@ -6,10 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
-declare_missing_torchvision_ops()
-
 WORDS = (
     "user",
     "assistant",

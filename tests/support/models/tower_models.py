@@ -10,15 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftwork.plugins.torchvision_ops import declare_missing_torchvision_ops
-
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
 VOCABULARY = 100
 
 
 def transformers() -> Any:
     """The library, importable beside any torchvision."""
-    declare_missing_torchvision_ops()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import transformers

@@ -96,7 +96,8 @@ def alterations(folder: Path) -> Iterator[Alteration]:
                 yield from _of_tensor(file, name, tensor)
     yield from _of_graph(folder)
     yield from _of_config(config)
-    yield from _of_pipeline()
+    if (folder / PIPELINE).exists():
+        yield from _of_pipeline()
     yield from _of_manifest(folder)
     yield from _of_any_file(folder)
 
@@ -108,8 +109,7 @@ def _of_tensor(file: str, name: str, tensor: Tensor) -> Iterator[Alteration]:
 
         return Alteration(f"{file} {name} {what}", file, tensors_changed(file, change))
 
-    if name != "graph.weight":  # a graph without weights is one, too
-        yield Alteration(f"{file} {name} missing", file, tensors_changed(file, lambda tensors: tensors.pop(name)))
+    yield Alteration(f"{file} {name} missing", file, tensors_changed(file, lambda tensors: tensors.pop(name)))
     yield put("without a dimension", lambda one: one.reshape(-1)[0])
     yield put("with a dimension more", lambda one: one[None])
     yield put("complex", lambda one: one.to(torch.complex64))
@@ -144,6 +144,11 @@ def _of_graph(folder: Path) -> Iterator[Alteration]:
     def fewer_nodes(tensors: Tensors) -> None:
         tensors["x"] = tensors["x"][:3]
 
+    def other_weights(tensors: Tensors) -> None:
+        if tensors.pop("graph.weight", None) is None:
+            tensors["graph.weight"] = torch.rand(len(tensors["graph.col"]))
+
+    yield put("without its weights, or with some", other_weights)
     yield put("with rows that fall", falling)
     yield put("with columns unsorted", lambda tensors: tensors["graph.col"].copy_(tensors["graph.col"].flip(0)))
     yield put("with one column throughout", lambda tensors: tensors["graph.col"].zero_())
@@ -168,6 +173,18 @@ WRONG_FACTS: dict[str, list[Any]] = {
     "seed": ["x", None, 1.5],
     "modalities": [3, [], ["smell"], [1], None],
     "passes": ["x", 0, -1, None],
+    "weighted": [3, "x", [], 0],
+    "spec": [
+        3,
+        [],
+        {},
+        {"type": "lora", "rank": -1},
+        {"type": "nothing"},
+        {"type": "ga_net"},
+        {"type": "hmmoe", "rank": 10**9},
+    ],
+    "towers": [3, [], {}, {"image": 3}, {"image": {"model": "x", "blocks": 1, "width": 1, "streams": []}}],
+    "meetings": [3, "x", [], [3], [{}], [{"stops": {"image": 99}, "widths": {"image": 16}}] * 9],
 }
 
 
@@ -181,7 +198,7 @@ def _of_config(config: dict[str, Any]) -> Iterator[Alteration]:
                 whole["graftwork"][key] = value
 
             yield Alteration(f"{CONFIG} {key} {json.dumps(value)[:40]}", CONFIG, json_changed(CONFIG, change))
-        if key in config and key not in ("text_width", "graph", "plugins", "components", "adapter"):
+        if key in config and key not in ("text_width", "graph", "weighted", "plugins", "components", "adapter"):
             yield Alteration(
                 f"{CONFIG} {key} missing",
                 CONFIG,

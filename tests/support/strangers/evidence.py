@@ -16,10 +16,10 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graftwork.core.data.prediction import Predictions
 from graftwork.core.storage.manifest import MANIFEST, seal
 from graftwork.registry.errors import GraftworkError
 
@@ -54,9 +54,7 @@ def outcomes(name: str, damages: int, work: Path, seed: int = 1, every: int = 1)
             yield one.name, "a value replaced", _outcome(folder, ask, answer, one.blamed, False)
 
 
-def _outcome(
-    folder: Path, ask: Callable[..., Predictions], answer: Predictions, blamed: str, another_is_fine: bool
-) -> str:
+def _outcome(folder: Path, ask: Callable[[Path], Any], answer: Any, blamed: str, another_is_fine: bool) -> str:
     try:
         found = _asked(folder, ask)
     except GraftworkError as error:
@@ -69,10 +67,10 @@ def _outcome(
     return GOOD[2] if another_is_fine else "another answer without a word"
 
 
-def _asked(folder: Path, ask: Callable[..., Predictions]) -> Predictions:
+def _asked(folder: Path, ask: Callable[[Path], Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ask(loaded(folder))
+        return ask(folder)
 
 
 def child(name: str, damages: int) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from ...registry.as_written import read
-from ...registry.schema import component_schema
+from ....registry.as_written import read
+from ....registry.schema import component_schema
 
 if TYPE_CHECKING:
-    from ...registry.catalogue import Catalogue
-    from ...registry.component import Component
+    from ....registry.catalogue import Catalogue
+    from ....registry.component import Component
 
 Json = Mapping[str, Any]
 _BOUNDS = {

@@ -12,6 +12,10 @@ ROADS = {
     "transformers.CLIPVisionModel",
     "timm at the top of a plugin": "import graftwork\nimport timm",
     "a part of torchvision": "import graftwork\nfrom torchvision.transforms import functional",
+    "open_clip, then timm": "from graftwork.plugins.encoders.open_clip.encoder import import_open_clip as o\n"
+    "from graftwork.plugins.encoders.timm.encoder import import_timm as t\no(), t()",
+    "peft, then transformers": "from graftwork.plugins.adapters.lora.layers import import_peft as p\np()\n"
+    "from graftwork.plugins.checkpoints.libraries import transformers as t\nt().CLIPVisionModel",
 }
 
 
@@ -24,12 +28,36 @@ def test_torchvision_can_be_imported_by_any_road(road: str) -> None:
         [sys.executable, "-c", f"{ROADS[road]}\n{tell}\n{probe}"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     declared, works = done.stdout.splitlines()[-2:]
     assert (declared == "nms qnms") == (works == "False")
+
+
+#: Import every module of the built-in plugin, in an order by ``sys.argv[1]``.
+EVERY = """
+import importlib, pathlib, pkgutil, random, sys
+import graftwork
+here = pathlib.Path(graftwork.__file__).parent / "plugins"
+names = sorted(one.name for one in pkgutil.walk_packages([str(here)], "graftwork.plugins."))
+random.Random(int(sys.argv[1])).shuffle(names)
+for name in names:
+    if not name.endswith(".command"):
+        importlib.import_module(name)
+print(len(names))
+"""
+
+
+@pytest.mark.parametrize("order", [0])
+def test_the_modules_of_the_built_in_plugin_are_imported_in_any_order(order: int) -> None:
+    """Whichever comes first to torch, torchvision or a library on them."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", EVERY, str(order)], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 150
 
 
 def test_importing_graftwork_imports_no_torch() -> None:
