@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
-  docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-store evidence-strangers clean
+.PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store \
+  evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -34,6 +35,14 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[bench]"
 	$(BIN)/graftwork bench all
+
+# Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
+gpu-day:
+	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
+
+# The same in Triton's interpreter, at toy sizes and without a time.
+gpu-day-dry: $(READY)
+	$(BIN)/python benchmarks/gpu/day.py build/gpu_day_dry --dry --seconds 1200
 
 # The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
 pocket-fonts: $(READY)
@@ -95,6 +104,11 @@ evidence-store: $(READY)
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
 evidence-strangers: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
+
+# All methods on real pictures, ten seeds: the tables of docs/results/real.md; an hour or two, and it goes on where it was
+# interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
+evidence-real: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
