@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench pocket pocket-llava pocket-towers pocket-fonts hooks architecture emoji-excerpt \
-  docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store evidence-strangers clean
+.PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store \
+  evidence-strangers clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -34,6 +35,14 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[bench]"
 	$(BIN)/graftwork bench all
+
+# Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
+gpu-day:
+	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
+
+# The same in Triton's interpreter, at toy sizes and without a time.
+gpu-day-dry: $(READY)
+	$(BIN)/python benchmarks/gpu/day.py build/gpu_day_dry --dry --seconds 1200
 
 # The fonts that the training pictures are drawn with (Debian, as root); `make pocket` names any that are missing.
 pocket-fonts: $(READY)

@@ -28,7 +28,7 @@ from .activations import Activation, activate
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 WIDEST = 256
 """Features of a bottleneck that one program multiplies."""
-SMALL, LARGE = {"BM": 64, "BN": 64, "num_warps": 4}, {"BM": 128, "BN": 128, "num_warps": 8}
+SMALL, LARGE = {"BM": 64, "BN": 64, "num_warps": 8}, {"BM": 128, "BN": 128, "num_warps": 8}
 """How the way up is cut, in float32 and in half precision: no spills on sm_80 and sm_90; not timed."""
 BLOCK = 1024
 """Numbers that a program of the activation's derivative has."""

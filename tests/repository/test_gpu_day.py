@@ -1,0 +1,74 @@
+"""A day with a GPU, dry: it runs from a copied folder, goes on where it was stopped, and takes only what was timed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graftwork.benchmarks.gpu import day
+
+from ..support.paths import ROOT
+from .test_packaging import modules
+
+CARD = {"card": "A card", "key": "sm_90, Triton 3.6"}
+
+
+def row(took: float | None, right: bool = True, rows: int = 8, **more: Any) -> dict[str, Any]:
+    return {"kernel": "messages", "key": "64 4", "cut": {"ROWS": rows}, "ms": took, "right": right, **more}
+
+
+def test_the_fastest_right_cut_is_taken_for_this_card_alone() -> None:
+    tried = [row(2.0, rows=4), row(1.0, rows=8), row(0.5, right=False, rows=16), row(None, rows=32)]
+    table = {"sm_80, Triton 3.6": {"up": {}}, CARD["key"]: {"up": {"64 ieee": {"BM": 64}}}}
+    found = day.chosen({"card": [CARD], "messages": tried}, table)
+    kept = {"up": {"64 ieee": {"BM": 64}}, "messages": {"64 4": {"ROWS": 8}}}
+    assert found == {"sm_80, Triton 3.6": {"up": {}}, CARD["key"]: kept}
+
+
+def test_what_was_not_timed_changes_no_configuration() -> None:
+    assert day.chosen({"card": [CARD], "messages": [row(None)]}, {}) == {}
+
+
+def test_the_page_names_card_versions_and_what_failed() -> None:
+    facts = {**CARD, "torch": "2.11", "triton": "3.6"}
+    text = day.page({"card": [facts], "messages": [row(1.0), row(None, right=False, failed="spilt")]}, dry=False)
+    assert text.startswith("# On A card")
+    assert "torch 2.11, Triton 3.6" in text
+    assert "| 1.000 | True |" in text
+    assert "spilt" in text
+
+
+@pytest.mark.parametrize("name", ["other-name"])
+def test_it_runs_dry_from_a_copied_folder_and_goes_on(name: str, tmp_path: Path) -> None:
+    """Without git, under another name, without what only the rest of Graftwork needs; in few files."""
+    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    copied, out = tmp_path / name, tmp_path / "out"
+    wanted = [
+        one for one in modules() if one.split("/")[0] in ("__init__.py", "registry", "triton_kernels", "benchmarks")
+    ]
+    for one in (*wanted, "triton_kernels/configurations.json"):
+        (copied / one).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / one, copied / one)
+    for blocked in ("pydantic", "open_clip", "hypothesis", "click", "pluggy"):  # what that machine lacks
+        (copied / "absent" / blocked).mkdir(parents=True)
+        (copied / "absent" / blocked / "__init__.py").write_text(f"raise ImportError('no {blocked} here')")
+    environment = {**os.environ, "PYTHONPATH": str(copied / "absent")}
+    command = [sys.executable, str(copied / "benchmarks/gpu/day.py"), str(out), "--dry", "--seconds", "500"]
+    sections: list[str] = []
+    for section in ("card", "adapters"):
+        sections += ["--only", section]
+        done = subprocess.run([*command, *sections], env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr + (out / "day.log").read_text()
+    assert "card" not in done.stdout.split(";")[0]  # it was done
+    found = json.loads((out / "results.json").read_text())
+    assert list(found) == ["card", "adapters"]
+    assert {one.get("ms") for rows in found.values() for one in rows} == {None}
+    assert any(one.get("right") for one in found["adapters"])
+    assert json.loads((out / "configurations.json").read_text()) == {}
+    assert (out / "page.md").read_text().startswith("# A dry run: nothing was timed")
+    assert len(list(out.iterdir())) <= 8
