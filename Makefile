@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store \
   evidence-strangers clean
 setup: $(READY)
 
@@ -104,6 +104,11 @@ evidence-store: $(READY)
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
 evidence-strangers: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
+
+# All methods on real pictures, ten seeds: the tables of docs/results/real.md; an hour or two, and it goes on where it was
+# interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
+evidence-real: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,7 +115,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         """The graph, and how new items meet it."""
         spec = trial.spec
         with fitting_threads(_numbers(trial.prepared)):
-            graph = _support_graph(trial.outcomes)
+            graph = _support_graph(trial.outcomes, _classes(trial.prepared))
         return Conditions(
             inductive=spec.evaluation.inductive,
             inductive_note=policy_in_words(spec),
@@ -142,6 +142,12 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         )
 
 
+def _classes(prepared: FeatureInputs) -> dict[str, int]:
+    """Item to its class, of all items that have one."""
+    every = (item for split in prepared.content.splits.values() for item in split)
+    return {item.id: item.target for item in every if isinstance(item.target, int)}
+
+
 def _numbers(prepared: FeatureInputs) -> int:
     """Of the largest split."""
     splits = prepared.features.values()
@@ -149,13 +155,14 @@ def _numbers(prepared: FeatureInputs) -> int:
     return max(sum(tensor.numel() for tensor in tensors) for tensors in each)
 
 
-def _support_graph(outcomes: Sequence[FeatureOutcome]) -> SupportGraph | None:
+def _support_graph(outcomes: Sequence[FeatureOutcome], classes: Mapping[str, int]) -> SupportGraph | None:
     outcomes = [one for one in outcomes if one.support.graph is not None]
     if not outcomes:
         return None
     supports = [one.support for one in outcomes]
     shares = [_shares(one.model.adapter, one.support) for one in outcomes]
     settled = [one.resolved.model_dump(mode="json") if one.resolved else None for one in supports]
+    joined = [one_class for one in supports if (one_class := _of_one_class(one, classes)) is not None]
     blocks = [one.nodes.layout.edges_by_block(one.graph) for one in supports if one.nodes.layout and one.graph]
     return SupportGraph(
         support_nodes=[len(support.x) for support in supports],
@@ -163,8 +170,21 @@ def _support_graph(outcomes: Sequence[FeatureOutcome]) -> SupportGraph | None:
         settled=settled if any(settled) else None,
         edges_by_block=blocks or None,
         neighbour_shares=shares if any(shares) else None,
+        one_class=joined if len(joined) == len(supports) else None,
         warning=next(filter(None, (lacking_edges(support.nodes) for support in supports)), None),
     )
+
+
+def _of_one_class(support: Support, classes: Mapping[str, int]) -> float | None:
+    """Of the edges between items whose class is known, the share that joins two of one; ``None`` without such edges."""
+    graph, layout = support.graph, support.nodes.layout
+    assert graph is not None
+    of_items = torch.tensor([classes.get(id_, -1) for id_ in support.ids], device=graph.row.device)
+    items = torch.arange(len(support.ids), device=graph.row.device)
+    of_nodes = items if layout is None else items.repeat_interleave(layout.offsets.diff())
+    row, col = of_nodes[graph.row], of_nodes[graph.col]
+    known = (row != col) & (of_items[row] >= 0) & (of_items[col] >= 0)
+    return round(float((of_items[row] == of_items[col])[known].double().mean()), 6) if bool(known.any()) else None
 
 
 def _shares(adapter: Adapter, support: Support) -> dict[str, float]:

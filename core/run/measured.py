@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..storage.record import Record
 from ..storage.result import Result
@@ -62,8 +62,7 @@ def notes_of(result: Result) -> tuple[str, ...]:
 
 def _all_but_off(result: Result) -> str | None:
     """Where neighbours have little of every message of the adapter: the mean over the seeds."""
-    shares = (result.graph.neighbour_shares if result.graph else None) or ()
-    means = {name: statistics.fmean(one[name] for one in shares) for name in (shares[0] if shares else ())}
+    means = _neighbour_shares(result)
     if not means or not any(result.graph.support_edges if result.graph else ()) or max(means.values()) >= HEARD:
         return None
     said = ", ".join(f"{name} {share:.1%}" for name, share in means.items())
@@ -71,6 +70,12 @@ def _all_but_off(result: Result) -> str | None:
         f"neighbours have less than {HEARD:.0%} of a message ({said}): the adapter all but does without its graph; let "
         "the graph join more, or give a node's own vector less weight in `adapter`"
     )
+
+
+def _neighbour_shares(result: Result) -> dict[str, float]:
+    """Message to the mean over the seeds."""
+    shares = (result.graph.neighbour_shares if result.graph else None) or ()
+    return {name: statistics.fmean(one[name] for one in shares) for name in (shares[0] if shares else ())}
 
 
 def _at_an_end(result: Result) -> Iterator[str]:
@@ -112,6 +117,10 @@ class Measured(Record):
     """Of the support graph, mean over the seeds; ``None`` without a graph."""
     edges: float | None
     """Likewise."""
+    neighbour_shares: Mapping[str, float] | None
+    """The neighbours' weight in each message of the adapter, likewise; ``None`` where the adapter does not say."""
+    one_class: float | None
+    """Of the graph's edges between items, the share that joins two of one class, likewise."""
     tried: int
     """Combinations of search values that were tried."""
     epochs_kept: Kept | None
@@ -133,6 +142,8 @@ def measured(result: Result) -> Measured:
         peak_memory_mb=result.peak_memory_mb,
         nodes=statistics.fmean(result.graph.support_nodes) if result.graph else None,
         edges=statistics.fmean(result.graph.support_edges) if result.graph else None,
+        neighbour_shares=_neighbour_shares(result) or None,
+        one_class=statistics.fmean(result.graph.one_class) if result.graph and result.graph.one_class else None,
         tried=len(result.tried),
         epochs_kept=Kept.from_result(result),
         notes=notes_of(result),

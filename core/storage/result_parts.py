@@ -58,7 +58,9 @@ class Tried(Record):
 class SupportGraph(Record):
     """The graph over the support set; a list has an entry a seed."""
 
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"settled", "edges_by_block", "neighbour_shares", "warning"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset(
+        {"settled", "edges_by_block", "neighbour_shares", "one_class", "warning"}
+    )
 
     support_nodes: Sequence[int]
     """Nodes."""
@@ -71,6 +73,9 @@ class SupportGraph(Record):
     neighbour_shares: Sequence[Mapping[str, float]] | None = None
     """The weight that neighbours have in a message of the adapter, by the message's name: the mean over the support's
     nodes; left out where the adapter does not say."""
+    one_class: Sequence[float] | None = None
+    """Of the edges between two items, the share that joins items of one class. Classes of unlabelled items are counted
+    here, too, and shown to no training; left out where items have no class, or no two are joined."""
     warning: str | None = None
     """What the graph lacks; left out where it lacks nothing."""
 

@@ -121,6 +121,7 @@ def _flat(comparison: Comparison) -> list[dict[str, Any]]:
     for entry in comparison.entries:
         found = entry.measured.to_json()
         test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
+        found |= {f"neighbours_{name}": share for name, share in (found.pop("neighbour_shares") or {}).items()}
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
         found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None
         rows.append({"name": entry.name, **scores, "val_std": val.get("std"), **found})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..run.measured import Measured
 from ..storage.files import write_whole
 from .compare import Comparison
 from .sweep import Point, Sweep
@@ -37,6 +38,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 def sweep_figure(sweep: Sweep) -> Figure:
     """Score against the first swept value, a line for each combination of the others; the graph's edges beside it.
 
+    Beside these, where the results have them: the share of edges that join one class (solid), and the neighbours' share
+    in each message of the adapter (dashed, dotted).
+
     Solid lines are the test split, dashed ones the selection split; bars are standard deviations over the seeds. The
     point that validation chose is ringed.
     """
@@ -48,15 +52,19 @@ def sweep_figure(sweep: Sweep) -> Figure:
             key = ", ".join(f"{name.rpartition('.')[2]} {label(point.values[name])}" for name in others)
             lines.setdefault(key, []).append(point)
     with_edges = any(point.measured and point.measured.edges is not None for point in sweep.points)
-    figure = Figure(figsize=(10.5 if with_edges else 6.5, 4.2), layout="constrained")
-    panels = figure.subplots(1, 1 + with_edges, squeeze=False)[0]
+    with_shares = any(point.measured and _shares_of(point.measured) for point in sweep.points)
+    count = 1 + with_edges + with_shares
+    figure = Figure(figsize=(2.5 + 4 * count, 4.2), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
     for number, (name, points) in enumerate(lines.items()):
         _score_lines(panels[0], axis, first, points, name, f"C{number}")
         if with_edges:
             _edge_line(panels[1], axis, first, points, name, f"C{number}")
+        if with_shares:
+            _share_lines(panels[-1], axis, first, points, name, f"C{number}")
     _ring(panels[0], axis, first, sweep.chosen)
     metric = next(point.measured.metric for point in sweep.points if point.measured)
-    for panel, title in zip(panels, (metric, "edges of the support graph"), strict=False):
+    for panel, title in zip(panels, _titles(metric, with_edges, with_shares), strict=False):
         axis.dress(panel, first)
         panel.set_ylabel(title)
         panel.grid(alpha=0.3)
@@ -117,6 +125,25 @@ def _edge_line(panel: Axes, axis: _Axis, first: str, points: Sequence[Point], na
     counts = [count for _, count in known]
     if min(counts) > 0 and max(counts) / min(counts) > WIDE:
         panel.set_yscale("log")
+
+
+def _titles(metric: str, with_edges: bool, with_shares: bool) -> list[str]:
+    return [metric, *["edges of the support graph"] * with_edges, *["share"] * with_shares]
+
+
+def _shares_of(found: Measured) -> dict[str, float]:
+    """What is drawn to its share: edges that join one class, and neighbours by message."""
+    joined = {} if found.one_class is None else {"edges of one class": found.one_class}
+    return joined | {f"neighbours in {name}": share for name, share in (found.neighbour_shares or {}).items()}
+
+
+def _share_lines(panel: Axes, axis: _Axis, first: str, points: Sequence[Point], name: str, colour: str) -> None:
+    shares = [(axis.place(one.values[first]), _shares_of(one.measured)) for one in points if one.measured]
+    whats = dict.fromkeys(what for _, some in shares for what in some)
+    for what, style in zip(whats, ("-o", "--s", ":^", "-.v"), strict=False):
+        known = [(x, some[what]) for x, some in shares if what in some]
+        panel.plot(*zip(*known, strict=True), style, color=colour, markersize=4, label=f"{name} {what}".strip())
+    panel.set_ylim(-0.03, 1.03)
 
 
 def _ring(panel: Axes, axis: _Axis, first: str, chosen: Point | None) -> None:

@@ -70,18 +70,37 @@ def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
 def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
     """Headers and cells, a row a point."""
     metric = next((point.measured.metric for point in sweep.points if point.measured), "metric")
-    figures = [f"val {metric}", f"test {metric}", "edges", "trainable", "seconds", "epochs kept", "best on val"]
+    figures = [
+        f"val {metric}",
+        f"test {metric}",
+        "edges",
+        "of one class",
+        "neighbours",
+        "trainable",
+        "seconds",
+        "epochs kept",
+        "best on val",
+    ]
     headers = [*sweep.grid, *figures]
     rows = []
     for point in sweep.points:
         values = [label(value) for value in point.values.values()]
         if point.measured is None:
-            rows.append([*values, "failed", "failed", "", "", "", "", ""])
+            rows.append([*values, "failed", "failed", *[""] * (len(figures) - 2)])
             continue
         found = point.measured
         edges = "–" if found.edges is None else f"{found.edges:,.0f}"
+        joined = "–" if found.one_class is None else f"{found.one_class:.1%}"
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in (found.neighbour_shares or {}).items())
         mark = "✔" if point is sweep.chosen else ""
-        cost = [edges, f"{found.trainable:,}", f"{found.seconds:.2f}", str(found.epochs_kept or "–")]
+        cost = [
+            edges,
+            joined,
+            shares or "–",
+            f"{found.trainable:,}",
+            f"{found.seconds:.2f}",
+            str(found.epochs_kept or "–"),
+        ]
         rows.append([*values, str(found.val or "–"), str(found.test), *cost, mark])
     return headers, rows
 
@@ -124,6 +143,8 @@ def _flat(sweep: Sweep) -> Iterator[dict[str, Any]]:
             for split, score in (("val", found.val), ("test", found.test)):
                 row[f"{split}_mean"], row[f"{split}_std"] = (score.mean, score.std) if score else (None, None)
             row |= {"nodes": found.nodes, "edges": found.edges, "trainable": found.trainable, "fitted": found.fitted}
+            row["one_class"] = found.one_class
+            row |= {f"neighbours_{name}": share for name, share in (found.neighbour_shares or {}).items()}
             row |= {"seconds": found.seconds, "peak_memory_mb": found.peak_memory_mb}
             row["epochs_kept"] = str(found.epochs_kept) if found.epochs_kept else None
         row["failure"] = str(point.failure) if point.failure else None

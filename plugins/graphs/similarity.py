@@ -13,7 +13,7 @@ from ...triton_kernels import SparseGraph, similarity_graph
 from .block_edges import BlockSearch, edges_across, edges_among
 from .item_edges import edges_within_items, resolved_within_items
 from .specs import SimilaritySpec
-from .thresholds import AverageDegree, Blocks, Quantile, is_relative
+from .thresholds import AverageDegree, Blocks, Quantile, is_relative, numbers
 
 OneThreshold = float | Quantile | AverageDegree
 
@@ -50,7 +50,10 @@ class Similarity(GraphBuilder):
         return self._weighted(edges_within_items(nodes, layout, self.spec))
 
     def settle(self, nodes: Tensor, layout: Layout | None = None) -> GraphSpec | None:
-        """The spec with tau as numbers, found on these nodes before any cap; ``None`` where it is numbers already."""
+        """The spec with tau as numbers, found on these nodes before any cap; ``None`` where it is numbers already.
+
+        Raises ``GraphError`` where it comes to less than weights allow.
+        """
         threshold = self.spec.threshold
         if not is_relative(threshold):
             return None
@@ -62,6 +65,12 @@ class Similarity(GraphBuilder):
             resolved = Blocks(**{name: self._tau(*pairs[name], one) for name, one in threshold.each().items()})
         else:
             resolved = self._tau(nodes, None, threshold)
+        if self.spec.weight != "binary" and (lowest := min(numbers(resolved).values())) < 0:
+            raise GraphError(
+                f"graph.threshold: over {len(nodes)} nodes it comes to a cosine of {lowest:.3f}, and weight "
+                f"`{self.spec.weight}` needs at least 0; ask for fewer neighbours, give the pool more nodes, or take "
+                "weight `binary`"
+            )
         return self.spec.model_copy(update={"threshold": resolved})
 
     def _tau(self, x: Tensor, y: Tensor | None, threshold: OneThreshold | Blocks) -> float:

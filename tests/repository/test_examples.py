@@ -14,7 +14,12 @@ from graftwork.registry.discovery import default_catalogue
 
 from ..support.paths import ROOT
 
-EXAMPLES = sorted(set((ROOT / "examples").glob("*.json")) - set((ROOT / "examples").glob("*.schema.json")))
+EXAMPLES = [
+    path
+    for folder in (ROOT / "examples", ROOT / "examples" / "real")
+    for path in sorted(folder.glob("*.json"))
+    if not path.name.endswith(".schema.json")
+]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -427,6 +427,14 @@ def test_a_graph_without_edges_is_said(tmp_path: Path) -> None:
     assert prediction.neighbours == ()
 
 
+@pytest.mark.parametrize(("labelled", "share"), [(None, 11 / 119), (3, 2 / 29)])
+def test_the_result_says_how_many_edges_join_one_class(tmp_path: Path, labelled: int | None, share: float) -> None:
+    """Where all are joined: the pairs of one class. Items of the pool count where the data knows their class."""
+    everyone = {"type": "similarity", "threshold": 0.0, "pool": "train"}
+    spec = pipeline(graph=everyone, dataset__labelled_shots=labelled, dataset__shots=3, trainer__epochs=0)
+    assert spec.run(tmp_path / "run").result["graph"]["one_class"] == pytest.approx([share], abs=1e-6)
+
+
 def test_the_console_shows_the_result_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Metric, conditions and folder; standard output stays clean for pipes."""
     run = pipeline(reporters=[{"type": "console"}], search={"graph.threshold": [0.7]}).run(tmp_path / "run")

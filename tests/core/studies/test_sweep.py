@@ -101,15 +101,24 @@ def test_json_csv_and_markdown_say_the_same(swept: tuple[WrittenSweep, Path]) ->
 
 
 def test_the_chart_shows_both_splits_and_the_edges(swept: tuple[WrittenSweep, Path]) -> None:
-    """A line a second value and split, at the means, with the deviations as bars; edges in a panel of their own."""
+    """A line a second value and split, at the means, with the deviations as bars; edges in a panel of their own, and
+    so have the shares: edges of one class, neighbours in a message."""
     sweep = swept[0].sweep
-    scores, edges = sweep_figure(sweep).axes
+    scores, edges, shares = sweep_figure(sweep).axes
     means = {bar.get_label(): list(bar[0].get_ydata()) for bar in scores.containers}
     assert list(means) == [f"bottleneck {r} {split}" for r in (4, 8) for split in ("test", "val (selects)")]
     four = [point.measured for point in sweep.points if point.values["adapter.bottleneck"] == 4]
     assert means["bottleneck 4 test"] == [one.test.mean for one in four if one]
     assert list(edges.lines[0].get_ydata()) == [one.edges for one in four if one]
     assert scores.get_xlabel() == "graph.threshold"
+    drawn = {str(one.get_label()): list(one.get_ydata()) for one in shares.lines}
+    joined = [one.one_class for one in four if one and one.edges]  # without an edge there is no share to draw
+    assert drawn["bottleneck 4 edges of one class"] == joined
+    heard = [one.neighbour_shares["bottleneck"] for one in four if one and one.neighbour_shares]
+    assert drawn["bottleneck 4 neighbours in bottleneck"] == heard
+    table = sweep_markdown(sweep)
+    assert four[0] is not None
+    assert f"| {four[0].one_class:.1%} | bottleneck {heard[0]:.1%} |" in table
 
 
 def test_the_chart_is_the_same_bytes_twice(swept: tuple[WrittenSweep, Path], tmp_path: Path) -> None:

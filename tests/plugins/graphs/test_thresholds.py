@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from graftwork import SpecError
 from graftwork.core.data.layout import Layout
+from graftwork.core.roles.graph import GraphError
 from graftwork.plugins.graphs import SimilaritySpec
 from graftwork.plugins.graphs.similarity import Similarity
 from graftwork.triton_kernels import SparseGraph
@@ -140,6 +141,17 @@ def test_an_average_degree_is_settled_on_the_support(items: int, degree: float, 
     edges = Similarity(resolved).connect(x).num_edges
     wanted = min(round(degree * items), items * (items - 1))
     assert wanted <= edges <= wanted + 1  # edges come in twos
+
+
+@pytest.mark.parametrize("weight", ["softmax", "cosine"])
+def test_more_neighbours_than_lie_within_a_right_angle_are_refused(weight: Any) -> None:
+    """Of twelve directions around a circle each has four at a cosine of a half or more, and six at 0 or more."""
+    angles = torch.arange(12.0) * torch.pi / 6
+    around = torch.stack([angles.cos(), angles.sin()], dim=1)
+    words = r"graph.threshold: over 12 nodes it comes to a cosine of -0.\d+, and weight `.*` needs at least 0"
+    with pytest.raises(GraphError, match=words):
+        Similarity(SimilaritySpec(threshold={"average_degree": 10}, weight=weight)).settle(around)  # type: ignore[arg-type]
+    assert Similarity(SimilaritySpec(threshold={"average_degree": 4}, weight=weight)).settle(around)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("nodes", ["pair", "tokens"])
