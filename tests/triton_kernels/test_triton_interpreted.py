@@ -18,7 +18,7 @@ CHECKS = ("similarity", "screens", "messages", "heavy_rows", "adapter", "bands",
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_kernels_agree_with_their_references_interpreted(check: str) -> None:
-    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    pytest.importorskip("triton", "3.7", reason="no wheel for this machine, or one that cannot interpret our loops")
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-m", "tests.triton_kernels.test_triton_interpreted", check]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
