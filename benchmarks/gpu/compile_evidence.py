@@ -40,13 +40,18 @@ def rows(work: tuple[int, str]) -> list[Row]:
     return made
 
 
+def ships(name: str, target: int) -> bool:
+    """Whether a card of that kind runs it: TMA came with sm_90."""
+    return target >= 90 or "TMA" not in name
+
+
 def page(targets: Sequence[int], only: str) -> Iterator[Row]:
     """The page's lines."""
     import triton
 
     from .shipped import calls
 
-    work = [(target, name) for name in calls() if only in name for target in targets]
+    work = [(target, name) for name in calls() if only in name for target in targets if ships(name, target)]
     yield f"Triton {triton.__version__}, {datetime.now(UTC):%Y-%m-%d}. No GPU was there.", True
     yield "", True
     yield "| call: kernel | target | registers | stack, B | shared memory, B | instructions | of tensor cores |", True

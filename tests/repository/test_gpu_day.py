@@ -46,7 +46,7 @@ def test_the_page_names_card_versions_and_what_failed() -> None:
 @pytest.mark.parametrize("name", ["other-name"])
 def test_it_runs_dry_from_a_copied_folder_and_goes_on(name: str, tmp_path: Path) -> None:
     """Without git, under another name, without what only the rest of Graftwork needs; in few files."""
-    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    pytest.importorskip("triton", "3.7", reason="no wheel for this machine, or one that cannot interpret our loops")
     copied, out = tmp_path / name, tmp_path / "out"
     wanted = [
         one for one in modules() if one.split("/")[0] in ("__init__.py", "registry", "triton_kernels", "benchmarks")

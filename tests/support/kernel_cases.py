@@ -171,7 +171,7 @@ def adapters(draw: st.DrawFn, activations: tuple[str, ...] = ("relu", "gelu", "t
     graph, d, r = draw(sparse_graphs()), 5, 3
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
     shapes: dict[str, tuple[int, ...]] = {"x": (graph.num_nodes, d), "w_down": (r, d), "w_gcn": (r, r), "w_up": (d, r)}
-    optional = {"b_down": (r,), "b_gcn": (r,), "b_up": (d,), "w_self": (r, r)}
+    optional: dict[str, tuple[int, ...]] = {"b_down": (r,), "b_gcn": (r,), "b_up": (d,), "w_self": (r, r)}
     shapes |= {name: optional[name] for name in sorted(draw(st.sets(st.sampled_from(sorted(optional)))))}
     options = {
         "norm": draw(st.sampled_from(NORMS)),

@@ -53,7 +53,7 @@ def test_the_backward_pass_is_counted() -> None:
 
 @pytest.mark.parametrize("check", ["launches", "messages", "graphs", "adapter"])
 def test_kernels_interpreted_are_counted(check: str) -> None:
-    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    pytest.importorskip("triton", "3.7", reason="no wheel for this machine, or one that cannot interpret our loops")
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-m", "tests.triton_kernels.test_counts", check]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ CHECKS = ("similarity", "screens", "messages", "heavy_rows", "adapter", "bands",
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_kernels_agree_with_their_references_interpreted(check: str) -> None:
-    pytest.importorskip("triton", reason="triton has no wheel for this machine")
+    pytest.importorskip("triton", "3.7", reason="no wheel for this machine, or one that cannot interpret our loops")
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-m", "tests.triton_kernels.test_triton_interpreted", check]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -43,7 +43,7 @@ def similarity() -> None:
     """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
     small_steps()
     for case in ("similarity_graph", "similarity_graph_bipartite"):
-        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=6)
+        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=4)
     hold("similarity_graph_ties", "values", examples=4)
     hold("similarity_graph_renamed", "permutation", examples=4)
 
@@ -105,8 +105,8 @@ def heavy_rows() -> None:
     expected = reference.propagate(dense_adjacency(graph), h, norm="row")
     torch.testing.assert_close(propagate(graph, h, norm="row"), expected, atol=1e-12, rtol=1e-12)
     triton_propagate.HEAVY = 8  # the rows of a program share a segment, so no less
-    hold("propagate_dense", "values", "gradients", "reruns", examples=8)
-    hold("gcn_bottleneck_float32", "values", "gradients", "reruns", examples=8)
+    hold("propagate_dense", "values", "gradients", "reruns", examples=4)
+    hold("gcn_bottleneck_float32", "values", "gradients", "reruns", examples=3)
 
 
 def adapter() -> None:

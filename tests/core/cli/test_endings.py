@@ -35,11 +35,13 @@ MAIN = "graftwork.core.cli"
 
 
 @pytest.fixture(autouse=True)
-def not_under_nohup() -> Iterator[None]:
-    """Whoever runs the tests may have had SIGHUP ignored, which what they start inherits, and heeds."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests may have had signals ignored (`nohup`, a script's `&`), which what they start inherits."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    before = {name: signal.signal(signal.Signals[name], handler) for name, handler in usual.items()}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for name, handler in before.items():
+        signal.signal(signal.Signals[name], handler)
 
 
 @pytest.fixture

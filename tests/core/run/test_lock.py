@@ -199,7 +199,7 @@ def test_a_plugin_that_no_longer_loads_is_named_with_its_failure(tmp_path):
         ('{"lock": 1}', "was altered since it was written"),
         ('{"lock": NaN}', "`lock` is nan, and a format is a whole number from 0"),
         ("[" * 100_000, "cannot be read: nested deeper than 64 levels"),
-        (b"\xff", "cannot be read: 'utf-8' codec"),
+        (b"\xff", "cannot be read: not UTF-8: byte 0"),
     ],
 )
 def test_what_is_no_lock_is_refused(tmp_path, content, reason):

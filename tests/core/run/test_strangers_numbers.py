@@ -70,7 +70,7 @@ def test_no_answer_is_nan(relative: Path, case: str, tmp_path: Path) -> None:
     alter, says = CASES[case]
     alter(folder)
     with pytest.raises(RunFolderError, match=says):
-        asked("graph")(loaded(folder))
+        asked("graph")(folder)
 
 
 def test_logits_are_refused_too(relative: Path, tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ def test_logits_are_refused_too(relative: Path, tmp_path: Path) -> None:
 def test_the_towers_answers_are_finite_too(tmp_path: Path) -> None:
     """Of a run through towers."""
     folder = adapter_of("layers", tmp_path)
-    assert asked("layers")(loaded(folder))
+    assert asked("layers")(folder)
     tensors_changed(TENSORS, all_of(3e38))(folder)
     with pytest.raises(RunFolderError, match="what the run says of it is not finite"):
-        asked("layers")(loaded(folder))
+        asked("layers")(folder)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
@@ -112,7 +112,7 @@ def test_a_graph_without_relative_settings_has_none_saved(graph: dict[str, Any],
     """And is taken as it is."""
     more = {"captioner": {"type": "brightness"}} if graph.get("graph") == PAIR else {}
     run = pipeline(**graph, **more, trainer__epochs=1).run(out=tmp_path / "run", store=tmp_path / "store")
-    assert asked("graph")(loaded(run.folder / "adapter"))
+    assert asked("graph")(run.folder / "adapter")
 
 
 STARTS = {
