@@ -34,7 +34,8 @@ class Adapter(nn.Module, ABC):
 
         Neither trains, so a training computes this once, and then no epoch sees a graph: it asks
         ``forward_aggregated`` for the labelled rows alone, of every seed at once. ``None``: parameters come before
-        messages, and each epoch runs ``forward`` over all nodes. Source: Wu et al. 2019 (arXiv 1902.07153).
+        messages, and each epoch runs ``forward`` over all nodes; so it does where a subclass has a ``forward`` of its
+        own and no ``aggregate``, or a hook waits for its call. Source: Wu et al. 2019 (arXiv 1902.07153).
         """
         return None
 
@@ -64,7 +65,12 @@ def adapted_of(adapter: Adapter, x: Tensor, graph: SparseGraph | None) -> Tensor
 
 
 def aggregated_of(adapter: Adapter, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...] | None:
-    """What it computes once of nodes [N, width]. Raises ``ContractError`` where that is not a row a node."""
+    """What it computes once of nodes [N, width], in place of its ``forward``; ``None`` where that must run.
+
+    Raises ``ContractError`` where that is not a row a node.
+    """
+    if not _stands_for_forward(adapter):
+        return None
     with torch.no_grad():
         given = adapter.aggregate(x, graph)
     if given is None:
@@ -72,6 +78,19 @@ def aggregated_of(adapter: Adapter, x: Tensor, graph: SparseGraph) -> tuple[Tens
     if not given or not all(isinstance(one, Tensor) and one.ndim and len(one) == len(x) for one in given):
         raise broken("adapter", adapter, f"`aggregate` gave {form(given)} for {len(x)} nodes; it gives a row a node")
     return tuple(given)
+
+
+def _stands_for_forward(adapter: Adapter) -> bool:
+    """Whether ``aggregate`` was written for the ``forward`` that would run: a subclass may override that alone."""
+    if "forward" in vars(adapter) or adapter._forward_hooks or adapter._forward_pre_hooks:
+        return False
+    depth = {name: _depth(adapter, name) for name in ("forward", "aggregate", "forward_aggregated")}
+    return depth["forward"] >= max(depth["aggregate"], depth["forward_aggregated"])
+
+
+def _depth(adapter: Adapter, name: str) -> int:
+    """Classes before the one in the order of resolution that has the method."""
+    return next(depth for depth, one in enumerate(type(adapter).__mro__) if name in vars(one))
 
 
 def adapted_of_aggregated(adapter: Adapter, aggregated: Sequence[Tensor]) -> Tensor:

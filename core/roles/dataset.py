@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,4 +43,8 @@ def content_of(dataset: Dataset) -> DatasetContent:
     for what, names in (("class name", given.class_names), ("split", given.splits), ("item", ids)):
         if spelt := next(filter(None, map(not_utf8, map(str, names))), None):
             raise DataError(f"dataset: {what} {spelt:.80} holds half a surrogate pair, which is no UTF-8; name it anew")
+    if twice := [name for name, count in Counter(given.class_names).items() if count > 1]:
+        raise DataError(
+            f"dataset: several classes are called {twice[0]!r:.80}; answers name a class, so name them apart"
+        )
     return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Iterator
 
 import torch
@@ -37,24 +38,54 @@ def resolve_device(name: str) -> torch.device:
 SMALL = 1 << 22
 
 
+class _Small:
+    """Who is at a small problem, in how many Python threads: the BLAS has one number of threads for all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within, self._before = 0, 1
+        self._blas = contextlib.ExitStack()
+        #: ``inside``: this Python thread is one of them.
+        self.here = threading.local()
+
+    def enter(self) -> None:
+        """The first one sees how it was."""
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if not self._within:
+                self._before = torch.get_num_threads()
+                self._blas.enter_context(threadpool_limits(1, user_api="blas"))
+            self._within, self.here.inside = self._within + 1, True
+            torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        """The last one gives the BLAS back; torch's number is each thread's own."""
+        with self._lock:
+            self._within, self.here.inside = self._within - 1, False
+            torch.set_num_threads(self._before)
+            if not self._within:
+                self._blas.close()
+
+
+_SMALL = _Small()
+
+
 @contextlib.contextmanager
 def fitting_threads(elements: int) -> Iterator[None]:
     """One thread for a small problem of that many numbers, in torch and in NumPy's BLAS; afterwards as it was.
 
-    The BLAS solves logistic regression; its threads, too, spin while they wait for each other.
+    The BLAS solves logistic regression; its threads, too, spin while they wait for each other. Several Python threads
+    may be inside: the numbers are again what they were when the last one has left.
     """
-    if elements >= SMALL:
+    if elements >= SMALL or getattr(_SMALL.here, "inside", False):
         yield
         return
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    _SMALL.enter()
     try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
+        yield
     finally:
-        torch.set_num_threads(before)
+        _SMALL.leave()
 
 
 @contextlib.contextmanager

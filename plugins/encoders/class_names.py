@@ -7,6 +7,9 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ...core.storage.files import read_regular
+from ...core.storage.text_files import lines_of
+
 #: The 1,000 classes of ImageNet's challenge, in the order of their synsets, by the names that OpenAI wrote for CLIP
 #: (ambiguous words made plain: `construction crane`; two stand twice). open_clip ships them under the MIT licence.
 IMAGENET = "imagenet-1k"
@@ -20,11 +23,15 @@ def names_in(source: str) -> tuple[str, ...] | None:
     if source == IMAGENET:
         return _imagenet()
     try:
-        lines = Path(source).read_text("utf-8").rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{source} is no text (UTF-8)") from error
+        content = read_regular(Path(source))
     except OSError:
         return None
+    try:
+        lines = [one for line in lines_of(content.rstrip()) for one in line.removesuffix("\r").split("\r")]
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             raise ValueError(f"{source}, line {number} names no class; a line is the name of one class, in order")

@@ -1,6 +1,7 @@
 """Torch's optimizers from their specs. Built as ``build(spec, parameters)``.
 
-``fused``: one kernel for a step, where torch has one for the device; else ``foreach``, an operator for all parameters.
+``fused``: one kernel for a step, where torch has one for the device and the numbers are real; else
+``foreach``, an operator for all parameters.
 """
 
 from __future__ import annotations
@@ -32,4 +33,4 @@ def sgd(spec: SGDSpec, parameters: Iterable[nn.Parameter]) -> Optimizer:
 
 
 def _fused(parameters: Iterable[nn.Parameter]) -> bool:
-    return all(one.device.type in FUSED for one in parameters)
+    return all(one.device.type in FUSED and one.is_floating_point() for one in parameters)

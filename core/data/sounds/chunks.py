@@ -8,14 +8,20 @@ import re
 import struct
 from dataclasses import dataclass, replace
 
-#: A writer that could not go back to fill in the size leaves this or more (or 0): the sound ends where the file ends.
+#: A writer that could not go back to fill in the size leaves this or more: the sound ends where the file ends.
 _UNKNOWN = 0x7FFF0000
+#: The largest sizes, signed and unsigned, in 64 bits: what such a writer leaves there, less what a size counts itself.
+_UNKNOWN_WIDE = 1 << 62
+#: Kinds of which libsndfile takes a size of 0 in the same way.
+_ZERO_UNKNOWN = ("AIFF", "W64")
 #: Bytes behind a sound that are let pass, whatever they are: a tag, what an archive fills up.
 _SLACK = 1024
 #: Kinds of which libsndfile reads samples to the end of the file, whatever the header says.
 _TO_THE_END = ("W64", "NIST")
 #: Tags that stand behind a sound without being a chunk of it.
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
+#: Chunks that hold no samples, known by their names even where their sizes are wrong.
+_OTHERS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"_PMX", b"iXML", b"axml", b"cue ", b"smpl", b"fact", b"PEAK", b"ANNO")
 #: What the GUIDs of W64 end in.
 _GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
@@ -106,7 +112,9 @@ def joined(kind: str) -> str:
 
 def _fault_of_samples(content: bytes, at: int, promised: int, layout: Layout) -> str | None:
     there = len(content) - at
-    if promised < 0 or _UNKNOWN <= promised <= 0xFFFFFFFF:
+    if promised < 0 or _UNKNOWN <= promised <= 0xFFFFFFFF or promised >= _UNKNOWN_WIDE:
+        return None
+    if promised == 0 and layout.kind in _ZERO_UNKNOWN:
         return None
     if promised > there:
         return f"it is cut off: its header promises {promised:,} bytes of samples, and {max(there, 0):,} are there"
@@ -125,6 +133,8 @@ def _fault_behind(content: bytes, end: int, promised: int, layout: Layout) -> st
         name, size = chunk
         if name == layout.samples:
             return "its samples stand in several chunks, of which only the first is heard; write it anew as one sound"
+        if name in _OTHERS and size > len(content) - at - layout.head:
+            return None
         if not 0 <= size <= len(content) - at - layout.head:
             break
         at = layout.behind(content, at + layout.head + size)

@@ -10,6 +10,8 @@ from .mpeg_frames import behind_tags, fault_of_mpeg
 
 #: What the header of a FLAC stream begins with: its name, and the block that must come first.
 _FLAC = b"fLaC\x00\x00\x00\x22"
+#: The bits of its header that count the samples.
+_FLAC_COUNT = (1 << 36) - 1
 #: Kinds, as libsndfile calls them, of which it can be told whether a sound is whole.
 TOLD = ("WAV", "WAVEX", "RF64", "W64", "CAF", "AIFF", "AU", "NIST", "FLAC", "OGG", "MP3", "MPEG")
 #: Flags of an Ogg page.
@@ -29,8 +31,17 @@ def fault_of(content: bytes) -> str | None:
     if start == b"OggS":
         return _fault_of_pages(content)
     if start == b"fLaC":
-        return joined("FLAC") if content.find(_FLAC, len(_FLAC)) > 0 else None
+        return _fault_of_flac(content)
     return fault_of_mpeg(content) if tagged or start[:1] == b"\xff" else None
+
+
+def _fault_of_flac(content: bytes) -> str | None:
+    """Joined, or of unknown length, which libsndfile cannot read."""
+    if content.find(_FLAC, len(_FLAC)) > 0:
+        return joined("FLAC")
+    if content.startswith(_FLAC) and not int.from_bytes(content[18:26], "big") & _FLAC_COUNT:
+        return "its header does not say how many samples it has, as of one that was written to a pipe; write it anew"
+    return None
 
 
 def _fault_of_pages(content: bytes) -> str | None:

@@ -93,7 +93,11 @@ def _contained(path: Path, found: object) -> Mapping[str, Tensor]:
             f"encoder.weights: {path} holds several sets of weights ({', '.join(inner)}); save the one you mean"
         )
     state = found[inner[0]] if inner and isinstance(found, dict) else found
-    if not isinstance(state, dict) or not state or not all(isinstance(one, Tensor) for one in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(one, Tensor) for name, one in state.items())
+    ):
         raise EncoderError(f"encoder.weights: {path} is no state dict: names and tensors, or one under `state_dict`")
     return state
 

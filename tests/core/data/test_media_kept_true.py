@@ -32,6 +32,7 @@ from ...support.media.fuzz import sound
 from ...support.media.picture_forms import chunk, coloured, encoded
 from ...support.media.sound_files import tone, write
 
+GUID = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 CHANGED = "changed while the data set was in use; run again"
 
 
@@ -111,6 +112,33 @@ def test_a_wav_of_unknown_size_ends_where_the_file_ends(size: int) -> None:
     assert (decode_sound(piped, "a.wav").samples == decode_sound(content, "a.wav").samples).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "size", "unknown"),
+    [
+        ("AIFF", b"SSND", ">I", (0, 0xFFFFFFFF)),
+        ("AU", b".snd....", ">I", (0xFFFFFFFF,)),
+        ("W64", b"data" + GUID, "<Q", (0, 24, 2**64 - 1)),
+    ],
+)
+def test_other_sounds_of_unknown_size_are_heard_to_the_end(
+    kind: str, name: bytes, size: str, unknown: tuple[int, ...]
+) -> None:
+    """Each of these sizes is read to the end by libsndfile itself."""
+    content = sound(kind, None)
+    at = content.index(name[:4]) + len(name)
+    for one in unknown:
+        piped = content[:at] + struct.pack(size, one) + content[at + struct.calcsize(size) :]
+        assert (decode_sound(piped, "a").samples == decode_sound(content, "a").samples).all()
+
+
+def test_a_flac_of_unknown_length_is_named() -> None:
+    """libsndfile cannot read what was written to a pipe; its word for it was `Internal psf_fseek() failed`."""
+    content = bytearray(sound("FLAC", None))
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])
+    with pytest.raises(DataError, match="does not say how many samples it has, as of one that was written to a pipe"):
+        decode_sound(bytes(content), "a.flac")
+
+
 @pytest.mark.parametrize("kind", [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("FLAC", None), *CHUNKED])
 def test_joined_sounds_are_refused_and_not_heard_in_part(kind: tuple[str, str | None]) -> None:
     """Where the decoder hears the first alone; and a compressed one that is cut."""
@@ -136,7 +164,12 @@ def test_joined_sounds_are_refused_and_not_heard_in_part(kind: tuple[str, str | 
 def test_samples_that_the_header_does_not_promise_are_not_passed_over(
     kind: str, size: str, shorter: int, promised: int
 ) -> None:
-    """A recorder that was stopped leaves the size of its last save: a part would be heard, without a word."""
+    """A recorder that was stopped leaves the size of its last save: a part would be heard, without a word.
+
+    Where libsndfile takes 0 for unknown all of it is heard.
+    """
+    if promised == 0 and kind in ("AIFF", "W64"):
+        return
     content = bytearray(sound(kind, None))
     name = {"AIFF": b"SSND", "AU": b".snd"}.get(kind, b"data")
     at = content.index(name) + {"W64": 16, "AU": 8}.get(kind, 4)
@@ -163,6 +196,9 @@ def test_samples_in_several_chunks_are_not_heard_in_part() -> None:
         b"TAG" + b"x" * 3000,
         b"ID3" + b"y" * 3000,
         bytes(9999),
+        b"LIST" + struct.pack("<I", 2009) + bytes([7]) * 2001,  # its size counts its head
+        listed + b"\0" + b"bext" + struct.pack("<I", 9999) + b"z" * 3000,
+        b"id3 " + struct.pack("<I", 0xFFFFFFFF) + b"ID3" + b"y" * 3000,
     ):
         assert (decode_sound(content + behind, "a.wav").samples == whole).all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from graftwork.core.data.items import DataError, DatasetContent, Item, Media
 from graftwork.core.data.names import not_utf8
 from graftwork.core.roles.dataset import Dataset, content_of
 from graftwork.core.storage.json_files import json_in
+from graftwork.plugins.datasets import DigitsSpec
 from graftwork.plugins.datasets.coop_split import read_coop_split
+from graftwork.plugins.datasets.digits import Digits
 
 
 class Given(Dataset):
@@ -60,3 +63,15 @@ def test_json_of_a_file_has_no_key_twice(tmp_path: Path) -> None:
         json_in(path)
     path.write_text('{"a": {"a": {"a": 1}}}')
     assert json_in(path) == {"a": {"a": {"a": 1}}}
+
+
+@pytest.mark.parametrize("place", [0, 4, 9])
+def test_two_classes_of_one_name_are_refused(place: int) -> None:
+    """Answers name a class: of two called the same, the less likely one's probability stood for both."""
+    names = [f"digit {number}" for number in range(10)]
+    names[place] = names[5]
+    given = Given("1", "cat", "train")
+    given.content = replace(given.content, class_names=tuple(names))
+    for dataset in (Digits(DigitsSpec(class_names=tuple(names))), given):
+        with pytest.raises(DataError, match="several classes are called 'digit 5'; answers name a class"):
+            content_of(dataset)

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, gelu, normalize
 from graftwork.core.features.model import FeatureModel
 from graftwork.core.graph.nodes import Nodes
 from graftwork.core.roles import Adapter, ClassPrompts
+from graftwork.core.roles.adapter import aggregated_of
 from graftwork.plugins.adapters import BottleneckSpec, DiffusionSpec, GANetSpec, NoneSpec
 from graftwork.plugins.adapters.bottleneck import Bottleneck
 from graftwork.plugins.adapters.diffusion import Diffusion, mixed
@@ -403,3 +404,56 @@ def test_every_adapter_trains_with_every_head(adapter: str, head: str) -> None:
         optimizer.step()
     assert not without_gradient
     assert losses[-1] < losses[0] - 1e-3
+
+
+class _Noisy(GANet):
+    """A plugin's: noise before its messages."""
+
+    def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
+        return super().forward(x + 1, graph)
+
+
+class _NoisyDiffusion(Diffusion):
+    """The same of another adapter."""
+
+    def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
+        return super().forward(x + 1, graph)
+
+
+class _Before:
+    """Stands before an adapter in the order of resolution."""
+
+    def forward(self, x: Tensor, graph: SparseGraph | None = None) -> Tensor:
+        return x
+
+
+class _Mixed(_Before, GANet):
+    """Takes the other one's `forward`."""
+
+
+class _Other(GANet):
+    """Nothing of its own in what a training computes."""
+
+    def neighbour_shares(self, graph: SparseGraph) -> dict[str, Tensor]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("made", "spec", "once"),
+    [
+        (_Noisy, GANetSpec(), False),
+        (_NoisyDiffusion, DiffusionSpec(), False),
+        (_Mixed, GANetSpec(), False),
+        (_Other, GANetSpec(), True),
+        (GANet, GANetSpec(), True),
+    ],
+)
+def test_a_forward_of_its_own_is_not_passed_over(made: Any, spec: Any, once: bool) -> None:
+    """Nor is a hook, or a method put in its place: what was computed once would stand for another ``forward``."""
+    x, graph = vectors(4, seed=1), ring(4)
+    assert (aggregated_of(made(spec, 5), x, graph) is not None) == once
+    hooked, before, replaced = made(spec, 5), made(spec, 5), made(spec, 5)
+    hooked.register_forward_hook(lambda module, given, found: found * 2)
+    before.register_forward_pre_hook(lambda module, given: given)
+    replaced.forward = lambda x, graph=None: x
+    assert [aggregated_of(one, x, graph) for one in (hooked, before, replaced)] == [None, None, None]

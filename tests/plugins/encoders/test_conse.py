@@ -102,6 +102,24 @@ def test_the_names_of_imagenet_stand_in_the_order_of_its_classes() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "tench\nécran\u2028two\nhen\n\n",
+        "\ufefftench\nécran\u2028two\nhen",
+        "\ufefftench\r\nécran\u2028two\r\n\ufeffhen\r\n",
+        "tench\récran\u2028two\rhen\r",
+    ],
+)
+def test_names_are_the_same_however_an_editor_saves_them(content: str, tmp_path: Path) -> None:
+    """A mark made a letter of its own in the first name, which the text encoder read."""
+    (tmp_path / "names.txt").write_bytes(content.encode())
+    assert names_in(str(tmp_path / "names.txt")) == ("tench", "écran\u2028two", "hen")
+    (tmp_path / "names.txt").write_bytes(content.encode("utf-16"))
+    with pytest.raises(ValueError, match="not UTF-8 but UTF-16; save it as UTF-8"):
+        names_in(str(tmp_path / "names.txt"))
+
+
 def test_other_words_than_the_classifiers_find_the_photographs() -> None:
     """Zero-shot by EfficientNet-Lite and MiniLM, which never met: a child's words for what the pictures show."""
     encoder = build(image=LITE, text=MINILM)

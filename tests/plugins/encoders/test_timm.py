@@ -308,6 +308,8 @@ def test_a_file_that_is_no_state_dict_is_refused(folders, tmp_path: Path) -> Non
         (Harmful(), "holds more than tensors, which may run code when it is opened, and is not read"),
         ({"state_dict": {}, "state_dict_ema": {}}, r"holds several sets of weights \(state_dict, state_dict_ema\)"),
         ([1, 2], "is no state dict: names and tensors, or one under `state_dict`"),
+        ({1: torch.zeros(1)}, "is no state dict: names and tensors, or one under `state_dict`"),
+        ({"model": {("a", 1): torch.zeros(1)}}, "is no state dict: names and tensors, or one under `state_dict`"),
     ):
         file = tmp_path / "odd.pth"
         torch.save(content, file)
