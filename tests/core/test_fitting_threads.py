@@ -48,7 +48,7 @@ def test_python_threads_that_overlap_leave_the_numbers_as_they_were(first_out: i
             with fitting_threads(1), fitting_threads(2):
                 inside = torch.get_num_threads()
                 entered[place].set()
-                leave[place].wait()
+                leave[place].wait(timeout=60)
                 still = torch.get_num_threads()
                 if fails:
                     raise ValueError
@@ -62,7 +62,7 @@ def test_python_threads_that_overlap_leave_the_numbers_as_they_were(first_out: i
     try:
         for place, thread in enumerate(threads):
             thread.start()
-            entered[place].wait()
+            assert entered[place].wait(timeout=60)
         for place in (first_out, 1 - first_out):
             leave[place].set()
             threads[place].join()
