@@ -33,7 +33,12 @@ RESULT: dict[str, Any] = {
     "inductive_note": "each item sees the support set alone",
     "nodes": "image",
     "pool": "labelled",
-    "graph": {"support_nodes": [4], "support_edges": [6], "neighbour_shares": [{"bottleneck": 0.2}]},
+    "graph": {
+        "support_nodes": [4],
+        "support_edges": [6],
+        "neighbour_shares": [{"bottleneck": 0.2}],
+        "one_class": [0.5],
+    },
     "blend": 0.0,
     "prompts": ["a photo of a {}."],
     "dataset": {
