@@ -33,7 +33,7 @@ class Adapter(nn.Module, ABC):
         """What ``forward`` computes of vectors and graph before any trained parameter: tensors [N, …], a row a node.
 
         Neither trains, so a training computes this once, and then no epoch sees a graph: it asks
-        ``forward_aggregated`` for the labelled rows alone, of every seed at once. ``None``: parameters come before
+        ``forward_aggregated`` for the labelled and the selecting rows alone. ``None``: parameters come before
         messages, and each epoch runs ``forward`` over all nodes; so it does where a subclass has a ``forward`` of its
         own and no ``aggregate``, or a hook waits for its call. Source: Wu et al. 2019 (arXiv 1902.07153).
         """
