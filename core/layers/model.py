@@ -24,7 +24,7 @@ from ..training.learner import TrainableModel
 from .open_towers import OpenTowers
 from .passes import Inputs
 
-PassesAre = Literal["one", "each", "joined", "pairs"]
+PassesAre = Literal["one", "each", "joined", "mean", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
 
@@ -79,11 +79,14 @@ class LayerModel(TrainableModel):
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
 
     def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
-        """What the head is given: read-outs side by side, [V, width], or of joined passes [N, passes * width]."""
+        """What the head is given: read-outs side by side, [V, width]; of joined passes [N, passes * width], of
+        their mean [N, width]."""
         joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.frozen], dim=-1)
         joined = joined / math.sqrt(len(vectors))
         if self._passes_are == "joined":
             joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
+        if self._passes_are == "mean" and len(joined) > len(counts):
+            joined = torch.stack([one.mean(dim=0) for one in torch.split(joined, list(counts))])
         return joined if self.inside else self.adapter(joined)
 
     def similarity(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

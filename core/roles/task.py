@@ -19,6 +19,8 @@ class Task(ABC):
     #: The key of ``metrics`` that selects epochs and search values. More must be better: for an error add another
     #: figure, such as ``1 - ece``, and name that.
     primary: str
+    #: Groups of items by whose values ``figures_by`` tells the primary figure apart.
+    by: tuple[str, ...] = ()
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:
         """The targets of items as a tensor, one row an item: int64 [N], -1 where unlabelled. Raises ``DataError``."""
@@ -118,6 +120,19 @@ def scores_of(task: Task, logits: Tensor, targets: Tensor, figure: float) -> Ten
             "task", task, f"{mean}, and `metrics` gave {task.primary} {figure:.6g}; give None if it is no mean"
         )
     return given
+
+
+def figures_by(task: Task, items: Sequence[Item], scores: Tensor | None) -> dict[str, float]:
+    """The mean of the items' ``scores`` over all items of each value of the groups that the task is told apart by:
+    ``vqa_score by answer_type: number``. Nothing where there are no such groups."""
+    if scores is None:
+        return {}
+    of: dict[str, list[float]] = {}
+    for item, score in zip(items, scores.tolist(), strict=True):
+        for name in task.by:
+            if name in item.groups:
+                of.setdefault(f"{task.primary} by {name}: {item.groups[name]}", []).append(score)
+    return {key: sum(of[key]) / len(of[key]) for key in sorted(of)}
 
 
 def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:

@@ -40,6 +40,7 @@ class VqaSpec(ReadOutTaskSpec):
 
     type: Literal["vqa"] = "vqa"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
 
 
 class Nlvr2Spec(ReadOutTaskSpec):
@@ -47,14 +48,14 @@ class Nlvr2Spec(ReadOutTaskSpec):
 
     type: Literal["nlvr2"] = "nlvr2"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "joined"
 
 
 class EventsSpec(ReadOutTaskSpec):
     """One class for each segment of a clip: audio-visual event classification."""
 
     type: Literal["events"] = "events"
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "each"
 
 
 class RetrievalSpec(PairTaskSpec):

@@ -15,6 +15,7 @@ from torchmetrics.retrieval import RetrievalHitRate
 
 from graftwork.core.data.items import DataError, Item, Media, Target
 from graftwork.core.roles import Task
+from graftwork.core.roles.task import figures_by
 from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.plugins.tasks import EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
 from graftwork.plugins.tasks.events import Events
@@ -388,3 +389,27 @@ def test_random_answers_are_near_chance(task: Task, chance: float) -> None:
     """Over 100 draws of 20 items."""
     found = [task.metrics(*case(task, seed))["accuracy"] for seed in range(100)]
     assert sum(found) / len(found) == pytest.approx(chance, abs=0.04)
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sentence_is_counted_by_its_group_where_the_data_set_has_one() -> None:
+    """Two sentences of equal words are two; one sentence of two pairs is one."""
+    passes = statement("", 1).passes
+    items = [Item(str(n), {"text": Media.of_text("same")}, 1, passes, {"sentence": one}) for n, one in enumerate("aab")]
+    logits = torch.tensor([[0.0, 1], [1, 0], [0, 1]])
+    assert NLVR2.metrics(logits, NLVR2.targets(items, 2))["consistency"] == 0.5
+
+
+def test_figures_are_told_apart_by_the_groups_that_a_task_names() -> None:
+    """Means over the items of each type; other groups, and items without one, are in none."""
+    groups = [
+        {"answer_type": "number", "question_type": "how many"},
+        {"answer_type": "number"},
+        {"answer_type": "other"},
+    ]
+    items = [Item(str(n), {}, {0: 1.0}, groups=one) for n, one in enumerate([*groups, {}])]
+    found = figures_by(VQA, items, torch.tensor([1.0, 0.3, 0.6, 0.0], dtype=torch.float64))
+    assert found == pytest.approx({"vqa_score by answer_type: number": 0.65, "vqa_score by answer_type: other": 0.6})
+    assert figures_by(NLVR2, items, torch.zeros(4)) == {}
