@@ -50,7 +50,7 @@ class PairTask(Task):
     """A task over every image with every text (spec: ``PairTaskSpec``).
 
     Columns of its logits are items, one text each; rows are the images of these items, each once, known by content, in
-    the order in which the items first show them. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
+    the order in which the items first show them. A clip is an image: the mean of its frames, one a pass. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
     ``relevance``; ``losses`` gives one a text, [T].
     """
 
@@ -58,10 +58,11 @@ class PairTask(Task):
         """The row of each item's image, int64 [T]. Raises ``DataError`` for an item without image or text."""
         for item in items:
             for kind in ("image", "text"):
-                if kind not in item.modalities:
+                if any(kind not in view for view in item.views()):
                     raise DataError(f"item {item.id} has no {kind}: a pair task needs an image and a text of each item")
-        rows: dict[str, int] = {}
-        images = [rows.setdefault(item.modalities["image"].digest, len(rows)) for item in items]
+        rows: dict[tuple[str, ...], int] = {}
+        shown = (tuple(view["image"].digest for view in item.views()) for item in items)
+        images = [rows.setdefault(digests, len(rows)) for digests in shown]
         return torch.tensor(images, dtype=torch.int64)
 
     def relevance(self, items: Sequence[Item]) -> Tensor:

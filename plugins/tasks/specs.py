@@ -59,6 +59,9 @@ class EventsSpec(ReadOutTaskSpec):
 
 
 class RetrievalSpec(PairTaskSpec):
-    """Find the image of a text and the texts of an image, by the cosine of their read-outs."""
+    """Find the image of a text and the texts of an image, by the cosine of their read-outs; of a clip, the frames' mean."""
 
     type: Literal["retrieval"] = "retrieval"
+    relevant: Literal["shared", "own"] = "shared"
+    """What is right for a text: every image that some item shows with the same words (`shared`), or that of its own
+    item alone (`own`), as published protocols of clips count, where equal captions of several clips are one right."""

@@ -16,10 +16,8 @@ _STOP = re.compile(r"(?!<=\d)(\.)(?!\d)")
 _THOUSANDS = re.compile(r"(\d)(,)(\d)")
 #: A flag stands where the number of replacements belongs, and has this value: later stops stay.
 _MOST_STOPS = 32
-_NUMBERS = dict(
-    zip(("zero one two three four five six seven eight nine ten").split(), map(str, range(11)), strict=True)
-)
-_NUMBERS |= {"none": "0"}
+_NUMBERS = {"zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7"}
+_NUMBERS |= {"eight": "8", "nine": "9", "ten": "10", "none": "0"}
 _ARTICLES = frozenset({"a", "an", "the"})
 #: What is written without an apostrophe, or without one of several, gets it back.
 _WORDS = """
