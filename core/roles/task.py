@@ -50,8 +50,8 @@ class PairTask(Task):
     """A task over every image with every text (spec: ``PairTaskSpec``).
 
     Columns of its logits are items, one text each; rows are the images of these items, each once, known by content, in
-    the order in which the items first show them. A clip is an image: the mean of its frames, one a pass. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
-    ``relevance``; ``losses`` gives one a text, [T].
+    the order in which the items first show them. A clip is an image: the mean of its frames, one a pass. ``losses``
+    and ``metrics`` take logits float [I, T] and, as targets, ``relevance``; ``losses`` gives one a text, [T].
     """
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:

@@ -50,9 +50,9 @@ class Retrieval(PairTask):
         return (by_text + by_image) / 2
 
     def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
-        """``t2i_r1`` ... ``t2i_mean_rank`` (images found by text), ``i2t_r1`` ... (texts found by image, the best of its
-        own among all), ``i2t_max_r1`` ... (images found by image, each by the best of its texts); ``mean_recall`` of
-        the six of ``t2i`` and ``i2t``.
+        """``t2i_r1`` ... ``t2i_mean_rank`` (images found by text), ``i2t_r1`` ... (texts found by image, the best of
+        its own among all), ``i2t_max_r1`` ... (images found by image, each by the best of its texts); ``mean_recall``
+        of the six of ``t2i`` and ``i2t``.
 
         The rank of a query is that of its best relevant candidate, from 1: the mean over all orders of what scores the
         same. Recalls are in [0, 1], the share of ranks up to k.

@@ -59,7 +59,7 @@ class EventsSpec(ReadOutTaskSpec):
 
 
 class RetrievalSpec(PairTaskSpec):
-    """Find the image of a text and the texts of an image, by the cosine of their read-outs; of a clip, the frames' mean."""
+    """Find the image (or clip) of a text and the texts of an image, by the cosine of their read-outs."""
 
     type: Literal["retrieval"] = "retrieval"
     relevant: Literal["shared", "own"] = "shared"

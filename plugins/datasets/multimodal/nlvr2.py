@@ -72,7 +72,7 @@ class Nlvr2Set(Dataset):
         folders = {name: self._folder({"train": "train", **held_out}.get(name, "train")) for name in splits}
         shown = {pair: pair.pictures(folders[name]) for name, pairs in splits.items() for pair in pairs}
         media = media_in_files(
-            chain.from_iterable(shown.values()),
+            list(chain.from_iterable(shown.values())),
             "pictures",
             self.root / "data",
             spec,

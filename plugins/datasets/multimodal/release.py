@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from ....core.data.items import DataError, Media, some_of
 from ....core.roles import DatasetSpec
@@ -17,6 +17,7 @@ from ....core.storage.json_files import json_in
 from ....core.storage.text_files import lines_of
 from ....registry.errors import counted
 
+T = TypeVar("T")
 #: Bytes of an annotation file: those of VQA v2 have 365 MB.
 MAX_ANNOTATION = 1 << 30
 
@@ -91,42 +92,65 @@ def require_plain(names: Iterable[str], source: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The media that an annotation names."""
+class Found(Generic[T]):
+    """The files that an annotation names."""
 
-    of: Mapping[Path, Media]
+    #: Those that are there, opened.
+    of: Mapping[Path, T]
     #: That some are missing.
     notes: tuple[str, ...] = ()
 
 
-def media_in_files(
+def files_of(
     paths: Iterable[Path],
     what: str,
     source: object,
     spec: DatasetSpec,
     release: Release,
-    opened: Callable[[list[Path]], Sequence[Media]],
-) -> Shown:
-    """Media of the files that an annotation (``source``) names; ``what`` is their noun, ``pictures``.
+    opened: Callable[[list[Path]], Sequence[T]],
+) -> Found[T]:
+    """The files that an annotation (``source``) names; ``what`` is their noun, ``pictures``.
 
-    Files that are not there are counted and named: a ``DataError`` under ``on_error`` ``fail``, and where all lack;
-    else media that cannot be read, whose items the run leaves out, and a note.
+    Those that are not there are counted and named: a ``DataError`` under ``on_error`` ``fail``, and where all lack;
+    else a note.
     """
     wanted = list(dict.fromkeys(paths))
     there = [path for path in wanted if os.path.isfile(path)]
     found = dict(zip(there, opened(there), strict=True))
     missing = [path for path in wanted if path not in found]
     if not missing:
-        return Shown(found)
+        return Found(found)
     be = "is" if len(missing) == 1 else "are"
     said = f"{source} names {len(wanted):,} {what}, of which {len(missing):,} {be} not there"
     if spec.on_error == "fail" or not there:
         go_on = "" if not there else 'Or go on without them: "on_error": "skip" and "max_errors" in `dataset`. '
         raise DataError(f"{said}. {go_on}{release.how()}\nnot there:{some_of(list(map(str, missing)))}")
-    return Shown(found | {path: _absent(path) for path in missing}, (said,))
+    return Found(found, (said,))
 
 
-def _absent(path: Path) -> Media:
+def media_in_files(
+    paths: Sequence[Path],
+    what: str,
+    source: object,
+    spec: DatasetSpec,
+    release: Release,
+    opened: Callable[[list[Path]], Sequence[Media]],
+) -> Found[Media]:
+    """As ``files_of``; what is not there is media that cannot be read, whose items the run leaves out."""
+    found = files_of(paths, what, source, spec, release, opened)
+    return Found({path: found.of.get(path) or absent(path) for path in paths}, found.notes)
+
+
+def require_in_every_split(splits: Mapping[str, Iterable[bool]], what: str, release: Release) -> None:
+    """``splits`` say of each item whether its file is there. Raises ``DataError`` for a split in which none is."""
+    for name, there in splits.items():
+        if (each := list(there)) and not any(each):
+            raise DataError(f"none of the {len(each):,} {what} of split {name} is there. {release.how()}")
+
+
+def absent(path: Path) -> Media:
+    """Media of a file that is not there: it cannot be read."""
+
     def read() -> NoReturn:
         raise DataError(f"{path}: is not there, and the annotation names it")
 

@@ -54,3 +54,42 @@ class Vqav2Spec(DatasetSpec):
     train_scores: Literal["official", "thirds"] = "official"
     """What the answers of training questions are worth: as they are scored (.3, .6, .9, 1 for one, two, three and more
     people), or people / 3. Other splits are scored officially."""
+
+
+class ClipsSpec(DatasetSpec):
+    """What data sets of clips share that are seen by some of their frames."""
+
+    root: LocalPath
+    """The folder of the data set."""
+    frames: Annotated[int, Field(ge=1)] = 12
+    """Frames of each clip, from the middles of as many equal parts; each is a pass."""
+    captions: Annotated[int, Field(ge=1)] | None = None
+    """So many captions of each training clip, the first ones. Default: all, an item each."""
+    answers: Annotated[int, Field(ge=1)] = 1500
+    """With protocol `qa`: so many of the commonest answers of train are the classes."""
+
+
+class MsrvttSpec(ClipsSpec):
+    """MSR-VTT: 10,000 clips with 20 captions each, for retrieval, or with questions (MSRVTT-QA).
+
+    Needs the extra `graftwork[video]`.
+    """
+
+    type: Literal["msrvtt"] = "msrvtt"
+    protocol: Literal["1k-A", "full", "qa"] = "1k-A"
+    """Retrieval on the 1,000 pairs of JSFusion's list (`1k-A`), or on the official split (`full`); or MSRVTT-QA."""
+    train: Literal["9k", "7k"] = "9k"
+    """With 1k-A: all clips but the tested ones, or the official train and validation clips."""
+    val_clips: Annotated[int, Field(ge=0)] = 500
+    """With 1k-A, which has no `val`: so many clips of train become it, by hash. 0: no `val`."""
+
+
+class MsvdSpec(ClipsSpec):
+    """MSVD: 1,970 clips with about 40 captions each, for retrieval, or with questions (MSVD-QA).
+
+    Needs the extra `graftwork[video]`.
+    """
+
+    type: Literal["msvd"] = "msvd"
+    protocol: Literal["retrieval", "qa"] = "retrieval"
+    """Retrieval on the published lists (1,200 / 100 / 670 clips), or MSVD-QA on its own cut."""

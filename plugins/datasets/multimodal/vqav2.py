@@ -61,7 +61,7 @@ class Vqav2(Dataset):
         halves = {"train": "train2014", "val": "train2014", "test": "val2014"}
         paths = {(name, one.id): self._picture(halves[name], one) for name in splits for one in splits[name]}
         shown = media_in_files(
-            paths.values(),
+            list(paths.values()),
             "pictures",
             f"{self.root}",
             spec,
