@@ -156,3 +156,61 @@ def msvd(root: Path) -> Path:
     write(root / "captions_msvd.json", json.dumps(said))
     write(root / "youtube_mapping.txt", "\n".join(mapping) + "\n")
     return root
+
+
+#: Event, clip, start, end: a name with ``-`` in front, one clip with two events, one that is never an event.
+AVE_ROWS = {
+    "train": (
+        ("Church bell", "-0aB_cDeFgH", 0, 10),
+        ("Rodents, rats, mice", "RUhOCu3LNXM", 2, 5),
+        ("Banjo", "7tZbIrYqVpo", 1, 9),
+        ("Mandolin", "7tZbIrYqVpo", 1, 9),
+        ("Banjo", "VWi2ENBuTbw", 0, 0),
+    ),
+    "val": (("Church bell", "_valclip001", 3, 10), ("Mandolin", "valclip0002", 0, 4)),
+    "test": (("Banjo", "testclip001", 0, 7), ("Rodents, rats, mice", "RUhOCu3LNXM", 2, 5)),
+}
+
+
+def ave(root: Path, header: bool = True, clips: bool = True) -> Path:
+    """``AVE_Dataset/``: annotations with or without a header, lists without, and clips of ten seconds."""
+    folder, lines = root / "AVE_Dataset", ["Category&VideoID&Quality&StartTime&EndTime"] * header
+    for split, rows in AVE_ROWS.items():
+        some = [f"{category}&{clip}&good&{start}&{end}" for category, clip, start, end in rows]
+        write(folder / f"{split}Set.txt", "\n".join(some) + "\n")
+        lines += some
+    names = dict.fromkeys(clip for rows in AVE_ROWS.values() for _, clip, *_ in rows)
+    for number, clip in enumerate(names if clips else ()):
+        a_clip(folder / f"AVE/{clip}.mp4", number, sound=True, frames=10, rate=1)
+    write(folder / "Annotations.txt", "\n".join(lines) + "\n")
+    return root
+
+
+#: Type, template, values, answer; as in the original one ends in a wide question mark and one in a blank.
+MUSIC_ASKED = (
+    ('["Audio", "Counting"]', "Are there <Object> sound?", '["acoustic_guitar"]', "yes"),
+    (
+        '["Audio-Visual", "Counting"]',
+        "How many sounding <Object> in the video\N{FULLWIDTH QUESTION MARK}",
+        '["cello"]',
+        "two",
+    ),
+    ('["Visual", "Location"]', "Where is the <LL> <Object>? ", '["leftest", "violin"]', "more than ten"),
+)
+MUSIC_CLIPS = {"train": ("00000093", "va00000241"), "val": ("00000102",), "test": ("00000093", "esa00000017")}
+
+
+def music_avqa(root: Path, version: str = "json_update", clips: bool = True) -> Path:
+    """Questions with JSON inside strings and ``anser``, clips with sound; in ``json`` an id of test stands twice."""
+    for split, shown in MUSIC_CLIPS.items():
+        rows = []
+        for number, clip in enumerate(shown):
+            if clips:
+                a_clip(root / f"data/video/{clip}.mp4", int(clip[-3:]), sound=True)
+            for kind, template, values, answer in MUSIC_ASKED:
+                row = {"video_id": clip, "question_id": 10 * number + len(rows), "type": kind, "question_deleted": 0}
+                rows.append({**row, "question_content": template, "templ_values": values, "anser": answer})
+        if version == "json" and split == "test":
+            rows.append(rows[0] | {"anser": "no"})
+        write(root / f"data/{version}/avqa-{split}.json", json.dumps(rows))
+    return root
