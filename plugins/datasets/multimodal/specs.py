@@ -127,3 +127,18 @@ class MusicAvqaSpec(DatasetSpec):
     """Frames of each clip, from the middles of as many equal parts, each with the sound around it; each is a pass."""
     window: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Seconds of sound around a frame."""
+
+
+class AvsbenchSpec(DatasetSpec):
+    """AVSBench-object: masks of what sounds, in five frames of a clip: `s4` one source, `ms3` several.
+
+    No task learns masks yet; `graftwork.plugins.tasks.segmentation_figures` scores them. Needs `graftwork[video]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("image", "audio")
+
+    type: Literal["avsbench"] = "avsbench"
+    root: LocalPath
+    """The folder that holds `Single-source/` and `Multi-sources/`, or one of the two."""
+    subset: Literal["s4", "ms3"]
+    """Single source (4,932 clips, in training the first frame alone has a mask) or multiple sources (424)."""

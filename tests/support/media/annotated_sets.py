@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import wave
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from ..miniature_sets import jpeg, write
 from .clip_files import write_clip
@@ -214,3 +219,55 @@ def music_avqa(root: Path, version: str = "json_update", clips: bool = True) -> 
             rows.append(rows[0] | {"anser": "no"})
         write(root / f"data/{version}/avqa-{split}.json", json.dumps(rows))
     return root
+
+
+#: Clip, split, category, as the originals are named.
+S4_CLIPS = (
+    ("-0aB_cDeFgH", "train", "horse_clip-clop"),
+    ("trainclip02", "train", "helicopter"),
+    ("valclip0001", "val", "helicopter"),
+    ("testclip001", "test", "horse_clip-clop"),
+)
+MS3_CLIPS = (("UIsYBCMdGc4_1", "train"), ("baby_dog_2_1", "val"), ("-Kx5DBcNuBs", "test"))
+
+
+def avsbench(root: Path, subset: str = "s4", size: int = 16) -> Path:
+    """``Single-source/`` or ``Multi-sources/``: a list, frames, sounds of five seconds, and masks of mode 1 or P."""
+    single = subset == "s4"
+    folder = root / ("Single-source" if single else "Multi-sources")
+    data, lines = folder / f"{subset}_data", ["name,start,category,split" if single else "video_id,split"]
+    for name, split, *rest in S4_CLIPS if single else MS3_CLIPS:
+        inner = Path(split, *rest, name)
+        lines.append(f"{name},3,{rest[0]},{split}" if single else f"{name},{split}")
+        for k in range(1, 6):
+            frame = inner / f"{name}_{k}.png" if single else Path(name, f"{name}.mp4_{k}.png")
+            picture = Image.new("RGB", (size, size), (40 * k, 90, 90))
+            _save(picture, data / "visual_frames" / frame)
+            if not single or split != "train" or k == 1:
+                _save(_mask(size, k, "1" if single else "P"), data / "gt_masks" / inner / f"{name}_{k}.png")
+        _save_sound(data / "audio_wav" / inner.parent / f"{name}.wav")
+    write(folder / f"{subset}_meta_data.csv", "\n".join(lines) + "\n")
+    return root
+
+
+def _mask(size: int, k: int, mode: str) -> Image.Image:
+    """``k`` rows from the top; of mode P by a palette of dark red."""
+    mask = Image.new(mode, (size, size))
+    if mode == "P":
+        mask.putpalette([0, 0, 0, 128, 0, 0])
+    mask.paste(1, (0, 0, size, k))
+    return mask
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+
+
+def _save_sound(path: Path, seconds: float = 5.0, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(array("h", [int(8000 * math.sin(n / 5)) for n in range(int(seconds * rate))]).tobytes())
