@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..configurations import configuration
+from ..device import compiled_or
 from ..message_passing.normalise import Norm, operator
 from ..message_passing.propagate import propagate
 from ..message_passing.triton_propagate import spmm
@@ -168,7 +169,12 @@ class _Adapter(torch.autograd.Function):
         need = ctx.needs_input_grad[:8]
         if torch.is_grad_enabled() or _transformed(ahead):  # second derivatives follow, or many gradients at once
             return *_differentiable(ctx, ahead, need), None, None
-        found = _gradients(ctx, ahead.contiguous(), need)
+        found = compiled_or(
+            "gcn_bottleneck's gradients",
+            ahead,
+            lambda: _gradients(ctx, ahead.contiguous(), need),
+            lambda: _differentiable(ctx, ahead, need),
+        )
         return *(one if wants else None for one, wants in zip(found, need, strict=True)), None, None
 
 
@@ -202,12 +208,13 @@ def _with_bias(product: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _differentiable(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | None]:
-    """The same from plain steps, that torch differentiates again."""
+    """The same from plain steps, that torch can differentiate again."""
     inputs: tuple[Any, ...] = ctx.saved_tensors
+    again = torch.is_grad_enabled()
     with torch.enable_grad():
         out = _plain(ctx.graph, ctx.settings, *inputs)
         wanted = [one for one, wants in zip(inputs, need, strict=True) if wants]
-        found = iter(torch.autograd.grad(out, wanted, ahead, create_graph=torch.is_grad_enabled()))
+        found = iter(torch.autograd.grad(out, wanted, ahead, create_graph=again))
     return [next(found) if wants else None for wants in need]
 
 
