@@ -74,6 +74,8 @@ def small_steps() -> None:
 def screens() -> None:
     """float16 and int8, by pointers and by TMA, several tiles a side with the diagonal inside and at a corner: the
     reference's edges and its weights to the bit, in float32 and float64, symmetric and bipartite."""
+    from dataclasses import replace
+
     import torch
 
     from graftwork.triton_kernels import reference, similarity_graph
@@ -95,6 +97,11 @@ def screens() -> None:
             assert torch.equal(graph.edge_weight, cosine[graph.row, graph.col].float())
             assert graph.search is not None
             assert graph.search.screen == f"triton, {'int8' if integer else 'float16'}{' by TMA' if tma else ''}"
+    less = similarity_graph(x, 0.3, recall=0.5, screen="head")  # both are for a CPU
+    exact = similarity_graph(x, 0.3)
+    assert torch.equal(less.edge_index, exact.edge_index)
+    assert torch.equal(less.edge_weight, exact.edge_weight)
+    assert less.search == replace(exact.search, recall=1.0)
 
 
 def messages() -> None:

@@ -57,7 +57,8 @@ def similarity_graph(
         self_loops: add an edge of weight 1 at every node after everything else (A + I).
         weight: the cosine (needs a threshold of 0 or more), or none.
         recall: in (0, 1): an approximate search that may miss so large a share of the edges as 1 - recall, judged by a
-            sample; every edge it gives is one. `graph.search.recall` is what it then measured.
+            sample; every edge it gives is one. `graph.search.recall` is what it then measured. On a GPU the search
+            stays exact, and that is 1.
         screen: how pairs are screened, on a CPU; by default what a sample shows to be cheapest. A matter of speed.
         tile: rows and columns of one product; a matter of speed.
 
@@ -172,11 +173,16 @@ def _found(x: Tensor, y: Tensor | None, options: _Options, triton: bool) -> Spar
         else:
             graph = search(options.threshold)
         if options.recall is not None:
-            graph = measured_recall(graph, vectors)
+            graph = _recalling_all(graph) if triton else measured_recall(graph, vectors)
         if options.max_degree is not None:
             exact = partial(vectors.exact, pool)
             graph = cap_degree(graph, options.max_degree, options.cap, vectors.error, exact)
     return graph.with_weight(None) if options.weight == "binary" else graph
+
+
+def _recalling_all(graph: SparseGraph) -> SparseGraph:
+    assert graph.search is not None
+    return replace(graph, search=replace(graph.search, recall=1.0))
 
 
 def _is_batched(x: Tensor) -> bool:
