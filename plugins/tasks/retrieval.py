@@ -46,7 +46,8 @@ class Retrieval(PairTask):
         The rank of a query is that of its best relevant candidate, from 1; candidates that score the same as it and
         are not relevant stand before it, so that equal scores everywhere earn nothing. Recalls are in [0, 1].
         """
-        found = {**_figures("t2i", _ranks(logits.T, targets.T)), **_figures("i2t", _ranks(logits, targets))}
+        ranks = {"t2i": _ranks(logits.T, targets.T).cpu(), "i2t": _ranks(logits, targets).cpu()}
+        found = {**_figures("t2i", ranks["t2i"]), **_figures("i2t", ranks["i2t"])}
         recalls = [found[f"{way}_r{k}"] for way in ("t2i", "i2t") for k in RECALLS]
         return {**found, "mean_recall": sum(recalls) / len(recalls), "loss": float(self.losses(logits, targets).mean())}
 
