@@ -89,9 +89,7 @@ class LayerLearner(TowerLearner):
 
     def usage(self) -> Mapping[str, tuple[float, ...]]:
         """Shares sum to one where experts are mixed."""
-        found = {
-            name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._usage_sums.items()
-        }
+        found = {name: tuple(shares_of(sums)) for name, sums in self._usage_sums.items()}
         self._usage_sums = {}
         return found
 
@@ -106,6 +104,12 @@ class LayerLearner(TowerLearner):
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
         return ranked(self._task, logits, fitting(self._selection.targets, logits))
+
+
+def shares_of(usage: Tensor) -> list[float]:
+    """What experts had, as shares of one."""
+    found: list[float] = (usage / usage.sum().clamp(min=1e-9)).tolist()
+    return found
 
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:
