@@ -27,7 +27,7 @@ from ..training.finished import FinishedTrainings
 from ..training.loop import Hear
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
-from .learner import LayerLearner, Targeted, TowerLearner, fitting
+from .learner import LayerLearner, Targeted, TowerLearner, fitting, shares_of
 from .model import LayerModel, build_layer_model
 from .pair_learner import PairLearner
 from .pairs import Pairs
@@ -116,7 +116,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
             answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores)
-            return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()}, answers)
+            return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)
 
     def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
         targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)
