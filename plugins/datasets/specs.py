@@ -256,8 +256,9 @@ class PocketWorldSpec(DatasetSpec):
     """Another seed, another world."""
 
 
-class JsonLinesSpec(DatasetSpec):
-    """Items of any task, a JSON object a line: pictures, texts and sounds, several passes an item, labels or answers.
+class JsonLinesSpec(ClipsSpec):
+    """Items of any task, a JSON object a line: pictures, clips, texts and sounds, several passes an item, labels or
+    answers.
 
     `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
     """
@@ -271,6 +272,11 @@ class JsonLinesSpec(DatasetSpec):
     """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
     vocabulary: Annotated[int, Field(ge=1)] = 3129
     """With answers: so many of the most frequent ones of train are the classes, or all where there are fewer."""
+    beyond: Literal["refuse", "fill"] = "refuse"
+    """Where a clip or a sound ends before a moment or a part that a line shows: it cannot be read (see `on_error`); or
+    `fill`: its last picture is shown on, and silence fills its sound, which the run counts."""
+    absent: Literal["refuse", "silence"] = "refuse"
+    """Where a line hears a clip that has no sound: it cannot be read; or `silence`, which the run counts."""
 
     @field_validator("splits")
     @classmethod

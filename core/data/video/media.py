@@ -17,6 +17,7 @@ from .facts import clip_facts
 from .frame_reader import FrameReader, ShownFrame
 from .frames import VideoFrames, evenly, every
 from .open_clips import reading
+from .sound_file_reader import SoundFileReader, is_sound_file
 from .sound_reader import NoSound, SoundReader
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def frame_media(clip: Clip, seconds: float, beyond: Beyond = "refuse") -> Media:
 def sound_media(
     clip: Clip, start: float = 0.0, end: float | None = None, beyond: Beyond = "refuse", absent: Absent = "refuse"
 ) -> Media:
-    """The sound of a clip from ``start`` to ``end``, in seconds from its first picture, as media of modality ``audio``.
+    """The sound of a clip, or of a sound file, from ``start`` to ``end``, as media of modality ``audio``.
 
+    Times are in seconds from the clip's first picture.
     Without ``end`` to where it ends. ``read`` gives a ``Waveform`` of one channel at the track's own rate. Raises
     ``DataError`` for no window.
     """
@@ -101,7 +103,8 @@ def _told(shown: ShownFrame) -> Image:
 
 def _sound(clip: Clip, first: int, last: int | None, beyond: Beyond, absent: Absent) -> Waveform:
     try:
-        with reading(SoundReader, clip) as reader:
+        kind: type[SoundReader | SoundFileReader] = SoundFileReader if is_sound_file(clip.path) else SoundReader
+        with reading(kind, clip) as reader:
             heard = reader.window(first / 1e6, None if last is None else last / 1e6)
     except NoSound:
         if absent == "refuse":

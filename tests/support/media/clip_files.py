@@ -47,7 +47,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """A clip of frames as ``shade`` (``mirrored``, or of one ``colour``), with a tone of ``pitch`` Hz that lasts ``seconds``.
+    """A clip of frames as ``shade`` (``mirrored``, or of one ``colour``), with a tone of ``pitch`` Hz for ``seconds``.
 
     ``times`` are when the frames are shown, in seconds; ``frames=0`` makes a clip without pictures.
     """
@@ -121,7 +121,10 @@ def cut(path: Path, share: float = 0.6, name: str = "cut") -> Path:
 
 
 def strangers_clips(root: Path, count: int = 7) -> Path:
-    """Class folders of clips with a white quarter on the left or on the right: of several codecs, rates, sizes, lengths, with and without sound."""
+    """Class folders of clips with a white quarter on the left or on the right.
+
+    They are of several codecs, rates, sizes and lengths, with and without sound.
+    """
     for number in range(count):
         suffix = sorted(CODECS)[number % len(CODECS)]
         for name, mirrored in (("left", False), ("right", True)):
