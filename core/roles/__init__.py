@@ -21,6 +21,7 @@ from .specs import (
     PairTaskSpec,
     RegularizerSpec,
     ReporterSpec,
+    Sampling,
     TaskSpec,
     TowerShape,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "RegularizerSpec",
     "Reporter",
     "ReporterSpec",
+    "Sampling",
     "Task",
     "TaskSpec",
     "TowerAdapter",
