@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...registry.errors import UserError
@@ -61,6 +61,8 @@ class Item:
     #: Where an item goes through the model several times: what each pass has of its own, beside ``modalities``, which
     #: all share (the segments of a clip; the two pictures of one statement).
     passes: tuple[Mapping[str, Media], ...] = ()
+    #: What a task tells figures apart by, or counts together: the type of a question, the sentence of several pairs.
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def views(self) -> tuple[Mapping[str, Media], ...]:
         """The modalities of each pass; one of them where ``passes`` names none."""
@@ -91,7 +93,8 @@ class DatasetContent:
             for item in items:
                 media = [sorted((kind, content.digest) for kind, content in view.items()) for view in item.views()]
                 target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
-                digest.update(repr((name, item.id, target, media)).encode())
+                groups = (dict(sorted(item.groups.items())),) if item.groups else ()
+                digest.update(repr((name, item.id, target, media, *groups)).encode())
         return digest.hexdigest()
 
 

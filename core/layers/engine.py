@@ -15,7 +15,7 @@ from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import PairTaskSpec
-from ..roles.task import PairTask, Task, figures_of, scores_of, targets_of
+from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..storage.adapter_config import GraftFacts, LayerFacts
@@ -116,6 +116,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
             answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores)
+            figures |= figures_by(task, items, scores)
             return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)
 
     def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:

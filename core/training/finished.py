@@ -26,7 +26,7 @@ from ..storage.store import identity_key
 from ..storage.tensors import read_tensors, write_tensors
 from .learner import TrainableModel
 from .loop import Trained
-from .unread import state_of
+from .unread import State
 
 #: Seconds of training that may wait to be written.
 SECONDS = 1.0
@@ -77,11 +77,11 @@ class FinishedTrainings:
                 + "".join(f"\n  {one}" for one in differs)
                 + "\nbring that back, or begin anew: --restart"
             )
-        parts, at_the_start = _by_part(tensors), state_of(model)
+        parts, at_the_start = _by_part(tensors), State.of(model)
         try:
             model.load_state_dict(parts.pop(_MODEL))
         except RuntimeError:  # of a component whose author changed it and not its version
-            model.load_state_dict(at_the_start)
+            model.load_state_dict(at_the_start.tensors())
             return None
         self.found += 1
         files = {stem.removeprefix(f"{_FILE}."): one for stem, one in parts.items()}
