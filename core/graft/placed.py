@@ -40,7 +40,7 @@ class GraftedOutput:
     outputs: Mapping[str, Any]
     #: ``meeting.stream.name`` to a weighted scalar: add them all to the loss.
     losses: Mapping[str, Tensor] = field(default_factory=dict)
-    #: ``meeting.stream`` to the mean share [E] of each expert.
+    #: ``meeting.stream`` to the mean share or gate [E] of each expert.
     usage: Mapping[str, Tensor] = field(default_factory=dict)
 
     def auxiliary_loss(self) -> Tensor | float:

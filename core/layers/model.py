@@ -18,6 +18,7 @@ from ..graft.grafted import GraftedTowers
 from ..graft.placed import builder
 from ..roles.adapter import Adapter
 from ..roles.head import ClassPrompts, Head, logits_of
+from ..roles.layer_adapter import upgraded_of
 from ..roles.tower_specs import TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..training.learner import TrainableModel
@@ -53,6 +54,13 @@ class LayerModel(TrainableModel):
         self.inside = grafted.active is not None
         self.towers, self._passes_are = towers, passes_are
         self._grafted = (grafted,)  # not a submodule: it would bring the towers' device moves and a second name
+
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The adapter knows its own."""
+        within = "adapter."
+        adapter = {name.removeprefix(within): one for name, one in tensors.items() if name.startswith(within)}
+        others = {name: one for name, one in tensors.items() if not name.startswith(within)}
+        return others | {within + name: one for name, one in upgraded_of(self.adapter, adapter).items()}
 
     @property
     def grafted(self) -> GraftedTowers:

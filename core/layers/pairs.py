@@ -52,7 +52,7 @@ class Pairs:
         """Every pair of these rows at once: the score is the cosine of the two read-outs of that very pair."""
         firsts, relevant = self._images_of(rows)
         inputs = {"image": self._alone("image", firsts), "text": self._alone("text", rows)}
-        which = relevant.new_ones(relevant.shape).nonzero()
+        which = torch.cartesian_prod(*(torch.arange(size, device=relevant.device) for size in relevant.shape))
         scores, auxiliary = self._joint(model, inputs, which)
         return Scored(scores.view(relevant.shape), relevant, auxiliary)
 
@@ -67,7 +67,7 @@ class Pairs:
         scores = self.spec.scale * vectors[0] @ vectors[1].T
         if not self.spec.joint:
             return Scored(scores, relevant)
-        which = _candidates(scores, self.spec.rerank).nonzero()
+        which = _candidates(scores, self.spec.rerank).nonzero().cpu()  # how many there are must be known: one read
         ranked = scores - 4 * self.spec.scale  # below every cosine times scale
         for part in torch.split(which, CHUNK):
             images, image_of = torch.unique(part[:, 0], return_inverse=True)

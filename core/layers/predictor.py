@@ -118,5 +118,5 @@ def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue,
             model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
     except DataError as error:  # class vectors of another width
         raise wrong(folder, str(error)) from None
-    fill(model, folder, saved)
+    fill(model, folder, model.upgraded(saved))
     return LayerPredictor(spec, class_names, model.eval(), facts.passes)

@@ -18,6 +18,7 @@ from .specs import (
     JsonLinesSpec,
     OxfordPetsSpec,
     PocketWorldSpec,
+    VideoFolderSpec,
     WebDatasetSpec,
 )
 
@@ -31,6 +32,7 @@ COMPONENTS = components(
         "your own pictures: class folders, metadata.jsonl or a CoOp split file",
     ),
     (AudioFolderSpec, "folders.audio_folder:AudioFolder", "your own sounds: class folders"),
+    (VideoFolderSpec, "folders.video_folder:VideoFolder", "your own clips: class folders"),
     (EmojiSpec, "registries.emoji:Emoji", "emoji as three vendors draw them, with words; 29 classes"),
     (
         TuxpaintStampsSpec,

@@ -59,9 +59,9 @@ class Retrieval(PairTask):
         """
         by_best_text = _best_of_each(logits, targets)
         found = {
-            **_figures("t2i", mean_ranks(logits.T, targets.T)),
-            **_figures("i2t", mean_ranks(logits, targets)),
-            **_figures("i2t_max", mean_ranks(by_best_text, torch.eye(len(logits), device=logits.device).bool())),
+            **_figures("t2i", mean_ranks(logits.T, targets.T).cpu()),
+            **_figures("i2t", mean_ranks(logits, targets).cpu()),
+            **_figures("i2t_max", mean_ranks(by_best_text, torch.eye(len(logits), device=logits.device).bool()).cpu()),
         }
         recalls = [found[f"{way}_r{k}"] for way in ("t2i", "i2t") for k in RECALLS]
         return {**found, "mean_recall": sum(recalls) / len(recalls), "loss": float(self.losses(logits, targets).mean())}

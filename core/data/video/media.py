@@ -13,9 +13,11 @@ import numpy as np
 from ..items import DataError, Media
 from ..waveform import Waveform
 from .clip import Clip, require_unchanged
-from .frame_reader import FrameReader
+from .facts import clip_facts
+from .frame_reader import FrameReader, ShownFrame
 from .frames import VideoFrames, evenly, every
 from .open_clips import reading
+from .sound_file_reader import SoundFileReader, is_sound_file
 from .sound_reader import NoSound, SoundReader
 
 if TYPE_CHECKING:
@@ -45,15 +47,19 @@ def frame_media(clip: Clip, seconds: float, beyond: Beyond = "refuse") -> Media:
     return Media(digest, f"{clip.path} at {_said(moment)}", partial(_frame, clip, moment, beyond))
 
 
-def sound_media(clip: Clip, start: float, end: float, beyond: Beyond = "refuse", absent: Absent = "refuse") -> Media:
-    """The sound of a clip from ``start`` to ``end``, in seconds from its first picture, as media of modality ``audio``.
+def sound_media(
+    clip: Clip, start: float = 0.0, end: float | None = None, beyond: Beyond = "refuse", absent: Absent = "refuse"
+) -> Media:
+    """The sound of a clip, or of a sound file, from ``start`` to ``end``, as media of modality ``audio``.
 
-    ``read`` gives a ``Waveform`` of one channel at the track's own rate. Raises ``DataError`` for no window.
+    Times are in seconds from the clip's first picture.
+    Without ``end`` to where it ends. ``read`` gives a ``Waveform`` of one channel at the track's own rate. Raises
+    ``DataError`` for no window.
     """
     first, last = _window(start, end, clip)
     return Media(
         _digest(clip, f"sound {first} {last}", beyond, absent),
-        f"{clip.path} from {_said(first)} to {_said(last)}",
+        f"{clip.path}{_part(first, last)}",
         partial(_sound, clip, first, last, beyond, absent),
     )
 
@@ -72,40 +78,43 @@ def clip_media(
     """
     if (frames is None) == (every_seconds is None) or (frames or 1) < 1 or (every_seconds or 1.0) <= 0:
         raise DataError(f"{clip.path}: say how many frames, or every how many seconds one is taken")
-    first, last = _window(start, end, clip) if end is not None else (_moment(start, clip), None)
+    first, last = _window(start, end, clip)
     spacing = f"{frames} frames" if frames is not None else f"every {_moment(every_seconds or 0.0, clip)}"
-    whole = not first and last is None
-    part = "" if whole else f" from {_said(first)}" + (f" to {_said(last)}" if last is not None else "")
     return Media(
         _digest(clip, f"clip {first} {last} {spacing}"),
-        f"{clip.path}{part}",
+        f"{clip.path}{_part(first, last)}",
         partial(_frames, clip, frames, every_seconds, first, last),
-        sha256=clip.sha256 if whole else "",
+        sha256=clip.sha256,
     )
 
 
 def _frame(clip: Clip, moment: int, beyond: Beyond) -> Image:
     with reading(FrameReader, clip) as reader:
-        shown = reader.at(moment / 1e6, hold=beyond == "fill")
+        return _told(reader.at(moment / 1e6, hold=beyond == "fill"))
+
+
+def _told(shown: ShownFrame) -> Image:
+    """The picture, with how it came about."""
     info: dict[Any, Any] = {"seconds": shown.seconds}
     info |= {name: said for name in ("held", "resized") if (said := getattr(shown, name))}
     shown.picture.info = info
     return shown.picture
 
 
-def _sound(clip: Clip, first: int, last: int, beyond: Beyond, absent: Absent) -> Waveform:
+def _sound(clip: Clip, first: int, last: int | None, beyond: Beyond, absent: Absent) -> Waveform:
     try:
-        with reading(SoundReader, clip) as reader:
-            heard = reader.window(first / 1e6, last / 1e6)
+        kind: type[SoundReader | SoundFileReader] = SoundFileReader if is_sound_file(clip.path) else SoundReader
+        with reading(kind, clip) as reader:
+            heard = reader.window(first / 1e6, None if last is None else last / 1e6)
     except NoSound:
         if absent == "refuse":
             raise
-        length = max(1, round((last - first) / 1e6 * SILENT_RATE))
-        return Waveform(np.zeros(length, np.float32), SILENT_RATE, padded=(last - first) / 1e6)
+        seconds = clip_facts(clip.path).seconds - first / 1e6 if last is None else (last - first) / 1e6
+        return Waveform(np.zeros(max(1, round(seconds * SILENT_RATE)), np.float32), SILENT_RATE, padded=seconds)
+    if not heard.samples.size:
+        raise DataError(f"{clip.path}: has no sound{_part(first, last)}")
     if heard.lacking > SLACK and beyond == "refuse":
-        raise DataError(
-            f"{clip.path}: its sound lacks {heard.lacking:.2f} s of the window from {_said(first)} to {_said(last)}"
-        )
+        raise DataError(f"{clip.path}: its sound lacks {heard.lacking:.2f} s of the window{_part(first, last)}")
     return Waveform(heard.samples, heard.rate, heard.cancelled, heard.lacking if heard.lacking > SLACK else 0.0)
 
 
@@ -124,7 +133,7 @@ def _decoded(clip: Clip, times: tuple[float, ...]) -> Iterator[Image]:
     require_unchanged(clip)
     with closing(FrameReader(clip.path)) as reader:
         for one in times:
-            yield reader.at(one).picture
+            yield _told(reader.at(one))
 
 
 def _digest(clip: Clip, *what: str) -> str:
@@ -138,11 +147,17 @@ def _moment(seconds: float, clip: Clip) -> int:
     return round(seconds * 1e6)
 
 
-def _window(start: float, end: float, clip: Clip) -> tuple[int, int]:
-    first, last = _moment(start, clip), _moment(end, clip)
-    if first >= last:
+def _window(start: float, end: float | None, clip: Clip) -> tuple[int, int | None]:
+    first, last = _moment(start, clip), None if end is None else _moment(end, clip)
+    if last is not None and first >= last:
         raise DataError(f"{clip.path}: the part from {start} to {end} s is empty; its end comes after its start")
     return first, last
+
+
+def _part(first: int, last: int | None) -> str:
+    """In words; empty for the whole."""
+    end = "" if last is None else f" to {_said(last)}"
+    return f" from {_said(first)}{end}" if first or end else ""
 
 
 def _said(moment: int) -> str:

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from .clip import Clip, require_unchanged, state_of
 from .frame_reader import FrameReader
+from .sound_file_reader import SoundFileReader
 from .sound_reader import SoundReader
 
 #: Readers that stay open; a few threads read neighbouring clips at a time, and each holds a decoder's buffers.
 AT_MOST = 6
 
-R = TypeVar("R", FrameReader, SoundReader)
+R = TypeVar("R", bound=FrameReader | SoundReader | SoundFileReader)
 
 
 class _Slot:
@@ -22,7 +23,7 @@ class _Slot:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.reader: FrameReader | SoundReader | None = None
+        self.reader: FrameReader | SoundReader | SoundFileReader | None = None
         #: Of the file when it was opened.
         self.state: tuple[object, ...] = ()
         #: Whether nobody finds it any more.

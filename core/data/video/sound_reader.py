@@ -26,6 +26,8 @@ _ANCHOR, _PREROLL = 60, 5
 _KEPT = 30
 #: How far time stamps may be from the count of samples before they are believed, in seconds: containers round.
 _DRIFT = 0.1
+#: A sample that no track has.
+_NO_END = 1 << 62
 
 
 class NoSound(DataError):
@@ -76,15 +78,19 @@ class SoundReader:
         self._decoded = iter(())
         self._container.close()
 
-    def window(self, start: float, end: float) -> Heard:
-        """The sound from ``start`` to ``end``, in seconds from the clip's first picture. Raises ``DataError``."""
-        first, last = round(start * self.rate), round(end * self.rate)
+    def window(self, start: float, end: float | None) -> Heard:
+        """The sound from ``start`` to ``end``, in seconds from the clip's first picture; ``None``: to where it ends.
+
+        Raises ``DataError``.
+        """
+        first = round(start * self.rate)
         try:
-            require_few(last - first)
-            self._read(first, last)
+            if end is not None:
+                require_few(round(end * self.rate) - first)
+            self._read(first, _NO_END if end is None else round(end * self.rate))
         except (OSError, ValueError, RuntimeError) as error:
             raise DataError(f"{self.path}: its sound at {start:.2f} s cannot be decoded: {reason(error)}") from error
-        return self._heard(first, last)
+        return self._heard(first, max(self._end, first) if end is None else round(end * self.rate))
 
     def _read(self, first: int, last: int) -> None:
         """Decode until the window is in the blocks, or the track at its end."""
@@ -101,7 +107,7 @@ class SoundReader:
         stamp = int((seconds + self._origin) / self._tick) if anchor else min(0, self._track.start_time or 0)
         self._container.seek(stamp, stream=self._track)
         self._decoded = iter(self._container.decode(self._track))
-        self._first = self._end = -(1 << 62)
+        self._first = self._end = -_NO_END
 
     def _take(self, frame: AudioFrame, last: int) -> None:
         if frame.sample_rate != self.rate:
@@ -112,8 +118,8 @@ class SoundReader:
             self._first = self._end = at
         gap = at - self._end
         if gap > _DRIFT * self.rate:
-            gap = min(gap, max(0, last - self._end))  # what lies beyond the window is filled when it is asked for
-            self._append(np.zeros((2, gap), np.float32))
+            require_few(min(gap, max(0, last - self._end)))  # a time stamp may say anything
+            self._append(np.zeros((2, min(gap, max(0, last - self._end))), np.float32))
         elif gap < -_DRIFT * self.rate:
             block = block[:, -gap:]
         self._append(block)
@@ -121,13 +127,14 @@ class SoundReader:
     def _append(self, block: NDArray[np.float32]) -> None:
         self._blocks.append(block)
         self._end += block.shape[1]
+        require_few(self._end - self._first)
 
     def _forget(self, before: int) -> None:
         while len(self._blocks) > 1 and self._first + self._blocks[0].shape[1] <= before:
             self._first += self._blocks.pop(0).shape[1]
 
     def _heard(self, first: int, last: int) -> Heard:
-        both = np.zeros((2, max(1, last - first)), np.float32)
+        both = np.zeros((2, last - first), np.float32)
         at, found = self._first, 0
         for block in self._blocks:
             begin, end = max(first, at), min(last, at + block.shape[1])

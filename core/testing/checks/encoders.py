@@ -16,7 +16,7 @@ from ..contents import contents
 from ..outcome import NotApplicable
 from ..same import assert_same
 
-MODALITIES = ("image", "text", "audio")
+MODALITIES = ("image", "video", "text", "audio")
 #: Padding and other shapes of products move float32 by this much.
 CLOSE = 2e-4
 

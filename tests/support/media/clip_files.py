@@ -41,12 +41,13 @@ def write_clip(
     seconds: float | None = None,
     times: Sequence[float] | None = None,
     rotation: int | None = None,
+    mirrored: bool = False,
     colour: tuple[int, int, int] | None = None,
     codec: str | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """A clip of frames as ``shade`` (or of one ``colour``), with a tone of ``pitch`` Hz that lasts ``seconds``.
+    """A clip of frames as ``shade`` (``mirrored``, or of one ``colour``), with a tone of ``pitch`` Hz for ``seconds``.
 
     ``times`` are when the frames are shown, in seconds; ``frames=0`` makes a clip without pictures.
     """
@@ -69,6 +70,7 @@ def write_clip(
             audio.layout = "mono"
         for number in range(frames):
             pixels = shade(number, size) if colour is None else np.full((size[1], size[0], 3), colour, np.uint8)
+            pixels = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
             frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame.pts, frame.time_base = (
                 (number, Fraction(1, rate)) if times is None else (round(times[number] * 1000), _MS)
@@ -116,3 +118,23 @@ def cut(path: Path, share: float = 0.6, name: str = "cut") -> Path:
     shorter = path.with_name(f"{name}{path.suffix}")
     shorter.write_bytes(content[: int(len(content) * share)])
     return shorter
+
+
+def strangers_clips(root: Path, count: int = 7) -> Path:
+    """Class folders of clips with a white quarter on the left or on the right.
+
+    They are of several codecs, rates, sizes and lengths, with and without sound.
+    """
+    for number in range(count):
+        suffix = sorted(CODECS)[number % len(CODECS)]
+        for name, mirrored in (("left", False), ("right", True)):
+            write_clip(
+                root / name / f"{number}{suffix}",
+                frames=8 + number,
+                rate=(10, 15, 25)[number % 3],
+                size=((64, 48), (48, 64), (90, 50))[number % 3],
+                mirrored=mirrored,
+                pitch=None if number % 2 else 2000.0 if mirrored else 300.0,
+                sampling_rate=48000 if suffix == ".webm" else 16000,
+            )
+    return root
