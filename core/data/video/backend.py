@@ -50,7 +50,8 @@ def open_container(path: Path) -> InputContainer:
             raise DataError(f"{path}: the file is empty")
         container: InputContainer = av.open(str(path), "r", options=_OPTIONS, metadata_errors="replace")
         for track in container.streams.video:
-            track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            if track.codec_context is not None:
+                track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return container
 
 
@@ -90,6 +91,12 @@ def read_only(container: InputContainer, track: Stream) -> None:
 def tick(track: Stream) -> Fraction:
     """Seconds of one unit of a track's time stamps."""
     return track.time_base or Fraction(1, 1_000_000)
+
+
+def require_decoder(path: Path, track: Stream) -> None:
+    """Raises ``DataError`` for a track of a codec that the library does not know."""
+    if track.codec_context is None:
+        raise DataError(f"{path}: its {track.type} track is of a codec that is not known here; convert it")
 
 
 def origin(container: InputContainer) -> Fraction:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..items import DataError
-from .backend import explained, open_container, origin, picture_track, sound_track, tick
+from .backend import explained, open_container, origin, picture_track, require_decoder, sound_track, tick
 from .orientation import degrees_of, turn_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def clip_facts(path: Path) -> ClipFacts:
             raise DataError(f"{path}: has neither pictures nor sound")
         width = height = rotation = 0
         if picture is not None:
+            require_decoder(path, picture)
             width, height, rotation = _first_frame(path)
         return ClipFacts(
             seconds=float(end_of(container, path)),
@@ -56,7 +57,7 @@ def clip_facts(path: Path) -> ClipFacts:
             rotation=rotation,
             has_picture=picture is not None,
             has_sound=sound is not None,
-            sampling_rate=sound.rate if sound is not None else None,
+            sampling_rate=getattr(sound, "rate", None),  # none of a codec that is not known
         )
 
 

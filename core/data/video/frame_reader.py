@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ..items import DataError
-from .backend import explained, open_container, origin, picture_track, read_only, tick
+from .backend import explained, open_container, origin, picture_track, read_only, require_decoder, tick
 from .facts import end_of
 from .orientation import turn_of
 
@@ -52,6 +52,7 @@ class FrameReader:
         if track is None:
             self._container.close()
             raise DataError(f"{path}: has no pictures, sound alone")
+        require_decoder(path, track)
         self._track = track
         read_only(self._container, track)
         self._tick, self._origin = tick(track), origin(self._container)

@@ -13,7 +13,7 @@ import numpy as np
 from ..items import DataError
 from ..sounds.budget import require_few, require_known_rate
 from ..sounds.decode import CANCELLED
-from .backend import explained, open_container, origin, read_only, sound_track, tick
+from .backend import explained, open_container, origin, read_only, require_decoder, sound_track, tick
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -58,6 +58,7 @@ class SoundReader:
         if track is None:
             self._container.close()
             raise NoSound(f"{path}: has no sound")
+        require_decoder(path, track)
         self._track, self.rate = track, int(track.rate or 0)
         with explained(f"{path}: its sound cannot be decoded"):
             require_known_rate(self.rate)
