@@ -44,8 +44,22 @@ class Media:
         return cls(hashlib.sha256(text.encode()).hexdigest(), source, lambda: text)
 
 
-#: Index into ``class_names``; one a pass (segments of a clip); or a score in [0, 1] by class (answers of a question).
-Target = int | tuple[int, ...] | Mapping[int, float]
+@dataclass(frozen=True, slots=True, repr=False)
+class Masks:
+    """What is to be found in the picture of each pass."""
+
+    #: A mask a pass, ``None`` where there is none to learn from or be scored by. ``read`` gives bool [H, W], of the
+    #: size of the pass's picture.
+    of: tuple[Media | None, ...]
+
+    def __repr__(self) -> str:
+        """By what they hold."""
+        return f"Masks({', '.join(mask.digest[:12] if mask else 'none' for mask in self.of)})"
+
+
+#: Index into ``class_names``; one a pass (segments of a clip); a score in [0, 1] by class (answers of a question); or a
+#: mask a pass.
+Target = int | tuple[int, ...] | Mapping[int, float] | Masks
 
 
 @dataclass(frozen=True, slots=True)

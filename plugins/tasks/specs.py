@@ -43,6 +43,14 @@ class VqaSpec(ReadOutTaskSpec):
     passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
 
 
+class AudioVisualQaSpec(ReadOutTaskSpec):
+    """Questions about what is seen and heard: an item's passes are frames with their sounds, its text the question."""
+
+    type: Literal["audio_visual_qa"] = "audio_visual_qa"
+    needs: ClassVar[tuple[str, ...]] = ("image", "audio", "text")
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
+
+
 class Nlvr2Spec(ReadOutTaskSpec):
     """Is a statement true of two pictures? An item's two passes are the pictures, its text the statement."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -93,3 +93,52 @@ class MsvdSpec(ClipsSpec):
     type: Literal["msvd"] = "msvd"
     protocol: Literal["retrieval", "qa"] = "retrieval"
     """Retrieval on the published lists (1,200 / 100 / 670 clips), or MSVD-QA on its own cut."""
+
+
+class AveSpec(DatasetSpec):
+    """AVE: which event is seen and heard in each of ten seconds? 3,339 / 402 / 402 clips, 28 events and background.
+
+    Needs the extra `graftwork[video]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("image", "audio")
+
+    type: Literal["ave"] = "ave"
+    root: LocalPath
+    """The folder `AVE_Dataset`, or the one that holds it."""
+
+
+class MusicAvqaSpec(DatasetSpec):
+    """MUSIC-AVQA: questions about what is seen and heard in clips of music, 42 answers.
+
+    Needs the extra `graftwork[video]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("image", "audio")
+
+    type: Literal["music_avqa"] = "music_avqa"
+    root: LocalPath
+    """The folder that holds `data/json_update/` or `data/json/`, and the clips."""
+    version: Literal["json_update", "json"] = "json_update"
+    """Which of the two published versions of the questions; figures of the two are not comparable."""
+    clips: Literal["all", "real", "synthetic"] = "all"
+    """Questions about which clips: real ones have ids of eight digits."""
+    frames: Annotated[int, Field(ge=1)] = 10
+    """Frames of each clip, from the middles of as many equal parts, each with the sound around it; each is a pass."""
+    window: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Seconds of sound around a frame."""
+
+
+class AvsbenchSpec(DatasetSpec):
+    """AVSBench-object: masks of what sounds, in five frames of a clip: `s4` one source, `ms3` several.
+
+    No task learns masks yet; `graftwork.plugins.tasks.segmentation_figures` scores them. Needs `graftwork[video]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("image", "audio")
+
+    type: Literal["avsbench"] = "avsbench"
+    root: LocalPath
+    """The folder that holds `Single-source/` and `Multi-sources/`, or one of the two."""
+    subset: Literal["s4", "ms3"]
+    """Single source (4,932 clips, in training the first frame alone has a mask) or multiple sources (424)."""

@@ -18,7 +18,8 @@ from graftwork.core.data.items import DataError, Item, Media, Target
 from graftwork.core.roles import Task
 from graftwork.core.roles.task import figures_by
 from graftwork.core.spec.load_spec import spec_from_dict
-from graftwork.plugins.tasks import EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
+from graftwork.plugins.tasks import AudioVisualQaSpec, EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
+from graftwork.plugins.tasks.audio_visual_qa import AudioVisualQa
 from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.nlvr2 import Nlvr2
 from graftwork.plugins.tasks.retrieval import Retrieval, mean_ranks
@@ -433,6 +434,26 @@ def test_random_answers_are_near_chance(task: Task, chance: float) -> None:
     """Over 100 draws of 20 items."""
     found = [task.metrics(*case(task, seed))["accuracy"] for seed in range(100)]
     assert sum(found) / len(found) == pytest.approx(chance, abs=0.04)
+
+
+# -- audio-visual questions --------------------------------------------------------------------------------------------
+
+
+def test_accuracy_of_questions_is_pooled_over_them_and_over_those_of_a_type_and_a_scenario() -> None:
+    """Three of four are right; both of Audio, one of two of Visual: no mean of means."""
+    task = AudioVisualQa(AudioVisualQaSpec())
+    kinds = (("Audio", "Counting"), ("Audio", "Comparative"), ("Visual", "Counting"), ("Visual", "Counting"))
+    items = [Item(str(n), {}, n % 2, groups={"type": " ".join(one), "scenario": one[0]}) for n, one in enumerate(kinds)]
+    logits, targets = torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 0]]), task.targets(items, 2)
+    assert task.metrics(logits, targets)["accuracy"] == 0.75
+    assert task.losses(logits, targets)[0] == pytest.approx(math.log(1 + math.exp(-1)))
+    assert figures_by(task, items, task.scores(logits, targets)) == {
+        "accuracy by scenario: Audio": 1,
+        "accuracy by scenario: Visual": 0.5,
+        "accuracy by type: Audio Comparative": 1,
+        "accuracy by type: Audio Counting": 1,
+        "accuracy by type: Visual Counting": 0.5,
+    }
 
 
 # -- groups ------------------------------------------------------------------------------------------------------------

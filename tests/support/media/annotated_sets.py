@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import wave
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from ..miniature_sets import jpeg, write
 from .clip_files import write_clip
@@ -156,3 +161,113 @@ def msvd(root: Path) -> Path:
     write(root / "captions_msvd.json", json.dumps(said))
     write(root / "youtube_mapping.txt", "\n".join(mapping) + "\n")
     return root
+
+
+#: Event, clip, start, end: a name with ``-`` in front, one clip with two events, one that is never an event.
+AVE_ROWS = {
+    "train": (
+        ("Church bell", "-0aB_cDeFgH", 0, 10),
+        ("Rodents, rats, mice", "RUhOCu3LNXM", 2, 5),
+        ("Banjo", "7tZbIrYqVpo", 1, 9),
+        ("Mandolin", "7tZbIrYqVpo", 1, 9),
+        ("Banjo", "VWi2ENBuTbw", 0, 0),
+    ),
+    "val": (("Church bell", "_valclip001", 3, 10), ("Mandolin", "valclip0002", 0, 4)),
+    "test": (("Banjo", "testclip001", 0, 7), ("Rodents, rats, mice", "RUhOCu3LNXM", 2, 5)),
+}
+
+
+def ave(root: Path, header: bool = True, clips: bool = True) -> Path:
+    """``AVE_Dataset/``: annotations with or without a header, lists without, and clips of ten seconds."""
+    folder, lines = root / "AVE_Dataset", ["Category&VideoID&Quality&StartTime&EndTime"] * header
+    for split, rows in AVE_ROWS.items():
+        some = [f"{category}&{clip}&good&{start}&{end}" for category, clip, start, end in rows]
+        write(folder / f"{split}Set.txt", "\n".join(some) + "\n")
+        lines += some
+    names = dict.fromkeys(clip for rows in AVE_ROWS.values() for _, clip, *_ in rows)
+    for number, clip in enumerate(names if clips else ()):
+        a_clip(folder / f"AVE/{clip}.mp4", number, sound=True, frames=10, rate=1)
+    write(folder / "Annotations.txt", "\n".join(lines) + "\n")
+    return root
+
+
+#: Type, template, values, answer; as in the original one ends in a wide question mark and one in a blank.
+MUSIC_ASKED = (
+    ('["Audio", "Counting"]', "Are there <Object> sound?", '["acoustic_guitar"]', "yes"),
+    (
+        '["Audio-Visual", "Counting"]',
+        "How many sounding <Object> in the video\N{FULLWIDTH QUESTION MARK}",
+        '["cello"]',
+        "two",
+    ),
+    ('["Visual", "Location"]', "Where is the <LL> <Object>? ", '["leftest", "violin"]', "more than ten"),
+)
+MUSIC_CLIPS = {"train": ("00000093", "va00000241"), "val": ("00000102",), "test": ("00000093", "esa00000017")}
+
+
+def music_avqa(root: Path, version: str = "json_update", clips: bool = True) -> Path:
+    """Questions with JSON inside strings and ``anser``, clips with sound; in ``json`` an id of test stands twice."""
+    for split, shown in MUSIC_CLIPS.items():
+        rows = []
+        for number, clip in enumerate(shown):
+            if clips:
+                a_clip(root / f"data/video/{clip}.mp4", int(clip[-3:]), sound=True)
+            for kind, template, values, answer in MUSIC_ASKED:
+                row = {"video_id": clip, "question_id": 10 * number + len(rows), "type": kind, "question_deleted": 0}
+                rows.append({**row, "question_content": template, "templ_values": values, "anser": answer})
+        if version == "json" and split == "test":
+            rows.append(rows[0] | {"anser": "no"})
+        write(root / f"data/{version}/avqa-{split}.json", json.dumps(rows))
+    return root
+
+
+#: Clip, split, category, as the originals are named.
+S4_CLIPS = (
+    ("-0aB_cDeFgH", "train", "horse_clip-clop"),
+    ("trainclip02", "train", "helicopter"),
+    ("valclip0001", "val", "helicopter"),
+    ("testclip001", "test", "horse_clip-clop"),
+)
+MS3_CLIPS = (("UIsYBCMdGc4_1", "train"), ("baby_dog_2_1", "val"), ("-Kx5DBcNuBs", "test"))
+
+
+def avsbench(root: Path, subset: str = "s4", size: int = 16) -> Path:
+    """``Single-source/`` or ``Multi-sources/``: a list, frames, sounds of five seconds, and masks of mode 1 or P."""
+    single = subset == "s4"
+    folder = root / ("Single-source" if single else "Multi-sources")
+    data, lines = folder / f"{subset}_data", ["name,start,category,split" if single else "video_id,split"]
+    for name, split, *rest in S4_CLIPS if single else MS3_CLIPS:
+        inner = Path(split, *rest, name)
+        lines.append(f"{name},3,{rest[0]},{split}" if single else f"{name},{split}")
+        for k in range(1, 6):
+            frame = inner / f"{name}_{k}.png" if single else Path(name, f"{name}.mp4_{k}.png")
+            picture = Image.new("RGB", (size, size), (40 * k, 90, 90))
+            _save(picture, data / "visual_frames" / frame)
+            if not single or split != "train" or k == 1:
+                _save(_mask(size, k, "1" if single else "P"), data / "gt_masks" / inner / f"{name}_{k}.png")
+        _save_sound(data / "audio_wav" / inner.parent / f"{name}.wav")
+    write(folder / f"{subset}_meta_data.csv", "\n".join(lines) + "\n")
+    return root
+
+
+def _mask(size: int, k: int, mode: str) -> Image.Image:
+    """``k`` rows from the top; of mode P by a palette of dark red."""
+    mask = Image.new(mode, (size, size))
+    if mode == "P":
+        mask.putpalette([0, 0, 0, 128, 0, 0])
+    mask.paste(1, (0, 0, size, k))
+    return mask
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+
+
+def _save_sound(path: Path, seconds: float = 5.0, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(array("h", [int(8000 * math.sin(n / 5)) for n in range(int(seconds * rate))]).tobytes())
