@@ -23,6 +23,7 @@ from .specs import (
     ReporterSpec,
     TaskSpec,
     TowerShape,
+    one_or_each,
 )
 from .tower_specs import BudgetSpec, ExpertSpec, LayerAdapterSpec, Meeting, TowerAdapterSpec
 
@@ -105,6 +106,7 @@ __all__ = [
     "WrittenCaptions",
     "columns_of",
     "masked_mean",
+    "one_or_each",
     "parameter_name",
 ]
 
