@@ -97,7 +97,9 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def model(self, spec: PipelineSpec, prepared: LayerInputs, passes: int) -> LayerModel:
         """A fresh model for a spec."""
         classes = len(prepared.content.class_names)
-        return build_layer_model(spec, self.context.catalogue, prepared.towers, classes, passes, prepared.prompts)
+        model = build_layer_model(spec, self.context.catalogue, prepared.towers, classes, passes, prepared.prompts)
+        model.prefixes = prepared.prefixes
+        return model
 
     def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""

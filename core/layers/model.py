@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,9 +22,11 @@ from ..roles.head import ClassPrompts, Head, logits_of
 from ..roles.layer_adapter import upgraded_of
 from ..roles.tower_specs import TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
+from ..towers.prefix import passed_over
 from ..training.learner import TrainableModel
+from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
-from .passes import Inputs, Passes
+from .passes import Inputs, Passes, TowerInputs
 from .patches import PATCHES, as_maps, patch_width, patches_of
 
 PassesAre = Literal["one", "each", "joined", "mean", "masks", "pairs"]
@@ -54,6 +57,8 @@ class LayerModel(TrainableModel):
         #: Whether the adapter sits inside the towers, so that they must run again after each step.
         self.inside = grafted.active is not None
         self.towers, self._passes_are = towers, passes_are
+        #: What towers give before the first adapter, where it is kept: nowhere by default.
+        self.prefixes: FrozenPrefixes | None = None
         self._grafted = (grafted,)  # not a submodule: it would bring the towers' device moves and a second name
 
     def upgraded(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -75,14 +80,15 @@ class LayerModel(TrainableModel):
 
     def run(self, inputs: Inputs) -> ReadOut:
         """Let the towers run that have inputs."""
-        out = self.grafted(inputs)
+        with self._prefixes_of(inputs):
+            out = self.grafted(inputs)
         vectors = {
             frozen.tower.name: normalize(frozen.read_out(out.outputs[frozen.tower.name], given).float(), dim=-1)
             for frozen in self.towers.frozen
             if (given := inputs.get(frozen.tower.name)) is not None
         }
         if self._passes_are == "masks":
-            vectors[PATCHES] = normalize(patches_of(out.outputs["image"]).float(), dim=-1)
+            vectors[PATCHES] = normalize(patches_of(out.outputs["image"], patch_width(self.towers)).float(), dim=-1)
         return ReadOut(vectors, out.auxiliary_loss(), out.usage)
 
     def alone(
@@ -97,6 +103,18 @@ class LayerModel(TrainableModel):
         if len(vectors) > len(counts):
             vectors = normalize(mean_of_passes(vectors, counts), dim=-1)
         return vectors, out.auxiliary
+
+    @contextmanager
+    def _prefixes_of(self, inputs: Inputs) -> Iterator[None]:
+        """Blocks before the first adapter are passed over where it is known what they give."""
+        with ExitStack() as stack:
+            for frozen in self.towers.frozen:
+                given, count = inputs.get(frozen.tower.name), self.grafted.untouched_blocks(frozen.tower.name)
+                if self.prefixes and isinstance(given, TowerInputs):
+                    prefix = self.prefixes.of(frozen, count, given, given.contents)
+                    if prefix is not None:
+                        stack.enter_context(passed_over(frozen.tower, prefix))
+            yield
 
     def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros

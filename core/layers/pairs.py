@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from ..data.items import DataError
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask
 from .model import LayerModel
-from .passes import Inputs, Passes
+from .passes import Passes, TowerInputs
 
 #: Image-text pairs that go through the towers at once when nothing is trained.
 CHUNK = 512
@@ -79,12 +79,11 @@ class Pairs:
             ranked[part[:, 0], part[:, 1]] = self._joint(model, inputs, torch.stack([image_of, text_of], dim=-1))[0]
         return Scored(ranked, relevant)
 
-    def _joint(self, model: LayerModel, inputs: Inputs, which: Tensor) -> tuple[Tensor, Tensor | float]:
+    def _joint(
+        self, model: LayerModel, inputs: Mapping[str, TowerInputs], which: Tensor
+    ) -> tuple[Tensor, Tensor | float]:
         """Scores of pairs of (row of the images, row of the texts), int64 [P, 2]."""
-        chosen = {
-            name: {key: value[which[:, column]] for key, value in (inputs[name] or {}).items()}
-            for column, name in enumerate(("image", "text"))
-        }
+        chosen = {name: _rows_of(inputs[name], which[:, column]) for column, name in enumerate(("image", "text"))}
         outputs = model.run(chosen)
         images, texts = model.similarity(outputs.vectors)
         return self.spec.scale * (images * texts).sum(dim=-1), outputs.auxiliary
@@ -98,7 +97,7 @@ class Pairs:
         device = self.passes.towers.frozen[0].device
         return list(firsts.values()), self.task.relevance(items).to(device)
 
-    def _alone(self, modality: str, rows: Sequence[int]) -> dict[str, Tensor]:
+    def _alone(self, modality: str, rows: Sequence[int]) -> TowerInputs:
         """What its tower takes of each item's first pass."""
         tower = next(one for one in self.passes.towers.frozen if one.tower.name == modality)
         return self.passes.inputs(tower, [self.passes.items[row].views()[0] for row in rows])
@@ -114,6 +113,12 @@ class Pairs:
             self._run(model, modality, rows[start : start + batch])[0] for start in range(0, len(rows), batch)
         )
         return torch.cat(list(parts))
+
+
+def _rows_of(inputs: TowerInputs, rows: Tensor) -> TowerInputs:
+    """Some of them, several times perhaps."""
+    of = [inputs.contents[row] for row in rows.tolist()]
+    return TowerInputs({key: value[rows] for key, value in inputs.items()}, of)
 
 
 def _candidates(scores: Tensor, most: int) -> Tensor:

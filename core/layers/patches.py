@@ -14,26 +14,28 @@ from .open_towers import OpenTowers
 PATCHES = "image patches"
 
 
-def patches_of(out: Any) -> Tensor:
-    """[B, g * g, d] row by row, of what a tower of pictures gave; tokens before the patches (of a class, registers) go.
+def patches_of(out: Any, width: int) -> Tensor:
+    """[B, g * g, width] row by row, of what a tower of pictures gave; tokens before the patches (class, registers) go.
 
-    Raises ``DataError`` for a model that gives no tokens of a square picture.
+    Raises ``DataError`` for a model that gives no tokens of that width of a square picture.
     """
     states = getattr(out, "last_hidden_state", None)
     if not isinstance(states, Tensor) or states.ndim not in (3, 4):
         raise DataError(f"{_NONE}: it gives {type(out).__name__} without hidden states of places")
     if states.ndim == 4:  # a map [B, d, h, w]
         states = states.flatten(2).transpose(1, 2)
+    if states.shape[2] != width:
+        raise DataError(f"{_NONE} that are as wide as its last block: {states.shape[2]}, and not {width}")
     side = math.isqrt(states.shape[1])
     return states[:, states.shape[1] - side * side :]
 
 
 def patch_width(towers: OpenTowers) -> int:
     """d of ``patches_of``. Raises ``DataError`` where no tower of pictures tells it."""
-    width = next((one.tower.width for one in towers.frozen if one.tower.name == "image"), 0)
-    if not width:
+    widths = next((one.tower.widths for one in towers.frozen if one.tower.name == "image"), ())
+    if not widths:
         raise DataError(f"{_NONE}: its tower has no blocks whose width is known")
-    return width
+    return widths[-1]
 
 
 def as_maps(logits: Tensor, frames: int) -> Tensor:

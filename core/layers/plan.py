@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..data.items import DatasetContent, Item
 from ..graft.plan import GraftPlan, plan_graft
-from ..roles.specs import PairTaskSpec, TowerShape
+from ..roles.specs import PairTaskSpec, TowerShape, blocks_in_words
 from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
@@ -76,7 +76,7 @@ def trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) ->
     if spec.task.passes_are == "pairs":
         width = towers[0].read_out if towers else 0
     if spec.task.passes_are == "masks":
-        width += next((shape.width for shape in towers if shape.modalities == ("image",)), 0)
+        width += next((shape.widths[-1] for shape in towers if shape.modalities == ("image",) and shape.depth), 0)
     graft = graft_of(spec, towers)
     inside = spec.adapter.level == "layers"
     adapter = spec.adapter.parameter_count(width) if not inside else graft.parameters if graft else None
@@ -88,4 +88,4 @@ def towers_in_words(towers: tuple[TowerShape, ...] | None, modalities: tuple[str
     """Each tower with its modalities, depth and width."""
     if towers is None:
         return ", ".join(modalities)
-    return ", ".join(f"{'+'.join(one.modalities)} ({one.depth} blocks, width {one.width})" for one in towers)
+    return ", ".join(f"{'+'.join(one.modalities)} ({blocks_in_words(one.depth, one.width)})" for one in towers)

@@ -24,6 +24,7 @@ from .specs import (
     Sampling,
     TaskSpec,
     TowerShape,
+    one_or_each,
 )
 from .tower_specs import BudgetSpec, ExpertSpec, LayerAdapterSpec, Meeting, TowerAdapterSpec
 
@@ -108,6 +109,7 @@ __all__ = [
     "WrittenCaptions",
     "columns_of",
     "masked_mean",
+    "one_or_each",
     "parameter_name",
 ]
 

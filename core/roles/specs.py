@@ -7,7 +7,7 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -94,12 +94,29 @@ class TowerShape:
     modalities: tuple[str, ...]
     #: Number of blocks; 0 where no adapter can enter, and the tower runs as it is.
     depth: int
-    #: d of the hidden states; 0 without blocks.
-    width: int
+    #: d of the hidden states, 0 without blocks; where it changes, that of each block.
+    width: int | tuple[int, ...]
     #: Width of the vector that is read out.
     read_out: int
     #: Parameters of what runs, and of what its files hold beside (a head that goes unused); ``None``: loading tells.
     parameters: int | None = None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """d of the hidden states of each block."""
+        return (self.width,) * self.depth if isinstance(self.width, int) else self.width
+
+
+def one_or_each(widths: Sequence[int]) -> int | tuple[int, ...]:
+    """Blocks' widths as ``TowerShape.width`` has them."""
+    return tuple(widths) if len(set(widths)) > 1 else widths[0] if widths else 0
+
+
+def blocks_in_words(depth: int, width: int | Sequence[int]) -> str:
+    """`6 blocks, width 384`, or `16 blocks, widths 16 to 320`."""
+    if isinstance(width, int):
+        return f"{depth} blocks, width {width}"
+    return f"{depth} blocks, widths {min(width)} to {max(width)}"
 
 
 class EncoderSpec(ComponentSpec):

@@ -57,11 +57,11 @@ class Retrieval(PairTask):
         The rank of a query is that of its best relevant candidate, from 1: the mean over all orders of what scores the
         same. Recalls are in [0, 1], the share of ranks up to k.
         """
-        by_best_text = _best_of_each(logits, targets)
+        scores, relevant = logits.cpu(), targets.cpu()
         found = {
-            **_figures("t2i", mean_ranks(logits.T, targets.T).cpu()),
-            **_figures("i2t", mean_ranks(logits, targets).cpu()),
-            **_figures("i2t_max", mean_ranks(by_best_text, torch.eye(len(logits), device=logits.device).bool()).cpu()),
+            **_figures("t2i", mean_ranks(scores.T, relevant.T)),
+            **_figures("i2t", mean_ranks(scores, relevant)),
+            **_figures("i2t_max", mean_ranks(_best_of_each(scores, relevant), torch.eye(len(scores)).bool())),
         }
         recalls = [found[f"{way}_r{k}"] for way in ("t2i", "i2t") for k in RECALLS]
         return {**found, "mean_recall": sum(recalls) / len(recalls), "loss": float(self.losses(logits, targets).mean())}
@@ -82,9 +82,9 @@ def mean_ranks(scores: Tensor, relevant: Tensor) -> Tensor:
 
 def _best_of_each(logits: Tensor, relevant: Tensor) -> Tensor:
     """[I, I]: image i with the texts of image j, by the best of them; minus infinity where it has none."""
-    none = logits.new_full((len(logits),), -torch.inf)
-    columns = [logits[:, own].amax(dim=1) if bool(own.any()) else none for own in relevant]
-    return torch.stack(columns, dim=1)
+    image, text = relevant.nonzero(as_tuple=True)
+    none = logits.new_full((len(logits), len(logits)), -torch.inf)
+    return none.scatter_reduce(1, image.expand(len(logits), -1), logits[:, text], "amax")
 
 
 def _figures(way: str, ranks: Tensor) -> dict[str, float]:

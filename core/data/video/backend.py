@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +28,8 @@ _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,h264,hevc,m4v,mjpeg,ivf,nut,gif,"
     "wav,mp3,flac,aac"
 )
+#: Of one frame: more are refused, as of a picture.
+MAX_PIXELS = 178_956_970
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 
 
@@ -41,20 +45,26 @@ def require_video() -> ModuleType:
 def open_container(path: Path) -> InputContainer:
     """A clip with its header read. Raises ``DataError`` for what is no clip."""
     av = require_video()
-    try:
+    with explained(f"{path}: not a readable clip"):
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
         container: InputContainer = av.open(str(path), "r", options=_OPTIONS, metadata_errors="replace")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as a clip: {reason(error)}") from error
-    except (ValueError, RuntimeError) as error:  # FFmpeg's own are of these, too
-        raise DataError(f"{path}: not a readable clip: {reason(error)}") from error
+        for track in container.streams.video:
+            if track.codec_context is not None:
+                track.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return container
 
 
-def reason(error: BaseException) -> str:
-    """What the library says, without the numbers and names of its functions."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Whatever the library raises as ``DataError``: ``what``, and the reason."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # FFmpeg's own errors, and what odd files make of PyAV: IndexError, MemoryError ...
+        reason = str(getattr(error, "strerror", None) or error or type(error).__name__)
+        raise DataError(f"{what}: {reason}") from error
 
 
 def picture_track(container: InputContainer) -> VideoStream | None:
@@ -81,6 +91,12 @@ def read_only(container: InputContainer, track: Stream) -> None:
 def tick(track: Stream) -> Fraction:
     """Seconds of one unit of a track's time stamps."""
     return track.time_base or Fraction(1, 1_000_000)
+
+
+def require_decoder(path: Path, track: Stream) -> None:
+    """Raises ``DataError`` for a track of a codec that the library does not know."""
+    if track.codec_context is None:
+        raise DataError(f"{path}: its {track.type} track is of a codec that is not known here; convert it")
 
 
 def origin(container: InputContainer) -> Fraction:

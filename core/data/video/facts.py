@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..items import DataError
-from .backend import open_container, origin, picture_track, reason, sound_track, tick
+from .backend import explained, open_container, origin, picture_track, require_decoder, sound_track, tick
 from .orientation import degrees_of, turn_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def clip_facts(path: Path) -> ClipFacts:
             raise DataError(f"{path}: has neither pictures nor sound")
         width = height = rotation = 0
         if picture is not None:
+            require_decoder(path, picture)
             width, height, rotation = _first_frame(path)
         return ClipFacts(
             seconds=float(end_of(container, path)),
@@ -56,7 +57,7 @@ def clip_facts(path: Path) -> ClipFacts:
             rotation=rotation,
             has_picture=picture is not None,
             has_sound=sound is not None,
-            sampling_rate=sound.rate if sound is not None else None,
+            sampling_rate=getattr(sound, "rate", None),  # none of a codec that is not known
         )
 
 
@@ -65,11 +66,9 @@ def _first_frame(path: Path) -> tuple[int, int, int]:
     with closing(open_container(path)) as container:
         track = picture_track(container)
         assert track is not None
-        try:
+        with explained(f"{path}: its first picture cannot be decoded"):
             frame = next(container.decode(track), None)
             turn = turn_of(frame) if frame is not None else None
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(f"{path}: its first picture cannot be decoded: {reason(error)}") from error
     if frame is None:
         raise DataError(f"{path}: holds no picture that can be decoded")
     degrees = degrees_of(turn)
@@ -118,11 +117,9 @@ def _packet_ends(path: Path) -> dict[int, Fraction]:
     ends: dict[int, Fraction] = {}
     with closing(open_container(path)) as container:
         tracks = [one for one in (picture_track(container), sound_track(container)) if one is not None]
-        try:
+        with explained(f"{path}: cannot be read to its end"):
             for packet in container.demux(*tracks):
                 if packet.pts is not None and packet.size:
                     end = (packet.pts + (packet.duration or 0)) * tick(packet.stream)
                     ends[packet.stream.index] = max(end, ends.get(packet.stream.index, end))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(f"{path}: cannot be read to its end: {reason(error)}") from error
     return ends

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ..items import DataError
-from .backend import open_container, origin, picture_track, read_only, reason, tick
+from .backend import explained, open_container, origin, picture_track, read_only, require_decoder, tick
 from .facts import end_of
 from .orientation import turn_of
 
@@ -45,14 +45,18 @@ class FrameReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        from av.video.reformatter import VideoReformatter
+
         self._container = open_container(path)
         track = picture_track(self._container)
         if track is None:
             self._container.close()
             raise DataError(f"{path}: has no pictures, sound alone")
+        require_decoder(path, track)
         self._track = track
         read_only(self._container, track)
         self._tick, self._origin = tick(track), origin(self._container)
+        self._converter = VideoReformatter()
         self._size = (track.codec_context.width, track.codec_context.height)
         self._decoded = self._decode()
         self._current: VideoFrame | None = None
@@ -75,14 +79,10 @@ class FrameReader:
         that the header promises. Moments in increasing order are decoded in one pass. Raises ``DataError``.
         """
         moment = Fraction(round(seconds * 1_000_000), 1_000_000)
-        try:
+        with explained(f"{self.path}: damaged, the picture at {seconds:.2f} s cannot be decoded"):
             self._go_to(moment)
             assert self._current is not None
             return self._shown(self._current, moment, hold)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(
-                f"{self.path}: damaged, the picture at {seconds:.2f} s cannot be decoded: {reason(error)}"
-            ) from error
 
     def _go_to(self, moment: Fraction) -> None:
         if self._current is None:
@@ -169,6 +169,6 @@ class FrameReader:
     def _picture(self, frame: VideoFrame) -> Image.Image:
         if frame.is_corrupt:
             raise DataError(f"{self.path}: damaged at {float(self._begin(frame)):.2f} s")
-        picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+        picture = Image.fromarray(self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray())
         turn = turn_of(frame)
         return picture if turn is None else picture.transpose(turn)

@@ -34,6 +34,8 @@ Absent = Literal["refuse", "silence"]
 SILENT_RATE = 16_000
 #: How much a window may lack before it counts as too short, in seconds: the last packet of a track is seldom whole.
 SLACK = 0.1
+#: Of one clip, however far apart they are.
+MOST_FRAMES = 4096
 
 
 def frame_media(clip: Clip, seconds: float, beyond: Beyond = "refuse") -> Media:
@@ -125,6 +127,8 @@ def _frames(clip: Clip, frames: int | None, seconds: float | None, first: int, l
     start, end = first / 1e6, whole if last is None else last / 1e6
     if start >= whole or end > whole + SLACK:
         raise DataError(f"{clip.path}: is {whole:.2f} s long, and lacks what lies between {start:.2f} and {end:.2f} s")
+    if seconds is not None and (end - start) / seconds > MOST_FRAMES:
+        raise DataError(f"{clip.path}: has more than {MOST_FRAMES:,} frames, one every {seconds:g} s; take fewer")
     times = evenly(frames, start, end) if frames is not None else every(seconds or 1.0, start, end)
     return VideoFrames(times, partial(_decoded, clip, times))
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..items import DataError
 from ..sounds.budget import require_few, require_known_rate
 from ..sounds.decode import CANCELLED
-from .backend import open_container, origin, read_only, reason, sound_track, tick
+from .backend import explained, open_container, origin, read_only, require_decoder, sound_track, tick
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -58,12 +58,10 @@ class SoundReader:
         if track is None:
             self._container.close()
             raise NoSound(f"{path}: has no sound")
+        require_decoder(path, track)
         self._track, self.rate = track, int(track.rate or 0)
-        try:
+        with explained(f"{path}: its sound cannot be decoded"):
             require_known_rate(self.rate)
-        except ValueError as error:
-            self._container.close()
-            raise DataError(f"{path}: {error}") from None
         read_only(self._container, track)
         self._tick, self._origin = tick(track), origin(self._container)
         self._anchor = -1
@@ -84,12 +82,10 @@ class SoundReader:
         Raises ``DataError``.
         """
         first = round(start * self.rate)
-        try:
+        with explained(f"{self.path}: its sound at {start:.2f} s cannot be decoded"):
             if end is not None:
                 require_few(round(end * self.rate) - first)
             self._read(first, _NO_END if end is None else round(end * self.rate))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(f"{self.path}: its sound at {start:.2f} s cannot be decoded: {reason(error)}") from error
         return self._heard(first, max(self._end, first) if end is None else round(end * self.rate))
 
     def _read(self, first: int, last: int) -> None:

@@ -106,8 +106,10 @@ def test_tokens_before_the_patches_go() -> None:
     class Out:
         last_hidden_state = torch.arange(7.0).view(1, 7, 1)
 
-    assert patches_of(Out)[0, :, 0].tolist() == [3, 4, 5, 6]
+    assert patches_of(Out, 1)[0, :, 0].tolist() == [3, 4, 5, 6]
     Out.last_hidden_state = torch.arange(8.0).view(1, 2, 2, 2)
-    assert patches_of(Out)[0].tolist() == [[0, 4], [1, 5], [2, 6], [3, 7]]
+    assert patches_of(Out, 2)[0].tolist() == [[0, 4], [1, 5], [2, 6], [3, 7]]
     with pytest.raises(DataError, match="without hidden states of places"):
-        patches_of(torch.zeros(1, 4))
+        patches_of(torch.zeros(1, 4), 4)
+    with pytest.raises(DataError, match="as wide as its last block: 2, and not 4"):
+        patches_of(Out, 4)
