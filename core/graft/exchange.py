@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..roles.layer_adapter import LayerAdapter, updates_of
+from ..roles.layer_adapter import LayerAdapter, Masks, updates_of
 from ..towers.errors import TowerError
 from ..towers.tower import Tower
 
@@ -28,6 +28,7 @@ class MeetingPlace:
         self._own_masks = {
             stream: mask for name, given in inputs.items() for stream, mask in self._masks_of(name, given).items()
         }
+        self._masks, self._masked = Masks({}), dict[str, torch.Size]()
         self.losses: dict[str, Tensor] = {}
         self.usage: dict[str, Tensor] = {}
 
@@ -39,8 +40,7 @@ class MeetingPlace:
             for stream, part in self._slices[name].items()
         }
         _require_one_batch(streams)
-        masks = {stream: self._mask(stream, state) for stream, state in streams.items()}
-        updates = updates_of(self._adapter, meeting, streams, masks)
+        updates = updates_of(self._adapter, meeting, streams, self._masks_for(streams))
         self.losses |= {f"{meeting}.{name}": loss for name, loss in updates.losses.items()}
         self.usage |= {f"{meeting}.{name}": share for name, share in updates.usage.items()}
         return {name: self._joined(name, state, updates.states) for name, state in states.items()}
@@ -49,6 +49,14 @@ class MeetingPlace:
         if masks := self._towers[name].masks:
             return masks(given)
         return dict.fromkeys(self._slices[name], given.get("attention_mask"))
+
+    def _masks_for(self, streams: Mapping[str, Tensor]) -> Masks:
+        """One object for all meetings of states of the same lengths."""
+        sizes = {stream: state.shape[:2] for stream, state in streams.items()}
+        if sizes != self._masked:
+            masks = {stream: self._mask(stream, state) for stream, state in streams.items()}
+            self._masks, self._masked = Masks(masks), sizes
+        return self._masks
 
     def _mask(self, stream: str, state: Tensor) -> Tensor | None:
         if stream not in self._given_masks:

@@ -92,6 +92,10 @@ class GraftedTowers(nn.Module):
             return GraftedOutput({name: call() for name, call in calls_of(self._towers, present).items()})
         return self._placed[self.active].run(self._towers, present, masks or {})
 
+    def untouched_blocks(self, tower: str) -> int:
+        """How many of a tower's first blocks, and what comes before them, the active adapter does not change."""
+        return self._placed[self.active].untouched(self._towers[tower]) if self.active else 0
+
     def trainable_share(self) -> float:
         """Parameters of the active adapter over those of the frozen towers."""
         trainable = sum(p.numel() for p in self.adapters[self.active].parameters()) if self.active else 0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...registry import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
+from ..roles.layer_adapter import upgraded_of
 from ..roles.specs import blocks_in_words, one_or_each
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..storage.adapter_config import (
@@ -116,6 +117,7 @@ def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside; and
     ``RunFolderError`` for numbers that the adapter's do not hold."""
     own = adapter.state_dict()
+    tensors = upgraded_of(adapter, tensors)
     here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (own, tensors))
     differences = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if differences:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_INSTEAD = {"image": "a ViT or a ResNet", "audio": "an AST", "text": "a BERT-like text encoder"}
+_INSTEAD = {
+    "image": "a ViT or a ResNet",
+    "video": "a VideoMAE",
+    "audio": "an AST",
+    "text": "a BERT-like text encoder",
+}
 _NO_BLOCKS = "it has no row of blocks, of one width or in stages, that each run once"
 
 

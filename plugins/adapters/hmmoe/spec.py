@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,19 +24,39 @@ class RouterSpec(Spec):
     """One decision a sample, or one a token."""
     hidden: Annotated[int, Field(ge=1, le=65536)] = 16
     """Width of the router's hidden layer."""
+    gates: Literal["sigmoid", "softmax"] = "sigmoid"
+    """`sigmoid`: a gate 2 sigmoid(z / T) for each expert, so that a site starts as the sum of its experts, and one can
+    be closed while the others stay as they are. `softmax`: shares softmax(z / T) that sum to one. A router written out
+    with all its fields but this one, as folders saved before November 2026 have it, is a softmax."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """T in softmax(z / T)."""
+    """T."""
     top_k: Annotated[int, Field(ge=1)] | None = None
-    """Only the k most probable experts are heard, their shares renormalised. Default: all."""
+    """Only the k experts of the largest z are heard; shares of a softmax are renormalised. Default: all."""
     noise: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of Gaussian noise on the logits in training."""
-    balance: Annotated[float, Field(ge=0)] = 0.01
-    """Weight of the loss that spreads the load: CV² of the experts' mean probabilities, with `top_k` E sum f P (Switch
-    Transformers, Fedus et al. 2022, eq. 4)."""
+    balance: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the loss that spreads the load: CV² of the experts' mean shares, with `top_k` E sum f P (Switch
+    Transformers, Fedus et al. 2022, eq. 4). Default: 0.01 for a softmax, 0 for gates, which compete for nothing."""
     z: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the z-loss, the mean squared logsumexp of the logits (ST-MoE, Zoph et al. 2022, eq. 5)."""
+    """Weight of the z-loss: the mean squared logsumexp of the logits (ST-MoE, Zoph et al. 2022, eq. 5); of gates the
+    mean sum of their squared logits."""
     uniform: bool = False
-    """No router at all: every expert that can be heard is heard equally (an ablation)."""
+    """No router at all: every expert that can be heard has one share of as many (an ablation)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_in_full(cls, given: Any) -> Any:
+        """Folders that were saved before there were gates name every other field."""
+        if isinstance(given, Mapping) and cls.model_fields.keys() - given.keys() == {"gates"}:
+            return {**given, "gates": "softmax"}
+        return given
+
+    @property
+    def balances(self) -> float:
+        """``balance``, the default filled in."""
+        if self.balance is not None:
+            return self.balance
+        return 0.01 if self.gates == "softmax" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,7 @@ class HMMoESpec(LayerAdapterSpec):
         default_factory=lambda: (
             {"type": "unimodal"},
             {"type": "cross_attention"},
-            {"type": "channel_attention"},
+            {"type": "affine"},
         ),
         validate_default=True,
     )
@@ -188,15 +208,21 @@ class HMMoESpec(LayerAdapterSpec):
         r = self.rank_at(stream, target)
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
-        if not self.routes(len(places)):
-            partners = {name: width for name, width in partners.items() if any(p.partner == name for p in places)}
-        norms = 2 * target + sum(2 * width for width in partners.values())
-        projections = (target + 1) * max((place.x + place.x_width for place in places), default=0)
-        for name, width in partners.items():
-            projections += (width + 1) * max((p.y + p.y_width for p in places if p.partner == name), default=0)
+        columns = max((place.x + place.x_width for place in places), default=0)
+        for read in self.readers(stream, tuple(widths)).values():
+            columns += max((stop for _, stop in read), default=0)
         experts = sum(self.experts[p.expert].parameter_count(self.experts[p.expert].rank or r) for p in places)
         up = (sum(place.out for place in places) + 1) * target
-        return norms + projections + experts + up + self._router_parameters(target, partners, len(places))
+        return (target + 1) * columns + experts + up + self._router_parameters(target, partners, len(places))
+
+    def readers(self, stream: str, streams: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+        """Other stream to the first column of each of its experts that read this one, and the one after the last."""
+        found = {}
+        for reader in streams:
+            if reader != stream:
+                places = self.layout(self.rank_of(reader), [name for name in streams if name != reader])
+                found[reader] = [(one.y, one.y + one.y_width) for one in places if one.partner == stream]
+        return found
 
     def _router_parameters(self, target: int, partners: Mapping[str, int], experts: int) -> int:
         if not self.routes(experts):

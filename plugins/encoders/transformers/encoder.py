@@ -1,4 +1,4 @@
-"""The transformers encoder: models of pictures, texts and sounds, frozen; by hub id or by folder."""
+"""The transformers encoder: models of pictures, clips, texts and sounds, frozen; by hub id or by folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from .single_stream import SingleStream, together
 from .spec import TransformersSpec
 from .text import TextSide
 from .towers import frozen_towers
+from .video import VideoSide
 from .whisper import WhisperSide, load_encoder
 
 
 class Transformers(Encoder):
-    """A frozen model of pictures, texts or sounds, or of several of them.
+    """A frozen model of pictures, clips, texts or sounds, or of several of them.
 
     Raises ``EncoderError`` when it is not there, not safe to open, or of a kind that cannot encode.
 
@@ -54,6 +55,7 @@ class Transformers(Encoder):
             self._model = _load(root, DTYPES[spec.precision]).to(device)
             self._single = SingleStream(self._model, root, spec.pooling) if self._kind == "single" else None
             self._sides = {} if self._single else self._loaded_sides(root)
+        self.takes_clips = "video" in self._sides
         self._root = root
         self._revision = commit_of(root)
         self._facts: EncoderFacts | None = None
@@ -65,6 +67,7 @@ class Transformers(Encoder):
         made: dict[str, Callable[[], Side]] = {
             "image": lambda: ImageSide(self._model, folder, joint, self._spec.image_size),
             "text": lambda: TextSide(self._model, root, joint),
+            "video": lambda: VideoSide(self._model, folder),
             "audio": lambda: of_sounds(self._model, folder, joint),
         }
         return {modality: made[modality]() for modality in files.modalities(files.config(root) or {})}

@@ -11,7 +11,7 @@ from ....core.storage.files import remembered_sha256
 from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, refused, weight_files
 from .sentence_modules import modules_of, outside, sentence_modules, transformer_folder
 
-Kind = Literal["joint", "image", "text", "audio", "single"]
+Kind = Literal["joint", "image", "video", "text", "audio", "single"]
 #: Two towers trained into one space, by `model_type`.
 JOINT = {
     "clip": ("image", "text"),
@@ -22,6 +22,8 @@ JOINT = {
 }
 #: One tower that reads two modalities as one sequence.
 SINGLE_STREAM = {"vilt": ("image", "text")}
+#: Models that take several frames of a clip at once, by `model_type`.
+VIDEO = ("videomae", "vivit", "timesformer")
 PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 #: What configurations call the width of the hidden states.
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
@@ -65,6 +67,8 @@ def kind(config: dict[str, Any]) -> Kind | None:
         return "single"
     if is_timm(config):
         return "image"
+    if config.get("model_type") in VIDEO:
+        return "video"
     if {"vision_config", "text_config", "audio_config"} & config.keys():
         return "joint" if config.get("model_type") in JOINT else None
     if is_whisper(config):

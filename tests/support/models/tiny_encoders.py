@@ -157,6 +157,28 @@ def _vilt() -> tuple[Any, Any, Any]:
     return ViltModel(config), tokenizer, processor
 
 
+def _videomae() -> tuple[Any, Any, Any]:
+    from transformers import VideoMAEConfig, VideoMAEImageProcessor, VideoMAEModel
+
+    processor = VideoMAEImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    return VideoMAEModel(VideoMAEConfig(**SIZES, **PATCHES, num_frames=4, tubelet_size=2)), None, processor
+
+
+def _vivit() -> tuple[Any, Any, Any]:
+    from transformers import VivitConfig, VivitImageProcessor, VivitModel
+
+    processor = VivitImageProcessor(size={"shortest_edge": 20}, crop_size={"height": 16, "width": 16})
+    config = VivitConfig(**SIZES, image_size=16, num_frames=4, tubelet_size=[2, 8, 8])
+    return VivitModel(config), None, processor
+
+
+def _timesformer() -> tuple[Any, Any, Any]:
+    from transformers import TimesformerConfig, TimesformerModel, VideoMAEImageProcessor
+
+    processor = VideoMAEImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    return TimesformerModel(TimesformerConfig(**SIZES, **PATCHES, num_frames=4)), None, processor
+
+
 def _ast() -> tuple[Any, Any, Any]:
     from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
 
@@ -234,9 +256,12 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clip_vision": _clip_vision,
     "bert": _bert,
 }
-#: A single-stream model, and models of sounds.
+#: A single-stream model, and models of sounds and of clips.
 MORE: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "vilt": _vilt,
+    "videomae": _videomae,
+    "vivit": _vivit,
+    "timesformer": _timesformer,
     "ast": _ast,
     "clap": _clap,
     "clap_fusion": lambda: _clap(enable_fusion=True, num_mel_bins=64),
