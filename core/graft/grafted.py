@@ -79,8 +79,9 @@ class GraftedTowers(nn.Module):
     ) -> GraftedOutput:
         """Run the towers on their keyword arguments; ``None`` or nothing for a tower: that modality is missing.
 
-        ``masks``: stream to bool [B, N], true where there is a token; default: the tower's ``attention_mask`` where it
-        has the shape of the hidden states. Raises ``TowerError``.
+        ``masks``: stream to bool [B, N], true where there is a token, or [B, 1] for all of a sample, whose number may
+        change from stage to stage; default: the tower's ``attention_mask`` where it has the shape of the hidden states.
+        Raises ``TowerError``.
         """
         present = {name: given for name, given in inputs.items() if given is not None}
         if unknown := present.keys() - self._towers.keys():

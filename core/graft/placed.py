@@ -145,7 +145,7 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         adapter = build(TowerAdapter, spec, towers)
         return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
-    pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
+    pairs, meetings = meetings_of(spec, [Enterable(one.streams, one.widths) for one in entered])
     stops = {
         tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)
         for index, tower in enumerate(entered)

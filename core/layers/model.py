@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.items import DataError
+from ..data.items import DataError, Media
 from ..graft.grafted import GraftedTowers
 from ..graft.placed import builder
 from ..roles.adapter import Adapter
@@ -26,9 +26,9 @@ from ..towers.prefix import passed_over
 from ..training.learner import TrainableModel
 from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
-from .passes import Inputs, TowerInputs
+from .passes import Inputs, Passes, TowerInputs
 
-PassesAre = Literal["one", "each", "joined", "pairs"]
+PassesAre = Literal["one", "each", "joined", "mean", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
 
@@ -83,6 +83,19 @@ class LayerModel(TrainableModel):
         }
         return ReadOut(vectors, out.auxiliary_loss(), out.usage)
 
+    def alone(
+        self, passes: Passes, modality: str, views: Sequence[Sequence[Mapping[str, Media]]]
+    ) -> tuple[Tensor, Tensor | float]:
+        """Unit vectors [N, width] of one modality of items with those views, the mean of several, where no other tower
+        runs; and what the adapter adds to the loss."""
+        tower = next(one for one in self.towers.frozen if one.tower.name == modality)
+        others = {one.tower.name: None for one in self.towers.frozen if one is not tower}
+        out = self.run({modality: passes.inputs(tower, [view for one in views for view in one]), **others})
+        vectors, counts = out.vectors[modality], list(map(len, views))
+        if len(vectors) > len(counts):
+            vectors = normalize(mean_of_passes(vectors, counts), dim=-1)
+        return vectors, out.auxiliary
+
     @contextmanager
     def _prefixes_of(self, inputs: Inputs) -> Iterator[None]:
         """Blocks before the first adapter are passed over where it is known what they give."""
@@ -105,11 +118,14 @@ class LayerModel(TrainableModel):
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
 
     def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
-        """What the head is given: read-outs side by side, [V, width], or of joined passes [N, passes * width]."""
+        """What the head is given: read-outs side by side, [V, width]; of joined passes [N, passes * width], of
+        their mean [N, width]."""
         joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.frozen], dim=-1)
         joined = joined / math.sqrt(len(vectors))
         if self._passes_are == "joined":
             joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
+        if self._passes_are == "mean" and len(joined) > len(counts):
+            joined = mean_of_passes(joined, counts)
         return joined if self.inside else self.adapter(joined)
 
     def similarity(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -118,6 +134,11 @@ class LayerModel(TrainableModel):
         if self.inside:
             return images, texts
         return normalize(self.adapter(images), dim=-1), normalize(self.adapter(texts), dim=-1)
+
+
+def mean_of_passes(vectors: Tensor, counts: Sequence[int]) -> Tensor:
+    """[N, width]: the mean of each item's vectors [V, width], of which ``counts`` says how many it has."""
+    return torch.stack([one.mean(dim=0) for one in torch.split(vectors, list(counts))])
 
 
 def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:

@@ -21,8 +21,10 @@ from .specs import (
     PairTaskSpec,
     RegularizerSpec,
     ReporterSpec,
+    Sampling,
     TaskSpec,
     TowerShape,
+    one_or_each,
 )
 from .tower_specs import BudgetSpec, ExpertSpec, LayerAdapterSpec, Meeting, TowerAdapterSpec
 
@@ -96,6 +98,7 @@ __all__ = [
     "RegularizerSpec",
     "Reporter",
     "ReporterSpec",
+    "Sampling",
     "Task",
     "TaskSpec",
     "TowerAdapter",
@@ -106,6 +109,7 @@ __all__ = [
     "WrittenCaptions",
     "columns_of",
     "masked_mean",
+    "one_or_each",
     "parameter_name",
 ]
 

@@ -71,7 +71,7 @@ class HMMoE(LayerAdapter):
 def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_expert: BuildExpert) -> Graft:
     """The graft of one stream of width d among partners of theirs."""
     partners = {name: width for name, width in widths.items() if name != stream}
-    seats = _seats(spec, spec.rank_of(stream), tuple(partners), build_expert)
+    seats = _seats(spec, spec.rank_at(stream, widths[stream]), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
     router = Router(spec.router, summary, len(seats), partners) if spec.routes(len(seats)) else None
     return Graft(widths[stream], seats, spec.readers(stream, tuple(widths)), router)

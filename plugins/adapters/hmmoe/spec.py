@@ -120,6 +120,10 @@ class HMMoESpec(LayerAdapterSpec):
         """r of one stream."""
         return self.ranks.get(stream, self.own_rank)
 
+    def rank_at(self, stream: str, width: int) -> int:
+        """r of one stream where it is d wide: at most d, in a tower whose width grows from stage to stage."""
+        return min(self.rank_of(stream), width)
+
     def layout(self, rank: int, partners: Sequence[str]) -> list[Place]:
         """Columns of every expert at a site; a multi-modal expert has a place for each partner."""
         widths = [expert.widths(expert.rank or rank) for expert in self.experts]
@@ -157,7 +161,7 @@ class HMMoESpec(LayerAdapterSpec):
         if self.budget is None:
             return self
         most = self.budget.trainable_share * frozen
-        narrowest = min(min(widths.values()) for widths in meetings)
+        narrowest = min(_widest(meetings).values())
         ranks = [rank for rank in (1, 2, *range(4, narrowest + 1, 4)) if rank <= narrowest]
         fitting = bisect.bisect_right(ranks, most, key=lambda rank: self._of_rank(rank).graft_parameters(meetings))
         if not fitting:
@@ -174,18 +178,21 @@ class HMMoESpec(LayerAdapterSpec):
     def check_widths(self, meetings: Sequence[Mapping[str, int]]) -> None:
         """Every rank is at most its stream's width, every stream named in ``ranks`` is there and hears something.
 
-        Raises ``ValueError``.
+        Of a stream whose width changes: the adapter's at most the greatest, an expert's own at most the least. Raises
+        ``ValueError``.
         """
-        widths = {stream: width for one in meetings for stream, width in one.items()}
+        widths = _widest(meetings)
         if unknown := self.ranks.keys() - widths.keys():
             raise ValueError(f"`ranks` names no stream `{min(unknown)}`; there are: {', '.join(widths)}")
         for stream, width in widths.items():
-            rank = max(expert.rank or self.rank_of(stream) for expert in self.experts)
-            if rank > width:
-                raise ValueError(
-                    f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
-                    f"take {width} at most, or set `ranks` (stream to rank)"
-                )
+            least = min(one[stream] for one in meetings if stream in one)
+            for own in dict.fromkeys(expert.rank for expert in self.experts):
+                rank, most = (own, least) if own else (self.rank_of(stream), width)
+                if rank > most:
+                    raise ValueError(
+                        f"rank {rank} is above the width {most} of stream `{stream}`: a projection to it saves "
+                        f"nothing; take {most} at most, or set `ranks` (stream to rank)"
+                    )
         if len(widths) == 1 and self.needs_partner():
             raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
 
@@ -197,7 +204,8 @@ class HMMoESpec(LayerAdapterSpec):
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""
-        r, target = self.rank_of(stream), widths[stream]
+        target = widths[stream]
+        r = self.rank_at(stream, target)
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
         columns = max((place.x + place.x_width for place in places), default=0)
@@ -221,3 +229,9 @@ class HMMoESpec(LayerAdapterSpec):
             return 0
         hidden = self.router.hidden
         return (target + sum(partners.values()) + 1) * hidden + (hidden + 1) * experts
+
+
+def _widest(meetings: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Stream to the greatest of its widths."""
+    streams = dict.fromkeys(stream for widths in meetings for stream in widths)
+    return {stream: max(widths[stream] for widths in meetings if stream in widths) for stream in streams}
