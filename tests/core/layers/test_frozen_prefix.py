@@ -26,6 +26,7 @@ ADAPTERS: dict[str, dict[str, Any]] = {
     "hmmoe": {"type": "hmmoe", "rank": 4, **LATE},
     "inside a block": {"type": "hmmoe", "rank": 4, "places": ["attention"], "placement": "parallel", **LATE},
     "unimodal": {"type": "hmmoe", "rank": 4, "experts": [{"type": "unimodal"}], **LATE},
+    "blocks that run again": {"type": "hmmoe", "rank": 4, **LATE, "gradient_checkpointing": True},
     "lora": {"type": "lora", "rank": 2, "targets": ["1.mlp.fc1"]},
 }
 #: AdamW would make steps of the rounding where a gradient is zero (a bias of keys).
