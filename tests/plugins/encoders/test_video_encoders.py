@@ -116,7 +116,10 @@ def test_a_run_on_clips_by_any_tower(encoder: dict[str, Any], saved: dict[str, P
     accuracy = run.result["test"]["accuracy"]["mean"]
     assert accuracy == 1.0 or encoder["type"] == "transformers"  # that one has random weights
     predictor = load(run.folder, device="cpu")
-    assert len(predictor.predict(clips=[str(root / "left" / "0.avi"), str(root / "right" / "1.mkv")])) == 2
+    assert (
+        len(predictor.predict(clips=[str(root / "train" / "left" / "0.avi"), str(root / "train" / "right" / "1.mkv")]))
+        == 2
+    )
 
 
 def test_adapters_enter_a_tower_of_clips(saved: dict[str, Path], tmp_path: Path) -> None:
@@ -132,5 +135,5 @@ def test_adapters_enter_a_tower_of_clips(saved: dict[str, Path], tmp_path: Path)
         "reporters": [],
     }
     run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store")
-    (found,) = load(run.folder, device="cpu").predict(clips=str(root / "left" / "0.avi"))
+    (found,) = load(run.folder, device="cpu").predict(clips=str(root / "train" / "left" / "0.avi"))
     assert found.label in ("left", "right")
