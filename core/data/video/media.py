@@ -15,7 +15,7 @@ from .clip import Clip
 from .facts import clip_facts
 from .frame_reader import FrameReader, ShownFrame
 from .frames import VideoFrames, evenly, every
-from .open_clips import reading
+from .open_clips import reading, release
 from .sound_file_reader import SoundFileReader, is_sound_file
 from .sound_reader import NoSound, SoundReader
 
@@ -137,6 +137,7 @@ def _decoded(clip: Clip, times: tuple[float, ...]) -> Iterator[Image]:
         with reading(FrameReader, clip) as reader:
             shown = reader.at(one)
         yield _told(shown)
+    release(FrameReader, clip)
 
 
 def _digest(clip: Clip, *what: str) -> str:
