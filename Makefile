@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
   evidence-strangers clean
 setup: $(READY)
 
@@ -104,6 +104,10 @@ evidence-store: $(READY)
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
 evidence-strangers: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
+
+# PyG's own tests with our GCNConv in place of theirs; PYG is a checkout of its version 2.8.1. Prints docs/benchmarks/pyg.md.
+evidence-pyg: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.triton_kernels.pyg_evidence $(PYG)
 
 # All methods on real pictures, ten seeds: the tables of docs/results/real.md; an hour or two, and it goes on where it was
 # interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
