@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
+.PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
   architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
   evidence-strangers clean
 setup: $(READY)
@@ -39,6 +39,11 @@ bench: $(READY)
 # Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
+
+# What the day's property section needs and a machine with a GPU may lack, as wheels of Python alone (under 1 MB), for any Python.
+gpu-day-pack:
+	rm -rf build/gpu_day_wheels
+	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform any --python-version 3.12 -d build/gpu_day_wheels hypothesis
 
 # The same in Triton's interpreter, at toy sizes and without a time.
 gpu-day-dry: $(READY)
