@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
   architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
-  evidence-strangers clean
+  evidence-strangers evidence-video clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -121,3 +121,8 @@ evidence-real: $(READY)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
+# minutes.
+evidence-video: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.clip_evidence

@@ -94,6 +94,26 @@ def _audio_folder(folder: Path) -> Examples:
     return [{"root": str(folder)}]
 
 
+def _video_folder(folder: Path) -> Examples:
+    if not find_spec("av"):
+        return "it needs PyAV (pip install graftwork[video])"
+    import av
+    import numpy as np
+
+    for split in ("train", "test"):
+        for name, shade in (("dark", 0), ("bright", 200)):
+            (folder / split / name).mkdir(parents=True, exist_ok=True)
+            for number in range(3):
+                with av.open(str(folder / split / name / f"{number}.mkv"), "w") as clip:
+                    track: Any = clip.add_stream("mjpeg", rate=10)
+                    track.width, track.height, track.pix_fmt = 32, 32, "yuvj420p"
+                    for at in range(4):
+                        pixels = np.full((32, 32, 3), shade + 10 * number + at, np.uint8)
+                        clip.mux(track.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+                    clip.mux(track.encode())
+    return [{"root": str(folder), "frames": 3}, {"root": str(folder), "every": 0.1, "sound": "silence"}]
+
+
 def _webdataset(folder: Path) -> Examples:
     if not find_spec("webdataset"):
         return "it needs the webdataset library (pip install graftwork[data])"
@@ -134,6 +154,7 @@ def _huggingface(folder: Path) -> Examples:
 graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
     "dataset.image_folder": _image_folder,
     "dataset.audio_folder": _audio_folder,
+    "dataset.video_folder": _video_folder,
     "dataset.oxford_pets": _PUBLISHED,
     "dataset.flowers102": _PUBLISHED,
     "dataset.food101": _PUBLISHED,

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--sound", "sounds", multiple=True, type=click.Path(), help="A sound file, for runs on sounds; one an item."
 )
+@click.option(
+    "--every", type=float, help="Seconds of a segment, where a run answers clips segment by segment.", metavar="SECONDS"
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 def command(
@@ -37,11 +40,12 @@ def command(
     style: str,
     texts: tuple[str, ...],
     sounds: tuple[str, ...],
+    every: float | None,
     top: int,
     device: str,
 ) -> None:
     """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
-    sound files.
+    sound files; of a run on clips, of clips. A folder stands for the files in it.
 
     Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. Answers
     come in order, a batch at a time: a few files are in memory, whatever their number. A run that reads two pictures
@@ -51,7 +55,7 @@ def command(
         raise click.UsageError("Missing argument 'IMAGES...'.")
     predictor = _loaded(run, device)
     broken: list[str] = []
-    answers = _answers(predictor, predictor.named(images, texts, sounds), broken)
+    answers = _answers(predictor, predictor.named(images, texts, sounds, every), broken)
     if style == "json":
         print_json_list({"image": image, **_json(one, top)} for image, one in answers)
     else:

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
+from .given_clips import ClipInSegments
 from .items import DataError, Item, Media
 from .pictures import WHITE, bytes_of, open_picture
 from .sounds import open_sound
+from .video import SUFFIXES as CLIPS
+from .video import Clip, VideoFrames, file_clip, sound_media
 from .waveform import Waveform
 
-#: A path or a ``PIL.Image`` or uint8 array [H, W] or [H, W, 3]; a text; a path or a ``Waveform``.
-Content = str | Path | Image | np.ndarray[Any, Any] | Waveform
+#: A path or a ``PIL.Image`` or uint8 array [H, W] or [H, W, 3]; a text; a path or a ``Waveform``; a path or
+#: ``VideoFrames``; or any of them as ``Media``.
+Content = str | Path | Image | np.ndarray[Any, Any] | Waveform | VideoFrames | Media
 #: One content, or one an item; for an item of several passes a tuple or list of them.
 Contents = Content | Sequence[Content | Sequence[Content]]
 #: What is given of one item, by modality.
-Row = Mapping[str, Content | Sequence[Content]]
+Row = Mapping[str, Content | ClipInSegments | Sequence[Content]]
+#: Makes media of modality ``video`` of a clip, as those of the data set were made; ``None``: it does not say.
+Sampled = Callable[[Clip], Media] | None
 #: Modality to what ``predict`` and the command line call it.
-WORDS = {"image": ("images", "IMAGES"), "audio": ("sounds", "--sound"), "text": ("texts", "--text")}
+WORDS = {"image": ("images", "IMAGES"), "video": ("clips", "CLIPS"), "audio": ("sounds", "--sound")}
+WORDS |= {"text": ("texts", "--text")}
 
 
 def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list[Row]:
@@ -47,7 +55,7 @@ def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list
 
 def _listed(kind: str, contents: Contents) -> list[Content | Sequence[Content]]:
     """One content alone is a list of one: a path is no sequence of letters, a picture none of rows."""
-    if isinstance(contents, (str, Path, Image, Waveform)):
+    if isinstance(contents, (str, Path, Image, Waveform, VideoFrames, Media)):
         return [contents]
     if isinstance(contents, np.ndarray) and (contents.ndim == 2 or contents.shape[2:] == (3,)):
         return [contents]
@@ -65,30 +73,56 @@ def _lacks(kind: str, kinds: Sequence[str]) -> str:
     )
 
 
-def open_item(name: str, row: Row, background: str = WHITE) -> Item:
+def open_item(name: str, row: Row, background: str = WHITE, sampling: Sampled = None) -> Item:
     """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be.
 
-    ``background``, as ``#rrggbb``, lies under transparent pixels.
+    ``background``, as ``#rrggbb``, lies under transparent pixels; ``sampling`` makes media of frames of a clip.
     """
+    opened = partial(_opened, background=background, sampling=sampling)
     several = {kind: value for kind, value in row.items() if isinstance(value, (tuple, list))}
-    shared = {kind: _opened(kind, value, background) for kind, value in row.items() if kind not in several}
+    shared = {kind: opened(kind, value) for kind, value in row.items() if kind not in several}
     lengths = set(map(len, several.values()))
     if len(lengths) > 1 or 0 in lengths:
         raise DataError(f"item {name}: its modalities have {' and '.join(map(str, sorted(lengths)))} passes")
     count = lengths.pop() if lengths else 0
-    passes = tuple({kind: _opened(kind, value[n], background) for kind, value in several.items()} for n in range(count))
+    passes = tuple({kind: opened(kind, value[n]) for kind, value in several.items()} for n in range(count))
     return Item(name, shared, None, passes)
 
 
-def _opened(modality: str, content: object, background: str) -> Media:
+def _opened(modality: str, content: object, background: str, sampling: Sampled) -> Media:
     """Known by being what it is: nothing of it is stored. Its source is its path, or empty."""
+    if isinstance(content, Media):
+        return _held(content.read(), content.source)
     if modality == "text":
         if not isinstance(content, str):
             raise DataError(f"a text is a str, not a {type(content).__name__}")
         return Media.of_text(content, content)
-    opened = open_sound(content) if modality == "audio" else open_picture(content, background)
     source = str(content) if isinstance(content, (str, Path)) else ""
+    if modality == "video":
+        return _held(_open_clip(content, sampling), source)
+    if modality == "audio" and is_clip(source):
+        return _held(sound_media(file_clip(Path(source))).read(), source)
+    return _held(open_sound(content) if modality == "audio" else open_picture(content, background), source)
+
+
+def _open_clip(content: object, sampling: Sampled) -> VideoFrames:
+    if isinstance(content, VideoFrames):
+        return content
+    if not isinstance(content, (str, Path)):
+        raise DataError(f"a clip is a path or VideoFrames, not a {type(content).__name__}")
+    if sampling is None:
+        raise DataError("this run's data set does not say which frames of a clip are seen; give VideoFrames")
+    frames: VideoFrames = sampling(file_clip(Path(content))).read()
+    return frames
+
+
+def _held(opened: Any, source: str) -> Media:
     return Media(hashlib.sha256(str(id(opened)).encode()).hexdigest(), source, lambda: opened)
+
+
+def is_clip(name: str) -> bool:
+    """Whether a file is a clip by its suffix."""
+    return Path(name).suffix.lower() in CLIPS
 
 
 def bytes_held(item: Item) -> int:
@@ -105,11 +139,12 @@ def name_of_row(row: Row, number: int) -> str:
     """The files that are given of an item, else its number, counted from 1."""
     media = [value for kind, value in row.items() if kind != "text"]
     given = [one for value in media for one in (value if isinstance(value, (tuple, list)) else [value])]
-    return " ".join(str(one) for one in given if isinstance(one, (str, Path))) or str(number + 1)
+    named = (one.path if isinstance(one, ClipInSegments) else one for one in given)
+    return " ".join(str(one) for one in named if isinstance(one, (str, Path))) or str(number + 1)
 
 
 def name_of(item: Item) -> str:
     """The files of its pictures; without any those of its sounds, or its text."""
     kind = next(kind for kind in WORDS if kind in item.views()[0])
     own = [item.modalities[kind]] if kind in item.modalities else [one[kind] for one in item.passes]
-    return " ".join(media.source for media in own)
+    return " ".join(filter(None, (media.source for media in own)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from ..storage.files import read_regular
-from .items import DataError
+from .items import DataError, Media
 
 
 def read_file(path: str | Path) -> bytes:
@@ -17,6 +18,18 @@ def read_file(path: str | Path) -> bytes:
         return read_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a zero
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def absent_media(path: Path) -> Media:
+    """A file that an annotation names and that is not there, as media that cannot be read.
+
+    For ``on_error`` ``skip`` and ``record``: its item is then left out and counted as those that cannot be decoded.
+    """
+
+    def read() -> Any:
+        raise DataError(f"{path}: is not there")
+
+    return Media(hashlib.sha256(f"absent {path}".encode("utf-8", "surrogateescape")).hexdigest(), str(path), read)
 
 
 def require_same(content: bytes, sha256: str, source: str) -> bytes:

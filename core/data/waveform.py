@@ -20,3 +20,5 @@ class Waveform:
     rate: int
     #: Whether it was mixed of channels that take each other away: the mean is 20 dB or more below them.
     cancelled: bool = False
+    #: How much of it is silence put where a clip has no sound, in seconds.
+    padded: float = 0.0

@@ -40,7 +40,7 @@ class GraftedOutput:
     outputs: Mapping[str, Any]
     #: ``meeting.stream.name`` to a weighted scalar: add them all to the loss.
     losses: Mapping[str, Tensor] = field(default_factory=dict)
-    #: ``meeting.stream`` to the mean share [E] of each expert.
+    #: ``meeting.stream`` to the mean share or gate [E] of each expert.
     usage: Mapping[str, Tensor] = field(default_factory=dict)
 
     def auxiliary_loss(self) -> Tensor | float:
@@ -63,6 +63,9 @@ class Placed(Protocol):
     def meetings(self) -> Sequence[Meeting]:
         """Where its streams meet; empty for one whose towers do not."""
 
+    def untouched(self, tower: Tower) -> int:
+        """How many of a tower's first blocks, and what comes before them, give what the frozen tower gives."""
+
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """The towers on their keyword arguments, with the adapter in them."""
 
@@ -75,6 +78,13 @@ class Meets:
     spec: LayerAdapterSpec
     stops: Mapping[str, Sequence[Stop]]
     meetings: Sequence[Meeting]
+    #: Tower to the block of its first stop.
+    first: Mapping[str, int]
+
+    def untouched(self, tower: Tower) -> int:
+        """Those before its first stop; the block of that one, too, where all that is added comes after it."""
+        after = self.spec.places == ("block",) and self.spec.placement == "sequential"
+        return self.first[tower.name] + after if tower.name in self.first else 0
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """In lock-step; a tower without blocks runs alone."""
@@ -100,6 +110,10 @@ class Installs:
     spec: TowerAdapterSpec
     meetings: Sequence[Meeting] = ()
 
+    def untouched(self, tower: Tower) -> int:
+        """The adapter says so."""
+        return self.adapter.first_block(tower)
+
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""
         _require_one_pass(towers, inputs)
@@ -113,13 +127,14 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         adapter = build(TowerAdapter, spec, towers)
         return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
-    pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
+    pairs, meetings = meetings_of(spec, [Enterable(one.streams, one.widths) for one in entered])
     stops = {
         tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)
         for index, tower in enumerate(entered)
     }
     fitted = sized(spec, meetings, frozen_parameters(towers))
-    return Meets(build(LayerAdapter, fitted, meetings), fitted, stops, meetings)
+    first = {tower.name: pairs[0][index] for index, tower in enumerate(entered)}
+    return Meets(build(LayerAdapter, fitted, meetings), fitted, stops, meetings, first)
 
 
 def calls_of(towers: Mapping[str, Tower], inputs: Inputs) -> dict[str, Callable[[], Any]]:

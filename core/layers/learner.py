@@ -91,7 +91,7 @@ class LayerLearner(TowerLearner):
 
     def usage(self) -> Mapping[str, Tensor]:
         """Shares sum to one where experts are mixed."""
-        found = {name: shares / shares.sum().clamp(min=1e-9) for name, shares in self._usage_sums.items()}
+        found = {name: shares_of(sums) for name, sums in self._usage_sums.items()}
         self._usage_sums = {}
         return found
 
@@ -106,6 +106,11 @@ class LayerLearner(TowerLearner):
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
         return self._ranking.of(logits, fitting(self._selection.targets, logits))
+
+
+def shares_of(usage: Tensor) -> Tensor:
+    """What experts had, as shares of one; on its device."""
+    return usage / usage.sum().clamp(min=1e-9)
 
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..data.items import DataError, Media, Splits
 from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.encoder import Encoder, truncated_of
-from ..stages.beyond_window import REMARKS, remarks_in_words, remarks_on
+from ..roles.encoder import Encoder, preprocessed, truncated_of
+from ..stages.beyond_window import REMARKS, heeded, remarks_in_words
 from ..stages.prefetch import READERS, prefetched
 from ..stages.text_facts import tell_of_texts
 
@@ -56,10 +56,11 @@ class Reader:
         return self._kept[key] if key in self._kept else self._preprocessed(modality, media)
 
     def _preprocessed(self, modality: str, media: Media) -> Any:
-        encoder, content = self._encoders[modality], media.read()
-        if found := remarks_on(encoder, content):
+        encoder, found = self._encoders[modality], dict[str, str]()
+        ready = preprocessed(encoder, modality, heeded(encoder, media.read(), found))
+        if found:
             self._remarks[media.digest] = found
-        return encoder.preprocess(modality, content)
+        return ready
 
     def _attempt(self, modality: str, media: Media) -> Any:
         try:
@@ -97,6 +98,9 @@ def _bytes(content: Any) -> Iterable[int]:
         yield content.nbytes
     elif isinstance(content, Mapping):
         for value in content.values():
+            yield from _bytes(value)
+    elif isinstance(content, list):
+        for value in content:
             yield from _bytes(value)
     else:
         yield len(content) if isinstance(content, (str, bytes)) else getattr(content, "nbytes", 1 << 10)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..towers.frozen_tower import FrozenTower
 
 
+#: Frames of clips that an image tower sees at a time.
+FRAMES_AT_ONCE = 64
+
+
 class EncoderError(UserError):
     """The model cannot be loaded; the message says which file, and what does not fit."""
 
@@ -45,6 +49,9 @@ class Encoder(ABC):
     ``tower`` gives a part for each modality.
     """
 
+    #: Whether it has a tower of clips (modality ``video``); without one that of images sees them, frame by frame.
+    takes_clips: bool = False
+
     @abstractmethod
     def facts(self) -> EncoderFacts:
         """Fingerprint, size and logit scale of the loaded weights."""
@@ -53,7 +60,8 @@ class Encoder(ABC):
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Vectors of a batch: float32 [B, d] of unit length, on the CPU.
 
-        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``), ``text`` (``str``) or ``audio`` (``Waveform``);
+        ``modality`` is ``image`` (RGB-convertible ``PIL.Image``), ``text`` (``str``) or ``audio`` (``Waveform``); with
+        ``takes_clips`` also ``video`` (``VideoFrames``);
         where ``preprocess`` makes something else of a content, that is taken too. Raises ``EncoderError`` for a
         modality that it does not have.
         """
@@ -89,8 +97,8 @@ class Encoder(ABC):
         Raises ``EncoderError`` where it has none that can be entered.
         """
         raise EncoderError(
-            f"encoder: {type(self).__name__} offers no towers to adapters inside them; take encoder `transformers` or "
-            "`open_clip`, or an adapter on features"
+            f"encoder: {type(self).__name__} offers no towers to adapters inside them; take encoder `transformers`, "
+            "`open_clip` or `timm`, or an adapter on features"
         )
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
@@ -102,9 +110,45 @@ class Encoder(ABC):
         return None
 
 
+def preprocessed(encoder: Encoder, modality: str, content: Any) -> Any:
+    """As ``Encoder.preprocess`` gives it; of a clip that no tower takes as a whole, a list: each frame as a picture."""
+    if not _by_frames(encoder, modality):
+        return encoder.preprocess(modality, content)
+    return content if isinstance(content, list) else [encoder.preprocess("image", frame) for frame in content]
+
+
+def encoded(encoder: Encoder, modality: str, batch: Sequence[Any]) -> Tensor:
+    """As ``Encoder.encode`` gives it; of clips seen frame by frame the mean of the frames' vectors, of unit length."""
+    if not _by_frames(encoder, modality):
+        return encoder.encode(modality, batch)
+    import torch
+    from torch.nn.functional import normalize
+
+    return torch.stack([normalize(frames.mean(dim=0), dim=-1) for frames in encoded_tokens(encoder, modality, batch)])
+
+
+def encoded_tokens(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Tensor]:
+    """As ``Encoder.encode_tokens`` gives it; of clips seen frame by frame one token a frame, in the order of time."""
+    if not _by_frames(encoder, modality):
+        return encoder.encode_tokens(modality, batch)
+    import torch
+
+    clips = [preprocessed(encoder, modality, one) for one in batch]
+    frames = [frame for clip in clips for frame in clip]
+    parts = [
+        encoder.encode("image", frames[start : start + FRAMES_AT_ONCE])
+        for start in range(0, len(frames), FRAMES_AT_ONCE)
+    ]
+    return list(torch.split(torch.cat(parts), list(map(len, clips))))
+
+
+def _by_frames(encoder: Encoder, modality: str) -> bool:
+    return modality == "video" and not encoder.takes_clips
+
+
 def vectors_of(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Array]:
     """A float32 vector [d] each. Raises ``ContractError`` for another shape or count, and for what is not finite."""
-    given = encoder.encode(modality, batch)
+    given = encoded(encoder, modality, batch)
     if _dimensions(given) != 2 or len(given) != len(batch):
         raise broken("encoder", encoder, f"gave {form(given)} for {_many(batch, modality)}; `encode` gives [B, d]")
     return list(_array(encoder, given, modality))
@@ -112,7 +156,7 @@ def vectors_of(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Ar
 
 def tokens_of(encoder: Encoder, modality: str, batch: Sequence[Any]) -> list[Array]:
     """Float32 tokens [T, d] each. Raises ``ContractError`` as ``vectors_of`` does."""
-    given = encoder.encode_tokens(modality, batch)
+    given = encoded_tokens(encoder, modality, batch)
     if not isinstance(given, list) or len(given) != len(batch) or any(_dimensions(one) != 2 for one in given):
         forms = ", ".join(map(form, given[:3])) if isinstance(given, list) else form(given)
         raise broken(

@@ -7,7 +7,7 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -20,7 +20,7 @@ from ...registry.spec import Items, Spec
 Json = Mapping[str, Any]
 #: What of an item the frozen model's own opinion is asked of.
 BlendOf = Literal["nodes", "text"]
-NodeKind = Literal["image", "text", "audio", "fused", "pair", "tokens"]
+NodeKind = Literal["image", "video", "text", "audio", "fused", "pair", "tokens"]
 
 
 class ComponentSpec(Spec):
@@ -30,17 +30,26 @@ class ComponentSpec(Spec):
     """Which component of its kind."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames of a clip are seen."""
+
+    #: So many, the middles of as many equal parts; ``None``: one in the middle of each ``every`` seconds.
+    frames: int | None
+    every: float | None = None
+
+
 class DatasetSpec(ComponentSpec):
     """Where items come from."""
 
-    #: Which of `image` and `audio` its items have; without a graph section their vectors are the nodes.
+    #: Which of `image`, `video` and `audio` its items have; without a graph section their vectors are the nodes.
     gives: ClassVar[tuple[str, ...]] = ("image",)
 
     shots: Annotated[int, Field(ge=1)] | None = None
     """Labelled training items a class; the rest of the training split stays unlabelled. Default: all of them."""
     on_error: Literal["fail", "skip", "record"] = "fail"
-    """Pictures and sounds that cannot be decoded: `fail` names them all, `skip` goes on without them, `record` also
-    lists them in the run folder (`unreadable.jsonl`)."""
+    """Pictures, clips and sounds that cannot be decoded: `fail` names them all, `skip` goes on without them, `record`
+    also lists them in the run folder (`unreadable.jsonl`)."""
     max_errors: Annotated[int, Field(ge=0)] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
     duplicates: Literal["note", "fail"] = "note"
@@ -51,6 +60,10 @@ class DatasetSpec(ComponentSpec):
 
     def tree(self) -> str | None:
         """The folder of which all that lies below is data, so that nothing may be written there; ``None``: none is."""
+        return None
+
+    def sampling(self) -> Sampling | None:
+        """Which frames of a clip its items of `video` have, so that a new clip is seen alike; ``None``: it has none."""
         return None
 
 
@@ -81,12 +94,29 @@ class TowerShape:
     modalities: tuple[str, ...]
     #: Number of blocks; 0 where no adapter can enter, and the tower runs as it is.
     depth: int
-    #: d of the hidden states; 0 without blocks.
-    width: int
+    #: d of the hidden states, 0 without blocks; where it changes, that of each block.
+    width: int | tuple[int, ...]
     #: Width of the vector that is read out.
     read_out: int
     #: Parameters of what runs, and of what its files hold beside (a head that goes unused); ``None``: loading tells.
     parameters: int | None = None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """d of the hidden states of each block."""
+        return (self.width,) * self.depth if isinstance(self.width, int) else self.width
+
+
+def one_or_each(widths: Sequence[int]) -> int | tuple[int, ...]:
+    """Blocks' widths as ``TowerShape.width`` has them."""
+    return tuple(widths) if len(set(widths)) > 1 else widths[0] if widths else 0
+
+
+def blocks_in_words(depth: int, width: int | Sequence[int]) -> str:
+    """`6 blocks, width 384`, or `16 blocks, widths 16 to 320`."""
+    if isinstance(width, int):
+        return f"{depth} blocks, width {width}"
+    return f"{depth} blocks, widths {min(width)} to {max(width)}"
 
 
 class EncoderSpec(ComponentSpec):
@@ -123,6 +153,11 @@ class EncoderSpec(ComponentSpec):
     def shares_space(self) -> bool | None:
         """Whether image and text vectors lie in one space, so that they can be compared; ``None``: not known."""
         return None
+
+    def seen(self, modality: str) -> str:
+        """The modality whose tower encodes that one: `image` for `video` where no tower takes clips: frame by frame."""
+        can = self.modalities()
+        return "image" if modality == "video" and (can is None or "video" not in can) else modality
 
     def takes_together(self) -> bool:
         """Whether it reads its modalities together, as one sequence: it has no vector of one of them alone."""
@@ -164,9 +199,9 @@ class GraphSpec(ComponentSpec):
     several_nodes: ClassVar[bool] = False
 
     nodes: NodeKind = "image"
-    """One node an item: its `image`, `text` or `audio` vector, or image and text `fused`. Several nodes an item: its
-    image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a small
-    graph of their own for each item."""
+    """One node an item: its `image`, `video`, `text` or `audio` vector, or image and text `fused`. Several nodes an
+    item: its image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a
+    small graph of their own for each item."""
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
@@ -274,8 +309,9 @@ class TaskSpec(ComponentSpec):
     #: Modalities that every item must have; all others that the items have and the encoder takes are used as well.
     needs: ClassVar[tuple[str, ...]] = ()
     #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
-    #: read out side by side (`joined`). `pairs`: every image is scored with every text, logits [images, texts].
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
+    #: read out side by side (`joined`) or as their mean (`mean`: one or many). `pairs`: every image is scored with
+    #: every text, logits [images, texts].
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "one"
     #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
     level: ClassVar[Literal["features", "layers"]] = "features"
 
@@ -312,7 +348,7 @@ class PairTaskSpec(TaskSpec):
     """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
 
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "pairs"
     level: ClassVar[Literal["features", "layers"]] = "layers"
 
     joint: bool = False

@@ -72,6 +72,8 @@ class ExpertSpec(ComponentSpec):
 
     #: Whether it reads the partner modality; without a partner such an expert is switched off.
     multimodal: ClassVar[bool] = False
+    #: Whether the mean of the partner's tokens is all it needs of them: it is given that, [B, 1, b] without a mask.
+    reads_mean: ClassVar[bool] = False
 
     rank: Annotated[int, Field(ge=1, le=65536)] | None = None
     """Width r it works in. Default: the adapter's."""

@@ -113,11 +113,11 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         yield Problem(reason, ("task", "blend", "by"), 'take "nodes": "fused" or "text" in `graph`')
     if uses_prompts:
         needed.setdefault("text", f"{compares} compares with class prompts")
-    lacking = {kind: why for kind, why in needed.items() if can is not None and kind not in can}
+    lacking = {kind: why for kind, why in needed.items() if can is not None and spec.encoder.seen(kind) not in can}
     for kind, why in lacking.items():
         hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
-        if kind in nodes and "audio" in (can or ()):
-            hint = 'for sounds set "nodes": "audio" in `graph`'
+        if kind in nodes and (heard := [one for one in ("audio", "video") if one in (can or ())]):
+            hint = f'for {"sounds" if heard[0] == "audio" else "clips"} set "nodes": "{heard[0]}" in `graph`'
         yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
     if lacking or spec.encoder.shares_space() is not False:
         return

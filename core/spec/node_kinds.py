@@ -9,6 +9,7 @@ from .pipeline_spec import PipelineSpec
 
 MODALITIES: dict[NodeKind, tuple[str, ...]] = {
     "image": ("image",),
+    "video": ("video",),
     "text": ("text",),
     "audio": ("audio",),
     "fused": ("image", "text"),
@@ -18,7 +19,7 @@ MODALITIES: dict[NodeKind, tuple[str, ...]] = {
 
 
 #: The order in which towers of several modalities stand.
-ORDER = ("image", "text", "audio")
+ORDER = ("image", "video", "text", "audio")
 
 
 def ordered(modalities: Iterable[str]) -> list[str]:
@@ -27,10 +28,11 @@ def ordered(modalities: Iterable[str]) -> list[str]:
 
 
 def nodes_of(spec: PipelineSpec) -> NodeKind:
-    """What its nodes are; without a graph section images, or sounds where the data set has no images."""
+    """What its nodes are; without a graph section images, where the data set has none clips, or else sounds."""
     if spec.graph is not None:
         return spec.graph.nodes
-    return "audio" if "audio" in spec.dataset.gives and "image" not in spec.dataset.gives else "image"
+    kinds: tuple[NodeKind, ...] = ("image", "video", "audio")
+    return next((kind for kind in kinds if kind in spec.dataset.gives), "image")
 
 
 def modalities_of(spec: PipelineSpec) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def node_width(spec: PipelineSpec) -> int | None:
     """Width of a node as the adapter gets it, if it can be told without loading the model."""
     if token_modalities(spec):
         return spec.encoder.token_width("image")
-    widths = [spec.encoder.width(modality) for modality in modalities_of(spec)]
+    widths = [spec.encoder.width(spec.encoder.seen(modality)) for modality in modalities_of(spec)]
     if spec.graph is None or spec.graph.nodes != "fused" or spec.graph.fusion != "concat":
         return widths[0]
     return None if None in widths else sum(width for width in widths if width)

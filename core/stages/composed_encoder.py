@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..roles.encoder import Encoder, EncoderFacts
+from ..roles.encoder import Encoder, EncoderFacts, encoded, encoded_tokens, preprocessed
 from ..roles.specs import EncoderSpec
 from ..spec.node_kinds import ordered
 from ..storage.adapter_config import CONFIG, unfit
@@ -29,12 +29,15 @@ Assemble = Callable[[EncoderSpec, "torch.device"], Encoder]
 class Composed(Encoder):
     """An encoder made of the encoders of its modalities, each asked for when it is first needed."""
 
+    #: Each tower's own matter.
+    takes_clips = True
+
     def __init__(self, spec: EncoderSpec, tower: Callable[[str], Encoder]) -> None:
         self._spec, self._tower = spec, tower
 
     def tower(self, modality: str) -> Encoder:
         """The encoder of one modality."""
-        return self._tower(modality)
+        return self._tower(self._spec.seen(modality))
 
     def facts(self) -> EncoderFacts:
         """Of all towers together: a fingerprint of their fingerprints, and the sum of their parameters."""
@@ -47,15 +50,15 @@ class Composed(Encoder):
 
     def preprocess(self, modality: str, content: Any) -> Any:
         """As the tower does."""
-        return self.tower(modality).preprocess(modality, content)
+        return preprocessed(self.tower(modality), modality, content)
 
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Vectors of the modality's tower."""
-        return self.tower(modality).encode(modality, batch)
+        return encoded(self.tower(modality), modality, batch)
 
     def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
         """Tokens of the modality's tower."""
-        return self.tower(modality).encode_tokens(modality, batch)
+        return encoded_tokens(self.tower(modality), modality, batch)
 
     def towers(self) -> Sequence[FrozenTower]:
         """Those of its modalities, in the order image, text, audio; one that takes several of them once."""

@@ -45,7 +45,7 @@ class EncoderStage:
 
     def tower(self, modality: str) -> StoredEncoder:
         """What encodes that modality; modalities of one model share one."""
-        spec = self.spec.tower(modality)
+        spec = self.spec.tower(self.spec.seen(modality))
         found = next((tower for tower in self._towers if tower.spec == spec), None)
         if found is None:
             found = StoredEncoder(spec, self._catalogue, self._store, self._device)

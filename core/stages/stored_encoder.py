@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ...registry.catalogue import Catalogue
 from ..data.items import DataError, Media
 from ..events import Note, StageAdvanced, StageStarted, Tell
-from ..roles.encoder import Encoder, EncoderError, EncoderFacts, tokens_of, truncated_of, vectors_of
+from ..roles.encoder import Encoder, EncoderError, EncoderFacts, preprocessed, tokens_of, truncated_of, vectors_of
 from ..roles.specs import EncoderSpec
 from ..storage.store import Array, ArrayShelf, Namespace, TextShelf, TokenShelf, VectorShelf, identity_key
-from .beyond_window import REMARKS, remarks_in_words, remarks_on
+from .beyond_window import REMARKS, heeded, remarks_in_words
 from .composed_encoder import build_part
 from .prefetch import READERS, prefetched
 
@@ -100,7 +100,7 @@ class StoredEncoder:
             _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
             missing = self.missing(form, modality, media)
             broken = self._encode(form, modality, missing, total - len(missing), tell)
-        if modality == "audio" and form is VECTORS:
+        if modality != "text" and form is VECTORS:
             self._tell_remarks(media, tell)
         return broken
 
@@ -116,7 +116,7 @@ class StoredEncoder:
         return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
 
     def _tell_remarks(self, media: Sequence[Media], tell: Tell) -> None:
-        """Of sounds that are heard in part, as noted when they were encoded."""
+        """Of contents that are heard or seen in part, as noted when they were encoded."""
         for name in REMARKS:
             shelf = self._noted_shelf(name)
             noted = shelf.all() if shelf else {}
@@ -147,7 +147,7 @@ class StoredEncoder:
         return Namespace(self._store, "features", identity)
 
     def _shelf(self, form: Form, modality: str) -> ArrayShelf | None:
-        facts, own = self.known_facts(), self.spec.modality_identity(modality)
+        facts, own = self.known_facts(), self.spec.modality_identity(self.spec.seen(modality))
         name = f"{modality}-{identity_key(own)}" if own else modality
         folder = f"{name}{form.name.replace(' ', '-')}"
         return form.shelf(self.namespace, f"{facts.weights[:16]}/{folder}") if facts else None
@@ -164,7 +164,7 @@ class StoredEncoder:
 
     def _encode(self, form: Form, modality: str, missing: Sequence[Media], done: int, tell: Tell) -> dict[str, str]:
         """Encode and store; digest to reason of what cannot be read."""
-        encoder, shelf, size = self.encoder, self._shelf(form, modality), self.spec.batch_size
+        encoder, shelf, size = self.encoder, self._shelf(form, modality), items_at_once(self.spec, modality)
         assert shelf is not None
         unstored, broken = _Unstored(shelf), dict[str, str]()
         remarks: dict[str, dict[str, str]] = {}
@@ -184,6 +184,11 @@ class StoredEncoder:
         finally:
             unstored.flush()
         return broken
+
+
+def items_at_once(spec: EncoderSpec, modality: str) -> int:
+    """Of a batch; a clip counts as several pictures."""
+    return max(1, spec.batch_size // 8) if modality == "video" else spec.batch_size
 
 
 class _Unstored:
@@ -213,10 +218,11 @@ class _Unstored:
 
 def _read(encoder: Encoder, modality: str, media: Media, remarks: dict[str, dict[str, str]]) -> object:
     try:
-        content = media.read()
-        if found := remarks_on(encoder, content):
+        found: dict[str, str] = {}
+        ready = preprocessed(encoder, modality, heeded(encoder, media.read(), found))
+        if found:
             remarks[media.digest] = found
-        return encoder.preprocess(modality, content)
+        return ready
     except DataError as error:
         return error if media.source in str(error) else DataError(f"{media.source}: {error}")
 

@@ -1,4 +1,4 @@
-"""Pictures, texts and sounds to try encoders and captioners on: the same every time."""
+"""Pictures, clips, texts and sounds to try encoders and captioners on: the same every time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..data.video import VideoFrames
 from ..data.waveform import Waveform
 
 TEXTS = ("a photo of the digit three.", "red", "two small blue squares under a large triangle")
@@ -29,8 +30,21 @@ def sounds() -> list[Waveform]:
     return [Waveform(wave.astype(np.float32), 16000) for wave in waves]
 
 
+def clips(frames: int = 16) -> list[VideoFrames]:
+    """Three of one of the pictures that grows brighter."""
+    return [
+        VideoFrames.of(
+            [Image.fromarray((np.asarray(one) * (0.2 + 0.8 * at / frames)).astype(np.uint8)) for at in range(frames)],
+            [at / 8 for at in range(frames)],
+        )
+        for one in pictures()
+    ]
+
+
 def contents(modality: str) -> list[Any]:
     """Three of a modality."""
     if modality == "text":
         return list(TEXTS)
+    if modality == "video":
+        return list(clips())
     return list(pictures()) if modality == "image" else list(sounds())

@@ -32,6 +32,10 @@ class TrainableModel(nn.Module):
         """Trainable parameters by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A saved state dict of an earlier form under today's names and shapes."""
+        return dict(tensors)
+
 
 class Learner(ABC):
     """A model with the labelled items that it learns from and the split that it is selected on."""

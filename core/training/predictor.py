@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..data.given_items import Contents, Row, bytes_held, name_of_row, open_item, rows_of
+from ..data.given_clips import ClipInSegments, in_folders
+from ..data.given_items import Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item
+from ..data.pictures import SUFFIXES as PICTURES
 from ..data.prediction import Answer, Predictions
+from ..data.sounds import SUFFIXES as SOUNDS
+from ..data.video import SUFFIXES as CLIPS
+from ..data.video import clip_media
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prefetch import ROOM, in_batches
 from ..storage.run_folder import RunFolderError
@@ -24,26 +30,37 @@ class Predictor(ABC):
         self.spec, self.class_names, self.passes = spec, class_names, passes
 
     def predict(
-        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+        self,
+        images: Contents | None = None,
+        texts: Contents | None = None,
+        sounds: Contents | None = None,
+        clips: Contents | None = None,
+        every: float | None = None,
     ) -> Predictions:
         """One answer for each item, in order: a ``Prediction``, or ``Segments`` where a task predicts each of them.
 
-        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; ``sounds`` paths or
-        ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments of a
-        clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
-        describes the images. Raises ``DataError``.
+        ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; ``sounds`` paths (of clips,
+        too) or ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments
+        of a clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
+        describes the images. ``clips`` are paths or ``VideoFrames``; for a run that answers segment by segment they are
+        cut into segments of ``every`` seconds. Raises ``DataError``.
 
         On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
         its batch. A run that was ``transductive`` attaches: a new item was no node of its graph. Files are decoded a
         few at a time, whatever their number.
         """
-        return list(self.answer(self._items(images, texts, sounds)))
+        return list(self.answer(self._items(images, texts, sounds, clips, every)))
 
     def logits(
-        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+        self,
+        images: Contents | None = None,
+        texts: Contents | None = None,
+        sounds: Contents | None = None,
+        clips: Contents | None = None,
+        every: float | None = None,
     ) -> Tensor:
         """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
-        parts = list(self._logits(self._items(images, texts, sounds)))
+        parts = list(self._logits(self._items(images, texts, sounds, clips, every)))
         if not parts:
             return torch.zeros(0, len(self.class_names))
         return torch.cat(padded(parts))
@@ -53,34 +70,61 @@ class Predictor(ABC):
         """What it must be given of each item."""
         return self._needed(())
 
-    def rows(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> list[Row]:
+    def rows(
+        self,
+        images: Contents | None,
+        texts: Contents | None,
+        sounds: Contents | None,
+        clips: Contents | None = None,
+        every: float | None = None,
+    ) -> list[Row]:
         """What ``predict`` is given, item by item. Raises ``DataError`` where something lacks or is too many."""
-        given = {"image": images, "text": texts, "audio": sounds}
-        return rows_of(given, self._needed([kind for kind, contents in given.items() if contents is not None]))
+        given = {"image": images, "video": clips, "text": texts, "audio": sounds}
+        needed = self._needed([kind for kind, contents in given.items() if contents is not None])
+        if clips is None or "video" in needed or self.spec.task.passes_are != "each":
+            if every is not None:
+                raise DataError("`every` cuts clips into segments, and this run answers each clip as a whole")
+            return rows_of(given, needed)
+        if every is None or not 0 < every < float("inf"):
+            raise DataError(
+                "this run answers segment by segment: say how long a segment of a clip is, in seconds; in Python "
+                "predict(clips=[...], every=1.0), on the command line --every 1"
+            )
+        rows = rows_of(given, ("video", *(kind for kind in needed if kind not in ("image", "audio"))))
+        return [{**row, "video": ClipInSegments(_path(row["video"]), every)} for row in rows]
 
-    def named(self, files: Sequence[str], texts: Sequence[str], sounds: Sequence[str]) -> list[Row]:
+    def named(
+        self, files: Sequence[str], texts: Sequence[str], sounds: Sequence[str], every: float | None = None
+    ) -> list[Row]:
         """What a command line names, item by item. Raises ``DataError``, also for sounds that nothing hears.
 
-        Files are pictures, where it hears sounds and no pictures these; files that are read together come in groups.
+        Files are pictures, where it hears sounds and no pictures these, where it hears clips these; a folder stands for
+        those in it, and files that are read together come in groups.
         """
-        hears, images = self.modalities, files
+        hears = self.modalities
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")
+        if "video" in hears or ("image" in hears and any(map(is_clip, files))):
+            return self.rows(None, texts or None, sounds or None, in_folders(files, CLIPS) or None, every)
         if "audio" in hears and "image" not in hears:
-            images, sounds = (), [*files, *sounds]
+            return self.rows(None, texts or None, in_folders([*files, *sounds], SOUNDS) or None, None, every)
+        images: Sequence[str] = in_folders(files, PICTURES)
         if self.spec.task.passes_are == "joined":
             groups = [images[start : start + self.passes] for start in range(0, len(images), self.passes)]
-            return self.rows(groups or None, texts or None, sounds or None)
-        return self.rows(images or None, texts or None, sounds or None)
+            return self.rows(groups or None, texts or None, sounds or None, None, every)
+        return self.rows(images or None, texts or None, sounds or None, None, every)
 
     def open(self, row: Row, name: str = "0") -> Item:
         """One item, decoded. Raises ``DataError``."""
-        item = open_item(name, row, self.spec.dataset.background)
+        if isinstance(segments := row.get("video"), ClipInSegments):
+            rest = {kind: content for kind, content in row.items() if kind != "video"}
+            row = {**rest, **segments.passes(self.modalities)}
+        item = open_item(name, row, self.spec.dataset.background, self._sampling())
         passes, are = len(item.passes), self.spec.task.passes_are
         if are == "joined" and passes != self.passes:
             of = f"{passes} passes" if passes > 1 else "one pass"
             raise DataError(f"item {name} has {of}, and this pipeline reads {self.passes} together")
-        if are in ("one", "pairs") and passes:
+        if are == "one" and passes:
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
 
@@ -96,15 +140,32 @@ class Predictor(ABC):
     def _needed(self, given: Collection[str]) -> tuple[str, ...]:
         """The modalities that it needs of each item where these are given."""
 
-    def _items(self, images: Contents | None, texts: Contents | None, sounds: Contents | None) -> Iterator[Item]:
+    def _sampling(self) -> Sampled:
+        sampling = self.spec.dataset.sampling()
+        return None if sampling is None else lambda clip: clip_media(clip, sampling.frames, sampling.every)
+
+    def _items(
+        self,
+        images: Contents | None,
+        texts: Contents | None,
+        sounds: Contents | None,
+        clips: Contents | None = None,
+        every: float | None = None,
+    ) -> Iterator[Item]:
         """Each decoded when it is asked for."""
-        rows = self.rows(images, texts, sounds)
+        rows = self.rows(images, texts, sounds, clips, every)
         return (self.open(row, name_of_row(row, number)) for number, row in enumerate(rows))
 
     @staticmethod
     def _batches(items: Iterable[Item], size: int) -> Iterator[Sequence[Item]]:
         """``size`` items at most, and few bytes of pictures and sounds."""
         return in_batches(items, size, bytes_held, ROOM // 2)  # the models' own copies take as much again, or more
+
+
+def _path(content: object) -> Path:
+    if not isinstance(content, (str, Path)):
+        raise DataError(f"a clip that is cut into segments is a path, not a {type(content).__name__}")
+    return Path(content)
 
 
 def finite(numbers: Tensor, items: Sequence[str]) -> Tensor:

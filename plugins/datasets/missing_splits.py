@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ...core.data.items import DataError, Item, Media
+from ...core.data.items import DataError, Item
 from ...core.data.names import alike, look_of
 from .stratified import Splits, stratified_split
 
@@ -22,7 +22,7 @@ def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[
     train = splits.get("train", [])
     if not missing or not train:
         return splits
-    contents = {item.id: _content(item).digest for item in train}
+    contents = {item.id: _content(item) for item in train}
     staying = {contents[item.id] for item in train if item.target is None}
     labelled = [item for item in train if item.target is not None]
     _require_two(labelled, where)
@@ -58,22 +58,25 @@ def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequ
 
 def _of_copies(splits: Mapping[str, Sequence[Item]], index: int) -> str:
     """Why a class that has enough items lacks some in a split: copies stay together."""
-    contents = Counter(_content(item).digest for items in splits.values() for item in items if item.target == index)
+    contents = Counter(_content(item) for items in splits.values() for item in items if item.target == index)
     copies = contents.total() - len(contents)
     return f" ({copies} of its {contents.total()} are copies of others, and copies stay together)" if copies else ""
 
 
 def _kind(item: Item) -> str:
-    return "picture" if "image" in item.modalities else "sound" if "audio" in item.modalities else "item"
+    words = {"image": "picture", "video": "clip", "audio": "sound"}
+    return next((word for kind, word in words.items() if kind in item.modalities), "item")
 
 
 def _any(splits: Mapping[str, Sequence[Item]]) -> Item:
     return next(item for items in splits.values() for item in items)
 
 
-def _content(item: Item) -> Media:
-    """Its picture, or its sound, or its text."""
-    return next(item.modalities[kind] for kind in ("image", "audio", "text") if kind in item.modalities)
+def _content(item: Item) -> str:
+    """Digest of its picture, of its clip's bytes whichever frames are seen, of its sound, or of its text."""
+    if "video" in item.modalities:
+        return item.modalities["video"].bytes_digest
+    return next(item.modalities[kind].digest for kind in ("image", "audio", "text") if kind in item.modalities)
 
 
 def _require_two(items: Sequence[Item], where: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.roles import DatasetSpec
+from ...core.roles import DatasetSpec, Sampling
 from ...registry.spec import Items, LocalPath
+
+#: Frames of a clip that are seen where nothing is said.
+FRAMES = 8
 
 
 class DigitsSpec(DatasetSpec):
@@ -57,16 +60,9 @@ class ImageFolderSpec(DatasetSpec):
         return None if listed else self.root
 
 
-class AudioFolderSpec(DatasetSpec):
-    """Your own sounds: `ROOT/CLASS/*.wav` or `ROOT/{train,val,test}/CLASS/*.wav`; FLAC, OGG and MP3 as well.
+class MediaFolderSpec(DatasetSpec):
+    """What folders of files in class folders share."""
 
-    Where only one split is given, it is divided by content hash, stratified. Several channels are mixed to one, and the
-    encoder resamples to its own rate. Needs the extra `graftwork[audio]`.
-    """
-
-    gives: ClassVar[tuple[str, ...]] = ("audio",)
-
-    type: Literal["audio_folder"] = "audio_folder"
     root: LocalPath
     """The folder."""
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -81,6 +77,53 @@ class AudioFolderSpec(DatasetSpec):
     def tree(self) -> str | None:
         """Its folders are its classes."""
         return self.root
+
+
+class AudioFolderSpec(MediaFolderSpec):
+    """Your own sounds: `ROOT/CLASS/*.wav` or `ROOT/{train,val,test}/CLASS/*.wav`; FLAC, OGG and MP3 as well.
+
+    Where only one split is given, it is divided by content hash, stratified. Several channels are mixed to one, and the
+    encoder resamples to its own rate. Needs the extra `graftwork[audio]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("audio",)
+
+    type: Literal["audio_folder"] = "audio_folder"
+
+
+class ClipsSpec(DatasetSpec):
+    """What data sets of clips share."""
+
+    frames: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """So many frames of each clip are seen: the middles of as many equal parts. Default: 8, where `every` is not
+    given."""
+    every: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """One frame in the middle of each so many seconds is seen, in place of a fixed number."""
+
+    @model_validator(mode="after")
+    def _sampled_in_one_way(self) -> Self:
+        if self.frames is not None and self.every is not None:
+            raise ValueError("`frames` says how many of a clip are seen, `every` how far apart: give one of the two")
+        return self
+
+    def sampling(self) -> Sampling:
+        """As `frames` or `every` say."""
+        return Sampling(None, self.every) if self.every is not None else Sampling(self.frames or FRAMES)
+
+
+class VideoFolderSpec(MediaFolderSpec, ClipsSpec):
+    """Your own clips: `ROOT/CLASS/*.mp4` or `ROOT/{train,val,test}/CLASS/*.mp4`; AVI, WebM, MKV, MOV and others as
+    well.
+
+    Where only one split is given, it is divided by content hash, stratified. Needs the extra `graftwork[video]`.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("video",)
+
+    type: Literal["video_folder"] = "video_folder"
+    sound: Literal["none", "required", "silence"] = "none"
+    """Whether items have the clip's sound as well, as `audio`: `required`, so that a clip without any cannot be read
+    (see `on_error`); or `silence` where it has none, which the run counts."""
 
 
 class PublishedSpec(DatasetSpec):
@@ -194,14 +237,15 @@ class WebDatasetSpec(RecordsSpec):
 
 
 class PocketWorldSpec(DatasetSpec):
-    """Graftwork's own world of shapes that sound, drawn as it is read: four tasks whose labels need both modalities.
+    """Graftwork's own world of shapes that sound, drawn as it is read: tasks whose labels need both modalities.
 
     `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
+    `mixed`: questions of five kinds, of which some need one modality and some both (task type `vqa`).
     `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
     """
 
     type: Literal["pocket_world"] = "pocket_world"
-    task: Literal["events", "vqa", "nlvr2", "retrieval"]
+    task: Literal["events", "vqa", "mixed", "nlvr2", "retrieval"]
     """What is asked."""
     train: Annotated[int, Field(ge=1)] = 2000
     """Items to train on."""
@@ -213,8 +257,9 @@ class PocketWorldSpec(DatasetSpec):
     """Another seed, another world."""
 
 
-class JsonLinesSpec(DatasetSpec):
-    """Items of any task, a JSON object a line: pictures, texts and sounds, several passes an item, labels or answers.
+class JsonLinesSpec(ClipsSpec):
+    """Items of any task, a JSON object a line: pictures, clips, texts and sounds, several passes an item, labels or
+    answers.
 
     `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
     """
@@ -228,6 +273,11 @@ class JsonLinesSpec(DatasetSpec):
     """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
     vocabulary: Annotated[int, Field(ge=1)] = 3129
     """With answers: so many of the most frequent ones of train are the classes, or all where there are fewer."""
+    beyond: Literal["refuse", "fill"] = "refuse"
+    """Where a clip or a sound ends before a moment or a part that a line shows: it cannot be read (see `on_error`); or
+    `fill`: its last picture is shown on, and silence fills its sound, which the run counts."""
+    absent: Literal["refuse", "silence"] = "refuse"
+    """Where a line hears a clip that has no sound: it cannot be read; or `silence`, which the run counts."""
 
     @field_validator("splits")
     @classmethod

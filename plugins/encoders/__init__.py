@@ -27,5 +27,5 @@ COMPONENTS = (
         (TimmSpec, "timm.encoder:Timm", "any vision model of timm: convolutional networks, vision transformers"),
         (ConseSpec, "conse.encoder:Conse", "images in a text encoder's space, by a classifier's likeliest classes"),
     ),
-    Component("encoder", "dual", DualSpec, _COMPOSED, "one encoder a modality: images, texts, sounds"),
+    Component("encoder", "dual", DualSpec, _COMPOSED, "one encoder a modality: images, clips, texts, sounds"),
 )

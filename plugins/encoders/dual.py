@@ -15,7 +15,7 @@ _OUTER, _INNER = "templates", "batch_size"
 
 
 class DualSpec(EncoderSpec):
-    """Images, texts and sounds, each by an encoder of its own; of any library and width."""
+    """Images, clips, texts and sounds, each by an encoder of its own; of any library and width."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -33,6 +33,8 @@ class DualSpec(EncoderSpec):
     """Stands in each part; not here."""
     image: Annotated[EncoderSpec, Slot("encoder")] | None = None
     """What encodes images."""
+    video: Annotated[EncoderSpec, Slot("encoder")] | None = None
+    """What encodes clips; without it the encoder of images does, frame by frame."""
     text: Annotated[EncoderSpec, Slot("encoder")] | None = None
     """What encodes texts and prompts. Its own `templates` are not used: those beside it are."""
     audio: Annotated[EncoderSpec, Slot("encoder")] | None = None
@@ -44,10 +46,10 @@ class DualSpec(EncoderSpec):
     @model_validator(mode="after")
     def _each_part_can(self) -> Self:
         if len(self._parts()) < 2:
-            raise ValueError("two of `image`, `text` and `audio` are needed; for one, write that encoder itself")
+            raise ValueError("two of `image`, `video`, `text`, `audio` are needed; for one, write that encoder itself")
         for modality, part in self._parts().items():
             can = part.modalities()
-            if can is not None and modality not in can:
+            if can is not None and part.seen(modality) not in can:
                 raise ValueError(f"`{modality}`: {part.type} `{getattr(part, 'model', '')}` has no {modality} tower")
             if can is not None and part.takes_together():
                 raise ValueError(
@@ -57,7 +59,7 @@ class DualSpec(EncoderSpec):
                 raise ValueError(f"`{modality}.{_OUTER}` is not used; set `{_OUTER}` beside {self._named()}")
         if getattr(self, _INNER) != type(self).model_fields[_INNER].default:
             raise ValueError(f"set `{_INNER}` inside {self._named()}: each has its own")
-        widths = dict.fromkeys(part.width(modality) for modality, part in self._parts().items())
+        widths = dict.fromkeys(part.width(part.seen(modality)) for modality, part in self._parts().items())
         if self.joint_space and None not in widths and len(widths) > 1:
             raise ValueError(f"vectors of widths {' and '.join(map(str, widths))} lie in no joint space")
         return self
@@ -66,7 +68,7 @@ class DualSpec(EncoderSpec):
         return " and ".join(f"`{modality}`" for modality in self._parts())
 
     def _parts(self) -> dict[str, EncoderSpec]:
-        parts = {"image": self.image, "text": self.text, "audio": self.audio}
+        parts = {"image": self.image, "video": self.video, "text": self.text, "audio": self.audio}
         return {modality: part for modality, part in parts.items() if part is not None}
 
     def _models(self) -> list[EncoderSpec]:
@@ -79,7 +81,8 @@ class DualSpec(EncoderSpec):
     def tower(self, modality: str) -> EncoderSpec:
         """The part of that modality; for any other the last part, which then says that it has none."""
         parts = self._parts()
-        return parts.get(modality, list(parts.values())[-1]).tower(modality)
+        part = parts.get(modality, list(parts.values())[-1])
+        return part.tower(part.seen(modality))
 
     def modalities(self) -> frozenset[str]:
         """Those of its parts."""
@@ -98,15 +101,18 @@ class DualSpec(EncoderSpec):
 
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
         """The tower's."""
-        return self.tower(modality).modality_identity(modality)
+        tower = self.tower(modality)
+        return tower.modality_identity(tower.seen(modality))
 
     def width(self, modality: str) -> int | None:
         """The tower's."""
-        return self.tower(modality).width(modality)
+        tower = self.tower(modality)
+        return tower.width(tower.seen(modality))
 
     def token_width(self, modality: str) -> int | None:
         """The tower's."""
-        return self.tower(modality).token_width(modality)
+        tower = self.tower(modality)
+        return tower.token_width(tower.seen(modality))
 
     def tower_shapes(self) -> tuple[TowerShape, ...] | None:
         """Of each part, that of its modality."""

@@ -26,7 +26,7 @@ SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", 
 #: Samples that are decoded at a time: of many channels only so much is in memory.
 _BLOCK = 1 << 20
 #: Share of the channels' power below which their mean has lost it: 20 dB. Unrelated channels keep a half.
-_CANCELLED = 0.01
+CANCELLED = 0.01
 _AT_ONCE = ("MP3", "MPEG")
 #: Frames where the library does not know.
 _UNKNOWN = (1 << 63) - 1
@@ -104,7 +104,7 @@ def _mixed(library: ModuleType, content: bytes) -> Waveform:
                 mixed += float(np.square(blocks[-1]).sum())
             heard += len(blocks[-1])
             require_few(heard)
-        return Waveform(np.concatenate(blocks), int(file.samplerate), mixed < _CANCELLED * channels)
+        return Waveform(np.concatenate(blocks), int(file.samplerate), mixed < CANCELLED * channels)
 
 
 def waveform(samples: NDArray[Any], rate: int, source: str) -> Waveform:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ...data.items import DatasetContent, Item, Media
+from ...data.video import VideoFrames
 from ...data.waveform import Waveform
 from ...roles.dataset import Dataset
 from ..case import Case
@@ -96,7 +97,7 @@ def _classes(target: Any) -> tuple[int, ...]:
     return tuple(target) if isinstance(target, Mapping | tuple) else (target,)
 
 
-_TYPES = {"image": Image.Image, "text": str, "audio": Waveform}
+_TYPES = {"image": Image.Image, "video": VideoFrames, "text": str, "audio": Waveform}
 
 
 def media(case: Case) -> None:
@@ -114,6 +115,8 @@ def _bytes(content: Any) -> bytes:
         return content.encode()
     if isinstance(content, Waveform):
         return bytes(content.samples.tobytes())
+    if isinstance(content, VideoFrames):
+        return b"".join(map(_bytes, content))
     return b"".join((content.mode.encode(), repr(content.size).encode(), content.tobytes()))
 
 

@@ -1,1 +1,1 @@
-"""Folders of your own pictures and sounds."""
+"""Folders of your own pictures, clips and sounds."""

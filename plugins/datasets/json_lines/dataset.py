@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from ....core.data.items import DataError, DatasetContent, Item, Media, Target, some_of
+from ....core.data.media_files import absent_media
+from ....core.data.video import Clip, clip_media, frame_media, require_video, sound_media
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
-from ..media_in_files import file_pictures, file_sounds
+from ..media_in_files import file_clips, file_pictures, file_sounds
 from ..specs import JsonLinesSpec
-from .line import FILES, Line, View, read_lines
+from .line import Line, read_lines
 from .line_forms import require_ids_once, require_one_form
 from .line_targets import targets_of
+from .line_view import Shown, View
 
 SPLITS = ("train", "val", "test")
-#: Modality and path to media.
-Found = Mapping[tuple[str, str], Media]
+#: Modality and what is shown of a file to media.
+Found = Mapping[tuple[str, Shown], Media]
 
 
 class JsonLines(Dataset):
@@ -58,34 +61,77 @@ class JsonLines(Dataset):
         return files
 
     def _media(self, lines: Iterable[Line]) -> Found:
-        """Every file once, known by its bytes, a picture also by how it is seen."""
-        first: dict[tuple[str, str], str] = {}
+        """Every file once, known by its bytes, a picture also by how it is seen; and each part that is shown of it."""
+        first: dict[tuple[str, Shown], str] = {}
         for line in lines:
-            for key in _file_keys(line):
+            for key in _files_of(line):
                 first.setdefault(key, line.place)
-        paths = {key: self.root / key[1] for key in first}
-        if missing := [f"{first[key]}: {key[1]}" for key, path in paths.items() if not os.path.isfile(path)]:
+        named: dict[tuple[str, str], str] = {}
+        for (kind, shown), place in first.items():
+            named.setdefault((kind, shown.path), place)
+        there = self._there(named)
+        opened = {kind: [key for key in first if _opener(*key) == kind] for kind in ("picture", "sound", "clip")}
+        if opened["clip"]:
+            require_video()
+        paths = {
+            kind: [path for path in dict.fromkeys(shown.path for _, shown in keys) if path in there]
+            for kind, keys in opened.items()
+        }
+        files = {kind: [self.root / path for path in some] for kind, some in paths.items()}
+        seen = dict(zip(paths["picture"], self._pictures(files["picture"]), strict=True))
+        heard = dict(zip(paths["sound"], file_sounds(files["sound"], self.root, self.files), strict=True))
+        clips = dict(zip(paths["clip"], file_clips(files["clip"], self.root, self.files), strict=True))
+
+        def media(kind: str, shown: Shown) -> Media:
+            if shown.path not in there:
+                return absent_media(self.root / shown.path)
+            if (opener := _opener(kind, shown)) != "clip":
+                return (seen if opener == "picture" else heard)[shown.path]
+            return self._part(kind, clips[shown.path], shown)
+
+        return {key: media(*key) for key in first}
+
+    def _pictures(self, paths: Sequence[Path]) -> Sequence[Media]:
+        return file_pictures(paths, self.root, self.files, self.spec.background)
+
+    def _part(self, kind: str, clip: Clip, shown: Shown) -> Media:
+        start = shown.start or 0.0
+        if kind == "image":
+            return frame_media(clip, start, self.spec.beyond)
+        if kind == "audio":
+            return sound_media(clip, start, shown.end, self.spec.beyond, self.spec.absent)
+        sampling = self.spec.sampling()
+        return clip_media(clip, sampling.frames, sampling.every, start, shown.end)
+
+    def _there(self, first: Mapping[tuple[str, str], str]) -> set[str]:
+        """The paths that are files. Raises ``DataError`` naming the others, unless unreadable items are left out."""
+        missing = [key for key in first if not os.path.isfile(self.root / key[1])]
+        if missing and self.spec.on_error == "fail":
             raise DataError(
-                f"{len(missing)} of {len(paths)} files are not in {self.root}; put them there, or set dataset.root to "
-                f"the folder that paths count from:{some_of(missing)}"
+                f"{len(missing)} of {len(first)} files are not in {self.root}; put them there, or set dataset.root to "
+                f"the folder that paths count from:{some_of([f'{first[key]}: {key[1]}' for key in missing])}"
             )
-        pictures, sounds = ({key: path for key, path in paths.items() if key[0] == kind} for kind in FILES)
-        seen = file_pictures(list(pictures.values()), self.root, self.files, self.spec.background)
-        heard = file_sounds(list(sounds.values()), self.root, self.files)
-        return dict(zip(pictures, seen, strict=True)) | dict(zip(sounds, heard, strict=True))
+        return {path for _, path in first} - {path for _, path in missing}
 
 
-def _file_keys(line: Line) -> Iterator[tuple[str, str]]:
+def _files_of(line: Line) -> Iterator[tuple[str, Shown]]:
     for view in (line.shared, *line.passes):
-        for kind in FILES:
-            if kind in view:
-                yield kind, view[kind]
+        for kind, value in view.items():
+            if isinstance(value, Shown):
+                yield kind, value
+
+
+def _opener(kind: str, shown: Shown) -> str:
+    """What opens it: parts of sounds by time are read as those of clips are."""
+    if kind == "video" or shown.is_clip or shown.start is not None:
+        return "clip"
+    return "picture" if kind == "image" else "sound"
 
 
 def _item(split: str, line: Line, target: Target | None, media: Found) -> Item:
     def shown(view: View) -> dict[str, Media]:
         return {
-            kind: media[kind, value] if kind in FILES else Media.of_text(value, f"text of {line.place}")
+            kind: media[kind, value] if isinstance(value, Shown) else Media.of_text(value, f"text of {line.place}")
             for kind, value in view.items()
         }
 

@@ -12,14 +12,11 @@ from ....core.storage.files import open_regular
 from ....registry.errors import nearest
 from .answers import soft_scores
 from .json_object import AN_OBJECT, json_object
+from .line_view import MODALITIES, TIMES, View, in_segments, view_of
 
-#: Modalities whose value is a file below the root; a text stands in the line itself.
-FILES = ("image", "audio")
-MODALITIES = ("image", "text", "audio")
-FIELDS = ("id", *MODALITIES, "passes", "label", "answers")
-
-#: Modality to a path as written, or to the text itself.
-View = Mapping[str, str]
+FIELDS = ("id", *MODALITIES, *TIMES, "segments", "passes", "label", "answers")
+#: What a pass may hold.
+OWN = (*MODALITIES, *TIMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +51,16 @@ def read_lines(file: Path) -> Iterator[Line]:
 
 
 def _line(place: str, number: int, content: bytes) -> Line:
-    fields = json_object(place, content)
+    fields: Mapping[str, Any] = json_object(place, content)
     for name in fields:
         if name not in FIELDS:
             near = nearest(name, FIELDS)
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(FIELDS)}"
             raise DataError(f"{place}: unknown field `{name}`; {hint}")
-    shared, passes = _view(place, fields), _passes(place, fields.get("passes"))
+    own = fields.get("passes")
+    if fields.get("segments") is not None:
+        fields, own = in_segments(place, fields)
+    shared, passes = view_of(place, fields), _passes(place, own)
     if repeated := next((kind for own in passes for kind in own if kind in shared), None):
         raise DataError(f"{place}: `{repeated}` stands beside `passes` and inside them; write it in one of the two")
     if not shared and not passes:
@@ -82,35 +82,23 @@ def _id(place: str, id_: Any, number: int) -> str:
     return id_ or str(number)
 
 
-def _view(place: str, fields: Mapping[str, Any]) -> View:
-    view = {kind: fields[kind] for kind in MODALITIES if fields.get(kind) is not None}
-    for kind, value in view.items():
-        if not isinstance(value, str):
-            what = "a path below the root" if kind in FILES else "a string"
-            raise DataError(f"{place}: `{kind}` must be {what}, not {value!r:.80}")
-        if kind in FILES:
-            _require_inside(place, kind, value)
-    return view
-
-
-def _require_inside(place: str, kind: str, path: str) -> None:
-    if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
-        raise DataError(f"{place}: `{kind}` is {path!r:.200}, and must be a path below the root, as pics/a.png")
-
-
 def _passes(place: str, passes: Any) -> tuple[View, ...]:
     if passes is None:
         return ()
     if not isinstance(passes, list) or not passes or not all(isinstance(own, dict) and own for own in passes):
         raise DataError(f'{place}: `passes` must be a list of objects, as [{{"image": "l.png"}}, {{"image": "r.png"}}]')
     for own in passes:
-        if stray := [name for name in own if name not in MODALITIES]:
-            raise DataError(
-                f"{place}: a pass holds {', '.join(MODALITIES)}, not `{stray[0]}`; write it beside `passes`"
-            )
+        if stray := [name for name in own if name not in OWN]:
+            raise DataError(f"{place}: a pass holds {', '.join(OWN)}, not `{stray[0]}`; write it beside `passes`")
         if empty := [name for name, value in own.items() if value is None]:
             raise DataError(f"{place}: `{empty[0]}` of a pass is null; leave it out, or name what it shows")
-    return tuple(_view(place, own) for own in passes)
+    return tuple(_shown(place, own) for own in passes)
+
+
+def _shown(place: str, own: Mapping[str, Any]) -> View:
+    if not (view := view_of(place, own)):
+        raise DataError(f"{place}: a pass shows nothing; give it {', '.join(MODALITIES)}")
+    return view
 
 
 def _label(place: str, label: Any, passes: int) -> str | tuple[str | None, ...] | None:

@@ -98,13 +98,15 @@ def _unknown(line: Line, name: str, names: Sequence[str], whose: str) -> DataErr
 
 
 def _images(lines: Iterable[Line]) -> Targets:
-    """Which image it is, by its path: enough to say that the pair is to be learnt."""
-    images: dict[str, int] = {}
+    """Which image or clip it is, by its file: enough to say that the pair is to be learnt."""
+    images: dict[object, int] = {}
     targets: dict[str, Target | None] = {}
     for line in lines:
-        if not {"image", "text"} <= line.shared.keys():
+        seen = next((line.shared[kind] for kind in ("image", "video") if kind in line.shared), None)
+        if seen is None or "text" not in line.shared:
             raise DataError(
-                f"{line.place}: no line has a label or answers, and only pairs of an image and a text can do without"
+                f"{line.place}: no line has a label or answers, and only pairs of an image (or a clip) and a text can "
+                "do without"
             )
-        targets[line.place] = images.setdefault(line.shared["image"], len(images))
+        targets[line.place] = images.setdefault(seen, len(images))
     return Targets((), targets)

@@ -1,4 +1,4 @@
-"""The transformers encoder: models of pictures, texts and sounds, frozen; by hub id or by folder."""
+"""The transformers encoder: models of pictures, clips, texts and sounds, frozen; by hub id or by folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, quiet_transformers, reason_of
 from ...checkpoints.locate import absent, commit_of, folder_of, is_path
+from ..closed_tower import closed
 from . import files
 from .audio import AudioSide
 from .image import ImageSide
@@ -26,10 +27,11 @@ from .single_stream import SingleStream, together
 from .spec import TransformersSpec
 from .text import TextSide
 from .towers import frozen_towers
+from .video import VideoSide
 
 
 class Transformers(Encoder):
-    """A frozen model of pictures, texts or sounds, or of several of them.
+    """A frozen model of pictures, clips, texts or sounds, or of several of them.
 
     Raises ``EncoderError`` when it is not there, not safe to open, or of a kind that cannot encode.
 
@@ -52,6 +54,7 @@ class Transformers(Encoder):
             self._model = _load(root, DTYPES[spec.precision]).to(device)
             self._single = SingleStream(self._model, root, spec.pooling) if self._kind == "single" else None
             self._sides = {} if self._single else self._loaded_sides(root)
+        self.takes_clips = "video" in self._sides
         self._root = root
         self._revision = commit_of(root)
         self._facts: EncoderFacts | None = None
@@ -62,6 +65,7 @@ class Transformers(Encoder):
         made: dict[str, Callable[[], Side]] = {
             "image": lambda: ImageSide(self._model, folder, joint, self._spec.image_size),
             "text": lambda: TextSide(self._model, root, joint),
+            "video": lambda: VideoSide(self._model, folder),
             "audio": lambda: AudioSide(self._model, folder, joint),
         }
         return {modality: made[modality]() for modality in files.modalities(files.config(root) or {})}
@@ -112,9 +116,10 @@ class Transformers(Encoder):
         """One a modality; a single-stream model is one. One that cannot be entered runs as it is, beside others."""
         said = self._model.config.to_dict()
         if files.is_timm(said):
-            said["head_hidden_size"] = self._model.timm_model.head_hidden_size
+            raise EncoderError(closed(self._spec.model, ["image"], "it is a model of timm", "encoder `timm` for it"))
         shapes = files.tower_shapes(self._root, self._projects, said)
-        assert shapes is not None  # a loaded configuration leaves nothing to defaults
+        if shapes is None:  # a loaded configuration leaves nothing to defaults: its structure is one of its own
+            raise EncoderError(closed(self._spec.model, files.modalities(said)))
         if self._single is not None:
             return (self._single.frozen_tower(shapes[0].read_out),)
         return frozen_towers(self._spec.model, self._sides, shapes, self._vectors)

@@ -19,6 +19,7 @@ from . import files
 #: The libraries that make what a model takes.
 _PREPARED_BY = {
     "image": ("torchvision", "pillow"),
+    "video": ("torchvision", "pillow"),
     "text": ("tokenizers",),
     "audio": ("scipy", "numpy", "torchaudio"),
 }
@@ -27,7 +28,7 @@ Pooling = Literal["auto", "cls", "mean", "pooler", "projection"]
 
 class TransformersSpec(EncoderSpec):
     """A frozen model of the transformers library: CLIP, SigLIP, CLAP, vision models such as DINOv2, text encoders,
-    audio models such as AST and wav2vec 2.0, and the single-stream ViLT."""
+    audio models such as AST and wav2vec 2.0, models of clips such as VideoMAE, and the single-stream ViLT."""
 
     type: Literal["transformers"] = "transformers"
     model: Annotated[str, Field(min_length=1, examples=["pocket:scene_clip"])]
@@ -112,9 +113,7 @@ class TransformersSpec(EncoderSpec):
     def modality_identity(self, modality: str) -> Mapping[str, Any]:
         """Of images: resizing and normalisation. Of texts: the tokenizer. By content, and by which libraries."""
         root, image = self._root(), modality == "image"
-        packages = {"image": ("torchvision", "pillow"), "audio": ("scipy", "numpy", "torchaudio")}.get(
-            modality, ("tokenizers",)
-        )
+        packages = _PREPARED_BY[modality]
         return {
             "preprocessing": files.preprocessing(root, modality) if root else None,
             "libraries": library_versions(*packages),

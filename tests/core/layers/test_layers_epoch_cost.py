@@ -10,7 +10,7 @@ import torch
 
 from graftwork import Pipeline
 from graftwork.core.layers.model import LayerModel
-from graftwork.core.training import unread
+from graftwork.core.training import finished, unread
 from graftwork.triton_kernels.testing import counted
 from graftwork.triton_kernels.testing.counts import Counts
 
@@ -27,6 +27,7 @@ FEATURES = {"type": "bottleneck", "bottleneck": 4}
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, nothing is read because time is up."""
     monkeypatch.setattr(unread, "SECONDS", 1e9)
+    monkeypatch.setattr(finished, "SECONDS", 1e9)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,6 @@ def test_which_pairs_are_scored_is_looked_at_once_an_epoch(clip: dict[str, Any],
     is counted here are the looks at ranks and targets, on the CPU.)"""
     for joint in (False, True):
         looks = of_epoch(tmp_path / str(joint), clip, ("retrieval", "pairs"), LORA, joint=joint).reads
-        assert looks["nonzero"] == joint
+        assert looks["nonzero"] == 1 + joint
         assert looks["cpu"] == 2 + joint
         assert looks.keys() <= {"nonzero", "cpu", "_local_scalar_dense", "_unique2"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from graftwork.core.training import unread
+from graftwork.core.training import finished, unread
 from graftwork.core.training.unread import State, numbers_of
 from graftwork.triton_kernels.testing import counted
 from graftwork.triton_kernels.testing.counts import Counts
@@ -32,6 +32,7 @@ def messages(counts: Counts) -> int:
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, nothing is read because time is up."""
     monkeypatch.setattr(unread, "SECONDS", 1e9)
+    monkeypatch.setattr(finished, "SECONDS", 1e9)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

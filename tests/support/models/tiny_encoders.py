@@ -120,6 +120,20 @@ def _convnext() -> tuple[Any, Any, Any]:
     return ConvNextModel(config), None, ConvNextImageProcessor(size={"shortest_edge": 16}, crop_pct=1.0)
 
 
+def _resnet() -> tuple[Any, Any, Any]:
+    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetModel
+
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 24], depths=[1, 2, 1], layer_type="basic")
+    return ResNetModel(config), None, ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=1.0)
+
+
+def _swin() -> tuple[Any, Any, Any]:
+    from transformers import SwinConfig, SwinModel, ViTImageProcessor
+
+    config = SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[1, 2], num_heads=[1, 2], window_size=4)
+    return SwinModel(config), None, ViTImageProcessor(size=dict.fromkeys(("height", "width"), 16))
+
+
 def _clip_vision() -> tuple[Any, Any, Any]:
     from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
@@ -141,6 +155,28 @@ def _vilt() -> tuple[Any, Any, Any]:
     config = ViltConfig(**SIZES, image_size=32, patch_size=8, vocab_size=len(tokenizer), max_position_embeddings=24)
     processor = ViltImageProcessor(size={"shortest_edge": 32}, size_divisor=8)
     return ViltModel(config), tokenizer, processor
+
+
+def _videomae() -> tuple[Any, Any, Any]:
+    from transformers import VideoMAEConfig, VideoMAEImageProcessor, VideoMAEModel
+
+    processor = VideoMAEImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    return VideoMAEModel(VideoMAEConfig(**SIZES, **PATCHES, num_frames=4, tubelet_size=2)), None, processor
+
+
+def _vivit() -> tuple[Any, Any, Any]:
+    from transformers import VivitConfig, VivitImageProcessor, VivitModel
+
+    processor = VivitImageProcessor(size={"shortest_edge": 20}, crop_size={"height": 16, "width": 16})
+    config = VivitConfig(**SIZES, image_size=16, num_frames=4, tubelet_size=[2, 8, 8])
+    return VivitModel(config), None, processor
+
+
+def _timesformer() -> tuple[Any, Any, Any]:
+    from transformers import TimesformerConfig, TimesformerModel, VideoMAEImageProcessor
+
+    processor = VideoMAEImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    return TimesformerModel(TimesformerConfig(**SIZES, **PATCHES, num_frames=4)), None, processor
 
 
 def _ast() -> tuple[Any, Any, Any]:
@@ -203,12 +239,17 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "dinov2": _dinov2,
     "vit": _vit,
     "convnext": _convnext,
+    "resnet": _resnet,
+    "swin": _swin,
     "clip_vision": _clip_vision,
     "bert": _bert,
 }
-#: A single-stream model, and models of sounds.
+#: A single-stream model, and models of sounds and of clips.
 MORE: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "vilt": _vilt,
+    "videomae": _videomae,
+    "vivit": _vivit,
+    "timesformer": _timesformer,
     "ast": _ast,
     "clap": _clap,
     "clap_fusion": lambda: _clap(enable_fusion=True, num_mel_bins=64),

@@ -1,0 +1,54 @@
+"""Clips that a user hands over to be cut into segments, and folders that stand for the files in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .items import DataError, Media
+from .video import clip_facts, file_clip, frame_media, sound_media
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInSegments:
+    """A clip of which each segment is a pass: a frame from its middle, and its sound."""
+
+    path: Path
+    #: Length of a segment, in seconds; as many as come nearest to the clip's length.
+    seconds: float
+
+    def passes(self, modalities: Collection[str]) -> Mapping[str, tuple[Media, ...]]:
+        """What each segment has of ``image`` and ``audio``. Raises ``DataError`` for a clip that cannot be read."""
+        clip, length = file_clip(self.path), self.seconds
+        count = max(1, round(clip_facts(self.path).seconds / length))
+        starts = [number * length for number in range(count)]
+        made = {
+            "image": [frame_media(clip, start + length / 2, beyond="fill") for start in starts],
+            "audio": [sound_media(clip, start, start + length, beyond="fill") for start in starts],
+        }
+        return {kind: _named_once(media, str(self.path)) for kind, media in made.items() if kind in modalities}
+
+
+def _named_once(media: Sequence[Media], name: str) -> tuple[Media, ...]:
+    """With the file as the source of the first alone: an item is called by its sources."""
+    return tuple(replace(one, source=name if number == 0 else "") for number, one in enumerate(media))
+
+
+def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
+    """The files, and in place of a folder those of these suffixes at any depth of it, in order; hidden ones are none.
+
+    Raises ``DataError`` for a folder that holds none.
+    """
+    found: list[str] = []
+    for name in files:
+        folder = Path(name)
+        if not folder.is_dir():
+            found.append(name)
+            continue
+        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+        shown = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+        if not shown:
+            raise DataError(f"folder {name} holds none of {', '.join(sorted(suffixes))}")
+        found += map(str, shown)
+    return found
