@@ -15,8 +15,8 @@ from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
 from graftwork.plugins.tasks import EventsSpec
 from graftwork.plugins.tasks.events import Events
 
-from ...support.media.annotated_sets import avsbench
-from ...support.miniature_sets import write
+from ....support.media.annotated_sets import avsbench
+from ....support.miniature_sets import write
 
 
 def loaded(root: Path, subset: Any = "s4", **fields: Any) -> DatasetContent:

@@ -21,10 +21,10 @@ from graftwork.plugins.datasets.multimodal.vqa_text import (
 )
 from graftwork.plugins.datasets.multimodal.vqav2 import Vocabulary, Vqav2
 
-from ...support.media.annotated_sets import vqav2
-from ...support.miniature_sets import write
-from ...support.models.tiny_encoders import save_tiny_encoder
-from ...support.paths import ROOT
+from ....support.media.annotated_sets import vqav2
+from ....support.miniature_sets import write
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.paths import ROOT
 
 
 def loaded(root: Path, **fields: Any) -> DatasetContent:

@@ -14,11 +14,11 @@ from graftwork.plugins.datasets import AveSpec, MusicAvqaSpec
 from graftwork.plugins.datasets.multimodal.ave import Ave
 from graftwork.plugins.datasets.multimodal.music_avqa import ANSWERS, MusicAvqa, filled
 
-from ...support.media.annotated_sets import ave, music_avqa
-from ...support.media.clip_files import write_clip
-from ...support.miniature_sets import write
-from ...support.models.tiny_encoders import save_tiny_encoder
-from ...support.paths import ROOT
+from ....support.media.annotated_sets import ave, music_avqa
+from ....support.media.clip_files import write_clip
+from ....support.miniature_sets import write
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.paths import ROOT
 
 
 def of_ave(root: Path, **fields: Any) -> DatasetContent:

@@ -15,10 +15,10 @@ from graftwork.plugins.datasets import Nlvr2SetSpec
 from graftwork.plugins.datasets.multimodal.average_hash import average_hash
 from graftwork.plugins.datasets.multimodal.nlvr2 import Nlvr2Set
 
-from ...support.media.annotated_sets import nlvr2
-from ...support.miniature_sets import write
-from ...support.models.tiny_encoders import save_tiny_encoder
-from ...support.paths import ROOT
+from ....support.media.annotated_sets import nlvr2
+from ....support.miniature_sets import write
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.paths import ROOT
 
 
 def loaded(root: Path, **fields: Any) -> DatasetContent:

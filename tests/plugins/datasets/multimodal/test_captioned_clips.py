@@ -15,10 +15,10 @@ from graftwork.plugins.datasets import MsrvttSpec, MsvdSpec
 from graftwork.plugins.datasets.multimodal.msrvtt import Msrvtt
 from graftwork.plugins.datasets.multimodal.msvd import Msvd
 
-from ...support.media.annotated_sets import MSVD_CLIPS, msrvtt, msvd
-from ...support.miniature_sets import write
-from ...support.models.tiny_encoders import save_tiny_encoder
-from ...support.paths import ROOT
+from ....support.media.annotated_sets import MSVD_CLIPS, msrvtt, msvd
+from ....support.miniature_sets import write
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.paths import ROOT
 
 
 def of_msrvtt(root: Path, **fields: Any) -> DatasetContent:
