@@ -15,6 +15,7 @@ from .storage.root import store_root
 
 if TYPE_CHECKING:
     from .run.lock import Lock
+    from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
     from .studies.sweep import Grid, Hear
@@ -106,20 +107,25 @@ class Pipeline:
 
         return make_plan(self.spec, self.catalogue, store_root(store), tell, leaks_above)
 
-    def run(self, out: str | Path | None = None, store: str | Path | None = None) -> Run:
+    def run(self, out: str | Path | None = None, store: str | Path | None = None, *, resume: bool | None = None) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
-        ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder)."""
+        ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
+
+        ``resume``: go on with the finished trainings that an interrupted run of that folder left, or (``False``) begin
+        anew. Where nothing is said and there are some, it raises ``ResumeError``.
+        """
         from .run.run import run_pipeline
 
         root, folder = store_root(store), None if out is None else Path(out)
+        going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
-            return run_pipeline(self.spec, self.catalogue, root, folder)
+            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going)
         from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, root, folder, prepared=lambda trial: hold_weights(lock, trial, name)
+            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going
         )
 
     def sweep(

@@ -24,7 +24,8 @@ from graftwork import Pipeline
 HERE = Path(__file__).parent
 TASKS = ("events", "vqa", "nlvr2", "retrieval")
 BUDGET = {"trainable_share": 0.07}
-EXPERTS = ("unimodal", "cross_attention", "channel_attention")
+EXPERTS = ("unimodal", "cross_attention", "affine")
+BEFORE = ("unimodal", "cross_attention", "channel_attention")
 
 
 def _hmmoe(*experts: Any, **router: Any) -> dict[str, Any]:
@@ -40,20 +41,29 @@ def _hmmoe(*experts: Any, **router: Any) -> dict[str, Any]:
     }
 
 
+def _before(*experts: Any, **router: Any) -> dict[str, Any]:
+    """As the default was until December 2026: four heads, a softmax, its load balanced."""
+    heads = [{"type": one, "heads": 4} if one == "cross_attention" else one for one in experts]
+    return _hmmoe(*heads, gates="softmax", **router)
+
+
 METHODS: dict[str, dict[str, Any]] = {
     "HMMoE": _hmmoe(*EXPERTS),
+    "affine alone": _hmmoe("affine"),
+    "cross-attention alone": _hmmoe("cross_attention"),
+    "HMMoE before": _before(*BEFORE),
     "unimodal adapters": _hmmoe("unimodal"),
-    "LAVISH-like": _hmmoe({"type": "cross_attention", "latent": 8}),
+    "LAVISH-like": _hmmoe({"type": "cross_attention", "heads": 4, "latent": 8}),
     "LoRA": {"type": "lora", "budget": BUDGET},
     "frozen + head": {"type": "none"},
 }
-#: They keep what was chosen for HMMoE.
+#: Of HMMoE as it was before, with what was chosen for it.
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "HMMoE without unimodal": _hmmoe("cross_attention", "channel_attention"),
-    "HMMoE without cross_attention": _hmmoe("unimodal", "channel_attention"),
-    "HMMoE without channel_attention": _hmmoe("unimodal", "cross_attention"),
-    "HMMoE, router uniform": _hmmoe(*EXPERTS, uniform=True),
-    "HMMoE, top-1": _hmmoe(*EXPERTS, top_k=1),
+    "HMMoE without unimodal": _before("cross_attention", "channel_attention"),
+    "HMMoE without cross_attention": _before("unimodal", "channel_attention"),
+    "HMMoE without channel_attention": _before("unimodal", "cross_attention"),
+    "HMMoE, router uniform": _before(*BEFORE, uniform=True),
+    "HMMoE, top-1": _before(*BEFORE, top_k=1),
 }
 #: Learning rates, and how many of the last blocks meet: what the validation split chooses of.
 RATES, MEETINGS = [0.003, 0.01], [2, 4]

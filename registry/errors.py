@@ -113,3 +113,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # `--help` knows every name and waits for no more than it needs
 
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+#: What torch's CPU allocator says when it fails; on an accelerator an ``OutOfMemoryError`` of torch's is raised.
+_CPU_SAYS = ("not enough memory", "can't allocate memory")
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether there was no room for a tensor or an array, on an accelerator or on the CPU."""
+    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)  # without importing torch
+    return named or isinstance(error, MemoryError) or any(part in str(error).lower() for part in _CPU_SAYS)

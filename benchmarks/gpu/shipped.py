@@ -59,6 +59,9 @@ def _adapters() -> dict[str, Callable[[], object]]:
         bias = torch.zeros(512, dtype=dtype)
         name = f"512-64-512 {str(dtype)[6:]}"
         made[f"adapter's way up {name}"] = partial(up, state, up_weight[:512], bias, x, "gelu", 1.0)
+        if dtype != torch.float32:
+            wide = torch.zeros(N, 512)
+            made[f"adapter's way up {name}, autocast"] = partial(up, state, up_weight[:512], bias, wide, "gelu", 1.0)
         made[f"adapter's activation {name}"] = partial(through_activation, state, state, "gelu", 1.0)
     return made
 

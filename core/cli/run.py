@@ -27,12 +27,27 @@ if TYPE_CHECKING:
     metavar="[LOCK]",
     help="Refuse to run where anything differs from the lock (default: that beside SPEC). SPEC may be left out.",
 )
+@click.option(
+    "--resume/--restart",
+    default=None,
+    help="Go on with the finished trainings that an interrupted run left, or begin anew. [default: ask where there are "
+    "some]",
+)
 @cache_option
 def command(
-    spec: str | None, settings: tuple[str, ...], out: str | None, locked: str | None, cache: str | None
+    spec: str | None,
+    settings: tuple[str, ...],
+    out: str | None,
+    locked: str | None,
+    resume: bool | None,
+    cache: str | None,
 ) -> None:
-    """Run the pipeline in SPEC: encode, train, select, test, save."""
-    say(_pipeline(spec, settings, locked).run(out=out, store=cache).folder)
+    """Run the pipeline in SPEC: encode, train, select, test, save.
+
+    What was encoded is stored, and so are finished trainings: after an interrupt the same command with --resume goes
+    on where it was, to the same result. With nothing to go on with, --resume begins at the start.
+    """
+    say(_pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume).folder)
 
 
 def _pipeline(spec: str | None, settings: tuple[str, ...], locked: str | None) -> Pipeline:

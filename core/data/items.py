@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...registry.errors import UserError
@@ -44,8 +44,22 @@ class Media:
         return cls(hashlib.sha256(text.encode()).hexdigest(), source, lambda: text)
 
 
-#: Index into ``class_names``; one a pass (segments of a clip); or a score in [0, 1] by class (answers of a question).
-Target = int | tuple[int, ...] | Mapping[int, float]
+@dataclass(frozen=True, slots=True, repr=False)
+class Masks:
+    """What is to be found in the picture of each pass."""
+
+    #: A mask a pass, ``None`` where there is none to learn from or be scored by. ``read`` gives bool [H, W], of the
+    #: size of the pass's picture.
+    of: tuple[Media | None, ...]
+
+    def __repr__(self) -> str:
+        """By what they hold."""
+        return f"Masks({', '.join(mask.digest[:12] if mask else 'none' for mask in self.of)})"
+
+
+#: Index into ``class_names``; one a pass (segments of a clip); a score in [0, 1] by class (answers of a question); or a
+#: mask a pass.
+Target = int | tuple[int, ...] | Mapping[int, float] | Masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class Item:
     #: Where an item goes through the model several times: what each pass has of its own, beside ``modalities``, which
     #: all share (the segments of a clip; the two pictures of one statement).
     passes: tuple[Mapping[str, Media], ...] = ()
+    #: What a task tells figures apart by, or counts together: the type of a question, the sentence of several pairs.
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def views(self) -> tuple[Mapping[str, Media], ...]:
         """The modalities of each pass; one of them where ``passes`` names none."""
@@ -91,7 +107,8 @@ class DatasetContent:
             for item in items:
                 media = [sorted((kind, content.digest) for kind, content in view.items()) for view in item.views()]
                 target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
-                digest.update(repr((name, item.id, target, media)).encode())
+                groups = (dict(sorted(item.groups.items())),) if item.groups else ()
+                digest.update(repr((name, item.id, target, media, *groups)).encode())
         return digest.hexdigest()
 
 

@@ -26,7 +26,8 @@ from ..storage.result_parts import SupportGraph
 from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
-from ..training.loop import Hear, train
+from ..training.finished import FinishedTrainings
+from ..training.loop import Hear
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from .learner import FeatureLearner, HeldOut, Labelled
@@ -49,8 +50,8 @@ class FeatureOutcome(Outcome):
 class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
     """Trains on vectors and graphs."""
 
-    def __init__(self, context: RunContext, seeds: int) -> None:
-        super().__init__(context)
+    def __init__(self, context: RunContext, seeds: int, finished: FinishedTrainings | None = None) -> None:
+        super().__init__(context, finished)
         # A support set and a split to select on for each seed: the trials that share them come one after another.
         self.support_sets = SupportSets(
             context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
@@ -85,7 +86,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
                 selection = replace(selection, queries=selection.queries.aggregated(model))
             learner = FeatureLearner(model, task, labelled, selection)
             left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
-            trained = train(spec, self.context.catalogue, learner, seed, hear)
+            trained = self.trained(trial, learner, seed, hear)
             trained.selection = trained.selection if left_out is None else left_out
         return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support, selection)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from torch import Generator, Tensor
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries
 from ..roles.regularizer import TrainingView
-from ..roles.task import Task, losses_of, ranked, scores_of
+from ..roles.task import Task, losses_of
 from ..training.learner import Learner, Rank
+from ..training.ranking import Ranking
 from .model import FeatureModel
 
 
@@ -55,8 +55,7 @@ class FeatureLearner(Learner):
             self._all = (nodes, slice(None))
         elif nodes.graph is None:
             self._all = (nodes.select(rows), slice(None))
-        #: Whether the mean of the task's scores is its primary figure.
-        self._ranks_by_scores = False
+        self._ranking = Ranking(task)
 
     def fit(self) -> None:
         """See ``FeatureModel.fit_head``."""
@@ -72,21 +71,10 @@ class FeatureLearner(Learner):
 
     @torch.no_grad()
     def rank(self) -> Rank | None:
-        """Of the selection split, in one pass.
-
-        The whole metrics once: where the mean of the task's ``scores`` is its primary figure, to the bit, that will do
-        from then on.
-        """
+        """Of the selection split, in one pass."""
         if self._selection is None:
             return None
-        logits, targets = self._selection.queries.logits(self.model), self._selection.targets
-        if self._ranks_by_scores and (scores := self._task.scores(logits, targets)) is not None:
-            return scores.double().mean(), -losses_of(self._task, logits, targets).mean()
-        rank = ranked(self._task, logits, targets)
-        if math.isfinite(rank[1]):
-            first = scores_of(self._task, logits, targets, rank[0])
-            self._ranks_by_scores = first is not None and float(first.mean()) == rank[0]
-        return rank
+        return self._ranking.of(self._selection.queries.logits(self.model), self._selection.targets)
 
     @torch.no_grad()
     def final_loss(self) -> float:

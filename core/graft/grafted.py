@@ -79,8 +79,9 @@ class GraftedTowers(nn.Module):
     ) -> GraftedOutput:
         """Run the towers on their keyword arguments; ``None`` or nothing for a tower: that modality is missing.
 
-        ``masks``: stream to bool [B, N], true where there is a token; default: the tower's ``attention_mask`` where it
-        has the shape of the hidden states. Raises ``TowerError``.
+        ``masks``: stream to bool [B, N], true where there is a token, or [B, 1] for all of a sample, whose number may
+        change from stage to stage; default: the tower's ``attention_mask`` where it has the shape of the hidden states.
+        Raises ``TowerError``.
         """
         present = {name: given for name, given in inputs.items() if given is not None}
         if unknown := present.keys() - self._towers.keys():
@@ -90,6 +91,10 @@ class GraftedTowers(nn.Module):
         if self.active is None:
             return GraftedOutput({name: call() for name, call in calls_of(self._towers, present).items()})
         return self._placed[self.active].run(self._towers, present, masks or {})
+
+    def untouched_blocks(self, tower: str) -> int:
+        """How many of a tower's first blocks, and what comes before them, the active adapter does not change."""
+        return self._placed[self.active].untouched(self._towers[tower]) if self.active else 0
 
     def trainable_share(self) -> float:
         """Parameters of the active adapter over those of the frozen towers."""

@@ -15,10 +15,8 @@ class Enterable:
     """A tower as a meeting sees it."""
 
     streams: Sequence[str]
-    #: Number of blocks, at least 1.
-    depth: int
-    #: d of its hidden states.
-    width: int
+    #: d of the hidden states of each of its blocks, of which there is at least one.
+    widths: Sequence[int]
 
 
 def meetings_of(
@@ -30,14 +28,16 @@ def meetings_of(
     """
     if not towers:
         raise TowerError(f"adapter `{spec.type}` sits in blocks, and none of these towers has blocks to enter")
-    pairs = pair_blocks([tower.depth for tower in towers], spec.layer_map, spec.meetings)
-    widths = {stream: tower.width for tower in towers for stream in tower.streams}
-    meetings = tuple(
-        Meeting({s: f"{pair[i]}_{place}" for i, tower in enumerate(towers) for s in tower.streams}, widths)
-        for pair in pairs
-        for place in spec.places
+    pairs = pair_blocks([len(tower.widths) for tower in towers], spec.layer_map, spec.meetings)
+    return pairs, tuple(_meeting(towers, pair, place) for pair in pairs for place in spec.places)
+
+
+def _meeting(towers: Sequence[Enterable], pair: Sequence[int], place: str) -> Meeting:
+    met = [(stream, tower, block) for tower, block in zip(towers, pair, strict=True) for stream in tower.streams]
+    return Meeting(
+        {stream: f"{block}_{place}" for stream, _, block in met},
+        {stream: tower.widths[block] for stream, tower, block in met},
     )
-    return pairs, meetings
 
 
 def sized(spec: LayerAdapterSpec, meetings: Sequence[Meeting], frozen: int) -> LayerAdapterSpec:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from ...registry.build import build
@@ -15,6 +18,7 @@ from ...registry.spec import Spec
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.tower_adapter import TowerAdapter, installed_of, spec_of
 from ..roles.tower_specs import LayerAdapterSpec, Meeting, TowerAdapterSpec
+from ..towers.checkpointing import checkpointed
 from ..towers.lockstep import lockstep
 from ..towers.stop import Stop
 from ..towers.tower import Tower, frozen_parameters, require_no_checkpointing
@@ -40,7 +44,7 @@ class GraftedOutput:
     outputs: Mapping[str, Any]
     #: ``meeting.stream.name`` to a weighted scalar: add them all to the loss.
     losses: Mapping[str, Tensor] = field(default_factory=dict)
-    #: ``meeting.stream`` to the mean share [E] of each expert.
+    #: ``meeting.stream`` to the mean share or gate [E] of each expert.
     usage: Mapping[str, Tensor] = field(default_factory=dict)
 
     def auxiliary_loss(self) -> Tensor | float:
@@ -63,6 +67,9 @@ class Placed(Protocol):
     def meetings(self) -> Sequence[Meeting]:
         """Where its streams meet; empty for one whose towers do not."""
 
+    def untouched(self, tower: Tower) -> int:
+        """How many of a tower's first blocks, and what comes before them, give what the frozen tower gives."""
+
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """The towers on their keyword arguments, with the adapter in them."""
 
@@ -75,15 +82,35 @@ class Meets:
     spec: LayerAdapterSpec
     stops: Mapping[str, Sequence[Stop]]
     meetings: Sequence[Meeting]
+    #: Tower to the block of its first stop.
+    first: Mapping[str, int]
+
+    def untouched(self, tower: Tower) -> int:
+        """Those before its first stop; the block of that one, too, where all that is added comes after it."""
+        after = self.spec.places == ("block",) and self.spec.placement == "sequential"
+        return self.first[tower.name] + after if tower.name in self.first else 0
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """In lock-step; a tower without blocks runs alone."""
         entered = {name: given for name, given in inputs.items() if name in self.stops}
         place = MeetingPlace(towers, self.adapter, entered, masks)
         _require_one_pass(towers, entered)
-        found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
+        with _checkpoints(self.spec, (towers[name] for name in entered), nullcontext):
+            found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
         outputs = {name: found[name] if name in found else towers[name].model(**inputs[name]) for name in inputs}
         return GraftedOutput(outputs, place.losses, place.usage)
+
+
+@contextmanager
+def _checkpoints(
+    spec: TowerAdapterSpec, towers: Iterable[Tower], again: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """``again``: what must hold while blocks run in the backward pass."""
+    with ExitStack() as stack:
+        if spec.gradient_checkpointing and torch.is_grad_enabled():
+            for tower in towers:
+                stack.enter_context(checkpointed(tower, again))
+        yield
 
 
 def _require_one_pass(towers: Mapping[str, Tower], names: Iterable[str]) -> None:
@@ -100,10 +127,15 @@ class Installs:
     spec: TowerAdapterSpec
     meetings: Sequence[Meeting] = ()
 
+    def untouched(self, tower: Tower) -> int:
+        """The adapter says so."""
+        return self.adapter.first_block(tower)
+
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""
         _require_one_pass(towers, inputs)
-        with installed_of(self.adapter):
+        again = partial(installed_of, self.adapter)
+        with again(), _checkpoints(self.spec, (towers[name] for name in inputs), again):
             return GraftedOutput({name: call() for name, call in calls_of(towers, inputs).items()})
 
 
@@ -113,13 +145,14 @@ def place(spec: TowerAdapterSpec, towers: Sequence[Tower], build: BuildAdapter) 
         adapter = build(TowerAdapter, spec, towers)
         return Installs(adapter, spec_of(adapter))
     entered = [tower for tower in towers if tower.blocks]
-    pairs, meetings = meetings_of(spec, [Enterable(one.streams, len(one.blocks), one.width) for one in entered])
+    pairs, meetings = meetings_of(spec, [Enterable(one.streams, one.widths) for one in entered])
     stops = {
         tower.name: tower.stops([pair[index] for pair in pairs], spec.places, spec.placement)
         for index, tower in enumerate(entered)
     }
     fitted = sized(spec, meetings, frozen_parameters(towers))
-    return Meets(build(LayerAdapter, fitted, meetings), fitted, stops, meetings)
+    first = {tower.name: pairs[0][index] for index, tower in enumerate(entered)}
+    return Meets(build(LayerAdapter, fitted, meetings), fitted, stops, meetings, first)
 
 
 def calls_of(towers: Mapping[str, Tower], inputs: Inputs) -> dict[str, Callable[[], Any]]:

@@ -61,7 +61,7 @@ def plan_graft(adapter: TowerAdapterSpec, shapes: Sequence[TowerShape], frozen: 
     """
     if not isinstance(adapter, LayerAdapterSpec):
         return None
-    towers = [Enterable(shape.modalities, shape.depth, shape.width) for shape in shapes if shape.depth]
+    towers = [Enterable(shape.modalities, shape.widths) for shape in shapes if shape.depth]
     pairs, meetings = meetings_of(adapter, towers)
     if adapter.budget is None or frozen is not None:
         fitted = sized(adapter, meetings, frozen or 0)

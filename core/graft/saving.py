@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ...registry import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
+from ..roles.layer_adapter import upgraded_of
+from ..roles.specs import blocks_in_words, one_or_each
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..storage.adapter_config import (
     CONFIG,
@@ -31,6 +33,7 @@ from ..storage.manifest import adapter_folder, seal
 from ..storage.run_folder import RunFolderError, write_json
 from ..storage.tensors import no_larger_than, read_tensors, require_taken_whole, write_tensors
 from ..towers.errors import TowerError
+from ..towers.tower import Tower
 from .grafted import GraftedTowers
 from .hub import fetched, upload
 from .placed import builder
@@ -114,6 +117,7 @@ def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     """Put saved tensors in. Raises ``TowerError``: towers of one class may still have other modules inside; and
     ``RunFolderError`` for numbers that the adapter's do not hold."""
     own = adapter.state_dict()
+    tensors = upgraded_of(adapter, tensors)
     here, there = ({name: tuple(one.shape) for name, one in found.items()} for found in (own, tensors))
     differences = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if differences:
@@ -148,12 +152,17 @@ def _without_head(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _towers(grafted: GraftedTowers) -> dict[str, TowerFacts]:
-    return {
-        name: TowerFacts(
-            model=type(tower.model).__name__, blocks=len(tower.blocks), width=tower.width, streams=list(tower.streams)
-        )
-        for name, tower in grafted.towers.items()
-    }
+    return {name: _facts(tower) for name, tower in grafted.towers.items()}
+
+
+def _facts(tower: Tower) -> TowerFacts:
+    width = one_or_each(tower.widths)
+    return TowerFacts(
+        model=type(tower.model).__name__,
+        blocks=len(tower.blocks),
+        width=width if isinstance(width, int) else list(width),
+        streams=list(tower.streams),
+    )
 
 
 def _meeting(meeting: Meeting) -> MeetingFacts:
@@ -172,4 +181,4 @@ def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFact
 
 
 def _said(tower: TowerFacts | None) -> str:
-    return f"{tower.model} of {tower.blocks} blocks, width {tower.width}" if tower else "no such tower"
+    return f"{tower.model} of {blocks_in_words(tower.blocks, tower.width)}" if tower else "no such tower"

@@ -68,7 +68,8 @@ class Queries:
         with torch.no_grad():
             fused = {id(one): model.fused(one) for one in self.shared}
             parts = ((_with_fused(nodes, fused), rows) for nodes, rows in self.parts())
-            return torch.cat([model(nodes, rows) for nodes, rows in parts])
+            logits = [model(nodes, rows) for nodes, rows in parts]
+            return logits[0] if len(logits) == 1 else torch.cat(logits)
 
 
 def _with_fused(nodes: Nodes, fused: dict[int, Tensor]) -> Nodes:

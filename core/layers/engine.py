@@ -15,7 +15,7 @@ from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import PairTaskSpec
-from ..roles.task import PairTask, Task, figures_of, scores_of, targets_of
+from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..storage.adapter_config import GraftFacts, LayerFacts
@@ -23,10 +23,11 @@ from ..storage.result_parts import AdapterInTowers
 from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness
 from ..training.engine import Conditions, Engine
-from ..training.loop import Hear, train
+from ..training.finished import FinishedTrainings
+from ..training.loop import Hear
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
-from .learner import LayerLearner, Targeted, TowerLearner, fitting
+from .learner import LayerLearner, Targeted, TowerLearner, fitting, shares_of
 from .model import LayerModel, build_layer_model
 from .pair_learner import PairLearner
 from .pairs import Pairs
@@ -46,8 +47,8 @@ class LayerOutcome(Outcome):
 class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     """Trains through the towers. Where nothing inside them is trained, they run once an item."""
 
-    def __init__(self, context: RunContext) -> None:
-        super().__init__(context)
+    def __init__(self, context: RunContext, finished: FinishedTrainings | None = None) -> None:
+        super().__init__(context, finished)
         self._frozen: dict[tuple[str, tuple[str, ...]], ReadOuts] = {}
 
     def _prepare(self, spec: PipelineSpec, key: str) -> LayerInputs:
@@ -68,7 +69,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
                 weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
                 start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
             learner = self._learner(spec, prepared, model, items, selecting)
-            trained = train(spec, self.context.catalogue, learner, seed, hear)
+            trained = self.trained(trial, learner, seed, hear)
         return LayerOutcome(trained, tuple(item.id for item in items), model)
 
     def _learner(
@@ -96,7 +97,9 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def model(self, spec: PipelineSpec, prepared: LayerInputs, passes: int) -> LayerModel:
         """A fresh model for a spec."""
         classes = len(prepared.content.class_names)
-        return build_layer_model(spec, self.context.catalogue, prepared.towers, classes, passes, prepared.prompts)
+        model = build_layer_model(spec, self.context.catalogue, prepared.towers, classes, passes, prepared.prompts)
+        model.prefixes = prepared.prefixes
+        return model
 
     def score(self, trial: Trial[LayerInputs, LayerOutcome], index: int, split: str) -> SplitScore:
         """All items of the split, batch by batch."""
@@ -115,7 +118,8 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
             answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores)
-            return SplitScore(figures, {name: shares.tolist() for name, shares in said.usage.items()}, answers)
+            figures |= figures_by(task, items, scores)
+            return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)
 
     def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
         targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)

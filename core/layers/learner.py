@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 from ..data.items import DataError
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
-from ..roles.task import Task, losses_of, ranked
+from ..roles.task import Task, losses_of
 from ..training.learner import Learner, Rank
+from ..training.ranking import Ranking
 from .model import LayerModel
 from .passes import Passes
 from .read_outs import ReadOuts, all_logits, batches
@@ -65,6 +66,7 @@ class LayerLearner(TowerLearner):
         self._read_outs = read_outs
         self._source = read_outs(model, labelled.passes)
         self._usage_sums: dict[str, Tensor] = {}
+        self._ranking = Ranking(task)
 
     def fit(self) -> None:
         """The head sees the read-outs of all labelled items, adapted as they are at the start."""
@@ -87,11 +89,9 @@ class LayerLearner(TowerLearner):
         targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
         return losses_of(self._task, logits, fitting(targets, logits)).mean() + read_out.auxiliary
 
-    def usage(self) -> Mapping[str, tuple[float, ...]]:
+    def usage(self) -> Mapping[str, Tensor]:
         """Shares sum to one where experts are mixed."""
-        found = {
-            name: tuple((shares / shares.sum().clamp(min=1e-9)).tolist()) for name, shares in self._usage_sums.items()
-        }
+        found = {name: shares_of(sums) for name, sums in self._usage_sums.items()}
         self._usage_sums = {}
         return found
 
@@ -105,7 +105,12 @@ class LayerLearner(TowerLearner):
             return None
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
-        return ranked(self._task, logits, fitting(self._selection.targets, logits))
+        return self._ranking.of(logits, fitting(self._selection.targets, logits))
+
+
+def shares_of(usage: Tensor) -> Tensor:
+    """What experts had, as shares of one; on its device."""
+    return usage / usage.sum().clamp(min=1e-9)
 
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:

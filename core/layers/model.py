@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,18 +14,21 @@ from torch.nn.functional import normalize
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.items import DataError
+from ..data.items import DataError, Media
 from ..graft.grafted import GraftedTowers
 from ..graft.placed import builder
 from ..roles.adapter import Adapter
 from ..roles.head import ClassPrompts, Head, logits_of
+from ..roles.layer_adapter import upgraded_of
 from ..roles.tower_specs import TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
+from ..towers.prefix import passed_over
 from ..training.learner import TrainableModel
+from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
-from .passes import Inputs
+from .passes import Inputs, Passes, TowerInputs
 
-PassesAre = Literal["one", "each", "joined", "pairs"]
+PassesAre = Literal["one", "each", "joined", "mean", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
 
@@ -52,7 +56,16 @@ class LayerModel(TrainableModel):
         #: Whether the adapter sits inside the towers, so that they must run again after each step.
         self.inside = grafted.active is not None
         self.towers, self._passes_are = towers, passes_are
+        #: What towers give before the first adapter, where it is kept: nowhere by default.
+        self.prefixes: FrozenPrefixes | None = None
         self._grafted = (grafted,)  # not a submodule: it would bring the towers' device moves and a second name
+
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The adapter knows its own."""
+        within = "adapter."
+        adapter = {name.removeprefix(within): one for name, one in tensors.items() if name.startswith(within)}
+        others = {name: one for name, one in tensors.items() if not name.startswith(within)}
+        return others | {within + name: one for name, one in upgraded_of(self.adapter, adapter).items()}
 
     @property
     def grafted(self) -> GraftedTowers:
@@ -61,13 +74,39 @@ class LayerModel(TrainableModel):
 
     def run(self, inputs: Inputs) -> ReadOut:
         """Let the towers run that have inputs."""
-        out = self.grafted(inputs)
+        with self._prefixes_of(inputs):
+            out = self.grafted(inputs)
         vectors = {
             frozen.tower.name: normalize(frozen.read_out(out.outputs[frozen.tower.name], given).float(), dim=-1)
             for frozen in self.towers.frozen
             if (given := inputs.get(frozen.tower.name)) is not None
         }
         return ReadOut(vectors, out.auxiliary_loss(), out.usage)
+
+    def alone(
+        self, passes: Passes, modality: str, views: Sequence[Sequence[Mapping[str, Media]]]
+    ) -> tuple[Tensor, Tensor | float]:
+        """Unit vectors [N, width] of one modality of items with those views, the mean of several, where no other tower
+        runs; and what the adapter adds to the loss."""
+        tower = next(one for one in self.towers.frozen if one.tower.name == modality)
+        others = {one.tower.name: None for one in self.towers.frozen if one is not tower}
+        out = self.run({modality: passes.inputs(tower, [view for one in views for view in one]), **others})
+        vectors, counts = out.vectors[modality], list(map(len, views))
+        if len(vectors) > len(counts):
+            vectors = normalize(mean_of_passes(vectors, counts), dim=-1)
+        return vectors, out.auxiliary
+
+    @contextmanager
+    def _prefixes_of(self, inputs: Inputs) -> Iterator[None]:
+        """Blocks before the first adapter are passed over where it is known what they give."""
+        with ExitStack() as stack:
+            for frozen in self.towers.frozen:
+                given, count = inputs.get(frozen.tower.name), self.grafted.untouched_blocks(frozen.tower.name)
+                if self.prefixes and isinstance(given, TowerInputs):
+                    prefix = self.prefixes.of(frozen, count, given, given.contents)
+                    if prefix is not None:
+                        stack.enter_context(passed_over(frozen.tower, prefix))
+            yield
 
     def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros
@@ -79,11 +118,14 @@ class LayerModel(TrainableModel):
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
 
     def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
-        """What the head is given: read-outs side by side, [V, width], or of joined passes [N, passes * width]."""
+        """What the head is given: read-outs side by side, [V, width]; of joined passes [N, passes * width], of
+        their mean [N, width]."""
         joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.frozen], dim=-1)
         joined = joined / math.sqrt(len(vectors))
         if self._passes_are == "joined":
             joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
+        if self._passes_are == "mean" and len(joined) > len(counts):
+            joined = mean_of_passes(joined, counts)
         return joined if self.inside else self.adapter(joined)
 
     def similarity(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -92,6 +134,11 @@ class LayerModel(TrainableModel):
         if self.inside:
             return images, texts
         return normalize(self.adapter(images), dim=-1), normalize(self.adapter(texts), dim=-1)
+
+
+def mean_of_passes(vectors: Tensor, counts: Sequence[int]) -> Tensor:
+    """[N, width]: the mean of each item's vectors [V, width], of which ``counts`` says how many it has."""
+    return torch.stack([one.mean(dim=0) for one in torch.split(vectors, list(counts))])
 
 
 def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:

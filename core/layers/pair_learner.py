@@ -35,4 +35,5 @@ class PairLearner(TowerLearner):
         if self._held_out is None:
             return None
         scored = self._held_out.all_scores(self.model, self._batch)
-        return ranked(self._pairs.task, scored.scores, scored.relevant)
+        figure, better = ranked(self._pairs.task, scored.scores, scored.relevant)
+        return figure, -better

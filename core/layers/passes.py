@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,6 +14,14 @@ from .preprocessed import Reader
 
 #: Tower to the keyword arguments of its forward; ``None``: it does not run.
 Inputs = Mapping[str, Mapping[str, Tensor] | None]
+
+
+class TowerInputs(dict[str, Tensor]):
+    """Keyword arguments of a tower's forward, which know of what they are: of each row the digests of its contents."""
+
+    def __init__(self, inputs: Mapping[str, Tensor], contents: Sequence[Hashable]) -> None:
+        super().__init__(inputs)
+        self.contents = contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,11 @@ class Passes:
         flat = [view for one in views for view in one]
         return Batch({t.tower.name: self.inputs(t, flat) for t in self.towers.frozen}, tuple(map(len, views)))
 
-    def inputs(self, tower: FrozenTower, views: Sequence[Mapping[str, Media]]) -> dict[str, Tensor]:
+    def inputs(self, tower: FrozenTower, views: Sequence[Mapping[str, Media]]) -> TowerInputs:
         """What one tower takes of those passes."""
         contents = {
             modality: self._reader.contents(modality, [view[modality] for view in views])
             for modality in tower.tower.streams
         }
-        return tower.collate(contents)
+        digests = [tuple(view[modality].digest for modality in tower.tower.streams) for view in views]
+        return TowerInputs(tower.collate(contents), digests)

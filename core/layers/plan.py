@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..data.items import DatasetContent, Item
 from ..graft.plan import GraftPlan, plan_graft
-from ..roles.specs import PairTaskSpec, TowerShape
+from ..roles.specs import PairTaskSpec, TowerShape, blocks_in_words
 from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
@@ -86,4 +86,4 @@ def towers_in_words(towers: tuple[TowerShape, ...] | None, modalities: tuple[str
     """Each tower with its modalities, depth and width."""
     if towers is None:
         return ", ".join(modalities)
-    return ", ".join(f"{'+'.join(one.modalities)} ({one.depth} blocks, width {one.width})" for one in towers)
+    return ", ".join(f"{'+'.join(one.modalities)} ({blocks_in_words(one.depth, one.width)})" for one in towers)

@@ -69,7 +69,10 @@ class LayerPredictor(Predictor):
 
     @torch.no_grad()
     def similarity(self, images: Contents, texts: Contents) -> Tensor:
-        """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart."""
+        """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart.
+
+        A tuple of images is a clip, of which they are frames.
+        """
         vectors: dict[str, Tensor] = {}
         for modality, contents in (("image", images), ("text", texts)):
             items = map(self.open, rows_of({modality: contents}, (modality,)))
@@ -81,10 +84,8 @@ class LayerPredictor(Predictor):
     def _apart(self, modality: str, items: Sequence[Item]) -> Mapping[str, Tensor]:
         """What the tower of one modality gives, run by itself."""
         passes = Passes(items, self._model.towers, self._reader())
-        tower = next(one for one in self._model.towers.frozen if one.tower.name == modality)
-        inputs = passes.inputs(tower, [item.modalities for item in items])
-        vectors = self._model.run({modality: inputs}).vectors
-        return {name: finite(one, list(map(name_of, items))) for name, one in vectors.items()}
+        vectors, _ = self._model.alone(passes, modality, [item.views() for item in items])
+        return {modality: finite(vectors, list(map(name_of, items)))}
 
     def _few(self, items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         return self._batches(items, self.spec.encoder.batch_size)
@@ -117,5 +118,5 @@ def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue,
             model = build_layer_model(spec, catalogue, towers, len(class_names), facts.passes, prompts)
     except DataError as error:  # class vectors of another width
         raise wrong(folder, str(error)) from None
-    fill(model, folder, saved)
+    fill(model, folder, model.upgraded(saved))
     return LayerPredictor(spec, class_names, model.eval(), facts.passes)

@@ -11,6 +11,7 @@ from ..stages.list_items import list_items
 from ..stages.prepare import Prepared, note_short_classes
 from ..stages.prompts import encode_prompts
 from ..stages.unreadable import leave_out
+from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers, open_towers, shared_modalities
 from .preprocessed import Reader
 
@@ -21,6 +22,8 @@ class LayerInputs(Prepared):
 
     towers: OpenTowers
     reader: Reader
+    #: Of all trials and seeds.
+    prefixes: FrozenPrefixes
 
 
 def prepare(spec: PipelineSpec, key: str, context: RunContext) -> LayerInputs:
@@ -34,6 +37,9 @@ def prepare(spec: PipelineSpec, key: str, context: RunContext) -> LayerInputs:
         reader = Reader(towers.encoders)
         unreadable = reader.store(items.splits, context.tell)
         items = leave_out(items, unreadable, modalities, spec.dataset, context.tell)
+    prefixes = FrozenPrefixes()
     prompts = encode_prompts(items, spec, encoder, context)
     note_short_classes(items, spec, context)
-    return LayerInputs(items.content, items.splits, items.left_out, prompts, encoder, key, None, towers, reader)
+    return LayerInputs(
+        items.content, items.splits, items.left_out, prompts, encoder, key, None, towers, reader, prefixes
+    )

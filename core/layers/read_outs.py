@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -24,14 +25,14 @@ class ReadOuts:
             with torch.no_grad():
                 parts = [model.run(passes.batch(rows).inputs).vectors for rows in batches(len(passes), batch)]
             self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        self._starts = torch.tensor([0, *self._counts]).cumsum(0)
+        self._starts = [0, *accumulate(self._counts)]
 
     def of(self, rows: Sequence[int]) -> tuple[ReadOut, tuple[int, ...]]:
         """Of all passes of those items, and how many each has."""
         counts = tuple(self._counts[row] for row in rows)
         if self._stored is None:
             return self._model.run(self._passes.batch(rows).inputs), counts
-        which = torch.cat([torch.arange(int(self._starts[row]), int(self._starts[row + 1])) for row in rows])
+        which = torch.cat([torch.arange(self._starts[row], self._starts[row + 1]) for row in rows])
         return ReadOut({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
 
 

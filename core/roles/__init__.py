@@ -24,6 +24,7 @@ from .specs import (
     Sampling,
     TaskSpec,
     TowerShape,
+    one_or_each,
 )
 from .tower_specs import BudgetSpec, ExpertSpec, LayerAdapterSpec, Meeting, TowerAdapterSpec
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .expert import Expert, columns_of, masked_mean
     from .graph import GraphBuilder, GraphError
     from .head import ClassPrompts, Head
-    from .layer_adapter import LayerAdapter, Updates, parameter_name
+    from .layer_adapter import LayerAdapter, Masks, Updates, parameter_name
     from .regularizer import Regularizer, TrainingView
     from .reporter import Reporter
     from .task import PairTask, Task
@@ -52,7 +53,7 @@ _LAZY = {
     "expert": ("Expert", "columns_of", "masked_mean"),
     "graph": ("GraphBuilder", "GraphError"),
     "head": ("ClassPrompts", "Head"),
-    "layer_adapter": ("LayerAdapter", "Updates", "parameter_name"),
+    "layer_adapter": ("LayerAdapter", "Masks", "Updates", "parameter_name"),
     "regularizer": ("Regularizer", "TrainingView"),
     "reporter": ("Reporter",),
     "task": ("PairTask", "Task"),
@@ -86,6 +87,7 @@ __all__ = [
     "HeadSpec",
     "LayerAdapter",
     "LayerAdapterSpec",
+    "Masks",
     "Meeting",
     "NodeKind",
     "OptimizerSpec",
@@ -107,6 +109,7 @@ __all__ = [
     "WrittenCaptions",
     "columns_of",
     "masked_mean",
+    "one_or_each",
     "parameter_name",
 ]
 

@@ -97,8 +97,8 @@ class Encoder(ABC):
         Raises ``EncoderError`` where it has none that can be entered.
         """
         raise EncoderError(
-            f"encoder: {type(self).__name__} offers no towers to adapters inside them; take encoder `transformers` or "
-            "`open_clip`, or an adapter on features"
+            f"encoder: {type(self).__name__} offers no towers to adapters inside them; take encoder `transformers`, "
+            "`open_clip` or `timm`, or an adapter on features"
         )
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:

@@ -21,9 +21,10 @@ class Expert(nn.Module, ABC):
     def forward(self, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None) -> Tensor:
         """[B, N, out] of the target's columns ``x`` [B, N, a] and the partner's ``y`` [B, M, b].
 
-        ``y`` is ``None`` for experts that are not ``multimodal``. Masks are bool [B, N] and [B, M], true where there is
-        a token; ``None`` means everywhere. No row of ``y_mask`` is all false. What a masked position holds must never
-        matter to another one; what is given at a masked target position does not matter.
+        ``y`` is ``None`` for experts that are not ``multimodal``, and the mean [B, 1, b] for those whose spec
+        ``reads_mean``. Masks are bool [B, N] and [B, M], true where there is a token; ``None`` means everywhere. No row
+        of ``y_mask`` is all false. What a masked position holds is finite, and must never matter to another one; what
+        is given at a masked target position does not matter.
         """
 
 

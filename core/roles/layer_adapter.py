@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from .contract import broken, form
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,31 @@ class Updates:
     states: Mapping[str, Tensor]
     #: Name to a scalar that is added to the training loss, already weighted.
     losses: Mapping[str, Tensor] = field(default_factory=dict)
-    #: Stream to the mean share [E] that each expert had in this batch, detached.
+    #: Stream to the mean share or gate [E] that each expert had in this batch, detached.
     usage: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Masks(Mapping[str, "Tensor | None"]):
+    """Stream to its mask, the same at every meeting of a forward pass."""
+
+    def __init__(self, masks: Mapping[str, Tensor | None]) -> None:
+        self._masks, self._made = dict(masks), dict[Hashable, Any]()
+
+    def __getitem__(self, stream: str) -> Tensor | None:
+        return self._masks[stream]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What an adapter makes of the masks under a key of its own: made at the first meeting, kept for the pass."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
 
 
 class LayerAdapter(nn.Module, ABC):
@@ -36,12 +62,16 @@ class LayerAdapter(nn.Module, ABC):
         """What the columns of ``Updates.usage`` of a stream are called; nothing where there is no usage."""
         return ()
 
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Saved tensors of an earlier form of this adapter under today's names and shapes; others as they are."""
+        return tensors
+
     @abstractmethod
     def forward(self, meeting: int, states: Mapping[str, Tensor], masks: Mapping[str, Tensor | None]) -> Updates:
         """Updates at meeting number ``meeting`` for hidden states [B, N, d] of the streams that are there.
 
         A stream may be absent. Masks are bool [B, N], true where there is a token; ``None`` means everywhere; a row
-        that is all false is a sample without that modality.
+        that is all false is a sample without that modality. Inside towers they come as ``Masks``, one object a pass.
         """
 
 
@@ -61,6 +91,11 @@ def updates_of(
         if not isinstance(loss, Tensor) or loss.ndim:
             raise broken("layer adapter", adapter, f"gave the loss `{name}` as {form(loss)}; it is a scalar tensor")
     return given
+
+
+def upgraded_of(adapter: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Saved tensors as today's form of the adapter has them."""
+    return dict(adapter.upgraded(tensors) if isinstance(adapter, LayerAdapter) else tensors)
 
 
 def parameter_name(stream: str, stop: str) -> str:

@@ -7,7 +7,7 @@ class of the same name in ``dataset.py``, ``captioner.py``, ``encoder.py``, ``gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -94,12 +94,29 @@ class TowerShape:
     modalities: tuple[str, ...]
     #: Number of blocks; 0 where no adapter can enter, and the tower runs as it is.
     depth: int
-    #: d of the hidden states; 0 without blocks.
-    width: int
+    #: d of the hidden states, 0 without blocks; where it changes, that of each block.
+    width: int | tuple[int, ...]
     #: Width of the vector that is read out.
     read_out: int
     #: Parameters of what runs, and of what its files hold beside (a head that goes unused); ``None``: loading tells.
     parameters: int | None = None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """d of the hidden states of each block."""
+        return (self.width,) * self.depth if isinstance(self.width, int) else self.width
+
+
+def one_or_each(widths: Sequence[int]) -> int | tuple[int, ...]:
+    """Blocks' widths as ``TowerShape.width`` has them."""
+    return tuple(widths) if len(set(widths)) > 1 else widths[0] if widths else 0
+
+
+def blocks_in_words(depth: int, width: int | Sequence[int]) -> str:
+    """`6 blocks, width 384`, or `16 blocks, widths 16 to 320`."""
+    if isinstance(width, int):
+        return f"{depth} blocks, width {width}"
+    return f"{depth} blocks, widths {min(width)} to {max(width)}"
 
 
 class EncoderSpec(ComponentSpec):
@@ -292,8 +309,9 @@ class TaskSpec(ComponentSpec):
     #: Modalities that every item must have; all others that the items have and the encoder takes are used as well.
     needs: ClassVar[tuple[str, ...]] = ()
     #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
-    #: read out side by side (`joined`). `pairs`: every image is scored with every text, logits [images, texts].
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "one"
+    #: read out side by side (`joined`) or as their mean (`mean`: one or many). `pairs`: every image is scored with
+    #: every text, logits [images, texts].
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "one"
     #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
     level: ClassVar[Literal["features", "layers"]] = "features"
 
@@ -330,7 +348,7 @@ class PairTaskSpec(TaskSpec):
     """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
 
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "pairs"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "pairs"
     level: ClassVar[Literal["features", "layers"]] = "layers"
 
     joint: bool = False

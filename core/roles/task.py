@@ -19,6 +19,8 @@ class Task(ABC):
     #: The key of ``metrics`` that selects epochs and search values. More must be better: for an error add another
     #: figure, such as ``1 - ece``, and name that.
     primary: str
+    #: Groups of items by whose values ``figures_by`` tells the primary figure apart.
+    by: tuple[str, ...] = ()
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:
         """The targets of items as a tensor, one row an item: int64 [N], -1 where unlabelled. Raises ``DataError``."""
@@ -48,18 +50,19 @@ class PairTask(Task):
     """A task over every image with every text (spec: ``PairTaskSpec``).
 
     Columns of its logits are items, one text each; rows are the images of these items, each once, known by content, in
-    the order in which the items first show them. ``losses`` and ``metrics`` take logits float [I, T] and, as targets,
-    ``relevance``; ``losses`` gives one a text, [T].
+    the order in which the items first show them. A clip is an image: the mean of its frames, one a pass. ``losses``
+    and ``metrics`` take logits float [I, T] and, as targets, ``relevance``; ``losses`` gives one a text, [T].
     """
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:
         """The row of each item's image, int64 [T]. Raises ``DataError`` for an item without image or text."""
         for item in items:
             for kind in ("image", "text"):
-                if kind not in item.modalities:
+                if any(kind not in view for view in item.views()):
                     raise DataError(f"item {item.id} has no {kind}: a pair task needs an image and a text of each item")
-        rows: dict[str, int] = {}
-        images = [rows.setdefault(item.modalities["image"].digest, len(rows)) for item in items]
+        rows: dict[tuple[str, ...], int] = {}
+        shown = (tuple(view["image"].digest for view in item.views()) for item in items)
+        images = [rows.setdefault(digests, len(rows)) for digests in shown]
         return torch.tensor(images, dtype=torch.int64)
 
     def relevance(self, items: Sequence[Item]) -> Tensor:
@@ -118,6 +121,19 @@ def scores_of(task: Task, logits: Tensor, targets: Tensor, figure: float) -> Ten
             "task", task, f"{mean}, and `metrics` gave {task.primary} {figure:.6g}; give None if it is no mean"
         )
     return given
+
+
+def figures_by(task: Task, items: Sequence[Item], scores: Tensor | None) -> dict[str, float]:
+    """The mean of the items' ``scores`` over all items of each value of the groups that the task is told apart by:
+    ``vqa_score by answer_type: number``. Nothing where there are no such groups."""
+    if scores is None:
+        return {}
+    of: dict[str, list[float]] = {}
+    for item, score in zip(items, scores.tolist(), strict=True):
+        for name in task.by:
+            if name in item.groups:
+                of.setdefault(f"{task.primary} by {name}: {item.groups[name]}", []).append(score)
+    return {key: sum(of[key]) / len(of[key]) for key in sorted(of)}
 
 
 def ranked(task: Task, logits: Tensor, targets: Tensor) -> tuple[float, float]:

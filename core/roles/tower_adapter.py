@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from .contract import broken, form
 from .tower_specs import TowerAdapterSpec
+
+if TYPE_CHECKING:
+    from ..towers.tower import Tower
 
 
 class TowerAdapter(nn.Module, ABC):
@@ -20,6 +24,10 @@ class TowerAdapter(nn.Module, ABC):
 
     #: The spec, a budget turned into sizes.
     spec: TowerAdapterSpec
+
+    def first_block(self, tower: Tower) -> int:
+        """Of the first block that it changes: what those before it give of an item may be kept. 0: nothing is."""
+        return 0
 
     @abstractmethod
     def installed(self) -> AbstractContextManager[None]:

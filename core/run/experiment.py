@@ -18,6 +18,7 @@ from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..training.engine import Engine
+from ..training.finished import FinishedTrainings
 from ..training.trial import SplitScore, Trial
 from .meter import Meter
 from .search import search_of
@@ -34,8 +35,9 @@ class Experiment:
         device: torch.device,
         tell: Tell,
         hooks: Hooks | None = None,
+        finished: FinishedTrainings | None = None,
     ) -> None:
-        self.spec, self.catalogue, self.device, self.tell = spec, catalogue, device, tell
+        self.spec, self.catalogue, self.store, self.device, self.tell = spec, catalogue, store, device, tell
         self.meter = Meter()
         self._hooks = hooks or Hooks(catalogue.plugins)
         self._hooks.add(self.meter, "meter")
@@ -43,6 +45,7 @@ class Experiment:
         self._context = RunContext(
             catalogue, store, tell, lambda stage: self._hooks.stage(stage, context), lambda: device, may_download=True
         )
+        self._finished = finished
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -51,7 +54,9 @@ class Experiment:
         if level not in self._engines:
             features = level == "features"
             self._engines[level] = (
-                FeatureEngine(self._context, len(self.spec.seeds)) if features else LayerEngine(self._context)
+                FeatureEngine(self._context, len(self.spec.seeds), self._finished)
+                if features
+                else LayerEngine(self._context, self._finished)
             )
         return self._engines[level]
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..data.items import Item, Target
+from ..data.items import Item, Masks, Target
 from ..data.prediction import Neighbour
 from ..storage.item_predictions import PREDICTIONS, HeardItem, ItemPrediction
 from ..storage.result_parts import KeptPredictions
@@ -86,6 +86,8 @@ def _named(target: Target | None, names: Sequence[str]) -> Any:
         return {names[index]: score for index, score in target.items()}
     if isinstance(target, tuple):
         return [names[index] if index >= 0 else None for index in target]
+    if isinstance(target, Masks):
+        return [mask and mask.bytes_digest for mask in target.of]
     return None if target is None else names[target]
 
 

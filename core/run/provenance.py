@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ...registry import __version__
 from ...registry.catalogue import Catalogue, Plugin
 from ...registry.component import Component
 from ..spec.components_in import components_in
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.adapter_config import Trained
+from ..storage.files import sha256_of
 from ..storage.made_with import Installed, MadeWith
+from ..storage.manifest import MANIFEST, adapter_folder
+from ..storage.record import Json
 from .lock import Lock
 
 
@@ -22,6 +26,17 @@ def made_with(
     owners = {owner.name: owner for owner in map(catalogue.owner, used)}
     plugins = {name: installed(one) for name, one in sorted(owners.items())}
     return plugins, {one.name: one.implementation for one in used}
+
+
+def code_of(spec: PipelineSpec, catalogue: Catalogue) -> Json:
+    """What the numbers of a pipeline depend on beside spec, data and weights: code, and the run it starts from."""
+    start = spec.trainer.start_from
+    used = sorted(set(components_in(spec, catalogue)), key=lambda one: one.name)
+    return {
+        "graftwork": __version__,
+        "components": {one.name: one.implementation for one in used},
+        "start": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
+    }
 
 
 def installed(plugin: Plugin) -> Installed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,7 @@ from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of
 from .reporters import Reporters
+from .resume import Resume, code_here, found_in_words, resumed
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
@@ -63,10 +65,13 @@ def run_pipeline(
     store: Path,
     out: Path | None = None,
     prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
+    resume: Resume = "ask",
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
 
-    Raises ``GraftworkError`` with nothing lost: encoded vectors stay stored."""
+    ``resume``: of finished trainings in what an interrupted run of that folder left. Raises ``GraftworkError`` with
+    nothing lost: encoded vectors stay stored, and so do finished trainings.
+    """
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
@@ -76,38 +81,45 @@ def run_pipeline(
         sweep_partials(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
-        try:
-            hooks = Hooks(catalogue.plugins)
+        hooks = Hooks(catalogue.plugins)
+        tell = _teller(hooks)
+        with contextlib.closing(reporters), resumed(claimed, resume, code_here(catalogue, device), tell) as finished:
             hooks.add(reporters, "reporters")
-            tell = _teller(hooks)
-            experiment = Experiment(spec, catalogue, store, device, tell, hooks)
-            trainings = trial_count(spec) * len(spec.seeds)
-            tell(RunStarted(spec.name, str(folder), trainings))
+            experiment = Experiment(spec, catalogue, store, device, tell, hooks, finished)
+            tell(RunStarted(spec.name, str(folder), trial_count(spec) * len(spec.seeds)))
             if note := claimed.kept_in_words():
                 tell(Note(note))
             best, tried = _best_trial(experiment, prepared)
             scores = _scores(experiment, best)
             typed = result_of(experiment, best, tried, scores)
             claimed.require_ours()
-            save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
-            write_json(partial / "lock.json", lock_of(experiment, best, store).to_json())
-            result = typed.to_json()
-            write_json(partial / "result.json", result)
-            if typed.predictions:
-                lines = item_predictions(best, scores, saved_index(best))
-                write_lines(partial / typed.predictions.file, (one.to_json() for one in lines))
-            if best.spec.dataset.on_error == "record":
-                write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
+            _save(partial, experiment, best, scores, typed)
             for name, usage in experiment.meter.stages.items():
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
-            for line in notes_of(typed):
+            for line in [*found_in_words(finished), *notes_of(typed)]:
                 tell(Note(line))
             claimed.require_free()
-            tell(RunFinished(str(folder), result))
-        finally:
-            reporters.close()
+            tell(RunFinished(str(folder), typed.to_json()))
         seal(partial)
-    return Run(folder, result, typed, catalogue)
+    return Run(folder, typed.to_json(), typed, catalogue)
+
+
+def _save(
+    partial: Path,
+    experiment: Experiment,
+    best: Trial[Any, Any],
+    scores: dict[str, list[SplitScore]],
+    typed: Result,
+) -> None:
+    """Write everything that a run folder holds but its manifest."""
+    save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
+    write_json(partial / "lock.json", lock_of(experiment, best, experiment.store).to_json())
+    write_json(partial / "result.json", typed.to_json())
+    if typed.predictions:
+        lines = item_predictions(best, scores, saved_index(best))
+        write_lines(partial / typed.predictions.file, (one.to_json() for one in lines))
+    if best.spec.dataset.on_error == "record":
+        write_lines(partial / "unreadable.jsonl", [asdict(one) for one in best.prepared.left_out])
 
 
 def _require_outside_data(spec: PipelineSpec, path: Path, option: str) -> None:

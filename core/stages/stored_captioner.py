@@ -173,4 +173,4 @@ def _key(item: Item) -> PictureKey:
 
 def _with_text(item: Item, text: str) -> Item:
     media = Media.of_text(text, f"description of {_picture(item).source}")
-    return Item(item.id, {**item.modalities, "text": media}, item.target)
+    return Item(item.id, {**item.modalities, "text": media}, item.target, groups=item.groups)

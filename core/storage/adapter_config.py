@@ -47,8 +47,8 @@ class TowerFacts(Record):
     """Its class."""
     blocks: int
     """How many it has."""
-    width: int
-    """Numbers in a token's vector."""
+    width: int | Sequence[int]
+    """Numbers in a token's vector; where they change, of each block."""
     streams: Sequence[str]
     """The modalities that it reads."""
 

@@ -25,9 +25,12 @@ from .files import absolute, storage_error
 from .run_folder import RunFolderError
 
 PARTIAL, LOCK = ".partial", ".graftwork-writing"
+#: Folder of finished trainings in one of an unfinished run: the next run that claims it finds them.
+TRAININGS = "trainings"
 #: What runs and adapters write, by name, by suffix and by how it begins; where something else stands, others put it in.
-_WRITTEN = {"adapter", "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
+_WRITTEN = {"adapter", TRAININGS, "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
 _WRITTEN |= {"manifest.json", "pipeline.json", "adapter_config.json", "README.md"}
+_STAY = {LOCK, TRAININGS}
 _WRITTEN_AS, _UNFINISHED = ".safetensors", ".graftwork-"
 
 
@@ -90,8 +93,8 @@ class Claim:
         self.leave()
 
     def drop(self) -> None:
-        """Remove what was written; what others have put in its place stays."""
-        if self.is_ours():
+        """Remove what was written; what others have put in its place stays, and so do finished trainings."""
+        if self.is_ours() and not (self.partial / TRAININGS).exists():
             with contextlib.suppress(OSError):
                 _empty(self.partial)
                 (self.partial / LOCK).unlink(missing_ok=True)
@@ -120,6 +123,7 @@ def claim_run(name: str, out: Path | None) -> Claim:
 
 def claim(folder: Path) -> Claim:
     """The right to make ``folder``; what a dead run left of it is cleared away, or kept where others wrote into it.
+    Its finished trainings stay where they are.
 
     Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
     ``StorageError`` where the disk does not take it.
@@ -247,7 +251,7 @@ def _read(lock: FileIO) -> dict[str, Any]:
 
 
 def _cleared(partial: Path) -> Path | None:
-    """Remove all but the lock; or, where others have put something in, move all of it into a folder beside it."""
+    """Remove all but lock and trainings; or, where others have put something in, move it into a folder beside it."""
     if all(_is_written(path.name) for path in partial.rglob("*")):
         _empty(partial)
         return None
@@ -257,7 +261,7 @@ def _cleared(partial: Path) -> Path | None:
             kept.mkdir()
             break
     for path in partial.iterdir():
-        if path.name != LOCK:
+        if path.name not in _STAY:
             os.rename(path, kept / path.name)
     return kept
 
@@ -267,11 +271,13 @@ def _is_written(name: str) -> bool:
 
 
 def _empty(partial: Path) -> None:
-    """Remove all but the lock; what links lead to stays."""
+    """Remove all but lock and trainings; what links lead to stays."""
     for path in partial.iterdir():
+        if path.name in _STAY:
+            continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != LOCK:
+        else:
             path.unlink()
 
 

@@ -6,18 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...registry import __version__
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.spec import Spec
 from ..roles.dataset import Dataset
+from ..run.provenance import code_of
 from ..run.run import run_pipeline
-from ..spec.components_in import components_in
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..storage.files import sha256_of
-from ..storage.manifest import MANIFEST, adapter_folder, require_whole
+from ..storage.manifest import require_whole
 from ..storage.record import Json
 from ..storage.result import Result
 from ..storage.store import identity_key
@@ -40,7 +38,9 @@ class Done:
 
 
 class RunCache:
-    """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again."""
+    """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again, and of
+    one that was interrupted the finished trainings are not.
+    """
 
     def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
         self.catalogue, self.store, self.parent = catalogue, store, parent
@@ -55,7 +55,7 @@ class RunCache:
         if (folder / "result.json").is_file():
             require_whole(folder)
             return Done(folder, Result.read(folder / "result.json"), True)
-        run = run_pipeline(spec, self.catalogue, self.store, folder)
+        run = run_pipeline(spec, self.catalogue, self.store, folder, resume="where equal")
         return Done(run.folder, run.typed, False)
 
     def key(self, spec: PipelineSpec) -> str:
@@ -64,20 +64,14 @@ class RunCache:
         The weights are those noted beside the stored vectors; only where none are stored the model is loaded.
         """
         elsewhere = {"name", "reporters"}  # they say where results go, not what they are
-        start = spec.trainer.start_from
         identity = {
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
-            "graftwork": __version__,
-            "components": {
-                one.name: one.implementation
-                for one in sorted(components_in(spec, self.catalogue), key=lambda one: one.name)
-            },
+            **code_of(spec, self.catalogue),
             "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
             "weights": {
                 modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
                 for modality in _modalities(spec)
             },
-            "start": sha256_of(adapter_folder(Path(start)) / MANIFEST) if start else None,
         }
         return identity_key(identity)
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from .errors import TowerError
 from .stop import Stop, hidden_state_of, split_output
+from .tower import Tower
 
 #: ``exchange(meeting, states)``: for each tower the update [B, N, d] to add to its state, or ``None`` for none.
 Exchange = Callable[[int, Mapping[str, Tensor]], Mapping[str, Tensor | None]]
@@ -46,6 +47,18 @@ def lockstep(
             for name, runner in runners.items():
                 runner.resume(updates.get(name))
         return {name: runner.outcome() for name, runner in runners.items()}
+
+
+def walked(tower: Tower, inputs: Mapping[str, Any]) -> Any:
+    """What a tower gives for its forward's keyword arguments, passing every block as if it stopped there.
+
+    Raises ``TowerError`` where a block is passed twice, never or out of order, or its state is of another width than
+    its structure says.
+    """
+    stops = tower.stops(range(len(tower.blocks)), ["block"], "sequential")
+    with torch.no_grad():
+        found = lockstep({tower.name: lambda: tower.model(**inputs)}, {tower.name: stops}, lambda meeting, states: {})
+    return found[tower.name]
 
 
 @dataclass(slots=True)
@@ -134,9 +147,9 @@ def _hook(runner: _Runner, meeting: int, stop: Stop) -> list[Any]:
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         if getcurrent() is not runner.thread:
             return None  # someone else's call of the same model
-        given, put = split_output(output, stop)
+        given, add = split_output(output, stop)
         update = runner.arrive(meeting, entered.pop() if stop.placement == "parallel" else given)
-        return None if update is None else put(given + update.to(given.dtype))
+        return None if update is None else add(update)
 
     handles = [stop.exit.register_forward_hook(after)]
     if stop.placement == "parallel":

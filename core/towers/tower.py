@@ -1,4 +1,4 @@
-"""A frozen model as a tower: its blocks, its width, and how its hidden states lie in memory."""
+"""A frozen model as a tower: its blocks, their widths, and how its hidden states lie in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .blocks import find_blocks
+from .blocks import find_blocks, width_of
 from .errors import TowerError
 from .stop import Place, Placement, Stop, find_stop
 
@@ -21,8 +21,8 @@ class Tower:
     model: nn.Module
     #: In the order they run; none where no adapter can enter.
     blocks: Sequence[nn.Module]
-    #: d, the last axis of its hidden states; 0 without blocks.
-    width: int
+    #: d of the hidden states of each block.
+    widths: Sequence[int]
     #: Whether hidden states are [batch, tokens, d]; else [tokens, batch, d], as some releases of open_clip have them.
     batch_first: bool = True
     #: For a single-stream model: its streams, and where each lies among the tokens for given inputs.
@@ -30,6 +30,16 @@ class Tower:
     split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None
     #: For inputs, stream to bool [B, N], true where there is a token. Default: ``attention_mask`` where its shape fits.
     masks: Callable[[Mapping[str, Any]], Mapping[str, Tensor | None]] | None = None
+
+    @property
+    def width(self) -> int:
+        """d of all its blocks; 0 without blocks. Raises ``TowerError`` where it changes from block to block."""
+        if len(set(self.widths)) > 1:
+            raise TowerError(
+                f"{self.name}: its blocks are of widths {min(self.widths)} to {max(self.widths)}; "
+                "`widths` has that of each"
+            )
+        return self.widths[0] if self.widths else 0
 
     def slices(self, inputs: Mapping[str, Any]) -> Mapping[str, slice]:
         """Stream to its tokens; a tower of one modality is one stream of its own name."""
@@ -45,7 +55,8 @@ class Tower:
         split: Callable[[Mapping[str, Any]], Mapping[str, slice]] | None = None,
         masks: Callable[[Mapping[str, Any]], Mapping[str, Tensor | None]] | None = None,
     ) -> Tower:
-        """The tower of any transformer, frozen here (``requires_grad`` off, ``eval``). ``blocks``: see ``find_blocks``.
+        """The tower of any transformer or convolutional network with blocks, frozen here (``requires_grad`` off,
+        ``eval``, for good: no norm's running figures change). ``blocks``: see ``find_blocks``.
 
         A single-stream model names its ``streams`` and says by ``split`` where each lies among its tokens. Raises
         ``TowerError``.
@@ -54,22 +65,24 @@ class Tower:
         require_no_checkpointing(name, model)
         model.requires_grad_(False).eval()
         first = _batch_first(model, found)
-        return cls(name, model, found, _width(name, found), first, streams or (name,), split, masks)
+        return cls(name, model, found, _widths(name, found), first, streams or (name,), split, masks)
 
     @classmethod
     def closed(cls, name: str, model: nn.Module) -> Tower:
         """A model without blocks that could be entered: frozen here, it runs as it is and meets nobody."""
         model.requires_grad_(False).eval()
-        return cls(name, model, (), 0, streams=(name,))
+        return cls(name, model, (), (), streams=(name,))
 
     def stops(self, indices: Sequence[int], places: Sequence[Place], placement: Placement) -> list[Stop]:
         """Stops in the order the tower passes them: the blocks ``indices`` (rising), in each its ``places``."""
         return [
-            find_stop(self.name, index, self.blocks[index], place, placement) for index in indices for place in places
+            find_stop(self.name, index, self.blocks[index], place, placement, self.widths[index])
+            for index in indices
+            for place in places
         ]
 
     def batch_major(self, state: Tensor) -> Tensor:
-        """A hidden state as [batch, tokens, d]; its own inverse."""
+        """A hidden state that a stop read as [batch, tokens, d]; its own inverse."""
         return state if self.batch_first else state.transpose(0, 1)
 
 
@@ -78,7 +91,7 @@ def require_no_checkpointing(name: str, model: nn.Module) -> None:
     if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         raise TowerError(
             f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
-            "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
+            "towers; switch it off, and take `gradient_checkpointing` of the adapter's spec"
         )
 
 
@@ -87,23 +100,12 @@ def frozen_parameters(towers: Iterable[Tower]) -> int:
     return sum({id(p): p.numel() for tower in towers for p in tower.model.parameters()}.values())
 
 
-def _width(name: str, blocks: Sequence[nn.Module]) -> int:
-    """From the first normalisation in a block: its weight is [d] in every transformer."""
-    widths = list(dict.fromkeys(_width_of(name, block) for block in blocks))
-    if len(widths) > 1:
-        raise TowerError(
-            f"{name}: its {type(blocks[0]).__name__} blocks have widths {', '.join(map(str, widths))}; name the blocks "
-            "of one stage, where the width stays"
-        )
-    return widths[0]
-
-
-def _width_of(name: str, block: nn.Module) -> int:
-    for module in block.modules():
-        weight = getattr(module, "weight", None)
-        if "norm" in type(module).__name__.lower() and isinstance(weight, Tensor) and weight.ndim == 1:
-            return int(weight.shape[0])
-    raise TowerError(f"{name}: {type(block).__name__} has no normalisation that tells its width")
+def _widths(name: str, blocks: Sequence[nn.Module]) -> list[int]:
+    widths = [width_of(block) for block in blocks]
+    if None in widths:
+        block = type(blocks[widths.index(None)]).__name__
+        raise TowerError(f"{name}: {block} has no normalisation that tells its width")
+    return [width for width in widths if width is not None]
 
 
 def _batch_first(model: nn.Module, blocks: Sequence[nn.Module]) -> bool:

@@ -14,7 +14,9 @@ from ..stages.context import RunContext
 from ..stages.prepare import preparation_key
 from ..storage.adapter_config import FeatureFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers, SupportGraph
-from .loop import Hear
+from .finished import FinishedTrainings
+from .learner import Learner
+from .loop import Hear, Trained, train
 from .trial import P, R, SplitScore, Trial
 
 
@@ -33,8 +35,8 @@ class Conditions:
 class Engine(ABC, Generic[P, R]):
     """Built once a run; what trials share is prepared once."""
 
-    def __init__(self, context: RunContext) -> None:
-        self.context = context
+    def __init__(self, context: RunContext, finished: FinishedTrainings | None = None) -> None:
+        self.context, self.finished = context, finished
         self._prepared: dict[str, P] = {}
 
     def prepare(self, spec: PipelineSpec) -> P:
@@ -51,6 +53,17 @@ class Engine(ABC, Generic[P, R]):
     @abstractmethod
     def train(self, trial: Trial[P, R], seed: int, hear: Hear) -> R:
         """Train one seed."""
+
+    def trained(self, trial: Trial[P, R], learner: Learner, seed: int, hear: Hear) -> Trained:
+        """The training of a seed: found where an interrupted run had finished it; else done now, and kept."""
+        spec, prepared, finished = trial.spec, trial.prepared, self.finished
+        found = finished.find(spec, prepared, seed, learner.model) if finished else None
+        if found is not None:
+            return found
+        trained = train(spec, self.context.catalogue, learner, seed, hear)
+        if finished:
+            finished.keep(spec, prepared, seed, trained)
+        return trained
 
     @abstractmethod
     def score(self, trial: Trial[P, R], index: int, split: str) -> SplitScore:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 
-#: Primary metric and negative loss on the selection split: numbers, or scalars that were not read yet.
+#: Primary metric and loss on the selection split: numbers, or scalars that were not read yet.
 Rank = tuple[Tensor | float, Tensor | float]
 
 
@@ -31,6 +31,10 @@ class TrainableModel(nn.Module):
     def trainable(self) -> dict[str, nn.Parameter]:
         """Trainable parameters by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A saved state dict of an earlier form under today's names and shapes."""
+        return dict(tensors)
 
 
 class Learner(ABC):
@@ -55,13 +59,13 @@ class Learner(ABC):
 
     @abstractmethod
     def rank(self) -> Rank | None:
-        """Primary metric and negative loss on the selection split; higher is better. ``None`` without such a split.
+        """Primary metric and loss on the selection split. ``None`` without such a split.
 
         What costs a wait for the device stays there: the loop reads many epochs at once.
         """
 
-    def usage(self) -> Mapping[str, tuple[float, ...]]:
-        """Where experts are mixed: ``meeting.stream`` to their mean shares since this was asked last."""
+    def usage(self) -> Mapping[str, Tensor]:
+        """Where experts are mixed: ``meeting.stream`` to their mean shares [E] since this was asked last, not read."""
         return {}
 
     @abstractmethod

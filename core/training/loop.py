@@ -21,7 +21,7 @@ from ..roles.regularizer import Regularizer, files_of, penalty_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.manifest import adapter_folder
 from .learner import Learner, TrainableModel
-from .unread import Epoch, Losses, State, Unread, numbers_of, rank_of, state_of
+from .unread import Epoch, Losses, State, Unread, numbers_of, rank_of
 
 
 class TrainingError(UserError):
@@ -84,7 +84,7 @@ def train(
         regularizer.start(view)
     best, keeps = _Best(), spec.trainer.keep == "best"
     if (rank := _read(learner)) is not None and keeps:
-        best.offer(state_of(model), 0, rank)
+        best.offer(State.of(model), 0, rank)
 
     def read(one: Epoch) -> None:
         _require_finite(one.loss, one.number)
@@ -135,6 +135,7 @@ class _Loop:
         if spec.trainer.schedule == "cosine":
             steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
+        self._one: Tensor | None = None
         self._order, self._all = torch.Generator().manual_seed(seed), torch.arange(learner.items)
 
     def epochs(self, regularizers: Sequence[Regularizer]) -> Iterator[Losses]:
@@ -157,13 +158,20 @@ class _Loop:
                 for regularizer in regularizers:
                     loss = loss + penalty_of(regularizer, self.parameters)
                 share = loss if len(batch) == items else loss * (len(batch) / items)
-                share.backward()  # type: ignore[no-untyped-call]
+                share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
                 losses.append((loss.detach(), len(batch)))
             self._step()
             if self.scheduler is not None:
                 self.scheduler.step()
         self.learner.model.eval()
         return losses
+
+    def _one_like(self, loss: Tensor) -> Tensor:
+        """What a loss is differentiated with: a 1, made once."""
+        one = self._one
+        if one is None or (one.dtype, one.device, one.shape) != (loss.dtype, loss.device, loss.shape):
+            one = self._one = torch.ones_like(loss)
+        return one
 
     def _batches(self) -> Sequence[Tensor]:
         """Labelled items of each step: all of them in their order, or some in a new one."""
@@ -190,5 +198,5 @@ def _keep(spec: PipelineSpec, learner: Learner, best: _Best, last: int) -> Train
     if spec.trainer.keep == "last" or best.state is None:
         rank = _read(learner)
         return Trained(learner.model, last, rank and rank[0], 0.0)
-    learner.model.load_state_dict(best.state)
+    learner.model.load_state_dict(best.state.tensors())
     return Trained(learner.model, best.epoch, best.rank[0], 0.0)

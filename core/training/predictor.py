@@ -124,7 +124,7 @@ class Predictor(ABC):
         if are == "joined" and passes != self.passes:
             of = f"{passes} passes" if passes > 1 else "one pass"
             raise DataError(f"item {name} has {of}, and this pipeline reads {self.passes} together")
-        if are in ("one", "pairs") and passes:
+        if are == "one" and passes:
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,8 +16,36 @@ from .learner import Learner, Rank
 SECONDS, EPOCHS, BYTES = 0.5, 256, 1 << 26
 #: The mean loss of each batch of an epoch, still on the device, with its number of items.
 Losses = Sequence[tuple[Tensor, int]]
-#: Parameters and buffers by name, as they were at the end of an epoch.
-State = dict[str, Tensor]
+#: What numbers have to have in common to stand side by side.
+Kind = tuple[torch.dtype, torch.device]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Parameters and buffers as they were at the end of an epoch: one operator copied all of a kind."""
+
+    #: Name to kind, shape, and where its numbers begin.
+    _places: Mapping[str, tuple[Kind, torch.Size, int]]
+    _flat: Mapping[Kind, Tensor]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> State:
+        """A copy, on its own devices."""
+        places, parts = dict[str, tuple[Kind, torch.Size, int]](), dict[Kind, list[Tensor]]()
+        with torch.no_grad():
+            for name, one in model.state_dict(keep_vars=True).items():
+                kind = (one.dtype, one.device)
+                before = parts.setdefault(kind, [])
+                places[name] = (kind, one.shape, sum(part.numel() for part in before))
+                before.append(one.reshape(-1))
+            return cls(places, {kind: torch.cat(every) for kind, every in parts.items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name: what ``load_state_dict`` takes."""
+        return {
+            name: self._flat[kind][start : start + shape.numel()].view(shape)
+            for name, (kind, shape, start) in self._places.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +54,7 @@ class Epoch:
 
     number: int
     loss: float
-    #: As ``Learner.rank``.
+    #: Primary metric and negative loss: higher is better.
     rank: tuple[float, float] | None
     usage: Mapping[str, tuple[float, ...]]
     state: State | None
@@ -37,8 +65,15 @@ class _Waiting:
     number: int
     losses: Losses
     rank: Rank | None = None
-    usage: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    usage: Mapping[str, Tensor] = field(default_factory=dict)
     state: State | None = None
+
+    def unread(self) -> Iterator[Tensor | float]:
+        """Its scalars: losses, rank, usage."""
+        yield from (loss for loss, _ in self.losses)
+        yield from self.rank or ()
+        for shares in self.usage.values():
+            yield from shares.unbind()
 
 
 class Unread:
@@ -57,32 +92,26 @@ class Unread:
         self._waiting.append(latest)
         latest.rank, latest.usage = self._learner.rank(), self._learner.usage()
         if self._keeps_states and latest.rank is not None:
-            latest.state = state_of(self._learner.model)
+            latest.state = State.of(self._learner.model)
         if len(self._waiting) >= self._most or time.perf_counter() - self._since >= SECONDS:
             self.read()
 
     def read(self) -> None:
         """Hand on all that wait."""
         waiting, self._waiting = self._waiting, []
-        every = [value for one in waiting for value in (*(loss for loss, _ in one.losses), *(one.rank or ()))]
-        values = iter(numbers_of(every))
+        values = iter(numbers_of([value for one in waiting for value in one.unread()]))
         for one in waiting:
             items = sum(count for _, count in one.losses)
             loss = sum(next(values) * count / items for _, count in one.losses)
             rank = None if one.rank is None else rank_of(next(values), next(values))
-            self._hear(Epoch(one.number, loss, rank, one.usage, one.state))
+            usage = {name: tuple(next(values) for _ in range(len(shares))) for name, shares in one.usage.items()}
+            self._hear(Epoch(one.number, loss, rank, usage, one.state))
         self._since = time.perf_counter()
 
 
-def state_of(model: nn.Module) -> State:
-    """A copy of its state dict on its own device."""
-    with torch.no_grad():
-        return {name: one.clone() for name, one in model.state_dict(keep_vars=True).items()}
-
-
-def rank_of(figure: float, negative_loss: float) -> tuple[float, float]:
-    """Both; minus infinity where the loss is not finite."""
-    return (figure, negative_loss) if math.isfinite(negative_loss) else (-math.inf, -math.inf)
+def rank_of(figure: float, loss: float) -> tuple[float, float]:
+    """The figure and the negative loss; minus infinity where the loss is not finite."""
+    return (figure, -loss) if math.isfinite(loss) else (-math.inf, -math.inf)
 
 
 def numbers_of(values: Sequence[Tensor | float]) -> list[float]:

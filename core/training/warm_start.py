@@ -41,7 +41,7 @@ def start_from(
     fits it to this run's labelled items anew.
     """
     folder = adapter_folder(run)
-    saved, own, facts = read_tensors(folder / TENSORS), model.state_dict(), Trained.in_folder(folder)
+    saved, own, facts = model.upgraded(read_tensors(folder / TENSORS)), model.state_dict(), Trained.in_folder(folder)
     facts.require_sound(folder)
     facts.require_weights(run, weights or {})
     require_taken_whole(folder, saved, own)

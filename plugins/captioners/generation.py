@@ -8,9 +8,6 @@ from torch import Tensor
 
 from .specs import TransformersCaptionerSpec
 
-#: What a CPU allocator says when it fails; on an accelerator torch raises ``OutOfMemoryError`` of its own.
-_CPU_SAYS = ("not enough memory", "can't allocate memory")
-
 
 def settings(spec: TransformersCaptionerSpec, defaults: Any) -> Any:
     """``defaults`` (the model's ``GenerationConfig``: special tokens, penalties) with our length, beams and draws.
@@ -40,11 +37,3 @@ def new_tokens(prompt: Tensor, output: Tensor) -> Tensor:
         if 2 <= repeated <= output.shape[1] and bool((output[:, 1:repeated] == prompt[:, 1:repeated]).all()):
             return output[:, repeated:]
     return output
-
-
-def memory_ran_out(error: BaseException) -> bool:
-    """Whether torch found no room for a tensor, on an accelerator or on the CPU."""
-    import torch
-
-    says = str(error).lower()
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(part in says for part in _CPU_SAYS)

@@ -10,8 +10,9 @@ import torch
 from PIL.Image import Image
 
 from ...core.roles import Captioner, CaptionerError
+from ...registry.errors import memory_ran_out
 from ..checkpoints.locate import commit_of, is_path
-from .generation import memory_ran_out, new_tokens, settings
+from .generation import new_tokens, settings
 from .load_model import complete_folder, load
 from .specs import TransformersCaptionerSpec
 

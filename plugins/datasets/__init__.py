@@ -6,6 +6,7 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import components
+from .multimodal.specs import AveSpec, AvsbenchSpec, MsrvttSpec, MsvdSpec, MusicAvqaSpec, Nlvr2SetSpec, Vqav2Spec
 from .registries.specs import EmojiSpec, Mnist5kSpec, TuxpaintStampsSpec
 from .specs import (
     AudioFolderSpec,
@@ -42,6 +43,13 @@ COMPONENTS = components(
     (OxfordPetsSpec, "published.oxford_pets:OxfordPets", "Oxford-IIIT Pets, official or CoOp's split"),
     (Flowers102Spec, "published.flowers102:Flowers102", "Oxford Flowers 102, official or CoOp's split"),
     (Food101Spec, "published.food101:Food101", "Food-101, official or CoOp's split"),
+    (Nlvr2SetSpec, "multimodal.nlvr2:Nlvr2Set", "NLVR2: sentences about two photographs"),
+    (Vqav2Spec, "multimodal.vqav2:Vqav2", "VQA v2: questions about pictures, ten answers each"),
+    (AveSpec, "multimodal.ave:Ave", "AVE: events that are seen and heard, second by second"),
+    (AvsbenchSpec, "multimodal.avsbench:Avsbench", "AVSBench-object: masks of what sounds, one source or several"),
+    (MusicAvqaSpec, "multimodal.music_avqa:MusicAvqa", "MUSIC-AVQA: questions about clips of music"),
+    (MsrvttSpec, "multimodal.msrvtt:Msrvtt", "MSR-VTT: clips with captions or questions, by protocol"),
+    (MsvdSpec, "multimodal.msvd:Msvd", "MSVD: clips with captions or questions"),
     (HuggingFaceSpec, "records.huggingface:HuggingFace", "the datasets library: Hub, disk, parquet"),
     (WebDatasetSpec, "records.webdataset:WebDataset", "WebDataset shards, pictures read in place"),
     (PocketWorldSpec, "pocket_world:PocketWorld", "shapes that sound: four cross-modal tasks"),

@@ -14,7 +14,7 @@ from PIL import Image
 from ...core.data.items import DatasetContent, Item, Media, Target
 from ...core.data.waveform import Waveform
 from ...core.roles import Dataset
-from ..pocket.world import events, questions, retrieval, statements
+from ..pocket.world import events, mixed, questions, retrieval, statements
 from ..pocket.world.picture import paint
 from ..pocket.world.scene import WorldScene
 from ..pocket.world.sounds import Sound, waveform
@@ -22,18 +22,20 @@ from .specs import PocketWorldSpec
 
 #: Raised when anything that is drawn changes.
 VERSION = 1
-#: Modalities, passes and target of an item.
-_Parts = tuple[Mapping[str, Media], tuple[Mapping[str, Media], ...], Target]
+#: Modalities, passes, target and groups of an item.
+_Parts = tuple[Mapping[str, Media], tuple[Mapping[str, Media], ...], Target, Mapping[str, str]]
 
 _CLASSES = {
     "events": events.EVENT_CLASSES,
     "vqa": questions.ANSWERS,
+    "mixed": mixed.MIXED_ANSWERS,
     "nlvr2": statements.TRUTH_NAMES,
     "retrieval": (),
 }
 _CHANCE = {
     "events": "by sound or by picture alone 1/5 of the segments",
     "vqa": "by the question alone a score of about 0.34, by the picture alone about 0.21",
+    "mixed": "by the question alone 0.52 (a fifth of the questions needs no picture), by the picture alone about 0.2",
     "nlvr2": "by the statement, by the pictures, or by the statement with one of them, 1/2",
     "retrieval": "R@k by guessing: k over the number of pictures",
 }
@@ -77,13 +79,13 @@ def _drawn_items(
         while not seen.isdisjoint(digests := {digest for part in parts for digest in _pictures(part)}):
             parts = draw(random)
         seen |= digests
-        for modalities, passes, target in parts:
-            yield Item(f"{split}-{number}", modalities, target, passes)
+        for modalities, passes, target, groups in parts:
+            yield Item(f"{split}-{number}", modalities, target, passes, groups)
             number += 1
 
 
 def _pictures(parts: _Parts) -> Iterator[str]:
-    modalities, passes, _ = parts
+    modalities, passes, *_ = parts
     for media in (modalities, *passes):
         if "image" in media:
             yield media["image"].digest
@@ -92,12 +94,19 @@ def _pictures(parts: _Parts) -> Iterator[str]:
 def _draw_events(random: Random) -> list[_Parts]:
     clip = events.draw_clip(random)
     passes = tuple({"image": picture(part.scene), "audio": sound(part.sound, part.take)} for part in clip)
-    return [({}, passes, tuple(part.label for part in clip))]
+    return [({}, passes, tuple(part.label for part in clip), {})]
 
 
 def _draw_vqa(random: Random) -> list[_Parts]:
     asked = questions.draw_asked(random)
-    return [({"image": picture(asked.scene), "text": Media.of_text(asked.question.text())}, (), asked.scores())]
+    media = {"image": picture(asked.scene), "text": Media.of_text(asked.question.text())}
+    return [(media, (), asked.scores(), {})]
+
+
+def _draw_mixed(random: Random) -> list[_Parts]:
+    asked = mixed.draw_mixed(random)
+    media = {"image": picture(asked.scene), "text": Media.of_text(asked.text)}
+    return [(media, (), mixed.MIXED_ANSWERS.index(asked.answer), {"kind": asked.kind})]
 
 
 def _draw_nlvr2(random: Random) -> list[_Parts]:
@@ -106,6 +115,7 @@ def _draw_nlvr2(random: Random) -> list[_Parts]:
             {"text": Media.of_text(judged.statement.text())},
             ({"image": picture(judged.left)}, {"image": picture(judged.right)}),
             judged.truth,
+            {},
         )
         for judged in statements.draw_judged(random)
     ]
@@ -114,6 +124,7 @@ def _draw_nlvr2(random: Random) -> list[_Parts]:
 _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "events": _draw_events,
     "vqa": _draw_vqa,
+    "mixed": _draw_mixed,
     "nlvr2": _draw_nlvr2,
 }
 

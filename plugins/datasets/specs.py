@@ -237,14 +237,15 @@ class WebDatasetSpec(RecordsSpec):
 
 
 class PocketWorldSpec(DatasetSpec):
-    """Graftwork's own world of shapes that sound, drawn as it is read: four tasks whose labels need both modalities.
+    """Graftwork's own world of shapes that sound, drawn as it is read: tasks whose labels need both modalities.
 
     `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
+    `mixed`: questions of five kinds, of which some need one modality and some both (task type `vqa`).
     `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
     """
 
     type: Literal["pocket_world"] = "pocket_world"
-    task: Literal["events", "vqa", "nlvr2", "retrieval"]
+    task: Literal["events", "vqa", "mixed", "nlvr2", "retrieval"]
     """What is asked."""
     train: Annotated[int, Field(ge=1)] = 2000
     """Items to train on."""

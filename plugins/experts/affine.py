@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ...core.roles import Expert, masked_mean
@@ -17,5 +18,6 @@ class Affine(Expert):
     def forward(self, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None) -> Tensor:
         """[B, N, r]."""
         assert y is not None
-        scale, shift = masked_mean(y, y_mask).chunk(2, dim=-1)
-        return x * (1 + scale[:, None]) + shift[:, None]
+        mean = y if y.shape[1] == 1 and y_mask is None else masked_mean(y, y_mask)[:, None]
+        scale, shift = mean.chunk(2, dim=-1)
+        return torch.addcmul(x + shift, x, scale)

@@ -24,6 +24,8 @@ class ChannelAttention(Expert):
     def forward(self, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None) -> Tensor:
         """[B, N, r]."""
         assert y is not None
-        both = masked_mean(x, x_mask) * masked_mean(y, y_mask)
+        theirs = y.squeeze(1) if y.shape[1] == 1 and y_mask is None else masked_mean(y, y_mask)
+        both = masked_mean(x, x_mask) * theirs
         gate = torch.sigmoid(self.excite(gelu(self.squeeze(both))))
-        return gelu(x) * (1 + gate[:, None])
+        given = gelu(x)
+        return torch.addcmul(given, given, gate[:, None])

@@ -18,24 +18,23 @@ class CrossAttention(Expert):
 
     def __init__(self, spec: CrossAttentionSpec, rank: int) -> None:
         super().__init__()
-        self._heads = max(heads for heads in range(1, min(spec.heads, rank) + 1) if rank % heads == 0)
+        self._heads = spec.heads_at(rank)
         self.latent = nn.Parameter(torch.randn(spec.latent, rank)) if spec.latent else None
 
     def forward(self, x: Tensor, y: Tensor | None, x_mask: Tensor | None, y_mask: Tensor | None) -> Tensor:
         """[B, N, r]; a masked partner token is never asked."""
         assert y is not None
-        keys, values = y.chunk(2, dim=-1)
+        asked = None if y_mask is None else y_mask[:, None, None]
         if self.latent is None:
-            return self._ask(x, keys, values, y_mask)
+            return self._ask(x, y, asked)
         asking = self.latent.to(y.dtype).expand(len(y), -1, -1)
-        gathered = self._ask(asking, keys, values, y_mask)
-        return self._ask(x, gathered, gathered, None)
+        gathered = self._ask(asking, y, asked)
+        return self._ask(x, torch.cat([gathered, gathered], dim=-1), None)
 
-    def _ask(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        if mask is not None:  # a masked NaN would come through a weight of zero
-            values = values.masked_fill(~mask[..., None], 0.0)
-            keys = keys.masked_fill(~mask[..., None], 0.0)
-        allowed = None if mask is None else mask[:, None, None, :]
-        heads = [one.reshape(*one.shape[:2], self._heads, -1).transpose(1, 2) for one in (queries, keys, values)]
-        mixed = scaled_dot_product_attention(heads[0], heads[1], heads[2], attn_mask=allowed)
+    def _ask(self, queries: Tensor, answers: Tensor, mask: Tensor | None) -> Tensor:
+        """``answers``: keys beside values."""
+        heads, (batch, count, _) = self._heads, answers.shape
+        asking = queries.view(*queries.shape[:2], heads, -1).transpose(1, 2)
+        keys, values = answers.view(batch, count, 2, heads, -1).permute(2, 0, 3, 1, 4).unbind()
+        mixed = scaled_dot_product_attention(asking, keys, values, attn_mask=mask)
         return mixed.transpose(1, 2).flatten(2)

@@ -32,11 +32,19 @@ class CrossAttentionSpec(ExpertSpec):
 
     type: Literal["cross_attention"] = "cross_attention"
     multimodal: ClassVar[bool] = True
-    heads: Annotated[int, Field(ge=1, le=1024)] = 4
-    """h: heads of width r / h; the largest number up to this that divides r is taken."""
+    heads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """h: heads of width r / h; the largest number up to this that divides r is taken. Default: heads 4 wide, else 3,
+    else 2, as r can be divided; narrow heads did better than wide ones at equal size."""
     latent: Annotated[int, Field(ge=1, le=4096)] | None = None
     """T: learned tokens that gather the partner first and are then asked, linear in the number of tokens (as in LAVISH,
     Lin et al. 2023). Default: every partner token is asked."""
+
+    def heads_at(self, rank: int) -> int:
+        """h, the default filled in."""
+        if self.heads is None:
+            widths: list[int] = [4, 3, *range(2, rank + 1), 1]
+            return rank // next(width for width in widths if rank % width == 0)
+        return next(heads for heads in range(min(self.heads, rank), 0, -1) if rank % heads == 0)
 
     def widths(self, rank: int) -> tuple[int, int, int]:
         """Queries of the target; keys and values of the partner."""
@@ -52,6 +60,7 @@ class ChannelAttentionSpec(ExpertSpec):
 
     type: Literal["channel_attention"] = "channel_attention"
     multimodal: ClassVar[bool] = True
+    reads_mean: ClassVar[bool] = True
     reduction: Annotated[int, Field(ge=1)] = 4
     """Width of the gate's hidden layer: r divided by this, at least 1."""
 
@@ -70,6 +79,7 @@ class AffineSpec(ExpertSpec):
 
     type: Literal["affine"] = "affine"
     multimodal: ClassVar[bool] = True
+    reads_mean: ClassVar[bool] = True
 
     def widths(self, rank: int) -> tuple[int, int, int]:
         """r of the target; a scale and a shift of the partner."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import torch
 from torch import Tensor
@@ -28,7 +29,8 @@ class Nlvr2(Task):
         self.spec = spec
 
     def targets(self, items: Sequence[Item], classes: int) -> Tensor:
-        """int64 [N, 2]: the class, and which statement it is (60 bits of its text's sha256, the same in every call).
+        """int64 [N, 2]: the class, and which statement it is (60 bits of the sha256 of the group ``sentence`` of the
+        item, or of its text: the same in every call).
 
         Raises ``DataError`` for other classes than two, and for an item without exactly two passes or without a text.
         """
@@ -65,4 +67,6 @@ def _target(item: Item) -> tuple[int, int]:
         raise DataError(f"item {item.id}: its target is 0 (false) or 1 (true), not {item.target!r:.80}")
     if "text" not in item.modalities:
         raise DataError(f"item {item.id} has no text: its two pictures share one statement")
-    return int(item.target == 1), int(item.modalities["text"].digest[:_DIGITS], 16)
+    sentence = item.groups.get("sentence")
+    digest = item.modalities["text"].digest if sentence is None else sha256(sentence.encode()).hexdigest()
+    return int(item.target == 1), int(digest[:_DIGITS], 16)

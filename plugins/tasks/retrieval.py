@@ -1,13 +1,15 @@
-"""Image-text retrieval, both ways."""
+"""Retrieval of images or clips by text, and of texts by image, both ways."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from ...core.data.items import Item
 from ...core.roles import PairTask
 from .specs import RetrievalSpec
 
@@ -27,6 +29,13 @@ class Retrieval(PairTask):
     def __init__(self, spec: RetrievalSpec) -> None:
         self.spec = spec
 
+    def relevance(self, items: Sequence[Item]) -> Tensor:
+        """bool [I, T]; with ``relevant`` ``own`` of each text the image of its own item alone."""
+        if self.spec.relevant == "shared":
+            return super().relevance(items)
+        rows = self.targets(items, 0)
+        return torch.arange(int(rows.max()) + 1 if len(rows) else 0)[:, None] == rows
+
     def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Symmetric InfoNCE, [T]: half of each text's own loss, half of its images' loss; their mean is the batch's.
 
@@ -41,22 +50,44 @@ class Retrieval(PairTask):
         return (by_text + by_image) / 2
 
     def metrics(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
-        """``t2i_r1`` ... ``t2i_median_rank`` (images found by text), ``i2t_r1`` ..., ``mean_recall`` of all six.
+        """``t2i_r1`` ... ``t2i_mean_rank`` (images found by text), ``i2t_r1`` ... (texts found by image, the best of
+        its own among all), ``i2t_max_r1`` ... (images found by image, each by the best of its texts); ``mean_recall``
+        of the six of ``t2i`` and ``i2t``.
 
-        The rank of a query is that of its best relevant candidate, from 1; candidates that score the same as it and
-        are not relevant stand before it, so that equal scores everywhere earn nothing. Recalls are in [0, 1].
+        The rank of a query is that of its best relevant candidate, from 1: the mean over all orders of what scores the
+        same. Recalls are in [0, 1], the share of ranks up to k.
         """
-        found = {**_figures("t2i", _ranks(logits.T, targets.T)), **_figures("i2t", _ranks(logits, targets))}
+        scores, relevant = logits.cpu(), targets.cpu()
+        found = {
+            **_figures("t2i", mean_ranks(scores.T, relevant.T)),
+            **_figures("i2t", mean_ranks(scores, relevant)),
+            **_figures("i2t_max", mean_ranks(_best_of_each(scores, relevant), torch.eye(len(scores)).bool())),
+        }
         recalls = [found[f"{way}_r{k}"] for way in ("t2i", "i2t") for k in RECALLS]
         return {**found, "mean_recall": sum(recalls) / len(recalls), "loss": float(self.losses(logits, targets).mean())}
 
 
-def _ranks(scores: Tensor, relevant: Tensor) -> Tensor:
-    """int64 [Q] from 1, of scores and relevance [Q, candidates]; NaN, and what has nothing relevant, ranks last."""
+def mean_ranks(scores: Tensor, relevant: Tensor) -> Tensor:
+    """float64 [Q] from 1, of scores and relevance [Q, candidates]: the rank of the best relevant candidate.
+
+    Of candidates that score the same, the mean over their orders: 1 + those before + irrelevant ties / (relevant ties +
+    1). NaN, and what has nothing relevant, ranks last.
+    """
     best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
-    return 1 + (~(scores < best) & ~relevant).sum(dim=1)
+    tied = scores == best
+    before = (~(tied | (scores < best)) & ~relevant).sum(dim=1)
+    irrelevant, own = (tied & ~relevant).sum(dim=1), (tied & relevant).sum(dim=1)
+    return 1 + before + irrelevant.double() / (own + 1)
+
+
+def _best_of_each(logits: Tensor, relevant: Tensor) -> Tensor:
+    """[I, I]: image i with the texts of image j, by the best of them; minus infinity where it has none."""
+    image, text = relevant.nonzero(as_tuple=True)
+    none = logits.new_full((len(logits), len(logits)), -torch.inf)
+    return none.scatter_reduce(1, image.expand(len(logits), -1), logits[:, text], "amax")
 
 
 def _figures(way: str, ranks: Tensor) -> dict[str, float]:
     recalls = {f"{way}_r{k}": float((ranks <= k).double().mean()) for k in RECALLS}
-    return {**recalls, f"{way}_median_rank": float(statistics.median(ranks.tolist()))}
+    median, mean = statistics.median(ranks.tolist()), statistics.fmean(ranks.tolist())
+    return {**recalls, f"{way}_median_rank": float(median), f"{way}_mean_rank": float(mean)}

@@ -40,6 +40,15 @@ class VqaSpec(ReadOutTaskSpec):
 
     type: Literal["vqa"] = "vqa"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
+
+
+class AudioVisualQaSpec(ReadOutTaskSpec):
+    """Questions about what is seen and heard: an item's passes are frames with their sounds, its text the question."""
+
+    type: Literal["audio_visual_qa"] = "audio_visual_qa"
+    needs: ClassVar[tuple[str, ...]] = ("image", "audio", "text")
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
 
 
 class Nlvr2Spec(ReadOutTaskSpec):
@@ -47,17 +56,20 @@ class Nlvr2Spec(ReadOutTaskSpec):
 
     type: Literal["nlvr2"] = "nlvr2"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "joined"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "joined"
 
 
 class EventsSpec(ReadOutTaskSpec):
     """One class for each segment of a clip: audio-visual event classification."""
 
     type: Literal["events"] = "events"
-    passes_are: ClassVar[Literal["one", "each", "joined", "pairs"]] = "each"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "each"
 
 
 class RetrievalSpec(PairTaskSpec):
-    """Find the image of a text and the texts of an image, by the cosine of their read-outs."""
+    """Find the image (or clip) of a text and the texts of an image, by the cosine of their read-outs."""
 
     type: Literal["retrieval"] = "retrieval"
+    relevant: Literal["shared", "own"] = "shared"
+    """What is right for a text: every image that some item shows with the same words (`shared`), or that of its own
+    item alone (`own`), as published protocols of clips count, where equal captions of several clips are one right."""

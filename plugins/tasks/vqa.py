@@ -22,6 +22,7 @@ class Vqa(Task):
     """
 
     primary = "vqa_score"
+    by = ("answer_type", "kind")
 
     def __init__(self, spec: VqaSpec) -> None:
         self.spec = spec

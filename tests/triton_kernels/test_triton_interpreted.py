@@ -39,6 +39,22 @@ def hold(case: str, *properties: str, examples: int = 15) -> None:
     )  # fmt: skip
 
 
+def multiply_bfloat16() -> None:
+    """Triton's interpreter multiplies the bits of bfloat16 as whole numbers; after this, the numbers."""
+    import numpy as np
+    import triton.language as tl
+    from triton.runtime.interpreter import InterpreterBuilder, TensorHandle, _convert_float
+
+    create_dot = InterpreterBuilder.create_dot
+
+    def wide(one: TensorHandle) -> TensorHandle:
+        if one.dtype.scalar != tl.bfloat16:
+            return one
+        return TensorHandle(_convert_float(one.data, tl.bfloat16, tl.float32, None).view(np.float32), tl.float32)
+
+    InterpreterBuilder.create_dot = lambda self, a, b, *more: create_dot(self, wide(a), wide(b), *more)
+
+
 def similarity() -> None:
     """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
     small_steps()
@@ -58,6 +74,8 @@ def small_steps() -> None:
 def screens() -> None:
     """float16 and int8, by pointers and by TMA, several tiles a side with the diagonal inside and at a corner: the
     reference's edges and its weights to the bit, in float32 and float64, symmetric and bipartite."""
+    from dataclasses import replace
+
     import torch
 
     from graftwork.triton_kernels import reference, similarity_graph
@@ -79,6 +97,11 @@ def screens() -> None:
             assert torch.equal(graph.edge_weight, cosine[graph.row, graph.col].float())
             assert graph.search is not None
             assert graph.search.screen == f"triton, {'int8' if integer else 'float16'}{' by TMA' if tma else ''}"
+    less = similarity_graph(x, 0.3, recall=0.5, screen="head")  # both are for a CPU
+    exact = similarity_graph(x, 0.3)
+    assert torch.equal(less.edge_index, exact.edge_index)
+    assert torch.equal(less.edge_weight, exact.edge_weight)
+    assert less.search == replace(exact.search, recall=1.0)
 
 
 def messages() -> None:
@@ -110,7 +133,8 @@ def heavy_rows() -> None:
 
 
 def adapter() -> None:
-    """The fused tail with and without every optional part; gradients through its saved state."""
+    """The fused tail with and without every optional part, in every dtype; gradients through its saved state."""
+    multiply_bfloat16()
     hold("gcn_bottleneck_float32", "values", "gradients", "layouts", "reruns", "inputs_kept", "non_finite", examples=25)
     hold("gcn_bottleneck", "values", "permutation")
 
@@ -146,7 +170,7 @@ def bands() -> None:
 
 
 def beyond_int32() -> None:
-    """A sender whose features start after 2^31 numbers."""
+    """A sender whose features start after 2^31 numbers; edges after 2^31 others, of a light and of a heavy row."""
     import torch
 
     from graftwork.triton_kernels import SparseGraph
@@ -160,6 +184,49 @@ def beyond_int32() -> None:
     assert torch.equal(library.spmm(*graph.structure.compact, None, h)[0], h[-1])
     one = torch.zeros(1, dtype=torch.int32)
     assert library.sddmm(one, one + rows - 1, torch.ones(1, width), h).tolist() == [h[-1].sum().item()]
+    edges_beyond_int32()
+
+
+def edges_beyond_int32() -> None:
+    """What the kernels make of the last edges of more than 2^31, whose numbers take no memory."""
+    import torch
+
+    from graftwork.triton_kernels import SparseGraph
+    from graftwork.triton_kernels.message_passing import library, triton_normalise, triton_propagate
+    from graftwork.triton_kernels.similarity import triton_verify
+    from graftwork.triton_kernels.testing import unbacked
+
+    before, here = 2**31 + 5, 20
+    col, numbers, values = (unbacked(before + here, dtype=kind) for kind in (torch.int64, torch.float32, torch.float32))
+    col[before:], numbers[before:] = torch.arange(here), 2
+    compact = SparseGraph(torch.tensor([0, len(col)]), col, None, 1, here).structure.compact
+    assert compact[0].dtype == torch.int64
+    assert compact[1] is col
+    rowptr, h = torch.tensor([before, before + 3, before + here]), torch.randn(here, 4)
+    sums = torch.stack((h[:3].sum(0), h[3:].sum(0)))
+    for triton_propagate.HEAVY in (512, 8):
+        for value, times in ((None, 1), (numbers, 2)):
+            torch.testing.assert_close(library.spmm(rowptr, col, value, h), times * sums)
+    half, grid = torch.full((2,), 0.5, dtype=torch.float64), (2,)
+    triton_normalise._values_kernel[(1,)](
+        rowptr, col, numbers, half, numbers, values, 2,
+        HAS_WEIGHT=True, HAS_LEFT=True, HAS_RIGHT=False, ROWS=8, EDGES=16,
+    )  # fmt: skip
+    assert values[before - 1 :].tolist() == [0] + [1] * here
+    ones, kept = torch.ones(here, dtype=torch.float64), torch.zeros(3, dtype=torch.int32)
+    triton_verify._verify_kernel[grid](
+        h, h, ones, ones, rowptr, col, values, kept, kept, -9.0, 4,
+        MIRROR=False, CHUNK=4, EDGES=4,
+    )  # fmt: skip
+    expected = torch.cat((h[:1] @ h[:3].T, h[1:2] @ h[3:].T), 1)[0]
+    torch.testing.assert_close(values[before:], expected.clamp(-1, 1))
+    assert kept.tolist() == [0, 3, here - 3]
+    found, weights = unbacked(before + here, dtype=torch.int64), unbacked(before + here)
+    triton_verify._place_kernel[grid](
+        rowptr, col, values, rowptr, found, weights, kept, kept, kept, 2, MIRROR=False, EDGES=4
+    )
+    assert torch.equal(found[before:], col[before:])
+    assert torch.equal(weights[before:], values[before:])
 
 
 def mutations() -> None:

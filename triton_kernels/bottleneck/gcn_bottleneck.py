@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional
 
-from ..device import runs_triton
+from ..device import compiled_or, runs_triton
 from ..message_passing.library import signed
 from ..message_passing.normalise import Norm
 from ..message_passing.propagate import message_pass, propagate
 from ..sparse.sparse_graph import SparseGraph
 from .activations import Activation, activate, activation_gradient
 
+Settings = tuple[Norm, Activation, float]
 BLOCK = 2**20
 """Numbers of x that the way back up takes at a time: in float32 4 MB, which the last-level cache keeps."""
 
@@ -64,11 +65,26 @@ def gcn_bottleneck(
     Raises:
         ValueError: as `propagate`, and for an activation of another name.
     """
-    settings = (norm, activation, scale)
-    if _fuses_on_gpu(x, graph, w_down, w_gcn, w_up, b_down, b_gcn, b_up, w_self):
+    settings, weights, biases = (norm, activation, scale), (w_down, w_gcn, w_up), (b_down, b_gcn, b_up)
+
+    def with_triton() -> Tensor:
         from .triton_bottleneck import fused
 
-        return fused(x, graph, (w_down, w_gcn, w_up), (b_down, b_gcn, b_up), w_self, settings)
+        return fused(x, graph, weights, biases, w_self, settings)
+
+    def without() -> Tensor:
+        return _in_blocks(x, graph, weights, biases, w_self, settings)
+
+    if _fuses_on_gpu(x, graph, *weights, *biases, w_self):
+        return compiled_or("gcn_bottleneck", x, with_triton, without)
+    return without()
+
+
+def _in_blocks(
+    x: Tensor, graph: SparseGraph, weights: tuple[Tensor, Tensor, Tensor],
+    biases: tuple[Tensor | None, Tensor | None, Tensor | None], w_self: Tensor | None, settings: Settings,
+) -> Tensor:  # fmt: skip
+    (w_down, w_gcn, w_up), (b_down, b_gcn, b_up) = weights, biases
     if w_self is None:
         message = functional.linear(x, w_gcn @ w_down, None if b_down is None else w_gcn @ b_down)
         own = None
@@ -76,7 +92,7 @@ def gcn_bottleneck(
         hidden = functional.linear(x, w_down, b_down)
         message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
     if not _fuses(x, message, graph):
-        return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, norm, activation, scale)
+        return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, *settings)
     return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type: ignore[no-untyped-call]
 
 
@@ -101,7 +117,7 @@ def plain_tail(
 
 def _fuses_on_gpu(x: Tensor, graph: SparseGraph, *weights: Tensor | None) -> bool:
     there = [one for one in weights if one is not None]
-    if not runs_triton(x) or torch.compiler.is_compiling() or _learned(graph) or _forward_mode(x, *there):
+    if torch.compiler.is_compiling() or not runs_triton(x) or _learned(graph) or _forward_mode(x, *there):
         return False
     from .triton_bottleneck import fuses
 

@@ -10,6 +10,7 @@ is bandwidth here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..configurations import configuration
+from ..device import compiled_or
 from ..message_passing.normalise import Norm, operator
 from ..message_passing.propagate import propagate
 from ..message_passing.triton_propagate import spmm
@@ -101,30 +103,40 @@ def fused(
     biases: tuple[Tensor | None, Tensor | None, Tensor | None], w_self: Tensor | None, settings: Settings,
 ) -> Tensor:  # fmt: skip
     """`gcn_bottleneck` where `fuses`; weights and biases of down, gcn and up."""
-    return cast(Tensor, _Adapter.apply(x, *weights, *biases, w_self, graph, settings))  # type: ignore[no-untyped-call]
+    low, kind = _multiplied(x), x.device.type
+    given = (None if one is None else one.to(low) for one in (*weights, *biases, w_self))
+    with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
+        return cast(Tensor, _Adapter.apply(x, *given, graph, settings))  # type: ignore[no-untyped-call]
+
+
+def _multiplied(x: Tensor) -> torch.dtype:
+    """What products are of: autocast's dtype where it is on."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 def fuses(x: Tensor, *weights: Tensor | None) -> bool:
-    """Whether the kernels take these: one dtype that they know, something in every dimension, no transform, no
-    autocast, and a bottleneck that a program holds."""
-    there = [one for one in (x, *weights) if one is not None]
+    """Whether the kernels take these: dtypes that they know, one for all where autocast is off, something in every
+    dimension, no transform, and a bottleneck that a program holds."""
+    there = [one for one in weights if one is not None]
+    low = _multiplied(x)
+    known = (low,) if not torch.is_autocast_enabled(x.device.type) else (torch.float32, low)
     return (
-        x.dtype in DTYPES
-        and not torch.is_autocast_enabled(x.device.type)
-        and all(one.dtype == x.dtype and one.numel() and not _transformed(one) for one in there)
-        and len(there[1]) <= WIDEST
+        low in DTYPES
+        and all(one.dtype in known and one.numel() and not _transformed(one) for one in (x, *there))
+        and len(there[0]) <= WIDEST
     )
 
 
 def up(
     state: Tensor, w_up: Tensor, b_up: Tensor | None, x: Tensor, activation: Activation, scale: float, **cut: int
 ) -> Tensor:
-    """x + scale (phi(state) w_up' + b_up), [N, d]; all of one dtype, state [N, r] and x contiguous."""
+    """x + scale (phi(state) w_up' + b_up), [N, d]; all but x of one dtype, state [N, r] and x contiguous."""
     (n, d), r = x.shape, state.shape[1]
     out, w_up = torch.empty_like(x), w_up.contiguous()
     precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
-    kind = precision if x.dtype == torch.float32 else str(x.dtype)[6:]
-    meta = configuration("up", f"{r} {kind}", SMALL if x.dtype == torch.float32 else LARGE, x.device) | cut
+    kind = precision if state.dtype == torch.float32 else str(state.dtype)[6:]
+    meta = configuration("up", f"{r} {kind}", SMALL if state.dtype == torch.float32 else LARGE, x.device) | cut
     programs = triton.cdiv(n, meta["BM"]) * triton.cdiv(d, meta["BN"])
     _up_kernel[(programs,)](
         state, w_up, w_up if b_up is None else b_up.contiguous(), x, out, n, r, d, scale,
@@ -154,12 +166,13 @@ class _Adapter(torch.autograd.Function):
     ) -> Tensor:  # fmt: skip
         norm, activation, scale = settings
         x = x.contiguous()
-        hidden = functional.linear(x, w_down, b_down)
+        low = x.to(w_down.dtype)
+        hidden = functional.linear(low, w_down, b_down)
         heard = spmm(*operator(graph, norm, False, torch.float32), hidden, ones=True)
         state = functional.linear(heard[:, : w_gcn.shape[1]], w_gcn, b_gcn)
         state = state if w_self is None else torch.addmm(state, hidden, w_self.T)
         ctx.save_for_backward(x, w_down, w_gcn, w_up, b_down, b_gcn, b_up, w_self)
-        ctx.kept = (hidden if w_self is not None else None, heard, state)
+        ctx.kept = (low, hidden if w_self is not None else None, heard, state)
         ctx.graph, ctx.settings = graph, settings
         return up(state, w_up, b_up, x, activation, scale)
 
@@ -168,20 +181,26 @@ class _Adapter(torch.autograd.Function):
         need = ctx.needs_input_grad[:8]
         if torch.is_grad_enabled() or _transformed(ahead):  # second derivatives follow, or many gradients at once
             return *_differentiable(ctx, ahead, need), None, None
-        found = _gradients(ctx, ahead.contiguous(), need)
+        found = compiled_or(
+            "gcn_bottleneck's gradients",
+            ahead,
+            lambda: _gradients(ctx, ahead.contiguous(), need),
+            lambda: _differentiable(ctx, ahead, need),
+        )
         return *(one if wants else None for one, wants in zip(found, need, strict=True)), None, None
 
 
 def _gradients(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | None]:
     """Of x, the weights down, gcn and up, their biases, and W0; None where not needed."""
-    x, w_down, w_gcn, w_up, *_, w_self = ctx.saved_tensors
-    hidden, heard, state = ctx.kept
+    _, w_down, w_gcn, w_up, *_, w_self = ctx.saved_tensors
+    low, hidden, heard, state = ctx.kept
     norm, activation, scale = ctx.settings
     found: list[Tensor | None] = [None] * 8
-    through = ahead @ w_up
+    small = ahead.to(low.dtype)
+    through = small @ w_up
     active = through_activation(through, state, activation, scale)
     if need[3] or need[6]:
-        found[3], found[6] = _with_bias(ahead.T @ active, w_up.shape[1])
+        found[3], found[6] = _with_bias(small.T @ active, w_up.shape[1])
     if need[2] or need[5]:
         found[2], found[5] = _with_bias(through.T @ heard, w_gcn.shape[1])
     if need[7]:
@@ -190,9 +209,10 @@ def _gradients(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | N
         return found
     lower = spmm(*operator(ctx.graph, norm, True, torch.float32), through @ w_gcn)
     lower = lower if w_self is None else torch.addmm(lower, through, w_self)
-    found[1] = lower.T @ x if need[1] else None
+    found[1] = lower.T @ low if need[1] else None
     found[4] = lower.sum(0) if need[4] else None
-    found[0] = torch.addmm(ahead, lower, w_down) if need[0] else None
+    if need[0]:
+        found[0] = torch.addmm(ahead, lower, w_down) if small is ahead else ahead + lower @ w_down
     return found
 
 
@@ -202,12 +222,13 @@ def _with_bias(product: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _differentiable(ctx: Any, ahead: Tensor, need: Sequence[bool]) -> list[Tensor | None]:
-    """The same from plain steps, that torch differentiates again."""
+    """The same from plain steps, that torch can differentiate again."""
     inputs: tuple[Any, ...] = ctx.saved_tensors
+    again = torch.is_grad_enabled()
     with torch.enable_grad():
         out = _plain(ctx.graph, ctx.settings, *inputs)
         wanted = [one for one, wants in zip(inputs, need, strict=True) if wants]
-        found = iter(torch.autograd.grad(out, wanted, ahead, create_graph=torch.is_grad_enabled()))
+        found = iter(torch.autograd.grad(out, wanted, ahead, create_graph=again))
     return [next(found) if wants else None for wants in need]
 
 
@@ -216,7 +237,7 @@ def _plain(
     b_down: Tensor | None, b_gcn: Tensor | None, b_up: Tensor | None, w_self: Tensor | None,
 ) -> Tensor:  # fmt: skip
     norm, activation, scale = settings
-    hidden = functional.linear(x, w_down, b_down)
+    hidden = functional.linear(x.to(w_down.dtype), w_down, b_down)
     state = functional.linear(propagate(graph, hidden, norm=norm), w_gcn, b_gcn)
     state = state if w_self is None else state + functional.linear(hidden, w_self)
     return x + scale * functional.linear(activate(activation, state), w_up, b_up)

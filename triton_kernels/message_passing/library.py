@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..device import runs_triton
+from ..device import compiled_or, runs_triton
 from .sddmm import pair_products
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,11 +29,21 @@ def signed(forward: F) -> F:
 
 def _spmm_here(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
     if runs_triton(h):
-        from .triton_propagate import spmm as triton_spmm
+        return compiled_or(
+            "propagate", h, lambda: _triton_spmm(rowptr, col, value, h), lambda: _by_bags(rowptr, col, value, h)
+        )
+    return _by_bags(rowptr, col, value, h)
 
-        return triton_spmm(rowptr, col, value, h)
+
+def _triton_spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
+    from .triton_propagate import spmm as triton_spmm
+
+    return triton_spmm(rowptr, col, value, h)
+
+
+def _by_bags(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
     if h.dtype in (torch.float16, torch.bfloat16):
-        return _spmm_here(rowptr, col, value, h.float()).to(h.dtype)
+        return _by_bags(rowptr, col, value, h.float()).to(h.dtype)
     if h.shape[1] == 0:  # which embedding_bag refuses on more than one thread
         return h.new_empty(rowptr.shape[0] - 1, 0)
     # embedding_bag is a fused CPU SpMM
@@ -50,11 +60,15 @@ def _(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
 
 @torch.library.custom_op("graftwork::sddmm", mutates_args=())
 def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    if runs_triton(a):
+    def with_triton() -> Tensor:
         from .triton_propagate import sddmm as triton_sddmm
 
         return triton_sddmm(row, col, a, b)
-    return pair_products(a, b, row, col)
+
+    def without() -> Tensor:
+        return pair_products(a, b, row, col)
+
+    return compiled_or("edge products", a, with_triton, without) if runs_triton(a) else without()
 
 
 @_sddmm.register_fake

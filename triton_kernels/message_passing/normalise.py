@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..device import runs_triton
+from ..device import compiled_or, runs_triton
 from ..sparse.sparse_graph import SparseGraph
 from .spmm import spmm
 
@@ -72,11 +72,22 @@ def _normalised(graph: SparseGraph, left: Tensor | None, right: Tensor | None, d
     """diag(left) A diag(right), rounded once, at the end; None for the binary graph unscaled."""
     if left is None and right is None:
         return None if graph.weight is None else graph.weight.to(dtype)
-    if runs_triton(graph.col) and not torch.compiler.is_compiling():
+
+    def with_triton() -> Tensor:
         from .triton_normalise import normalised_values
 
         weight = None if graph.weight is None else graph.weight.detach()
         return normalised_values(*graph.structure.compact, weight, left, right, dtype)
+
+    def without() -> Tensor:
+        return _normalised_in_blocks(graph, left, right, dtype)
+
+    if torch.compiler.is_compiling() or not runs_triton(graph.col):
+        return without()
+    return compiled_or("normalisation", graph.col, with_triton, without)
+
+
+def _normalised_in_blocks(graph: SparseGraph, left: Tensor | None, right: Tensor | None, dtype: torch.dtype) -> Tensor:
     values = torch.empty(graph.num_edges, dtype=dtype, device=graph.device)
     for rows, edges in _blocks(graph):
         scale = torch.ones((), dtype=torch.float64, device=graph.device)

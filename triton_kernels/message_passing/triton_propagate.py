@@ -81,7 +81,7 @@ def _messages_kernel(  # type: ignore[no-untyped-def]
     else:
         tl.store(place, total.to(out.dtype.element_ty), mask=mask)
     if ONES:
-        one = tl.full([ROWS], 1.0, out.dtype.element_ty)
+        one = tl.full([ROWS], 1.0, tl.float32).to(out.dtype.element_ty)
         tl.store(out + row.to(tl.int64) * out_stride + r, one, mask=here & (tl.program_id(1) == 0))
 
 

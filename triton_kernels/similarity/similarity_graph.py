@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..device import runs_triton
+from ..device import compiled_or, runs_triton
 from ..sparse.degree_cap import Cap, cap_degree
 from ..sparse.sparse_graph import Search, SparseGraph
 from .choose_screen import choose_screen
@@ -57,7 +57,8 @@ def similarity_graph(
         self_loops: add an edge of weight 1 at every node after everything else (A + I).
         weight: the cosine (needs a threshold of 0 or more), or none.
         recall: in (0, 1): an approximate search that may miss so large a share of the edges as 1 - recall, judged by a
-            sample; every edge it gives is one. `graph.search.recall` is what it then measured.
+            sample; every edge it gives is one. `graph.search.recall` is what it then measured. On a GPU the search
+            stays exact, and that is 1.
         screen: how pairs are screened, on a CPU; by default what a sample shows to be cheapest. A matter of speed.
         tile: rows and columns of one product; a matter of speed.
 
@@ -78,7 +79,7 @@ def similarity_graph(
             raise ValueError("examples of torch.func.vmap have edges of their own: call similarity_graph in a loop")
     _check_matrices(x, x if y is None else y)
     with torch.inference_mode(False), torch.no_grad():
-        graph = _found(_plain(x), None if y is None else _plain(y), options)
+        graph = _on_device(x.detach(), None if y is None else y.detach(), options)
     differentiable = torch.is_grad_enabled() and (x.requires_grad or (y is not None and y.requires_grad))
     if weight == "cosine" and differentiable:
         graph = graph.with_weight(edge_cosines(graph, x, x if y is None else y), symmetric=graph.symmetric)
@@ -138,14 +139,21 @@ def _check_matrices(x: Tensor, y: Tensor) -> None:
         raise ValueError(f"x is on {x.device}, y on {y.device}: use one device")
 
 
-def _plain(x: Tensor) -> Tensor:
-    """Without history, and where there is a search for it: on the CPU, or a GPU with Triton."""
-    return x.detach() if x.is_cuda else x.detach().cpu()
+def _on_device(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
+    """By Triton, or on the CPU."""
+
+    def without() -> SparseGraph:
+        graph = _found(x.cpu(), None if y is None else y.cpu(), options, triton=False).to(x.device)
+        assert graph.search is not None
+        return replace(graph, search=replace(graph.search, screen=f"{graph.search.screen} on the CPU"))
+
+    if runs_triton(x):
+        return compiled_or("similarity_graph", x, lambda: _found(x, y, options, triton=True), without)
+    return _found(x, y, options, triton=False) if x.device.type == "cpu" else without()
 
 
-def _found(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
+def _found(x: Tensor, y: Tensor | None, options: _Options, triton: bool) -> SparseGraph:
     with single_threaded_workers() as pool:
-        triton = runs_triton(x)
         vectors = Vectors(x, x if y is None else y, y is None) if triton else Vectors.of(x, y, pool)
 
         def search(threshold: float) -> SparseGraph:
@@ -165,11 +173,16 @@ def _found(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
         else:
             graph = search(options.threshold)
         if options.recall is not None:
-            graph = measured_recall(graph, vectors)
+            graph = _recalling_all(graph) if triton else measured_recall(graph, vectors)
         if options.max_degree is not None:
             exact = partial(vectors.exact, pool)
             graph = cap_degree(graph, options.max_degree, options.cap, vectors.error, exact)
     return graph.with_weight(None) if options.weight == "binary" else graph
+
+
+def _recalling_all(graph: SparseGraph) -> SparseGraph:
+    assert graph.search is not None
+    return replace(graph, search=replace(graph.search, recall=1.0))
 
 
 def _is_batched(x: Tensor) -> bool:

@@ -70,6 +70,7 @@ _FORMS: dict[str, tuple[Callable[[], tuple[list[Item], Tensor, int]], ...]] = {
     "one": (_one_class, _scores),
     "each": (_segments,),
     "joined": (_two_pictures,),
+    "mean": (_one_class, _scores),
     "pairs": (_one_class,),
 }
 

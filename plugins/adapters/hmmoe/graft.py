@@ -1,15 +1,20 @@
-"""The experts of one stream at one meeting: shared projections around the experts' low-rank cores, and the router."""
+"""What HMMoE trains for one stream at one meeting: the projections around its experts, and their router."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ....core.roles import Expert, columns_of, masked_mean
-from .router import Router, mean_where
+from ....core.roles import Expert
+from .router import Router
+
+#: First column of a projection and the one after the last.
+Span: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,129 +24,68 @@ class Seat:
     expert: Expert
     #: The stream it reads besides the target's, or ``None``.
     partner: str | None
-    #: Columns of the target's down-projection, of the partner's, and width of what it gives.
-    x: slice
-    y: slice
+    #: Columns of the target's projection, of those that the partner's has for the target, and width of what it gives.
+    x: Span
+    y: Span
     out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """What a graft gives."""
-
-    #: [B, N, d].
-    update: Tensor
-    losses: Mapping[str, Tensor]
-    #: [E]: mean share of each expert, detached.
-    usage: Tensor
+    #: Whether it is given the partner's mean in place of its tokens.
+    reads_mean: bool = False
 
 
 class Graft(nn.Module):
-    """s * sum_e pi_e E_e(LN X, LN' Y) (arXiv 2503.20633; form ours).
+    """The parameters of one stream of width d: one product projects it for all who read it, one the mixture up.
 
-    One product projects the target down for all experts, one each partner, and one projects the mixture up:
-    sum_e pi_e (h_e W_e) = [pi_1 h_1, pi_2 h_2, ...] [W_1; W_2; ...].
+    Its columns are those of its own experts, then those of each stream whose experts read it (``readers``: which).
     """
 
+    of_column: Tensor
+
     def __init__(
-        self, width: int, partners: Mapping[str, int], seats: Sequence[Seat], router: Router | None, scale: float
+        self, width: int, seats: Sequence[Seat], readers: Mapping[str, Sequence[Span]], router: Router | None
     ) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.partner_norms = nn.ModuleDict({name: nn.LayerNorm(d) for name, d in partners.items()})
-        columns = max(seat.x.stop for seat in seats)
-        self.down = _projection(width, columns) if columns else None
-        self.partner_downs = nn.ModuleDict(
-            {
-                name: _projection(d, max(seat.y.stop for seat in seats if seat.partner == name))
-                for name, d in partners.items()
-                if any(seat.y.stop for seat in seats if seat.partner == name)
-            }
-        )
+        self.seats, self._offsets = tuple(seats), dict[str, int]()
+        spans, end = [seat.x for seat in seats], max((seat.x[1] for seat in seats), default=0)
+        for name, read in readers.items():
+            self._offsets[name] = end
+            spans += [(end + start, end + stop) for start, stop in read]
+            end += max((stop for _, stop in read), default=0)
+        self._spans = sorted({span for span in spans if span[0] < span[1]})
+        self.down = _projection(width, end) if end else None
         self.experts = nn.ModuleList(seat.expert for seat in seats)
         self.router = router
         self.up = nn.Linear(sum(seat.out for seat in seats), width)
-        nn.init.zeros_(self.up.weight)  # with s = 1: the identity at the start, and a gradient at once
+        nn.init.zeros_(self.up.weight)  # with shares above 0: the identity at the start, and a gradient at once
         nn.init.zeros_(self.up.bias)
-        self._seats, self._partners, self._scale = tuple(seats), dict(partners), scale
+        # Column of the mixture to its expert.
+        of_column = torch.arange(len(seats)).repeat_interleave(torch.tensor([seat.out for seat in seats]))
+        self.register_buffer("of_column", of_column, persistent=False)
 
-    def forward(self, states: Mapping[str, Tensor], target: str, masks: Mapping[str, Tensor | None]) -> Mixture:
-        """The update of stream ``target``; partners that are absent are not heard."""
-        mask = masks.get(target)
-        x = self.norm(_blanked(states[target], mask))
-        there = {name: _present(states[name], masks.get(name)) for name in self._partners if name in states}
-        ys = {name: self.partner_norms[name](_blanked(states[name], masks.get(name))) for name in there}
-        present = self._present(x, there)
-        shares, losses = self._shares(x, mask, ys, there, masks, present)
-        low = x[..., :0] if self.down is None else self.down(x)
-        lows = {name: self.partner_downs[name](y) for name, y in ys.items() if name in self.partner_downs}
-        columns = [
-            shares[..., index, None] * self._core(seat, low, lows, mask, masks, there)
-            for index, seat in enumerate(self._seats)
-        ]
-        mixed = torch.cat([column.expand(len(x), x.shape[1], -1) for column in columns], dim=-1)
-        anyone = present.any(dim=-1)[:, None, None]
-        update = self._scale * self.up(mixed.to(x.dtype)) * anyone
-        return Mixture(update, losses, _mean_share(shares, mask).detach())
+    def columns(self, x: Tensor) -> dict[Span, Tensor]:
+        """Its projection of normalised tokens [B, N, d], by span; one cut where no spans overlap."""
+        found = {(0, 0): x[..., :0]} if any(0 == seat.x[0] == seat.x[1] for seat in self.seats) else {}
+        if self.down is None:
+            return found
+        low, spans = self.down(x), self._spans
+        if all(one[1] == following[0] for one, following in pairwise(spans)):
+            return found | dict(zip(spans, low.split([stop - start for start, stop in spans], dim=-1), strict=True))
+        return found | {(start, stop): low[..., start:stop] for start, stop in spans}
 
-    def _core(
-        self,
-        seat: Seat,
-        low: Tensor,
-        lows: Mapping[str, Tensor],
-        mask: Tensor | None,
-        masks: Mapping[str, Tensor | None],
-        there: Mapping[str, Tensor],
-    ) -> Tensor:
-        x = low[..., seat.x]
-        if seat.partner is None:
-            return columns_of(seat.expert, x, None, mask, None, seat.out)
-        if seat.partner not in lows:
-            return low.new_zeros(len(low), low.shape[1], seat.out)
-        y_mask = masks.get(seat.partner)
-        if y_mask is not None:  # a sample without partner attends to anything: its share is zero
-            y_mask = y_mask | ~there[seat.partner][:, None]
-        return columns_of(seat.expert, x, lows[seat.partner][..., seat.y], mask, y_mask, seat.out)
+    def span_for(self, reader: str, span: Span) -> Span:
+        """Where those columns stand that a reader's expert has for its partner's."""
+        offset = self._offsets[reader]
+        return offset + span[0], offset + span[1]
 
-    def _present(self, x: Tensor, there: Mapping[str, Tensor]) -> Tensor:
-        """[B, E]: whether each expert has what it needs."""
-        always, never = x.new_ones(len(x), dtype=torch.bool), x.new_zeros(len(x), dtype=torch.bool)
-        columns = [always if seat.partner is None else there.get(seat.partner, never) for seat in self._seats]
-        return torch.stack(columns, dim=-1)
-
-    def _shares(
-        self,
-        x: Tensor,
-        mask: Tensor | None,
-        ys: Mapping[str, Tensor],
-        there: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor | None],
-        present: Tensor,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Shares [B, 1 or N, E] and auxiliary losses."""
-        if self.router is None:
-            return (present / present.sum(dim=-1, keepdim=True).clamp(min=1))[:, None].to(x.dtype), {}
-        means = [self._partner_mean(name, x, ys, there, masks) for name in self._partners]
-        by_token = self.router.spec.level == "token"
-        own = x if by_token else masked_mean(x, mask)[:, None]
-        around = torch.cat(means, dim=-1)[:, None].expand(-1, own.shape[1], -1) if means else own[..., :0]
-        shares, logits = self.router(torch.cat([own, around], dim=-1), present[:, None].expand(-1, own.shape[1], -1))
-        counted = present.any(dim=-1)[:, None].expand(-1, own.shape[1])
-        if by_token and mask is not None:
-            counted = counted & mask
-        return shares, self.router.losses(shares, logits, present[:, None].expand_as(shares), counted)
-
-    def _partner_mean(
-        self,
-        name: str,
-        x: Tensor,
-        ys: Mapping[str, Tensor],
-        there: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor | None],
-    ) -> Tensor:
-        if name not in ys:
-            return x.new_zeros(len(x), self._partners[name])
-        return masked_mean(ys[name], masks.get(name)) * there[name][:, None]
+    def mixed(self, columns: Sequence[Tensor], shares: Tensor | float, form: torch.Size) -> Tensor:
+        """[pi_1 h_1, pi_2 h_2, ...] W of what the experts gave, for shares [B, 1 or N, E] or one for all of them."""
+        whole = [one if one.shape[:2] == form[:2] else one.expand(*form[:2], -1) for one in columns]
+        joined = torch.cat(whole, dim=-1) if len(whole) > 1 else whole[0]
+        if isinstance(shares, Tensor):
+            joined = joined * shares.index_select(-1, self.of_column)
+        elif shares != 1:
+            joined = joined * shares
+        given: Tensor = self.up(joined.to(self.up.weight.dtype))
+        return given
 
 
 def _projection(width: int, columns: int) -> nn.Linear:
@@ -150,19 +94,3 @@ def _projection(width: int, columns: int) -> nn.Linear:
     nn.init.normal_(projection.weight, std=width**-0.5)
     nn.init.zeros_(projection.bias)
     return projection
-
-
-def _blanked(state: Tensor, mask: Tensor | None) -> Tensor:
-    """Masked tokens as zeros: what they hold (NaN, too) then matters nowhere."""
-    return state if mask is None else state.masked_fill(~mask[..., None], 0.0)
-
-
-def _present(state: Tensor, mask: Tensor | None) -> Tensor:
-    """[B]: samples that have this stream at all."""
-    return state.new_ones(len(state), dtype=torch.bool) if mask is None else mask.any(dim=-1)
-
-
-def _mean_share(shares: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is not None and shares.shape[1] == mask.shape[1] > 1:
-        return mean_where(shares, mask)
-    return shares.mean(dim=(0, 1))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
-from ....core.roles import Expert, ExpertSpec, LayerAdapter, Meeting, Updates, parameter_name
+from ....core.roles import Expert, ExpertSpec, LayerAdapter, Masks, Meeting, Updates, parameter_name
+from .earlier import folded
 from .graft import Graft, Seat
+from .heard import Audience, Heard, Tokens
+from .meet import meet
 from .router import Router
 from .spec import HMMoESpec
 
@@ -20,13 +25,18 @@ class HMMoE(LayerAdapter):
     def __init__(self, spec: HMMoESpec, meetings: Sequence[Meeting], build_expert: BuildExpert) -> None:
         super().__init__()
         self.spec, self._meetings = spec, tuple(meetings)
-        self.grafts = nn.ModuleDict(
-            {
-                parameter_name(stream, meeting.stops[stream]): make_graft(spec, stream, meeting.widths, build_expert)
-                for meeting in meetings
-                for stream in meeting.stops
-            }
-        )
+        grafts = {
+            parameter_name(stream, stop): make_graft(spec, stream, meeting.widths, build_expert)
+            for meeting in meetings
+            for stream, stop in meeting.stops.items()
+        }
+        self.grafts = nn.ModuleDict(grafts)
+        # Which stream each expert of a stream reads: the same at every meeting.
+        self._partners = {
+            stream: [seat.partner for seat in grafts[parameter_name(stream, stop)].seats]
+            for stream, stop in self._meetings[0].stops.items()
+        }
+        self._meet = meet
 
     def experts(self, stream: str) -> tuple[str, ...]:
         """The types of the experts; with their partner, where there are several."""
@@ -37,26 +47,34 @@ class HMMoE(LayerAdapter):
 
     def forward(self, meeting: int, states: Mapping[str, Tensor], masks: Mapping[str, Tensor | None]) -> Updates:
         """Updates of all streams that are there, from states of before any update."""
-        updates: dict[str, Tensor] = {}
-        losses: dict[str, Tensor] = {}
-        usage: dict[str, Tensor] = {}
-        for stream in states:
-            graft = self.grafts[parameter_name(stream, self._meetings[meeting].stops[stream])]
-            mixture = graft(states, stream, masks)
-            updates[stream], usage[stream] = mixture.update, mixture.usage
-            losses |= {f"{stream}.{name}": loss for name, loss in mixture.losses.items()}
-        return Updates(updates, losses, usage)
+        stops = self._meetings[meeting].stops
+        grafts = {name: cast(Graft, self.grafts[parameter_name(name, stops[name])]) for name in states}
+        known = masks if isinstance(masks, Masks) else Masks(masks)
+        heard = known.once((self, *states), lambda: self._heard(states, known))
+        return self._meet(grafts, states, heard, self.spec.scale)
+
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Those of norms with scale and shift, too."""
+        return folded(tensors, self._meetings)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile what a meeting computes by ``torch.compile``, whose arguments these are; it has no graph break."""
+        self._meet = torch.compile(meet, *args, **kwargs)
+
+    def _heard(self, states: Mapping[str, Tensor], masks: Masks) -> Heard:
+        """The same at every meeting of a pass."""
+        tokens = {name: Tokens.of(masks.get(name), state.dtype) for name, state in states.items()}
+        audiences = {name: Audience.of(self._partners[name], tokens, state) for name, state in states.items()}
+        return Heard(tokens, audiences)
 
 
 def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_expert: BuildExpert) -> Graft:
     """The graft of one stream of width d among partners of theirs."""
     partners = {name: width for name, width in widths.items() if name != stream}
-    seats = _seats(spec, spec.rank_of(stream), tuple(partners), build_expert)
+    seats = _seats(spec, spec.rank_at(stream, widths[stream]), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
-    router = Router(spec.router, summary, len(seats)) if spec.routes(len(seats)) else None
-    if router is None:  # a partner that no expert reads is not read at all
-        partners = {name: width for name, width in partners.items() if any(seat.partner == name for seat in seats)}
-    return Graft(widths[stream], partners, seats, router, spec.scale)
+    router = Router(spec.router, summary, len(seats), partners) if spec.routes(len(seats)) else None
+    return Graft(widths[stream], seats, spec.readers(stream, tuple(widths)), router)
 
 
 def _seats(spec: HMMoESpec, rank: int, partners: Sequence[str], build_expert: BuildExpert) -> list[Seat]:
@@ -64,6 +82,7 @@ def _seats(spec: HMMoESpec, rank: int, partners: Sequence[str], build_expert: Bu
     seats = []
     for place in spec.layout(rank, partners):
         expert = spec.experts[place.expert]
-        x, y = slice(place.x, place.x + place.x_width), slice(place.y, place.y + place.y_width)
-        seats.append(Seat(build_expert(expert, expert.rank or rank), place.partner, x, y, place.out))
+        x, y = (place.x, place.x + place.x_width), (place.y, place.y + place.y_width)
+        module = build_expert(expert, expert.rank or rank)
+        seats.append(Seat(module, place.partner, x, y, place.out, expert.reads_mean))
     return seats

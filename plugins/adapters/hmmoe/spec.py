@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,19 +24,39 @@ class RouterSpec(Spec):
     """One decision a sample, or one a token."""
     hidden: Annotated[int, Field(ge=1, le=65536)] = 16
     """Width of the router's hidden layer."""
+    gates: Literal["sigmoid", "softmax"] = "sigmoid"
+    """`sigmoid`: a gate 2 sigmoid(z / T) for each expert, so that a site starts as the sum of its experts, and one can
+    be closed while the others stay as they are. `softmax`: shares softmax(z / T) that sum to one. A router written out
+    with all its fields but this one, as folders saved before November 2026 have it, is a softmax."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """T in softmax(z / T)."""
+    """T."""
     top_k: Annotated[int, Field(ge=1)] | None = None
-    """Only the k most probable experts are heard, their shares renormalised. Default: all."""
+    """Only the k experts of the largest z are heard; shares of a softmax are renormalised. Default: all."""
     noise: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of Gaussian noise on the logits in training."""
-    balance: Annotated[float, Field(ge=0)] = 0.01
-    """Weight of the loss that spreads the load: CV² of the experts' mean probabilities, with `top_k` E sum f P (Switch
-    Transformers, Fedus et al. 2022, eq. 4)."""
+    balance: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the loss that spreads the load: CV² of the experts' mean shares, with `top_k` E sum f P (Switch
+    Transformers, Fedus et al. 2022, eq. 4). Default: 0.01 for a softmax, 0 for gates, which compete for nothing."""
     z: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the z-loss, the mean squared logsumexp of the logits (ST-MoE, Zoph et al. 2022, eq. 5)."""
+    """Weight of the z-loss: the mean squared logsumexp of the logits (ST-MoE, Zoph et al. 2022, eq. 5); of gates the
+    mean sum of their squared logits."""
     uniform: bool = False
-    """No router at all: every expert that can be heard is heard equally (an ablation)."""
+    """No router at all: every expert that can be heard has one share of as many (an ablation)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_in_full(cls, given: Any) -> Any:
+        """Folders that were saved before there were gates name every other field."""
+        if isinstance(given, Mapping) and cls.model_fields.keys() - given.keys() == {"gates"}:
+            return {**given, "gates": "softmax"}
+        return given
+
+    @property
+    def balances(self) -> float:
+        """``balance``, the default filled in."""
+        if self.balance is not None:
+            return self.balance
+        return 0.01 if self.gates == "softmax" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,7 @@ class HMMoESpec(LayerAdapterSpec):
         default_factory=lambda: (
             {"type": "unimodal"},
             {"type": "cross_attention"},
-            {"type": "channel_attention"},
+            {"type": "affine"},
         ),
         validate_default=True,
     )
@@ -99,6 +119,10 @@ class HMMoESpec(LayerAdapterSpec):
     def rank_of(self, stream: str) -> int:
         """r of one stream."""
         return self.ranks.get(stream, self.own_rank)
+
+    def rank_at(self, stream: str, width: int) -> int:
+        """r of one stream where it is d wide: at most d, in a tower whose width grows from stage to stage."""
+        return min(self.rank_of(stream), width)
 
     def layout(self, rank: int, partners: Sequence[str]) -> list[Place]:
         """Columns of every expert at a site; a multi-modal expert has a place for each partner."""
@@ -137,7 +161,7 @@ class HMMoESpec(LayerAdapterSpec):
         if self.budget is None:
             return self
         most = self.budget.trainable_share * frozen
-        narrowest = min(min(widths.values()) for widths in meetings)
+        narrowest = min(_widest(meetings).values())
         ranks = [rank for rank in (1, 2, *range(4, narrowest + 1, 4)) if rank <= narrowest]
         fitting = bisect.bisect_right(ranks, most, key=lambda rank: self._of_rank(rank).graft_parameters(meetings))
         if not fitting:
@@ -154,18 +178,21 @@ class HMMoESpec(LayerAdapterSpec):
     def check_widths(self, meetings: Sequence[Mapping[str, int]]) -> None:
         """Every rank is at most its stream's width, every stream named in ``ranks`` is there and hears something.
 
-        Raises ``ValueError``.
+        Of a stream whose width changes: the adapter's at most the greatest, an expert's own at most the least. Raises
+        ``ValueError``.
         """
-        widths = {stream: width for one in meetings for stream, width in one.items()}
+        widths = _widest(meetings)
         if unknown := self.ranks.keys() - widths.keys():
             raise ValueError(f"`ranks` names no stream `{min(unknown)}`; there are: {', '.join(widths)}")
         for stream, width in widths.items():
-            rank = max(expert.rank or self.rank_of(stream) for expert in self.experts)
-            if rank > width:
-                raise ValueError(
-                    f"rank {rank} is above the width {width} of stream `{stream}`: a projection to it saves nothing; "
-                    f"take {width} at most, or set `ranks` (stream to rank)"
-                )
+            least = min(one[stream] for one in meetings if stream in one)
+            for own in dict.fromkeys(expert.rank for expert in self.experts):
+                rank, most = (own, least) if own else (self.rank_of(stream), width)
+                if rank > most:
+                    raise ValueError(
+                        f"rank {rank} is above the width {most} of stream `{stream}`: a projection to it saves "
+                        f"nothing; take {most} at most, or set `ranks` (stream to rank)"
+                    )
         if len(widths) == 1 and self.needs_partner():
             raise ValueError(f"stream `{min(widths)}` has no partner, and every expert needs one; add `unimodal`")
 
@@ -177,21 +204,34 @@ class HMMoESpec(LayerAdapterSpec):
 
     def site_parameters(self, stream: str, widths: Mapping[str, int]) -> int:
         """Trainable parameters of the graft of one stream among its partners."""
-        r, target = self.rank_of(stream), widths[stream]
+        target = widths[stream]
+        r = self.rank_at(stream, target)
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
-        if not self.routes(len(places)):
-            partners = {name: width for name, width in partners.items() if any(p.partner == name for p in places)}
-        norms = 2 * target + sum(2 * width for width in partners.values())
-        projections = (target + 1) * max((place.x + place.x_width for place in places), default=0)
-        for name, width in partners.items():
-            projections += (width + 1) * max((p.y + p.y_width for p in places if p.partner == name), default=0)
+        columns = max((place.x + place.x_width for place in places), default=0)
+        for read in self.readers(stream, tuple(widths)).values():
+            columns += max((stop for _, stop in read), default=0)
         experts = sum(self.experts[p.expert].parameter_count(self.experts[p.expert].rank or r) for p in places)
         up = (sum(place.out for place in places) + 1) * target
-        return norms + projections + experts + up + self._router_parameters(target, partners, len(places))
+        return (target + 1) * columns + experts + up + self._router_parameters(target, partners, len(places))
+
+    def readers(self, stream: str, streams: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+        """Other stream to the first column of each of its experts that read this one, and the one after the last."""
+        found = {}
+        for reader in streams:
+            if reader != stream:
+                places = self.layout(self.rank_of(reader), [name for name in streams if name != reader])
+                found[reader] = [(one.y, one.y + one.y_width) for one in places if one.partner == stream]
+        return found
 
     def _router_parameters(self, target: int, partners: Mapping[str, int], experts: int) -> int:
         if not self.routes(experts):
             return 0
         hidden = self.router.hidden
         return (target + sum(partners.values()) + 1) * hidden + (hidden + 1) * experts
+
+
+def _widest(meetings: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Stream to the greatest of its widths."""
+    streams = dict.fromkeys(stream for widths in meetings for stream in widths)
+    return {stream: max(widths[stream] for widths in meetings if stream in widths) for stream in streams}

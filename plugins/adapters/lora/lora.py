@@ -40,6 +40,12 @@ class Lora(TowerAdapter):
             if target.packed:
                 self._packed.append((layer, target.module))
 
+    def first_block(self, tower: Tower) -> int:
+        """The first with a layer of ours."""
+        ours = {id(parent) for parent, _, _ in self._installed}
+        enters = (any(id(module) in ours for module in block.modules()) for block in tower.blocks)
+        return next((index for index, entered in enumerate(enters) if entered), 0)
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """peft's layers in place; the frozen ones are back afterwards, also after an exception."""

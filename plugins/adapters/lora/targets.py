@@ -97,7 +97,7 @@ def _ends_with(path: str, name: str) -> bool:
 def _none_of(names: Sequence[str] | None, known: Sequence[Target]) -> str:
     ends = list(dict.fromkeys(one.path.rpartition(".")[2] for one in known))
     if names is None or not ends:
-        return "its blocks have no linear layer"
+        return "no linear layer in its blocks"
     near = nearest(names[0], ends) if len(names) == 1 else None
     return f"no linear layer `{'`, `'.join(names)}`; " + (
         f"did you mean `{near}`?" if near else f"there are: {', '.join(ends)}"

@@ -12,7 +12,7 @@ from ....core.roles import EncoderError
 from ....core.towers.errors import TowerError
 from ....core.towers.frozen_tower import FrozenTower
 from ....core.towers.tower import Tower
-from ..closed_tower import no_blocks
+from ..closed_tower import closed
 from .files import APART
 from .tokens import text_ends
 
@@ -46,7 +46,7 @@ def frozen_towers(name: str, model: Any, width: int, inputs: MakeInputs) -> tupl
     visual, text = _sides(model)
     towers = _tower("image", visual), _tower("text", text, lambda given: {"text": _text_mask(model, given["batch"])})
     if not any(tower.blocks for tower in towers):
-        raise EncoderError(no_blocks(name, ["image", "text"]))
+        raise EncoderError(closed(name, ["image", "text"]))
     image, words = (
         FrozenTower(
             tower,

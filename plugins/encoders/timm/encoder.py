@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from ....core.roles import Encoder, EncoderError, EncoderFacts
+from ....core.towers.frozen_tower import FrozenTower
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, first_lines
 from ...checkpoints.locate import commit_of
 from ..maps import tokens_of_map
 from . import files, weights
 from .spec import TimmSpec
+from .towers import ReadOut, frozen_tower
 
 
 def import_timm() -> Any:
@@ -45,6 +49,7 @@ class Timm(Encoder):
                 f"encoder.model: timm cannot make `{spec.architecture}`: {first_lines(error)}"
             ) from error
         self._model: Any = model.to(device, self._dtype)
+        self._read_out = ReadOut(self._model, spec.output)
         if spec.output == "logits" and not self._model.num_classes:
             raise EncoderError(f'encoder.output: {found} has no classifier (0 classes); take "pooled"')
         self._transform = _transform(library, spec, found, self._model)
@@ -69,9 +74,7 @@ class Timm(Encoder):
     @torch.no_grad()
     def encode(self, modality: str, batch: Sequence[Any]) -> Tensor:
         """Unit vectors float32 [B, d] of pictures, on the CPU."""
-        pixels = self._pixels(modality, batch)
-        found = self._model(pixels) if self._spec.output == "logits" else self._pooled(pixels)
-        return normalize(found.float(), dim=-1).cpu()
+        return normalize(self._read_out(self._pixels(modality, batch)).float(), dim=-1).cpu()
 
     @torch.no_grad()
     def encode_tokens(self, modality: str, batch: Sequence[Any]) -> list[Tensor]:
@@ -90,19 +93,21 @@ class Timm(Encoder):
             raise EncoderError(f"encoder: `{self._spec.source}` has no classifier (0 classes)")
         return self._model(self._pixels(modality, batch)).float().softmax(dim=-1).cpu()  # type: ignore[no-any-return]
 
+    def towers(self) -> Sequence[FrozenTower]:
+        """One, of pictures. Raises ``EncoderError`` for an architecture without blocks that adapters can enter."""
+        blank = self.preprocess("image", Image.new("RGB", (256, 256)))
+        pixels = partial(self._pixels, "image")
+        return (frozen_tower(self._spec.source, self._read_out, pixels, blank),)
+
+    @torch.no_grad()
     def _require_size(self, size: int) -> None:
         try:
-            self._pooled(torch.zeros(1, 3, size, size, device=self._device, dtype=self._dtype))
+            self._read_out(torch.zeros(1, 3, size, size, device=self._device, dtype=self._dtype))
         except Exception as error:  # each architecture's own: positions are fixed, or a map would be empty
             raise EncoderError(
                 f"encoder.preprocessing.size: `{self._spec.architecture}` takes no pictures of {size} pixels: "
                 f"{first_lines(error)}"
             ) from error
-
-    @torch.no_grad()
-    def _pooled(self, pixels: Tensor) -> Tensor:
-        features = self._model.forward_features(pixels)
-        return self._model.forward_head(features, pre_logits=True)  # type: ignore[no-any-return]
 
     def _pixels(self, modality: str, batch: Sequence[Any]) -> Tensor:
         if modality != "image":

@@ -31,6 +31,13 @@ class Pinned:
     logits: tuple[float, ...]
     #: How the weights were trained, where that is not what timm says of its own weights.
     preprocessing: PreprocessingSpec
+    #: For each stage the number of its blocks and the width of what they give.
+    stages: tuple[tuple[int, int], ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of each block, in the order they run."""
+        return tuple(width for blocks, width in self.stages for _ in range(blocks))
 
 
 #: How far a logit may lie from the stored one, by other arithmetic; two swapped vectors of a norm move it further.
@@ -46,6 +53,7 @@ PINNED = {
         1000,
         (0.0423, 0.0039, -1.5593, -1.8867, -1.0685, 1.0844, -1.5568, 0.0352),
         _EDGE,
+        ((1, 16), (2, 24), (2, 40), (3, 80), (3, 112), (4, 192), (1, 320)),
     ),
     f"{WHEEL}efficientnet-lite1": Pinned(
         "tf_efficientnet_lite1",
@@ -55,6 +63,7 @@ PINNED = {
         1000,
         (-0.6193, 0.4575, 0.0145, -0.3841, 0.7945, 1.1743, -2.1391, 0.9351),
         _EDGE,
+        ((1, 16), (3, 24), (3, 40), (4, 80), (4, 112), (5, 192), (1, 320)),
     ),
     f"{WHEEL}efficientnet-lite2": Pinned(
         "tf_efficientnet_lite2",
@@ -64,5 +73,6 @@ PINNED = {
         1000,
         (-0.6158, 1.9788, -1.1231, -2.6976, -0.6202, -1.156, -2.7071, 0.1558),
         _EDGE,
+        ((1, 16), (3, 24), (3, 48), (4, 88), (4, 120), (5, 208), (1, 352)),
     ),
 }

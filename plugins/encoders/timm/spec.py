@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, field_validator, model_validator
 
-from ....core.roles import EncoderSpec
+from ....core.roles import EncoderSpec, TowerShape, one_or_each
 from ...checkpoints.fetch import command
 from ...checkpoints.locate import is_path, named
 from ...checkpoints.parameters import count_parameters
@@ -131,6 +131,14 @@ class TimmSpec(EncoderSpec):
     def token_width(self, modality: str) -> int | None:
         """The same."""
         return self.pinned.width if modality == "image" and self.pinned else None
+
+    def tower_shapes(self) -> tuple[TowerShape, ...] | None:
+        """Of a package's weights; of others loading tells."""
+        if self.pinned is None:
+            return None
+        widths, read_out = self.pinned.widths, self.width("image")
+        assert read_out is not None
+        return (TowerShape(("image",), len(widths), one_or_each(widths), read_out, self.pinned.parameters),)
 
     def frozen_parameters(self) -> int | None:
         """Of a package's weights; of safetensors as their headers say."""

@@ -17,6 +17,7 @@ from ...checkpoints.fetch import PATTERNS, NotFetched, command, fetch
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, quiet_transformers, reason_of
 from ...checkpoints.locate import absent, commit_of, folder_of, is_path
+from ..closed_tower import closed
 from . import files
 from .audio import AudioSide
 from .image import ImageSide
@@ -115,9 +116,10 @@ class Transformers(Encoder):
         """One a modality; a single-stream model is one. One that cannot be entered runs as it is, beside others."""
         said = self._model.config.to_dict()
         if files.is_timm(said):
-            said["head_hidden_size"] = self._model.timm_model.head_hidden_size
+            raise EncoderError(closed(self._spec.model, ["image"], "it is a model of timm", "encoder `timm` for it"))
         shapes = files.tower_shapes(self._root, self._projects, said)
-        assert shapes is not None  # a loaded configuration leaves nothing to defaults
+        if shapes is None:  # a loaded configuration leaves nothing to defaults: its structure is one of its own
+            raise EncoderError(closed(self._spec.model, files.modalities(said)))
         if self._single is not None:
             return (self._single.frozen_tower(shapes[0].read_out),)
         return frozen_towers(self._spec.model, self._sides, shapes, self._vectors)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ....core.roles import TowerShape
+from ....core.roles import TowerShape, one_or_each
 from ....core.storage.files import remembered_sha256
 from ...checkpoints.folder import CONFIG, INDEX, WEIGHTS, pickles_in, read_json, refused, weight_files
 from .sentence_modules import modules_of, outside, sentence_modules, transformer_folder
@@ -29,6 +29,11 @@ PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
 #: Models that run one block many times.
 _SHARED_BLOCKS = ("albert",)
+#: Models of stages whose blocks give the widths that their configuration says; of others only loading would tell.
+_STAGED = (
+    *("resnet", "regnet", "convnext", "convnextv2", "poolformer"),
+    *("swin", "swinv2", "donut-swin", "maskformer-swin", "clap_audio_model", "segformer", "pvt", "pvt_v2"),
+)
 #: Any of these is a vocabulary; what else shapes the ids of a text.
 VOCABULARIES = (
     "tokenizer.json",
@@ -160,7 +165,7 @@ def width(root: Path, modality: str, projected: bool, said: dict[str, Any] | Non
         hidden = token_width(said, modality, projected)
         return hidden * len(declared.pooling) if hidden else None
     if is_timm(said):
-        return _integer(said, "head_hidden_size")  # told by the loaded model alone
+        return None  # told by the loaded model alone
     return token_width(said, modality, projected)
 
 
@@ -204,21 +209,31 @@ def _tower_shape(root: Path, said: dict[str, Any], modalities: tuple[str, ...], 
     return None if blocks is None or read_out is None else TowerShape(modalities, *blocks, read_out)
 
 
-def _blocks(tower: dict[str, Any]) -> tuple[int, int] | None:
-    """Depth and width of the blocks that adapters can enter; (0, 0): none."""
-    stages = tower.get("depths")
-    if is_timm(tower) or "hidden_sizes" in tower or tower.get("model_type") in _SHARED_BLOCKS:
+def _blocks(tower: dict[str, Any]) -> tuple[int, int | tuple[int, ...]] | None:
+    """Depth and width of the blocks that adapters can enter, as a ``TowerShape`` has them; (0, 0): none."""
+    stages, name = tower.get("depths"), tower.get("model_type")
+    if is_timm(tower) or name in _SHARED_BLOCKS:
         return 0, 0
-    if isinstance(stages, list) and stages:  # a Swin: the longest stage, where the width stays
-        first = _integer(tower, "patch_embeds_hidden_size", "embed_dim")
-        longest = max(range(len(stages)), key=lambda stage: stages[stage])
-        if max(stages) <= max(len(stages), 1):
-            return 0, 0
-        return None if first is None else (stages[longest], first * 2**longest)
+    if isinstance(stages, list) and stages and name in _STAGED:
+        widths = _widths_of_stages(tower, len(stages))
+        if widths is None:
+            return None
+        each = [width for width, blocks in zip(widths, stages, strict=True) for _ in range(blocks)]
+        return (len(each), one_or_each(each)) if len(each) > 1 else (0, 0)
+    if stages is not None or "hidden_sizes" in tower:
+        return 0, 0
     depth, size = _integer(tower, "num_hidden_layers", "n_layers", "n_layer", "num_layers"), _integer(tower, *WIDTHS)
     if depth is None or size is None:
         return None
     return (depth, size) if depth > 1 else (0, 0)
+
+
+def _widths_of_stages(tower: dict[str, Any], count: int) -> Sequence[int] | None:
+    """Of a convolutional network as it says, of a Swin twice as much from stage to stage."""
+    said, first = tower.get("hidden_sizes"), _integer(tower, "patch_embeds_hidden_size", "embed_dim")
+    if isinstance(said, list) and len(said) == count:
+        return said
+    return None if first is None else [first * 2**stage for stage in range(count)]
 
 
 def _integer(said: Any, *keys: str) -> int | None:

@@ -11,7 +11,7 @@ from ....core.roles import EncoderError, TowerShape
 from ....core.towers.errors import TowerError
 from ....core.towers.frozen_tower import FrozenTower
 from ....core.towers.tower import Tower
-from ..closed_tower import no_blocks
+from ..closed_tower import closed
 from .side import Inputs, Side
 
 #: ``vectors(side, out, inputs)``: what is read out, [B, d].
@@ -24,7 +24,7 @@ def frozen_towers(
     """One a side. Raises ``EncoderError`` where none can be entered."""
     found = tuple(_frozen(sides[shape.modalities[0]], shape, vectors) for shape in shapes)
     if not any(one.tower.blocks for one in found):
-        raise EncoderError(no_blocks(model, [shape.modalities[0] for shape in shapes]))
+        raise EncoderError(closed(model, [shape.modalities[0] for shape in shapes]))
     return found
 
 
@@ -40,7 +40,10 @@ def _frozen(side: Side, shape: TowerShape, vectors: Vectors) -> FrozenTower:
 def _tower(side: Side, shape: TowerShape) -> Tower:
     if shape.depth:
         try:
-            return Tower.of(side.modality, side.module, masks=lambda inputs: {side.modality: side.mask(inputs)})
-        except TowerError:  # of a structure that its configuration does not tell
+            found = Tower.of(side.modality, side.module, masks=lambda inputs: {side.modality: side.mask(inputs)})
+        except TowerError:
             pass
+        else:
+            if tuple(found.widths) == shape.widths:  # else its structure is none that the configuration tells
+                return found
     return Tower.closed(side.modality, side.module)

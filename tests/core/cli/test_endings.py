@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 import pytest
+import torch
 from PIL import Image
 
 from graftwork.core.cli import COMMANDS, main, signals
@@ -214,6 +215,21 @@ def test_an_error_without_a_signal_is_as_it_was(monkeypatch: pytest.MonkeyPatch)
 
     said = answer(command_that(failing, monkeypatch))
     assert (said["code"], said["err"]) == (1, "error: it cannot be imported\n")
+
+
+@pytest.mark.parametrize(
+    ("ask", "asked"),
+    [(lambda: torch.zeros(1 << 53), f"allocate {4 << 53} bytes"), (lambda: bytearray(1 << 60), "MemoryError")],
+    ids=["torch", "Python"],
+)
+def test_memory_that_runs_out_is_told_with_the_size_that_was_asked_for(
+    ask: Callable[[], object], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = answer(command_that(ask, monkeypatch))
+    assert said["code"] == 1
+    assert said["err"].startswith("error: memory ran out: ")
+    assert asked in said["err"]
+    assert said["err"].endswith("a smaller batch_size, fewer items or fewer edges take less\n")
 
 
 def started(*arguments: str, **streams: Any) -> subprocess.Popen[bytes]:

@@ -59,9 +59,9 @@ def test_the_lines_say_site_by_site_and_the_whole():
     """As a person reads them."""
     spec = HMMoESpec.model_validate({"rank": 4, "experts": [{"type": "unimodal"}], "meetings": 1})
     assert plan_graft(spec, TWO, 100_000).lines() == (
-        "meeting 0, image block 2 block: 356",
-        "meeting 0, text block 3 block: 268",
-        "the adapter alone 624, 0.62% of the 100,000 frozen in these towers, rank 4",
+        "meeting 0, image block 2 block: 292",
+        "meeting 0, text block 3 block: 220",
+        "the adapter alone 512, 0.51% of the 100,000 frozen in these towers, rank 4",
     )
 
 

@@ -136,7 +136,7 @@ def test_shares_of_the_experts_are_reported_and_logged(clip: dict[str, Any], tmp
     """Each expert by name; shares sum to one at every meeting of every stream, in the result and in every epoch."""
     spec = pipeline("classification", "same", clip, ADAPTERS["hmmoe"], reporters=[{"type": "jsonl"}])
     done = run(spec, tmp_path)
-    assert done.result["adapter"]["experts"]["image"] == ["unimodal", "cross_attention", "channel_attention"]
+    assert done.result["adapter"]["experts"]["image"] == ["unimodal", "cross_attention", "affine"]
     epochs = [json.loads(line) for line in (done.folder / "events.jsonl").read_text().splitlines()]
     logged = [one["usage"] for one in epochs if one["event"] == "EpochFinished"]
     assert len(logged) == 2

@@ -162,9 +162,9 @@ def runs(monkeypatch: Patch) -> list[float]:
     """Thresholds in the order in which they are really run."""
     seen: list[float] = []
 
-    def counted(spec: Any, *rest: Any) -> Any:
+    def counted(spec: Any, *rest: Any, **more: Any) -> Any:
         seen.append(spec.graph.threshold)
-        return run_pipeline(spec, *rest)
+        return run_pipeline(spec, *rest, **more)
 
     monkeypatch.setattr("graftwork.core.studies.run_cache.run_pipeline", counted)
     return seen
@@ -227,10 +227,10 @@ def test_a_point_that_fails_is_told_and_the_others_go_on(tmp_path: Path) -> None
 def test_memory_that_runs_out_at_one_point_does_not_cost_the_others(tmp_path: Path, monkeypatch: Patch) -> None:
     """torch says RuntimeError where a graph is too dense for the machine."""
 
-    def run(spec: Any, *rest: Any) -> Any:
+    def run(spec: Any, *rest: Any, **more: Any) -> Any:
         if spec.graph.threshold == 0.7:
             raise RuntimeError("not enough memory: you tried to allocate 9 TB")
-        return run_pipeline(spec, *rest)
+        return run_pipeline(spec, *rest, **more)
 
     monkeypatch.setattr("graftwork.core.studies.run_cache.run_pipeline", run)
     done = pipeline(**QUICK).sweep(GRID, out=tmp_path / "sweep").sweep

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from graftwork.core.graft import Tower, TowerError, find_blocks, find_stop, lockstep, pair_blocks
 from graftwork.plugins.encoders.open_clip.encoder import import_open_clip
 
-from ...support.models.tower_models import FAMILIES, hidden, hooks_on, inputs, model, transformers
+from ...support.models.tower_models import FAMILIES, hidden, hooks_on, inputs, model
 
 PAIRS = [
     ("CLIPVision", "CLIPText"),
@@ -226,16 +226,6 @@ def test_open_clips_towers_meet_with_either_attention_class(vision, place):
             assert [torch.equal(out[name], plain[name]) for name in plain] == [same, same]
 
 
-def test_a_tower_whose_width_changes_is_an_error():
-    """Swin's stages; the blocks of one stage have one width."""
-    library = transformers()
-    sizes = {"image_size": 32, "patch_size": 4, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4]}
-    swin = library.SwinModel(library.SwinConfig(**sizes, window_size=4))
-    with pytest.raises(TowerError, match="widths 16, 32; name the blocks of one stage"):
-        Tower.of("image", swin)
-    assert Tower.of("image", swin, blocks="encoder.layers.1.blocks").width == 32
-
-
 def test_another_call_of_the_same_model_in_between_is_left_alone():
     """Hooks answer only to their own run: an exchange may call a tower's model."""
     tower = Tower.of("l", TinyTower(4, 2))
@@ -311,7 +301,7 @@ def test_blocks_are_found_by_structure_or_by_path():
 def test_a_block_without_the_sublayer_is_an_error():
     """It lists what the block has."""
     with pytest.raises(TowerError, match=r'l block 0 attention: TinyBlock has no attention module .*take "block"'):
-        find_stop("l", 0, TinyTower(4, 2).blocks[0], "attention", "parallel")
+        find_stop("l", 0, TinyTower(4, 2).blocks[0], "attention", "parallel", 4)
 
 
 def test_a_block_that_returns_something_unknown_is_an_error():

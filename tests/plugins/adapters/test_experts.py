@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from graftwork.core.roles import Expert, Meeting
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
-from graftwork.plugins.adapters.hmmoe.hmmoe import HMMoE, make_graft
+from graftwork.plugins.adapters.hmmoe.hmmoe import HMMoE
 from graftwork.registry.build import build
 from graftwork.registry.discovery import default_catalogue
 
@@ -34,12 +36,36 @@ def build_expert(spec, rank):
     return build(Expert, default_catalogue(), spec, rank)
 
 
-def graft_of(spec: HMMoESpec, widths=WIDTHS, trained: bool = True):
-    """A graft of stream ``image`` in float64; ``trained``: with an up-projection that is not zero."""
+@dataclass
+class Given:
+    """What a meeting gives to one stream."""
+
+    update: Tensor
+    losses: dict[str, Tensor]
+    usage: Tensor
+
+
+class Site(torch.nn.Module):
+    """Stream ``image`` at a single meeting, in float64."""
+
+    def __init__(self, spec: HMMoESpec, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.whole = HMMoE(spec, [Meeting(dict.fromkeys(widths, "0_block"), widths)], build_expert).double().eval()
+        self.graft = self.whole.grafts["image_0_block"]
+
+    def forward(self, states, target: str, masks) -> Given:
+        """Of the stream alone."""
+        found = self.whole(0, states, masks)
+        losses = {name.removeprefix("image."): one for name, one in found.losses.items() if name.startswith("image.")}
+        return Given(found.states[target], losses, found.usage[target])
+
+
+def graft_of(spec: HMMoESpec, widths=WIDTHS, trained: bool = True) -> Site:
+    """``trained``: with an up-projection that is not zero."""
     torch.manual_seed(0)
-    made = make_graft(spec, "image", widths, build_expert).double().eval()
+    made = Site(spec, widths)
     if trained:
-        torch.nn.init.normal_(made.up.weight, std=0.3)
+        torch.nn.init.normal_(made.graft.up.weight, std=0.3)
     return made
 
 
@@ -60,7 +86,12 @@ experts = st.lists(st.sampled_from(ALL), min_size=1, max_size=4).filter(
     lambda chosen: any(one["type"] != "identity" for one in chosen)
 )
 routers = st.fixed_dictionaries(
-    {"level": st.sampled_from(["sample", "token"]), "top_k": st.sampled_from([None, 1]), "uniform": st.booleans()}
+    {
+        "level": st.sampled_from(["sample", "token"]),
+        "gates": st.sampled_from(["sigmoid", "softmax"]),
+        "top_k": st.sampled_from([None, 1]),
+        "uniform": st.booleans(),
+    }
 )
 
 
@@ -108,11 +139,12 @@ def test_a_batch_of_one_equals_a_batch_of_many(chosen, router, seed):
         torch.testing.assert_close(alone[0], whole[row], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("gates", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("level", ["sample", "token"])
 @pytest.mark.parametrize("share", [False, True])
-def test_a_missing_partner_equals_the_unimodal_experts_alone(level, share):
+def test_a_missing_partner_equals_the_unimodal_experts_alone(level, share, gates):
     """For the whole batch, or for a sample whose partner is masked away: the same numbers as without those experts."""
-    spec = spec_of(*ALL, router={"level": level}, share_down=share)
+    spec = spec_of(*ALL, router={"level": level, "gates": gates}, share_down=share)
     graft = graft_of(spec)
     states = states_of()
     missing = graft({"image": states["image"]}, "image", {})
@@ -121,36 +153,40 @@ def test_a_missing_partner_equals_the_unimodal_experts_alone(level, share):
     torch.testing.assert_close(partly[1], missing.update[1], rtol=1e-9, atol=1e-12)
     assert not torch.allclose(partly[0], missing.update[0])
     unimodal = [index for index, expert in enumerate(spec.experts) if not expert.multimodal]
-    assert missing.usage[unimodal].sum() == pytest.approx(1.0)
+    others = [index for index, expert in enumerate(spec.experts) if expert.multimodal]
+    assert not missing.usage[others].any()
 
-    x = graft.norm(states["image"])
+    x, of = torch.nn.functional.layer_norm(states["image"], (12,)), graft.graft
     summary = x if level == "token" else x.mean(dim=1, keepdim=True)
     blank = torch.cat([summary, torch.zeros(3, summary.shape[1], WIDTHS["text"], dtype=x.dtype)], dim=-1)
-    logits = graft.router.second(torch.nn.functional.gelu(graft.router.first(blank)))[..., unimodal]
-    first = next(seat for seat in graft._seats if seat.partner is None)
-    own = torch.nn.functional.gelu(graft.down(x)[..., first.x]) * logits.softmax(dim=-1)[..., :1]
-    expected = own @ graft.up.weight[:, : first.out].T + graft.up.bias
+    logits = of.router.second(torch.nn.functional.gelu(of.router.first(blank)))[..., unimodal]
+    shares = logits.softmax(dim=-1) if gates == "softmax" else 2 * logits.sigmoid()
+    torch.testing.assert_close(missing.usage[unimodal], shares.mean(dim=(0, 1)))
+    first = next(seat for seat in of.seats if seat.partner is None)
+    own = torch.nn.functional.gelu(of.down(x)[..., slice(*first.x)]) * shares[..., :1]
+    expected = own @ of.up.weight[:, : first.out].T + of.up.bias
     torch.testing.assert_close(missing.update, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_no_expert_that_can_be_heard_means_no_change():
     """Multi-modal experts alone and no partner: an update of zero, not NaN."""
     graft = graft_of(spec_of(ALL[1], ALL[3]))
-    torch.nn.init.ones_(graft.up.bias)
+    torch.nn.init.ones_(graft.graft.up.bias)
     assert graft({"image": states_of()["image"]}, "image", {}).update.abs().max() == 0
 
 
 @pytest.mark.parametrize("chosen", [*SINGLE, ALL])
 def test_identity_at_the_start_and_every_tensor_has_a_gradient_within_two_steps(chosen):
     """Zero up-projection with a gate of one: no zero times zero that never trains (methods.md, trap 1)."""
-    graft = graft_of(spec_of(*chosen), trained=False).train()
+    graft = graft_of(spec_of(*chosen), trained=False).train().whole
     states = states_of()
-    assert graft(states, "image", {}).update.abs().max() == 0
+    assert not any(one.any() for one in graft(0, states, {}).states.values())
     reached = set()
     optimizer = torch.optim.SGD(graft.parameters(), lr=0.5)
     for _ in range(2):
-        mixture = graft(states, "image", {})
-        loss = (states["image"] + mixture.update).sin().square().sum() + sum(mixture.losses.values())
+        given = graft(0, states, {})
+        loss = sum((states[name] + one).sin().square().sum() for name, one in given.states.items())
+        loss = loss + sum(given.losses.values())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         reached |= {n for n, p in graft.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
@@ -159,12 +195,11 @@ def test_identity_at_the_start_and_every_tensor_has_a_gradient_within_two_steps(
 
 
 def test_one_expert_has_no_router():
-    """It has the whole share, and a partner that it does not read has no norm; with two there is something to route."""
-    assert graft_of(spec_of(ALL[0])).router is None
-    assert graft_of(spec_of(ALL[1])).router is None
-    assert graft_of(spec_of(ALL[1]), WIDTHS | {"audio": 6}).router is not None
-    assert graft_of(spec_of(ALL[0], ALL[5])).router is not None
-    assert not graft_of(spec_of(ALL[0])).partner_norms
+    """It has the whole share; with two there is something to route."""
+    assert graft_of(spec_of(ALL[0])).graft.router is None
+    assert graft_of(spec_of(ALL[1])).graft.router is None
+    assert graft_of(spec_of(ALL[1]), WIDTHS | {"audio": 6}).graft.router is not None
+    assert graft_of(spec_of(ALL[0], ALL[5])).graft.router is not None
     mixture = graft_of(spec_of(ALL[0]))(states_of(), "image", {})
     assert (mixture.usage.tolist(), mixture.losses) == ([1.0], {})
 
@@ -213,27 +248,33 @@ def test_channel_attention_is_its_equation():
 @pytest.mark.parametrize("top_k", [None, 2])
 def test_the_balance_loss_reaches_the_router_and_is_least_when_the_load_is_even(top_k):
     """It is zero (CV²) or one (f P) for an even load, larger for a skewed one, and has a gradient."""
-    graft = graft_of(spec_of(router={"balance": 1.0, "top_k": top_k})).train()
+    graft = graft_of(spec_of(router={"balance": 1.0, "top_k": top_k, "gates": "softmax"})).train()
+    router = graft.graft.router
     with torch.no_grad():
-        graft.router.second.weight.zero_()
-        graft.router.second.bias.copy_(torch.tensor([4.0, 0, 0, 0, 0, 0]))
+        router.second.weight.zero_()
+        router.second.bias.copy_(torch.tensor([4.0, 0, 0, 0, 0, 0]))
     loss = graft(states_of(batch=64), "image", {}).losses["balance"]
     assert loss > (1.5 if top_k else 0.5)
-    (gradient,) = torch.autograd.grad(loss, [graft.router.second.bias])
+    (gradient,) = torch.autograd.grad(loss, [router.second.bias])
     assert gradient[0] > 0
     assert gradient[1:].max() < 0
     with torch.no_grad():
-        graft.router.second.bias.zero_()
+        router.second.bias.zero_()
     even = graft(states_of(batch=64), "image", {}).losses["balance"]
     assert float(even.detach()) == pytest.approx(1.0 if top_k else 0.0, abs=1e-9)
 
 
 def test_top_k_hears_k_experts_with_shares_that_sum_to_one():
-    """Renormalised, per sample or token."""
-    graft = graft_of(spec_of(router={"top_k": 2, "level": "token"}))
-    shares, _ = graft.router(torch.randn(7, 22).double(), torch.ones(7, 6, dtype=torch.bool))
+    """Renormalised, per sample or token. Gates of two experts stay as they are."""
+    router = graft_of(spec_of(router={"top_k": 2, "level": "token", "gates": "softmax"})).graft.router
+    shares, logits = router(torch.randn(7, 22).double(), torch.ones(7, 6, dtype=torch.bool))
     assert (shares > 0).sum(dim=-1).tolist() == [2] * 7
     torch.testing.assert_close(shares.sum(dim=-1), torch.ones(7).double())
+    router.spec = router.spec.model_copy(update={"gates": "sigmoid"})
+    summary = torch.randn(7, 22).double()
+    gates, logits = router(summary, None)
+    largest = logits >= logits.topk(2, dim=-1).values[:, 1:]
+    torch.testing.assert_close(gates, torch.where(largest, 2 * logits.sigmoid(), 0.0))
 
 
 def test_noise_is_for_training_alone():

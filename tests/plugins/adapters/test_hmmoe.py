@@ -14,8 +14,13 @@ from graftwork.plugins.adapters.hmmoe.router import Router
 from graftwork.triton_kernels.testing import counted
 
 WIDTHS = {"image": 12, "text": 8}
-OPERATORS = 800
-"""Of one meeting of two streams, forward and backward, views included: what it takes today, and it shall not grow."""
+SMALL = {"hidden": 4, "balance": 0.1, "z": 0.1}
+OPERATORS = 460
+"""Of one meeting of two streams, forward and backward, views included, masks and losses, too: what the dearest router
+takes today, and it shall not grow."""
+
+
+EXPERTS = [{"type": kind} for kind in ("unimodal", "cross_attention", "channel_attention", "affine")]
 
 
 def cut_out(spec: RouterSpec, shares: Tensor, logits: Tensor, present: Tensor, rows: Tensor) -> dict[str, Tensor]:
@@ -36,7 +41,7 @@ def cut_out(spec: RouterSpec, shares: Tensor, logits: Tensor, present: Tensor, r
 def test_losses_are_those_of_the_rows_that_count(tokens: int, top_k: int | None) -> None:
     """Values and gradients; some samples hear nobody, some only one expert."""
     generator = torch.Generator().manual_seed(0)
-    router = Router(RouterSpec(hidden=4, balance=0.5, z=0.1, top_k=top_k), 5, 3)
+    router = Router(RouterSpec(gates="softmax", hidden=4, balance=0.5, z=0.1, top_k=top_k), 5, 3)
     torch.nn.init.normal_(router.second.weight, generator=generator)
     x = torch.randn(16, tokens, 5, generator=generator)
     heard = torch.ones(16, tokens, 3, dtype=torch.bool)
@@ -54,7 +59,7 @@ def test_losses_are_those_of_the_rows_that_count(tokens: int, top_k: int | None)
 
 def meeting(**more: Any) -> Any:
     torch.manual_seed(0)
-    spec = HMMoESpec.model_validate({"rank": 4, "router": {"hidden": 4, "balance": 0.1, "z": 0.1, **more}})
+    spec = HMMoESpec.model_validate({"rank": 4, "router": SMALL, **more})
     adapter = placed(spec)
     for parameter in adapter.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -75,9 +80,10 @@ def states() -> tuple[dict[str, Tensor], dict[str, Tensor | None]]:
     return {"image": image, "text": text}, {"image": None, "text": mask}
 
 
+@pytest.mark.parametrize("gates", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("router", [{}, {"level": "token"}, {"top_k": 1}, {"level": "token", "top_k": 2}])
-def test_a_meeting_reads_no_number_and_its_shapes_follow_no_mask(router: dict[str, Any]) -> None:
-    adapter, (given, masks) = meeting(**router), states()
+def test_a_meeting_reads_no_number_and_its_shapes_follow_no_mask(router: dict[str, Any], gates: str) -> None:
+    adapter, (given, masks) = meeting(router={**SMALL, **router, "gates": gates}), states()
     with counted() as counts:
         found = adapter(0, given, masks)
         (sum(one.sum() for one in found.states.values()) + sum(found.losses.values())).backward()
@@ -86,11 +92,13 @@ def test_a_meeting_reads_no_number_and_its_shapes_follow_no_mask(router: dict[st
     assert all(one.grad is not None and bool(one.grad.isfinite().all()) for one in given.values())
 
 
-def test_where_nobody_is_heard_losses_are_0_and_gradients_finite() -> None:
+@pytest.mark.parametrize("gates", ["sigmoid", "softmax"])
+def test_where_nobody_is_heard_losses_are_0_and_gradients_finite(gates: str) -> None:
     """Experts that all need a partner, and no sample with one."""
     torch.manual_seed(0)
     experts = [{"type": "cross_attention"}, {"type": "channel_attention"}]
-    spec = HMMoESpec.model_validate({"rank": 4, "experts": experts, "router": {"balance": 0.1, "z": 0.1}})
+    router = {"balance": 0.1, "z": 0.1, "gates": gates}
+    spec = HMMoESpec.model_validate({"rank": 4, "experts": experts, "router": router})
     adapter = placed(spec)
     given, _ = states()
     found = adapter(
@@ -101,3 +109,29 @@ def test_where_nobody_is_heard_losses_are_0_and_gradients_finite() -> None:
     grads = [one.grad for one in adapter.parameters() if one.grad is not None]
     assert grads
     assert all(bool(one.isfinite().all()) for one in grads)
+
+
+def test_a_meeting_is_compiled_as_a_whole_and_gives_the_same() -> None:
+    """One graph for both meetings, also with masks and samples that lack a stream; ``compile`` is torch's own verb."""
+    torch.manual_seed(0)
+    spec = HMMoESpec.model_validate({"rank": 4, "router": SMALL, "experts": EXPERTS})
+    meetings = [Meeting(dict.fromkeys(WIDTHS, f"{block}_block"), WIDTHS) for block in (2, 3)]
+    adapter: Any = builder()(LayerAdapter, spec, meetings)
+    for parameter in adapter.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    given, masks = states()
+    plain = [adapter(number, given, masks) for number in (0, 1)]
+    graphs = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    adapter.compile(backend=backend, fullgraph=True)
+    for number, before in enumerate(plain):
+        after = adapter(number, given, masks)
+        torch.testing.assert_close(
+            (after.states, after.losses, after.usage), (before.states, before.losses, before.usage)
+        )
+    assert len(graphs) == 1

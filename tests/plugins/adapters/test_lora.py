@@ -348,7 +348,7 @@ def test_without_peft_the_extra_is_named(monkeypatch):
 
 def test_a_tower_without_blocks_runs_alone():
     """Beside one that is adapted, by LoRA or in lock-step; alone there is nothing to adapt."""
-    frozen = Tower("frozen", nn.Linear(4, 4).requires_grad_(False), (), 0, streams=("frozen",))
+    frozen = Tower("frozen", nn.Linear(4, 4).requires_grad_(False), (), (), streams=("frozen",))
     x = torch.randn(2, 4)
     for spec in (spec_of(), HMMoESpec.model_validate({"rank": 4})):
         grafted = GraftedTowers([frozen, Tower.of("text", model("Bert"))])

@@ -13,14 +13,17 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch.nn.functional import normalize
+from transformers import CONFIG_MAPPING, AutoBackbone, AutoModel, BitImageProcessor
 
 from graftwork.core.data.waveform import Waveform
 from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder
 from graftwork.core.roles import Encoder, EncoderError, EncoderSpec
 from graftwork.core.stages.composed_encoder import build_encoder
 from graftwork.core.towers.frozen_tower import FrozenTower
+from graftwork.core.towers.lockstep import walked
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
-from graftwork.plugins.encoders import DualSpec, OpenClipSpec, TransformersSpec
+from graftwork.plugins.encoders import DualSpec, OpenClipSpec, TimmSpec, TransformersSpec
+from graftwork.plugins.encoders.timm.encoder import import_timm
 from graftwork.plugins.encoders.transformers import files
 from graftwork.registry.discovery import default_catalogue
 
@@ -28,7 +31,9 @@ from ...conftest import TINY
 from ...support.models.tiny_encoders import declare_sentence_modules, save_tiny_encoder
 
 CPU = torch.device("cpu")
-PICTURES = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "open_clip")
+PICTURES = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "open_clip", "convnext", "resnet", "swin")
+#: Architectures of timm: a convolutional network, one with maps [B, H, W, d], a transformer.
+TIMM = ("test_efficientnet", "test_mambaout", "test_vit")
 SOUNDS = ("ast", "clap", "clap_fusion", "wav2vec2")
 TEXTS = ["a photo of the small cat", "dog", "a red picture in the grass"]
 
@@ -62,11 +67,20 @@ def run(encoder: Encoder, towers: Sequence[FrozenTower]) -> dict[str, dict[str, 
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder a family, one of sentence-transformers with a dense layer, and an open_clip ViT."""
     root = tmp_path_factory.mktemp("models")
-    names = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "bert", "convnext", *SOUNDS)
+    names = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "bert", "convnext", "resnet", "swin", *SOUNDS)
     folders = {name: save_tiny_encoder(name, root / name) for name in names}
     folders["sentences"] = declare_sentence_modules(shutil.copytree(folders["bert"], root / "st"), "cls_token", 32, 20)
     folders["open_clip"] = open_clip_vit(root / "open_clip")
-    return folders
+    return folders | {name: timm_model(name, root / name) for name in TIMM}
+
+
+def timm_model(name: str, folder: Path) -> Path:
+    """As timm writes it for the hub."""
+    library = import_timm()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        library.models.save_for_hf(library.create_model(name, num_classes=4), folder, safe_serialization=True)
+    return folder
 
 
 def open_clip_vit(folder: Path) -> Path:
@@ -95,10 +109,12 @@ def spec_of(name: str, saved: dict[str, Path]) -> EncoderSpec:
             {"image": {"type": "open_clip", "model": f"local-dir:{saved['open_clip']}"}, "text": part},
             context={"catalogue": default_catalogue()},
         )
+    if name in TIMM:
+        return TimmSpec(weights=str(saved[name]))
     return TransformersSpec(model=str(saved[name]))
 
 
-@pytest.fixture(params=[*PICTURES, "bert", "sentences", *SOUNDS, "dual"])
+@pytest.fixture(params=[*PICTURES, *TIMM, "bert", "sentences", *SOUNDS, "dual"])
 def spec(request: pytest.FixtureRequest, saved: dict[str, Path]) -> EncoderSpec:
     """One of every kind that adapters can enter."""
     return spec_of(request.param, saved)
@@ -117,9 +133,12 @@ def test_what_is_read_out_is_what_encode_gives(spec: EncoderSpec) -> None:
                 normalize(vectors.float(), dim=-1), encoder.encode(one.tower.name, contents(one.tower.name)), atol=1e-6
             )
     shapes = spec.tower_shapes()
+    if isinstance(spec, TimmSpec):  # of weights that are no package's, loading tells
+        assert shapes is None
+        return
     assert shapes is not None
-    assert [(s.modalities, s.depth, s.width, s.read_out) for s in shapes] == [
-        (tuple(one.tower.streams), len(one.tower.blocks), one.tower.width, one.width) for one in towers
+    assert [(s.modalities, s.depth, s.widths, s.read_out) for s in shapes] == [
+        (tuple(one.tower.streams), len(one.tower.blocks), tuple(one.tower.widths), one.width) for one in towers
     ]
     assert {s.modalities for s in shapes} == {(modality,) for modality in spec.modalities() or ()}
     for shape, one in zip(shapes, towers, strict=True):  # files hold heads and dense layers, too, that do not run
@@ -188,10 +207,46 @@ def test_parameters_of_a_shared_model_count_once(saved: dict[str, Path]) -> None
     assert grafted.frozen_parameters() == encoder.facts().parameters - 1
 
 
-def test_a_model_that_no_adapter_can_enter_says_so(saved: dict[str, Path]) -> None:
-    """Which tower, and what to take instead; it still encodes."""
-    encoder = built(TransformersSpec(model=str(saved["convnext"])))
-    with pytest.raises(EncoderError, match=r"no adapter can enter the image tower of .*convnext.*take a ViT"):
+def test_a_model_that_no_adapter_can_enter_says_so(saved: dict[str, Path], tmp_path: Path) -> None:
+    """Which tower, why, and what to take instead; it still encodes."""
+    shutil.copytree(saved["test_vit"], tmp_path / "wrapped")
+    wrapped = TransformersSpec(model=str(tmp_path / "wrapped"))
+    before_their_norms = TimmSpec(weights=str(timm_model("test_coatnet", tmp_path / "coatnet")))
+    without_norms = TimmSpec(weights=str(timm_model("test_nfnet", tmp_path / "nfnet")))
+    for spec, why in (
+        (wrapped, "take encoder `timm`"),
+        (before_their_norms, r"block 0: MbConvBlock has a hidden state \[1, 32, 40, 40\] where one of width 128"),
+        (without_norms, "has no normalisation that tells its width"),
+    ):
+        encoder = built(spec)
+        with pytest.raises(EncoderError, match=f"no adapter can enter the image tower of .*{tmp_path}.*{why}"):
+            encoder.towers()
+        assert encoder.encode("image", contents("image")).shape[0] == 3
+
+
+@pytest.mark.parametrize("family", [family for family in files._STAGED if family != "clap_audio_model"])
+def test_a_published_model_of_stages_has_the_blocks_that_its_configuration_says(family: str) -> None:
+    """Of its usual size, without weights: as many, as wide, and each passed once, in order."""
+    config = CONFIG_MAPPING[family]()
+    with torch.device("meta"):
+        make = AutoBackbone if family == "maskformer-swin" else AutoModel
+        tower = Tower.of("image", make.from_config(config).eval())
+        depth, widths = files._blocks(config.to_dict()) or (0, 0)
+        walked(tower, {"pixel_values": torch.zeros(1, 3, 224, 224)})
+    assert (len(tower.blocks), tuple(tower.widths)) == (depth, widths)
+
+
+@pytest.mark.parametrize("family", ["bit", "efficientnet"])
+def test_a_model_whose_configuration_does_not_tell_its_blocks_is_closed_in_words(family: str, tmp_path: Path) -> None:
+    """It still encodes; no bare assertion."""
+    small = {
+        "bit": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2], "num_groups": 2},
+        "efficientnet": {"width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 128, "image_size": 32},
+    }
+    AutoModel.from_config(CONFIG_MAPPING[family](**small[family])).save_pretrained(tmp_path)
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    encoder = built(TransformersSpec(model=str(tmp_path)))
+    with pytest.raises(EncoderError, match=r"no adapter can enter the image tower of .*take a ViT or a ResNet"):
         encoder.towers()
     assert encoder.encode("image", contents("image")).shape[0] == 3
 

@@ -97,6 +97,11 @@ def reference(family: str, folder: Path) -> dict[str, tuple[torch.Tensor, list[t
         if family == "convnext":
             out = hf.ConvNextModel.from_pretrained(folder)(**pixels())
             return {"image": (out.pooler_output, list(out.last_hidden_state.flatten(2).transpose(1, 2)))}
+        if family in ("resnet", "swin"):
+            out = hf.AutoModel.from_pretrained(folder)(**pixels())
+            states = out.last_hidden_state
+            states = states if states.ndim == 3 else states.flatten(2).transpose(1, 2)
+            return {"image": (out.pooler_output.flatten(1), list(states))}
         if family == "clip_vision":
             model = hf.CLIPVisionModel.from_pretrained(folder)
             out = model(**pixels())

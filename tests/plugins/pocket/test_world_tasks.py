@@ -27,7 +27,7 @@ from graftwork.plugins.pocket.world.scene import WORLD_PLACES, WorldObject, Worl
 from graftwork.plugins.pocket.world.sounds import SHAPE_OF
 from graftwork.plugins.pocket.world.statements import TEMPLATES, Judged, Statement, draw_judged
 
-TASKS = ("events", "vqa", "nlvr2", "retrieval")
+TASKS = ("events", "vqa", "mixed", "nlvr2", "retrieval")
 #: How far above chance a probe may be.
 MARGIN = 0.03
 Features = dict[str, Any]
@@ -133,7 +133,7 @@ class TestAnyTask:
                         assert read.samples.shape == (10_240,)
                         assert (read.samples == pickle.loads(pickle.dumps(media)).read().samples).all()
 
-    @pytest.mark.parametrize("task", ["events", "vqa", "nlvr2"])
+    @pytest.mark.parametrize("task", ["events", "vqa", "mixed", "nlvr2"])
     def test_a_smaller_split_is_the_beginning_of_a_larger_one(self, task: str) -> None:
         """Items follow from seed, split and number: comparing sizes compares the same items."""
         small, large = content(task, 100).splits["train"], content(task, 300).splits["train"]
@@ -486,6 +486,7 @@ class TestRetrieval:
 FINGERPRINTS = {
     "events": "fcc86d8f2d30af3d",
     "vqa": "c1838cc232ecafef",
+    "mixed": "f59eb40c5c05adbf",
     "nlvr2": "7b97b66cf7665625",
     "retrieval": "8ade2e9adddc17e0",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise, permutations
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from torchmetrics.retrieval import RetrievalHitRate
 
 from graftwork.core.data.items import DataError, Item, Media, Target
 from graftwork.core.roles import Task
+from graftwork.core.roles.task import figures_by
 from graftwork.core.spec.load_spec import spec_from_dict
-from graftwork.plugins.tasks import EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
+from graftwork.plugins.tasks import AudioVisualQaSpec, EventsSpec, Nlvr2Spec, RetrievalSpec, VqaSpec
+from graftwork.plugins.tasks.audio_visual_qa import AudioVisualQa
 from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.nlvr2 import Nlvr2
-from graftwork.plugins.tasks.retrieval import Retrieval
+from graftwork.plugins.tasks.retrieval import Retrieval, mean_ranks
 from graftwork.plugins.tasks.vqa import Vqa
 from graftwork.registry.errors import SpecError
 
@@ -280,11 +283,54 @@ def test_ranks_are_those_of_the_best_relevant_candidate() -> None:
     assert (found["i2t_r1"], found["i2t_r5"], found["i2t_median_rank"]) == (0, 1, 3)
 
 
-@pytest.mark.parametrize("value", [0.0, math.nan])
-def test_equal_scores_earn_nothing(value: float) -> None:
-    """Ties count against the model: with 20 pairs all alike (or NaN) every rank is the last."""
+@pytest.mark.parametrize(("value", "rank"), [(0.0, 10.5), (math.nan, 20)])
+def test_equal_scores_earn_nothing(value: float, rank: float) -> None:
+    """With 20 pairs all alike every rank is the mean of all, of NaN the last."""
     found = RETRIEVAL.metrics(torch.full((20, 20), value), torch.eye(20, dtype=torch.bool))
-    assert (found["mean_recall"], found["t2i_median_rank"]) == (0, 20)
+    assert (found["mean_recall"], found["t2i_median_rank"], found["i2t_max_mean_rank"]) == (0, rank, rank)
+
+
+@given(seeds)
+def test_ranks_are_means_over_all_orders_of_ties(seed: int) -> None:
+    """By enumeration: the first relevant candidate's place in every order that the scores allow."""
+    scores = torch.randint(3, (1, 6), generator=drawn(seed)).double()
+    relevant = torch.rand(1, 6, generator=drawn(seed + 1)) < 0.4
+    relevant[0, seed % 6] = True
+    rows = list(zip(scores[0].tolist(), relevant[0].tolist(), strict=True))
+    sorted_ = [order for order in permutations(rows) if all(a[0] >= b[0] for a, b in pairwise(order))]
+    places = [next(place for place, (_, right) in enumerate(order, 1) if right) for order in sorted_]
+    assert mean_ranks(scores, relevant).item() == pytest.approx(sum(places) / len(places))
+
+
+def test_texts_are_found_in_two_forms_under_two_names() -> None:
+    """Three clips with 2, 1, 3 captions. Clip 0: a caption of clip 2 is above its own, and two of clip 2 are above clip
+    1's own: the rank among captions is 2 and 3, among clips by their best caption 2 and 2; clip 2 finds itself."""
+    relevant = torch.tensor([[1, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]).bool()
+    scores = torch.tensor([[5.0, 1, 2, 6, 3, 0], [1, 0, 5, 7, 6, 4], [0, 0, 0, 9, 1, 2]])
+    found = RETRIEVAL.metrics(scores, relevant)
+    assert found["i2t_mean_rank"] == pytest.approx((2 + 3 + 1) / 3)
+    assert found["i2t_max_mean_rank"] == pytest.approx((2 + 2 + 1) / 3)
+    assert (found["i2t_r1"], found["i2t_max_r1"]) == pytest.approx((1 / 3, 1 / 3))
+    assert (found["i2t_median_rank"], found["i2t_max_median_rank"]) == (2, 2)
+
+
+def test_by_the_published_count_a_caption_of_two_clips_has_one_that_is_right() -> None:
+    """``own``: the clip of the item alone, and the tie of the two is a mean rank of 1.5, no hit at 1."""
+    own = Retrieval(RetrievalSpec(relevant="own"))
+    items = [pair("a", "a dog"), pair("b", "a dog"), pair("b", "a cat")]
+    assert own.relevance(items).int().tolist() == [[1, 0, 0], [0, 1, 1]]
+    scores = torch.tensor([[3.0, 3, 0], [3, 3, 5]])
+    assert own.metrics(scores, own.relevance(items))["t2i_r1"] == pytest.approx(1 / 3)
+    assert RETRIEVAL.metrics(scores, RETRIEVAL.relevance(items))["t2i_r1"] == 1
+
+
+def test_a_clip_is_known_by_its_frames() -> None:
+    """Items of the same frames are one row, in the order of the frames."""
+
+    def shown(*frames: str) -> Item:
+        return Item("clip", {"text": Media.of_text("t")}, 0, tuple({"image": Media.of_text(one)} for one in frames))
+
+    assert RETRIEVAL.targets([shown("a", "b"), shown("b", "a"), shown("a", "b")], 0).tolist() == [0, 1, 0]
 
 
 @given(seeds, st.integers(2, 12), st.integers(0, 30))
@@ -388,3 +434,47 @@ def test_random_answers_are_near_chance(task: Task, chance: float) -> None:
     """Over 100 draws of 20 items."""
     found = [task.metrics(*case(task, seed))["accuracy"] for seed in range(100)]
     assert sum(found) / len(found) == pytest.approx(chance, abs=0.04)
+
+
+# -- audio-visual questions --------------------------------------------------------------------------------------------
+
+
+def test_accuracy_of_questions_is_pooled_over_them_and_over_those_of_a_type_and_a_scenario() -> None:
+    """Three of four are right; both of Audio, one of two of Visual: no mean of means."""
+    task = AudioVisualQa(AudioVisualQaSpec())
+    kinds = (("Audio", "Counting"), ("Audio", "Comparative"), ("Visual", "Counting"), ("Visual", "Counting"))
+    items = [Item(str(n), {}, n % 2, groups={"type": " ".join(one), "scenario": one[0]}) for n, one in enumerate(kinds)]
+    logits, targets = torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 0]]), task.targets(items, 2)
+    assert task.metrics(logits, targets)["accuracy"] == 0.75
+    assert task.losses(logits, targets)[0] == pytest.approx(math.log(1 + math.exp(-1)))
+    assert figures_by(task, items, task.scores(logits, targets)) == {
+        "accuracy by scenario: Audio": 1,
+        "accuracy by scenario: Visual": 0.5,
+        "accuracy by type: Audio Comparative": 1,
+        "accuracy by type: Audio Counting": 1,
+        "accuracy by type: Visual Counting": 0.5,
+    }
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sentence_is_counted_by_its_group_where_the_data_set_has_one() -> None:
+    """Two sentences of equal words are two; one sentence of two pairs is one."""
+    passes = statement("", 1).passes
+    items = [Item(str(n), {"text": Media.of_text("same")}, 1, passes, {"sentence": one}) for n, one in enumerate("aab")]
+    logits = torch.tensor([[0.0, 1], [1, 0], [0, 1]])
+    assert NLVR2.metrics(logits, NLVR2.targets(items, 2))["consistency"] == 0.5
+
+
+def test_figures_are_told_apart_by_the_groups_that_a_task_names() -> None:
+    """Means over the items of each type; other groups, and items without one, are in none."""
+    groups = [
+        {"answer_type": "number", "question_type": "how many"},
+        {"answer_type": "number"},
+        {"answer_type": "other"},
+    ]
+    items = [Item(str(n), {}, {0: 1.0}, groups=one) for n, one in enumerate([*groups, {}])]
+    found = figures_by(VQA, items, torch.tensor([1.0, 0.3, 0.6, 0.0], dtype=torch.float64))
+    assert found == pytest.approx({"vqa_score by answer_type: number": 0.65, "vqa_score by answer_type: other": 0.6})
+    assert figures_by(NLVR2, items, torch.zeros(4)) == {}

@@ -120,6 +120,20 @@ def _convnext() -> tuple[Any, Any, Any]:
     return ConvNextModel(config), None, ConvNextImageProcessor(size={"shortest_edge": 16}, crop_pct=1.0)
 
 
+def _resnet() -> tuple[Any, Any, Any]:
+    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetModel
+
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 24], depths=[1, 2, 1], layer_type="basic")
+    return ResNetModel(config), None, ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=1.0)
+
+
+def _swin() -> tuple[Any, Any, Any]:
+    from transformers import SwinConfig, SwinModel, ViTImageProcessor
+
+    config = SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[1, 2], num_heads=[1, 2], window_size=4)
+    return SwinModel(config), None, ViTImageProcessor(size=dict.fromkeys(("height", "width"), 16))
+
+
 def _clip_vision() -> tuple[Any, Any, Any]:
     from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
@@ -225,6 +239,8 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "dinov2": _dinov2,
     "vit": _vit,
     "convnext": _convnext,
+    "resnet": _resnet,
+    "swin": _swin,
     "clip_vision": _clip_vision,
     "bert": _bert,
 }

@@ -1,0 +1,67 @@
+"""Go on with an interrupted run: its finished trainings are found again, or begun anew where that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import torch
+
+from ...registry.catalogue import Catalogue
+from ...registry.errors import GraftworkError
+from ..events import Note, Tell
+from ..spec.pipeline_spec import PipelineSpec
+from ..storage.claim import TRAININGS, Claim
+from ..storage.record import Json
+from ..training.finished import FinishedTrainings, ResumeError, written_trainings
+from .make_lock import installed_versions
+from .provenance import code_of
+
+#: ``ask``: refuse to go past finished trainings of an interrupted run; ``go on`` with them, where all that they depend
+#: on is as it was; ``where equal``: those that depend on something else are trained anew; ``anew``: all are.
+Resume = Literal["ask", "go on", "where equal", "anew"]
+
+
+def code_here(catalogue: Catalogue, device: torch.device) -> Callable[[PipelineSpec], Json]:
+    """What a training of a spec depends on that is installed on this machine."""
+    installed = {"versions": installed_versions(), "device": device.type}
+    return lambda spec: code_of(spec.model_copy(update={"reporters": ()}), catalogue) | installed
+
+
+@contextlib.contextmanager
+def resumed(
+    claimed: Claim, resume: Resume, code: Callable[[PipelineSpec], Json], tell: Tell
+) -> Iterator[FinishedTrainings]:
+    """The finished trainings of a run. When the block ends well, they go; else those that wait are written.
+
+    Raises ``ResumeError`` where there are some and nobody said what becomes of them.
+    """
+    folder = claimed.partial / TRAININGS
+    if resume == "anew" and folder.is_dir():
+        shutil.rmtree(folder)
+    if resume == "ask" and (count := written_trainings(folder)):
+        raise ResumeError(
+            f"{claimed.partial} holds {_counted(count)} of a run that did not come to its end; --resume goes on with "
+            "it, --restart begins anew"
+        )
+    finished = FinishedTrainings(folder, code, claimed.require_ours, strict=resume == "go on")
+    try:
+        yield finished
+    except BaseException:
+        with contextlib.suppress(GraftworkError, OSError):  # what ended the block is what is to be said
+            finished.write()
+            if count := written_trainings(folder):
+                tell(Note(f"{_counted(count)} stand in {folder}; --resume goes on with them"))
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def found_in_words(finished: FinishedTrainings) -> list[str]:
+    """The note on those that were not repeated."""
+    return [f"{_counted(finished.found)} of before found again, not repeated"] if finished.found else []
+
+
+def _counted(count: int) -> str:
+    return f"{count} finished training{'s' if count != 1 else ''}"

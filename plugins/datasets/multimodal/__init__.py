@@ -1,0 +1,1 @@
+"""Data sets of several modalities, in the layout in which they are published."""

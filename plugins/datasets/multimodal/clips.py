@@ -1,0 +1,70 @@
+"""Clips that an annotation names: their frames and windows of sound as media."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ....core.data.file_memo import FileMemo
+from ....core.data.items import DataError, Media
+from ....core.data.video import Clip, clip_facts, evenly, frame_media, require_video, sound_media
+from ....core.roles import DatasetSpec
+from .release import Found, Release, absent, files_of
+
+#: What is remembered of a clip's length; raise the number when it is told otherwise.
+_SECONDS = "seconds of clips, 1"
+
+
+class Clips:
+    """Those of one data set. What is not there gives media that cannot be read."""
+
+    def __init__(self, found: Found[Clip], root: Path, files: FileMemo) -> None:
+        self._found, self._root, self._files = found.of, root, files
+        self._seconds: Mapping[Path, float | None] = {}
+        self.notes = found.notes
+
+    def __contains__(self, path: Path) -> bool:
+        return path in self._found
+
+    def frame(self, path: Path, seconds: float) -> Media:
+        """What is shown then; after its end, the last frame."""
+        return frame_media(clip, seconds, "fill") if (clip := self._found.get(path)) else absent(path)
+
+    def sound(self, path: Path, start: float, end: float) -> Media:
+        """A window of its sound, with silence where the sound ends earlier. A clip without sound cannot be read."""
+        return sound_media(clip, start, end, "fill") if (clip := self._found.get(path)) else absent(path)
+
+    def moments(self, path: Path, count: int) -> tuple[float, ...]:
+        """The middles of so many equal parts of a clip, in seconds. Of one whose length nobody can tell all are 0."""
+        return evenly(count, 0.0, self._length(path) or 0.0)
+
+    def frames(self, path: Path, count: int) -> tuple[Mapping[str, Media], ...]:
+        """A pass each: frames from the middles of equal parts."""
+        return tuple({"image": self.frame(path, moment)} for moment in self.moments(path, count))
+
+    def _length(self, path: Path) -> float | None:
+        if not self._seconds:
+            paths = list(self._found)
+            told = self._files.of(_SECONDS, self._root, paths, _length_of)
+            self._seconds = {one: float(said) if said else None for one, said in zip(paths, told, strict=True)}
+        return self._seconds.get(path)
+
+
+def _length_of(path: Path) -> str:
+    """Nothing for a clip that cannot be read: reading it says why, where that is counted."""
+    try:
+        return str(clip_facts(path).seconds)
+    except DataError:
+        return ""
+
+
+def clips_of(
+    paths: Iterable[Path], source: object, spec: DatasetSpec, release: Release, root: Path, files: FileMemo
+) -> Clips:
+    """Raises ``DataError`` where the library is missing, and as ``files_of``."""
+    require_video()
+
+    def opened(there: list[Path]) -> list[Clip]:
+        return [Clip(path, digest) for path, digest in zip(there, files.sha256(root, there), strict=True)]
+
+    return Clips(files_of(paths, "clips", source, spec, release, opened), root, files)

@@ -1,0 +1,113 @@
+"""AVSBench-object in miniature, in its published layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from graftwork.core.data.items import DataError, DatasetContent, Masks
+from graftwork.plugins.datasets import AvsbenchSpec
+from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
+from graftwork.plugins.tasks import EventsSpec
+from graftwork.plugins.tasks.events import Events
+
+from ....support.media.annotated_sets import avsbench
+from ....support.miniature_sets import write
+
+
+def loaded(root: Path, subset: Any = "s4", **fields: Any) -> DatasetContent:
+    return Avsbench(AvsbenchSpec(root=str(root), subset=subset, **fields)).load()
+
+
+def masks(content: DatasetContent, split: str, item: int = 0) -> tuple[Any, ...]:
+    target = content.splits[split][item].target
+    assert isinstance(target, Masks)
+    return tuple(None if mask is None else mask.read() for mask in target.of)
+
+
+def test_single_source_has_one_mask_in_training_and_five_elsewhere(tmp_path: Path) -> None:
+    """Bool by grey above 0, of the size of the frames; categories are groups."""
+    content = loaded(avsbench(tmp_path))
+    assert {name: len(items) for name, items in content.splits.items()} == {"train": 2, "val": 1, "test": 1}
+    item = content.splits["train"][0]
+    assert (item.id, item.groups) == ("-0aB_cDeFgH", {"category": "horse_clip-clop"})
+    assert [mask is None for mask in masks(content, "train")] == [False, True, True, True, True]
+    assert [int(mask.sum()) for mask in masks(content, "test")] == [16, 32, 48, 64, 80]
+    assert masks(content, "test")[0].dtype == np.bool_
+    assert [view["image"].read().getpixel((0, 0))[0] for view in item.passes] == [40, 80, 120, 160, 200]
+    sound = item.passes[4]["audio"].read()
+    assert (len(sound.samples), sound.rate) == (8000, 8000)
+    assert content.notes == (
+        "train 2, val 1, test 1 clips, published are train 3,452, val 740, test 740: this is not the whole data set",
+    )
+
+
+def test_several_sources_have_names_with_a_suffix_inside_and_palettes(tmp_path: Path) -> None:
+    """Five masks in training, too; colours of a palette are no classes."""
+    content = loaded(avsbench(tmp_path, "ms3"), "ms3")
+    item = content.splits["val"][0]
+    assert item.id == "baby_dog_2_1"
+    assert item.passes[0]["image"].source.endswith("visual_frames/baby_dog_2_1/baby_dog_2_1.mp4_1.png")
+    assert [int(mask.sum()) for mask in masks(content, "train")] == [16, 32, 48, 64, 80]
+
+
+def test_a_fifth_frame_that_is_not_there_is_the_fourth(tmp_path: Path) -> None:
+    """As loaders do of clips that begin late; counted."""
+    folder = avsbench(tmp_path) / "Single-source/s4_data/visual_frames/val/helicopter/valclip0001"
+    (folder / "valclip0001_5.png").unlink()
+    content = loaded(tmp_path)
+    first, *_, fourth, fifth = [view["image"] for view in content.splits["val"][0].passes]
+    assert fifth.digest == fourth.digest != first.digest
+    assert content.notes[1] == "1 clip has four frames, and the fourth is shown twice"
+
+
+def test_masks_that_are_not_there_are_counted_and_no_target(tmp_path: Path) -> None:
+    """Refused, or with ``on_error`` unlabelled; a sound that is not there leaves its clip out."""
+    data = avsbench(tmp_path) / "Single-source/s4_data"
+    (data / "gt_masks/test/horse_clip-clop/testclip001/testclip001_3.png").unlink()
+    with pytest.raises(DataError, match=r"names 12 masks, of which 1 is not there(.|\n)*OpenNLPLab/AVSBench"):
+        loaded(tmp_path)
+    content = loaded(tmp_path, on_error="skip")
+    assert [mask is None for mask in masks(content, "test")] == [False, False, True, False, False]
+    (data / "audio_wav/val/helicopter/valclip0001.wav").unlink()
+    with pytest.raises(DataError, match="none of the 1 sounds of split val is there"):
+        loaded(tmp_path, on_error="skip")
+
+
+def test_masks_of_another_size_than_their_frames_are_refused(tmp_path: Path) -> None:
+    """All counted and named with both sizes."""
+    data = avsbench(tmp_path) / "Single-source/s4_data"
+    path = data / "gt_masks/val/helicopter/valclip0001/valclip0001_2.png"
+    Image.new("1", (8, 4)).save(path)
+    with pytest.raises(DataError) as error:
+        loaded(tmp_path)
+    assert str(error.value).startswith("1 mask has another size than their frames")
+    assert str(error.value).endswith(f"\n  {path}: 8 x 4, its frame 16 x 16")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a,3,helicopter,exam", "csv:2: expected name,start,category,split with split train, val or test"),
+        ("a,3,,train", "csv:2: expected name"),
+        ("a,3,../x,train", "no names of files"),
+        ("a,3,b,train\na,3,c,test", "has 1 id more than once:\n  a"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, line: str, said: str) -> None:
+    """File and line."""
+    write(tmp_path / "s4_meta_data.csv", f"name,start,category,split\n{line}\n")
+    with pytest.raises(DataError) as error:
+        loaded(tmp_path)
+    assert said in str(error.value)
+
+
+def test_a_task_that_learns_no_masks_says_so(tmp_path: Path) -> None:
+    """By name of the item, before anything is trained."""
+    items = loaded(avsbench(tmp_path)).splits["train"]
+    with pytest.raises(DataError, match=r"item -0aB_cDeFgH has 5 segments, and needs a class of each .*, not Masks\("):
+        Events(EventsSpec()).targets(items, 1)
