@@ -18,6 +18,7 @@ from graftwork.core.towers.frozen_tower import FrozenTower
 from graftwork.core.towers.prefix import Prefix, passed_over, run_prefix
 from graftwork.core.towers.tower import Tower
 
+from ...support.models.staged_models import pictures, staged_model
 from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import pipeline, with_little_data
 
@@ -181,6 +182,21 @@ def test_blocks_are_run_alone_and_passed_over(tuples: bool) -> None:
     assert calls(made.model) == [1, 1, 1, 1]
     assert not any("forward" in vars(block) for block in made.blocks)
     assert torch.equal(made.model(x), x + 4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("name", ["ResNet", "ConvNext", "Swin", "timm EfficientNet"])
+def test_stages_whose_maps_shrink_are_passed_over(name: str, count: int) -> None:
+    """What is kept of a picture is a map; the second time the first blocks do not run."""
+    made, given = Tower.of("one", staged_model(name)), pictures(name, 2)
+    frozen = FrozenTower(made, dict, lambda out, _: getattr(out, "last_hidden_state", out).flatten(1), 4)
+    with torch.no_grad():
+        plain, prefixes = frozen.read_out(made.model(**given), given), FrozenPrefixes()
+        for _ in range(2):
+            prefix = prefixes.of(frozen, count, given, ["a", "b"])
+            assert prefix is not None
+            with passed_over(made, prefix):
+                torch.testing.assert_close(frozen.read_out(made.model(**given), given), plain)
 
 
 def test_others_find_the_blocks_as_they_are() -> None:
