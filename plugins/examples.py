@@ -13,10 +13,14 @@ from typing import Any
 
 Examples = Sequence[Mapping[str, Any]] | str
 
-_PUBLISHED = (
-    "its pictures are published elsewhere, and the kit downloads nothing; "
-    "tests/plugins/datasets/test_published_sets.py reads it"
-)
+_PUBLISHED = {
+    "test_published_sets": ("oxford_pets", "flowers102", "food101"),
+    "multimodal/test_nlvr2_set": ("nlvr2",),
+    "multimodal/test_vqav2": ("vqav2",),
+    "multimodal/test_captioned_clips": ("msrvtt", "msvd"),
+    "multimodal/test_sounding_clips": ("ave", "music_avqa"),
+    "multimodal/test_avsbench": ("avsbench",),
+}
 _CLIP = {"type": "open_clip"}
 
 
@@ -155,9 +159,12 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
     "dataset.image_folder": _image_folder,
     "dataset.audio_folder": _audio_folder,
     "dataset.video_folder": _video_folder,
-    "dataset.oxford_pets": _PUBLISHED,
-    "dataset.flowers102": _PUBLISHED,
-    "dataset.food101": _PUBLISHED,
+    **{
+        f"dataset.{one}": "its media are published elsewhere, and the kit downloads nothing; "
+        f"tests/plugins/datasets/{test}.py reads it"
+        for test, some in _PUBLISHED.items()
+        for one in some
+    },
     "dataset.huggingface": _huggingface,
     "dataset.webdataset": _webdataset,
     "dataset.pocket_world": [

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--every", type=float, help="Seconds of a segment, where a run answers clips segment by segment.", metavar="SECONDS"
 )
+@click.option(
+    "--masks", "folder", type=click.Path(), help="A new folder for PNG files, for runs that give masks.", metavar="DIR"
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 def command(
@@ -41,6 +44,7 @@ def command(
     texts: tuple[str, ...],
     sounds: tuple[str, ...],
     every: float | None,
+    folder: str | None,
     top: int,
     device: str,
 ) -> None:
@@ -55,7 +59,13 @@ def command(
         raise click.UsageError("Missing argument 'IMAGES...'.")
     predictor = _loaded(run, device)
     broken: list[str] = []
-    answers = _answers(predictor, predictor.named(images, texts, sounds, every), broken)
+    rows = predictor.named(images, texts, sounds, every)
+    if folder is not None:
+        _write_masks(predictor, rows, folder, broken)
+        if broken:
+            raise SystemExit(2)
+        return
+    answers = _answers(predictor, rows, broken)
     if style == "json":
         print_json_list({"image": image, **_json(one, top)} for image, one in answers)
     else:
@@ -82,25 +92,50 @@ def _loaded(run: str, device: str) -> Predictor:
 
 def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> Iterator[tuple[str, Prediction]]:
     """What is said of each item that can be read, with its name; why others cannot is told and added to ``broken``."""
+    names: deque[str] = deque()
+    for answer in predictor.answer(_opened(predictor, rows, names, broken)):
+        name = names.popleft()
+        yield from ((name, one) for one in answer.each())
+
+
+def _opened(predictor: Predictor, rows: Sequence[Row], names: deque[str], broken: list[str]) -> Iterator[Item]:
+    """The items that can be read, whose names are added to ``names``."""
     from ..data.given_items import name_of, name_of_row
     from ..data.items import DataError
 
+    for number, row in enumerate(rows):
+        try:
+            item = predictor.open(row, name_of_row(row, number))
+        except DataError as error:
+            broken.append(str(error))
+            say(f"error: {error}", err=True)
+        else:
+            names.append(name_of(item))
+            yield item
+
+
+def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken: list[str]) -> None:
+    """A PNG a picture, white where the mask is, in a new folder: ``1.png``; of an item of several ``1_1.png``."""
+    from pathlib import Path
+
+    from PIL import Image
+
+    from ..data.items import DataError
+    from ..layers.predictor import LayerPredictor
+
+    if not isinstance(predictor, LayerPredictor):
+        raise DataError(f"task `{predictor.spec.task.type}` gives no masks; leave --masks out")
+    place = Path(folder)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise DataError(f"--masks: {folder} is not empty; name a new folder")
+    place.mkdir(parents=True, exist_ok=True)
     names: deque[str] = deque()
-
-    def opened() -> Iterator[Item]:
-        for number, row in enumerate(rows):
-            try:
-                item = predictor.open(row, name_of_row(row, number))
-            except DataError as error:
-                broken.append(str(error))
-                say(f"error: {error}", err=True)
-            else:
-                names.append(name_of(item))
-                yield item
-
-    for answer in predictor.answer(opened()):
+    for item, masks in enumerate(predictor.masks_of(_opened(predictor, rows, names, broken)), start=1):
         name = names.popleft()
-        yield from ((name, one) for one in answer.each())
+        for number, mask in enumerate(masks, start=1):
+            path = place / (f"{item}_{number}.png" if len(masks) > 1 else f"{item}.png")
+            Image.fromarray(mask).save(path)
+            say(f"{name}: {path}, {mask.mean():.1%} of it")
 
 
 def _print(image: str, one: Prediction, top: int) -> None:

@@ -117,7 +117,9 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             targets = fitting(held_out.targets, said.logits)
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
-            answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores)
+            # Masks are no answers that a line could hold.
+            whole = spec.task.passes_are != "masks"
+            answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores) if whole else None
             figures |= figures_by(task, items, scores)
             return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)
 
@@ -129,7 +131,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
         """Read-outs of a model: those of frozen towers are the same for every trial and seed."""
 
         def of(model: LayerModel, passes: Passes) -> ReadOuts:
-            if model.inside:
+            if not model.keeps:
                 return ReadOuts(model, passes, spec.encoder.batch_size)
             key = (prepared.key, tuple(item.id for item in passes.items))
             if key not in self._frozen:

@@ -115,4 +115,4 @@ def shares_of(usage: Tensor) -> Tensor:
 
 def fitting(targets: Tensor, logits: Tensor) -> Tensor:
     """Targets a pass [N, S] without the passes that no item of these logits [N, S', C] has."""
-    return targets[:, : logits.shape[1]] if logits.ndim == 3 else targets
+    return targets[:, : logits.shape[1]] if logits.ndim > 2 else targets

@@ -27,8 +27,9 @@ from ..training.learner import TrainableModel
 from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
 from .passes import Inputs, Passes, TowerInputs
+from .patches import PATCHES, as_maps, patch_width, patches_of
 
-PassesAre = Literal["one", "each", "joined", "mean", "pairs"]
+PassesAre = Literal["one", "each", "joined", "mean", "masks", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
 
@@ -68,6 +69,11 @@ class LayerModel(TrainableModel):
         return others | {within + name: one for name, one in upgraded_of(self.adapter, adapter).items()}
 
     @property
+    def keeps(self) -> bool:
+        """Whether read-outs are the same in every epoch, and few enough to be kept."""
+        return not self.inside and self._passes_are != "masks"
+
+    @property
     def grafted(self) -> GraftedTowers:
         """The towers with the adapter in them."""
         return self._grafted[0]
@@ -81,6 +87,8 @@ class LayerModel(TrainableModel):
             for frozen in self.towers.frozen
             if (given := inputs.get(frozen.tower.name)) is not None
         }
+        if self._passes_are == "masks":
+            vectors[PATCHES] = normalize(patches_of(out.outputs["image"], patch_width(self.towers)).float(), dim=-1)
         return ReadOut(vectors, out.auxiliary_loss(), out.usage)
 
     def alone(
@@ -110,18 +118,24 @@ class LayerModel(TrainableModel):
 
     def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros
-        after an item's last pass)."""
+        after an item's last pass), or [N, S, G, G] of the places of each pass."""
         assert self.head is not None, "a task of pairs scores read-outs, not logits"
         logits = logits_of(self.head, self.joined(vectors, counts))
-        if self._passes_are != "each":
+        if self._passes_are == "masks":
+            logits = as_maps(logits, sum(counts))
+        elif self._passes_are != "each":
             return logits
         return nn.utils.rnn.pad_sequence(list(torch.split(logits, list(counts))), batch_first=True)
 
     def joined(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """What the head is given: read-outs side by side, [V, width]; of joined passes [N, passes * width], of
-        their mean [N, width]."""
+        their mean [N, width]; of masks each patch beside them, [V * P, d + width]."""
         joined = torch.cat([vectors[frozen.tower.name] for frozen in self.towers.frozen], dim=-1)
-        joined = joined / math.sqrt(len(vectors))
+        joined = joined / math.sqrt(len(self.towers.frozen))
+        if self._passes_are == "masks":
+            patches = vectors[PATCHES]
+            beside = joined[:, None].expand(-1, patches.shape[1], -1)
+            joined = torch.cat([patches, beside], dim=-1).flatten(0, 1)
         if self._passes_are == "joined":
             joined = joined.reshape(len(counts), -1) / math.sqrt(counts[0])
         if self._passes_are == "mean" and len(joined) > len(counts):
@@ -142,7 +156,9 @@ def mean_of_passes(vectors: Tensor, counts: Sequence[int]) -> Tensor:
 
 
 def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:
-    """Width of what the head gets of an item, or of a pass where each is predicted."""
+    """Width of what the head gets of an item, of a pass where each is predicted, of a patch where masks are."""
+    if passes_are == "masks":
+        return towers.width + patch_width(towers)
     return towers.width * (passes if passes_are == "joined" else 1)
 
 
@@ -170,7 +186,7 @@ def build_layer_model(
     else:
         on_features = build(Adapter, catalogue, spec.adapter, width)
         adapter, width = on_features, on_features.output_width
-    head = _head(spec, catalogue, width, classes, prompts) if passes_are != "pairs" else None
+    head = _head(spec, catalogue, width, spec.task.outputs(classes), prompts) if passes_are != "pairs" else None
     return LayerModel(towers, grafted, adapter, head, passes_are).to(towers.frozen[0].device)
 
 

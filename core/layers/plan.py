@@ -75,10 +75,12 @@ def trainable(spec: PipelineSpec, content: DatasetContent, items: list[Item]) ->
         width *= len(items[0].views())
     if spec.task.passes_are == "pairs":
         width = towers[0].read_out if towers else 0
+    if spec.task.passes_are == "masks":
+        width += next((shape.widths[-1] for shape in towers if shape.modalities == ("image",) and shape.depth), 0)
     graft = graft_of(spec, towers)
     inside = spec.adapter.level == "layers"
     adapter = spec.adapter.parameter_count(width) if not inside else graft.parameters if graft else None
-    head = spec.task.head.parameter_count(width, len(content.class_names)) if spec.task.head else 0
+    head = spec.task.head.parameter_count(width, spec.task.outputs(len(content.class_names))) if spec.task.head else 0
     return None if adapter is None or head is None else adapter + head
 
 

@@ -7,8 +7,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ...registry.catalogue import Catalogue
 from ..data.given_items import Contents, name_of, rows_of
@@ -24,6 +28,7 @@ from ..training.predictor import Predictor, finite
 from .model import LayerModel, build_layer_model
 from .open_towers import open_towers
 from .passes import Passes
+from .patches import PATCHES
 from .preprocessed import Reader
 from .read_outs import ReadOuts, all_logits
 
@@ -39,6 +44,8 @@ class LayerPredictor(Predictor):
         """Of a whole item, or of each of its passes."""
         if self._model.head is None:
             raise DataError("a task of pairs has no classes to predict; ask similarity(images, texts)")
+        if self.spec.task.passes_are == "masks":
+            raise DataError("this run gives masks; ask masks(images, sounds), or --masks FOLDER on the command line")
         return itertools.chain.from_iterable(map(self._answers, self._few(items)))
 
     def _answers(self, items: Sequence[Item]) -> Sequence[Answer]:
@@ -65,7 +72,25 @@ class LayerPredictor(Predictor):
         passes = Passes(items, self._model.towers, self._reader())
         read_out, _ = ReadOuts(self._model, passes, self.spec.encoder.batch_size).of(range(len(items)))
         names = [name_of(item) for item in items for _ in item.views()]
-        return {name: finite(vectors.float().cpu(), names) for name, vectors in read_out.vectors.items()}
+        return {
+            name: finite(vectors.float().cpu(), names) for name, vectors in read_out.vectors.items() if name != PATCHES
+        }
+
+    def masks(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> list[tuple[NDArray[np.bool_], ...]]:
+        """One tuple for each item, a mask bool [H, W] of each of its pictures, for a run whose task gives masks."""
+        return list(self.masks_of(self._items(images, texts, sounds)))
+
+    def masks_of(self, items: Iterable[Item]) -> Iterator[tuple[NDArray[np.bool_], ...]]:
+        """The same of items that ``open`` gave. Raises ``DataError`` for a picture that is no square: the encoder sees
+        a part of it."""
+        if self.spec.task.passes_are != "masks":
+            raise DataError(f"task `{self.spec.task.type}` gives no masks; ask predict(...)")
+        for few in self._few(items):
+            sizes = [[_square(view["image"].read(), item) for view in item.views()] for item in few]
+            for maps, own in zip(self._scored(few), sizes, strict=True):
+                yield tuple(_mask(one, side) for one, side in zip(maps, own, strict=False))
 
     @torch.no_grad()
     def similarity(self, images: Contents, texts: Contents) -> Tensor:
@@ -100,6 +125,21 @@ class LayerPredictor(Predictor):
 
     def _reader(self) -> Reader:
         return Reader(self._model.towers.encoders, keep=0)
+
+
+def _square(picture: Image, item: Item) -> int:
+    if picture.width != picture.height:
+        raise DataError(
+            f"{name_of(item)}: it is {picture.width} x {picture.height}, and a mask is made of a square picture, of "
+            "which the encoder cuts nothing off; scale it to a square"
+        )
+    return picture.width
+
+
+def _mask(logits: Tensor, side: int) -> NDArray[np.bool_]:
+    scaled = interpolate(logits[None, None], size=(side, side), mode="bilinear", align_corners=False)
+    found: NDArray[np.bool_] = (scaled[0, 0] > 0).numpy()
+    return found
 
 
 def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device) -> LayerPredictor:

@@ -21,7 +21,7 @@ class ReadOuts:
         self._model, self._passes = model, passes
         self._counts = tuple(len(item.views()) for item in passes.items)
         self._stored: Mapping[str, Tensor] | None = None
-        if not model.inside:
+        if model.keeps:
             with torch.no_grad():
                 parts = [model.run(passes.batch(rows).inputs).vectors for rows in batches(len(passes), batch)]
             self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -309,9 +309,10 @@ class TaskSpec(ComponentSpec):
     #: Modalities that every item must have; all others that the items have and the encoder takes are used as well.
     needs: ClassVar[tuple[str, ...]] = ()
     #: What becomes of an item's passes: `one` (there is one), each predicted by itself (`each`: logits [N, S, C]), or
-    #: read out side by side (`joined`) or as their mean (`mean`: one or many). `pairs`: every image is scored with
-    #: every text, logits [images, texts].
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "one"
+    #: read out side by side (`joined`) or as their mean (`mean`: one or many). `masks`: each pass is a picture, of
+    #: whose places something is said, logits [N, S, G, G]. `pairs`: every image is scored with every text, logits
+    #: [images, texts].
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "one"
     #: Whether it needs the towers to run, so that adapters on features get joined read-outs and no graph.
     level: ClassVar[Literal["features", "layers"]] = "features"
 
@@ -328,6 +329,10 @@ class TaskSpec(ComponentSpec):
         super().__pydantic_init_subclass__(**keywords)
         if "views" in vars(cls):
             raise TypeError(f"{cls.__name__}.views is called `passes_are` now")
+
+    def outputs(self, classes: int) -> int:
+        """How many logits the head gives of each row."""
+        return classes
 
     @property
     def blend_share(self) -> float:
@@ -348,7 +353,7 @@ class PairTaskSpec(TaskSpec):
     """A task that scores every image with every text: scale times the cosine of two read-outs. It has no head."""
 
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "pairs"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "pairs"
     level: ClassVar[Literal["features", "layers"]] = "layers"
 
     joint: bool = False

@@ -180,8 +180,9 @@ def finite(numbers: Tensor, items: Sequence[str]) -> Tensor:
 
 
 def padded(parts: Sequence[Tensor]) -> list[Tensor]:
-    """Logits [n, C] as they are; of segments [n, S, C] with zeros up to the longest item of all parts."""
+    """Logits [n, C] as they are; of segments [n, S, ...] with zeros up to the longest item of all parts."""
     if parts[0].ndim < 3:
         return list(parts)
     width = max(part.shape[1] for part in parts)
-    return [torch.nn.functional.pad(part, (0, 0, 0, width - part.shape[1])) for part in parts]
+    inner = (0, 0) * (parts[0].ndim - 2)
+    return [torch.nn.functional.pad(part, (*inner, 0, width - part.shape[1])) for part in parts]

@@ -40,7 +40,7 @@ class VqaSpec(ReadOutTaskSpec):
 
     type: Literal["vqa"] = "vqa"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "mean"
 
 
 class AudioVisualQaSpec(ReadOutTaskSpec):
@@ -48,7 +48,7 @@ class AudioVisualQaSpec(ReadOutTaskSpec):
 
     type: Literal["audio_visual_qa"] = "audio_visual_qa"
     needs: ClassVar[tuple[str, ...]] = ("image", "audio", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "mean"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "mean"
 
 
 class Nlvr2Spec(ReadOutTaskSpec):
@@ -56,14 +56,38 @@ class Nlvr2Spec(ReadOutTaskSpec):
 
     type: Literal["nlvr2"] = "nlvr2"
     needs: ClassVar[tuple[str, ...]] = ("image", "text")
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "joined"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "joined"
 
 
 class EventsSpec(ReadOutTaskSpec):
     """One class for each segment of a clip: audio-visual event classification."""
 
     type: Literal["events"] = "events"
-    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "pairs"]] = "each"
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "each"
+
+
+class SegmentationSpec(ReadOutTaskSpec):
+    """Masks of what sounds in the frames of a clip: the head sees each patch of a frame beside what the towers read out
+    of the frame and its sound."""
+
+    type: Literal["segmentation"] = "segmentation"
+    needs: ClassVar[tuple[str, ...]] = ("image", "audio")
+    passes_are: ClassVar[Literal["one", "each", "joined", "mean", "masks", "pairs"]] = "masks"
+
+    head: Annotated[HeadSpec, Slot("head", "mlp")] = Field(
+        default_factory=lambda: {"type": "mlp"},
+        validate_default=True,
+    )
+    """The mask decoder: the head that makes logits of a patch."""
+    places: Annotated[int, Field(ge=1, le=32)] = 4
+    """A patch is divided into places x places, each with a logit; these are scaled up to the mask bilinearly."""
+    f_clips: Annotated[int, Field(ge=1)] | None = None
+    """Clips a batch in the figure that published code calls F; its name says how many, since it depends on them and on
+    the order of the clips. Default: no such figure."""
+
+    def outputs(self, classes: int) -> int:
+        """One a place of a patch."""
+        return self.places**2
 
 
 class RetrievalSpec(PairTaskSpec):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...data.items import DataError, Item, Media
+from ...data.items import DataError, Item, Masks, Media
 from ...roles.task import PairTask, Task, scores_of
 from ..case import Case
 from ..same import assert_same
@@ -60,6 +61,17 @@ def _two_pictures() -> tuple[list[Item], Tensor, int]:
     return [_item(i, int(t), 2) for i, t in enumerate(targets)], _one_hot(targets, 2), 2
 
 
+def _masks() -> tuple[list[Item], Tensor, int]:
+    """Two frames of 8 x 8 pixels each, of whose four quarters one is within the mask."""
+    squares = torch.eye(4, dtype=torch.bool)[torch.arange(2 * ITEMS) % 4].reshape(ITEMS, 2, 2, 2)
+    pixels = squares.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    items = []
+    for number, frames in enumerate(pixels):
+        media = [Media(f"mask {number} {at}", "mask", partial(frame.numpy)) for at, frame in enumerate(frames)]
+        items.append(_item(number, Masks(tuple(media)), 2))
+    return items, 8.0 * pixels.float() - 4.0, CLASSES
+
+
 def _one_hot(targets: Tensor, classes: int) -> Tensor:
     """Logits that are right."""
     return 8.0 * torch.nn.functional.one_hot(targets, classes).float() - 4.0
@@ -71,6 +83,7 @@ _FORMS: dict[str, tuple[Callable[[], tuple[list[Item], Tensor, int]], ...]] = {
     "each": (_segments,),
     "joined": (_two_pictures,),
     "mean": (_one_class, _scores),
+    "masks": (_masks,),
     "pairs": (_one_class,),
 }
 

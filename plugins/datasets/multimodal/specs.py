@@ -132,7 +132,7 @@ class MusicAvqaSpec(DatasetSpec):
 class AvsbenchSpec(DatasetSpec):
     """AVSBench-object: masks of what sounds, in five frames of a clip: `s4` one source, `ms3` several.
 
-    No task learns masks yet; `graftwork.plugins.tasks.segmentation_figures` scores them. Needs `graftwork[video]`.
+    For the task `segmentation`. Needs the extra `graftwork[video]`.
     """
 
     gives: ClassVar[tuple[str, ...]] = ("image", "audio")

@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from graftwork import Pipeline, load
+from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError, DatasetContent, Masks
 from graftwork.plugins.datasets import AvsbenchSpec
 from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
 from graftwork.plugins.tasks import EventsSpec
 from graftwork.plugins.tasks.events import Events
+from graftwork.plugins.tasks.segmentation_figures import frame_ious
 
 from ....support.media.annotated_sets import avsbench
 from ....support.miniature_sets import write
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.paths import ROOT
 
 
 def loaded(root: Path, subset: Any = "s4", **fields: Any) -> DatasetContent:
@@ -111,3 +118,41 @@ def test_a_task_that_learns_no_masks_says_so(tmp_path: Path) -> None:
     items = loaded(avsbench(tmp_path)).splits["train"]
     with pytest.raises(DataError, match=r"item -0aB_cDeFgH has 5 segments, and needs a class of each .*, not Masks\("):
         Events(EventsSpec()).targets(items, 1)
+
+
+@pytest.mark.parametrize("subset", ["s4", "ms3"])
+def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_path: Path) -> None:
+    """The plan counts what is trained; a loaded run gives the masks that the run was scored by, as PNG files, too."""
+    avsbench(tmp_path / "data", subset)
+    few = {"dataset.root": str(tmp_path / "data"), "adapter": {"type": "hmmoe", "rank": 4}, "reporters": []}
+    few |= {
+        f"encoder.{kind}": {"type": "transformers", "model": str(save_tiny_encoder(family, tmp_path / family))}
+        for kind, family in (("image", "clip_vision"), ("audio", "ast"))
+    }
+    few |= {"trainer.epochs": 2, "evaluation.seeds": [0]}
+    pipeline = Pipeline.from_file(ROOT / f"examples/hmmoe_avsbench_{subset}.json", few)
+    plan = pipeline.plan(tmp_path / "store")
+    run = pipeline.run(tmp_path / "run", tmp_path / "store")
+    assert plan.trainable == run.result["parameters"]["trainable"]
+    test = {name: score["mean"] for name, score in run.result["test"].items()}
+    assert {"mean_iou", "f_pooled", "f_batches_of_4_clips", "loss"} == set(test)
+    content = loaded(tmp_path / "data", subset)
+    (item,) = content.splits["test"]
+    frames, sounds = ([view[kind].read() for view in item.passes] for kind in ("image", "audio"))
+    (found,) = load(run.folder).masks(images=[tuple(frames)], sounds=[tuple(sounds)])
+    right = torch.from_numpy(np.stack(masks(content, "test")))
+    ious = frame_ious(torch.from_numpy(np.stack(found)).double(), right)
+    assert test["mean_iou"] == pytest.approx(float(ious.mean()), abs=1e-6)
+    with pytest.raises(DataError, match="this run gives masks; ask masks"):
+        load(run.folder).predict(images=[tuple(frames)], sounds=[tuple(sounds)])
+    frame = item.passes[0]["image"].source
+    sound = next((tmp_path / "data").rglob("*.wav"))
+    call = ["predict", str(run.folder), frame, "--sound", str(sound), "--masks", str(tmp_path / "masks")]
+    done = CliRunner().invoke(cli, call)
+    assert (done.exit_code, done.output.startswith(f"{frame}: {tmp_path}/masks/1.png, ")) == (0, True)
+    with Image.open(tmp_path / "masks/1.png") as mask:
+        assert (mask.size, mask.mode) == ((16, 16), "1")
+    assert "is not empty; name a new folder" in str(CliRunner().invoke(cli, call).exception)
+    Image.new("RGB", (20, 16)).save(tmp_path / "wide.png")
+    with pytest.raises(DataError, match="it is 20 x 16, and a mask is made of a square picture"):
+        load(run.folder).masks(images=str(tmp_path / "wide.png"), sounds=str(sound))
