@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint format bench gpu-day gpu-day-dry pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-real evidence-store \
-  evidence-strangers evidence-video clean
+.PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
+  evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -39,6 +39,11 @@ bench: $(READY)
 # Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
+
+# What the day's property section needs and a machine with a GPU may lack, as wheels of Python alone (under 1 MB), for any Python.
+gpu-day-pack:
+	rm -rf build/gpu_day_wheels
+	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform any --python-version 3.12 -d build/gpu_day_wheels hypothesis
 
 # The same in Triton's interpreter, at toy sizes and without a time.
 gpu-day-dry: $(READY)
@@ -100,20 +105,28 @@ evidence-memory: $(READY)
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
+# Which architectures of timm adapters can enter: prints docs/benchmarks/timm_stops.md; two minutes.
+evidence-timm: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.support.models.timm_evidence
+
 # Some 2,400 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.
 evidence-strangers: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.strangers.evidence
+
+# PyG's own tests with our GCNConv in place of theirs; PYG is a checkout of its version 2.8.1. Prints docs/benchmarks/pyg.md.
+evidence-pyg: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.triton_kernels.pyg_evidence $(PYG)
 
 # All methods on real pictures, ten seeds: the tables of docs/results/real.md; an hour or two, and it goes on where it was
 # interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
 evidence-real: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
 
-clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-
 # Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
 # minutes.
 evidence-video: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.clip_evidence
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

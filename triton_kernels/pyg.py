@@ -10,14 +10,17 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
+from .message_passing.normalise import operator
+from .message_passing.propagate import message_pass
 from .message_passing.propagate import propagate as pass_messages
 from .sparse.csr import check_edges, check_range
 from .sparse.sparse_graph import SparseGraph
 
 try:
-    from torch_geometric import nn as pyg_nn
     from torch_geometric.data import Data
+    from torch_geometric.nn import GCNConv as _PygGCNConv
     from torch_geometric.utils import add_remaining_self_loops, coalesce
 except ImportError as error:
     raise ImportError("graftwork.triton_kernels.pyg needs PyTorch Geometric: pip install 'graftwork[pyg]'") from error
@@ -50,7 +53,7 @@ def to_data(graph: SparseGraph, **attributes: Any) -> Data:
     return Data(edge_index=graph.edge_index, num_nodes=graph.num_nodes, **weight, **attributes)
 
 
-class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
+class GCNConv(_PygGCNConv):  # type: ignore[misc]
     """`torch_geometric.nn.GCNConv` with Graftwork's message passing: same arguments, parameters and results.
 
     The edges are sorted and normalised when a forward first sees them and are remembered as long as the same tensors
@@ -85,6 +88,12 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
         super().reset_parameters()
         self._last = _LastGraph()
 
+    def jittable(self, typing: str | None = None) -> _PygGCNConv:
+        """PyG's own layer with these very parameters, for TorchScript, which cannot read ours."""
+        theirs = _PygGCNConv(1, 1)  # which writes the functions that TorchScript reads
+        theirs.__dict__ = {name: value for name, value in vars(self).items() if name != "_last"}
+        return theirs.jittable(typing)
+
     def forward(self, x: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None = None) -> Tensor:
         """New node features.
 
@@ -108,17 +117,28 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
             # PyG generates its propagate from this line, which it looks for in the text of the class itself:
             # propagate_type: (x: Tensor, edge_weight: Tensor | None)
             return cast(Tensor, super().forward(x, edge_index, edge_weight))
-        graph = self._graph(edge_index, edge_weight, x.shape[-2])
-        h = self.lin(x)
-        nodes_first = h.movedim(-2, 0)  # [N, ..., out]: a batch is only more features
-        out = pass_messages(graph, nodes_first.reshape(len(nodes_first), -1), norm="sym" if self.normalize else None)
+        nodes_first = self.lin(x).movedim(-2, 0)  # [N, ..., out]: a batch is only more features
+        out = self._passed(nodes_first.reshape(len(nodes_first), -1), edge_index, edge_weight)
         out = out.reshape(nodes_first.shape).movedim(0, -2)
         return out if self.bias is None else out + self.bias
+
+    def _passed(self, h: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None) -> Tensor:
+        if torch.compiler.is_compiling() and isinstance(edge_index, Tensor):
+            return cast(Tensor, _compiled_pass(edge_index, edge_weight, h, self.normalize, False, *self._edges))
+        graph = self._graph(edge_index, edge_weight, len(h))
+        return pass_messages(graph, h, norm="sym" if self.normalize else None)
+
+    @property
+    def _edges(self) -> tuple[float | None, bool]:
+        """The weight of a loop that is added, and whether senders stand below receivers."""
+        return (2.0 if self.improved else 1.0) if self.add_self_loops else None, self.flow == "target_to_source"
 
     def _needs_pyg(self, x: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None) -> bool:
         if isinstance(edge_index, SparseGraph):
             return False
         if x.shape[-2] == 0 or (edge_weight is not None and edge_weight.dtype == torch.float64):
+            return True
+        if torch.compiler.is_compiling() and edge_weight is not None and edge_weight.requires_grad:
             return True
         stages = ("propagate", "message", "aggregate", "message_and_aggregate")
         hooks = (getattr(self, f"_{stage}_forward{when}_hooks", None) for stage in stages for when in ("_pre", ""))
@@ -129,26 +149,37 @@ class GCNConv(pyg_nn.GCNConv):  # type: ignore[misc]
             if edge_weight is not None or self.improved:
                 raise ValueError("a SparseGraph brings its own weights and loops: give no edge_weight, improved=False")
             return edge_index.with_self_loops() if self.add_self_loops else edge_index
-        if self.cached and self._last.graph is not None:  # PyG's promise to look at the edges once
-            return self._last.graph
+        if self._caches and self._last.cached is not None and self._cached_edge_index is not None:
+            return self._last.cached  # PyG's promise to look at the edges once
         tensors = [edge_index] if edge_weight is None else [edge_index, edge_weight]
         graph = self._last.of(tensors, nodes)
         if graph is None:
-            graph = self._sorted(edge_index, edge_weight, nodes)
+            graph = _sorted(edge_index, edge_weight, nodes, *self._edges)
             self._last.keep(tensors, nodes, graph)
+        if self._caches and self._last.graph is graph:
+            *_, values = operator(graph, "sym", False, torch.float32)
+            edges = graph.edge_index.flip(0) if self.flow == "target_to_source" else graph.edge_index
+            self._last.cached = graph
+            self._cached_edge_index: tuple[Tensor, Tensor | None] | None = (edges, values)  # PyG's name for it
         return graph
 
-    def _sorted(self, edge_index: Tensor, edge_weight: Tensor | None, nodes: int) -> SparseGraph:
-        weight = None if edge_weight is None else edge_weight.reshape(-1)
-        check_edges(edge_index, weight)
-        check_range("edge_index has a node out of range:", edge_index.flatten(), nodes)
-        if self.flow == "target_to_source":
-            edge_index = edge_index.flip(0)
-        if self.add_self_loops:
-            fill = 2.0 if self.improved else 1.0
-            edge_index, weight = add_remaining_self_loops(edge_index, weight, fill, nodes)
-        edge_index, weight = _merged(edge_index, weight, nodes)
-        return SparseGraph.from_edge_index(edge_index, weight, num_rows=nodes)
+    @property
+    def _caches(self) -> bool:
+        return bool(self.cached and self.normalize)
+
+
+def _sorted(
+    edge_index: Tensor, edge_weight: Tensor | None, nodes: int, loop: float | None, flipped: bool
+) -> SparseGraph:
+    weight = None if edge_weight is None else edge_weight.reshape(-1)
+    check_edges(edge_index, weight)
+    check_range("edge_index has a node out of range:", edge_index.flatten(), nodes)
+    if flipped:
+        edge_index = edge_index.flip(0)
+    if loop is not None:
+        edge_index, weight = add_remaining_self_loops(edge_index, weight, loop, nodes)
+    edge_index, weight = _merged(edge_index, weight, nodes)
+    return SparseGraph.from_edge_index(edge_index, weight, num_rows=nodes)
 
 
 def _merged(edge_index: Tensor, weight: Tensor | None, nodes: int) -> tuple[Tensor, Tensor | None]:
@@ -178,6 +209,7 @@ class _LastGraph:
 
     def __init__(self) -> None:
         self.graph: SparseGraph | None = None
+        self.cached: SparseGraph | None = None
         self._nodes = 0
         self._seen: list[_Seen] = []
 
@@ -197,3 +229,41 @@ class _LastGraph:
 
     def __reduce__(self) -> tuple[type[_LastGraph], tuple[()]]:
         return _LastGraph, ()
+
+
+_COMPILED: WeakIdKeyDictionary = WeakIdKeyDictionary()
+"""What `torch.compile` traces has no layer to remember edges in: edge_index to how it was read to its graph."""
+
+
+@torch.library.custom_op("graftwork::gcn_conv_pass", mutates_args=())
+def _compiled_pass(
+    edge_index: Tensor, edge_weight: Tensor | None, h: Tensor, normalize: bool, transposed: bool, loop: float | None,
+    flipped: bool,
+) -> Tensor:  # fmt: skip
+    """Messages [N, r] of h [N, r] over the edges, sorted when they are first seen; or over their transpose."""
+    tensors = [edge_index] if edge_weight is None else [edge_index, edge_weight]
+    last = _COMPILED.setdefault(edge_index, {}).setdefault((loop, flipped), _LastGraph())  # type: ignore[no-untyped-call]
+    graph = last.of(tensors, len(h))
+    if graph is None:
+        graph = _sorted(edge_index, edge_weight, len(h), loop, flipped)
+        last.keep(tensors, len(h), graph)
+    return message_pass(graph, h, "sym" if normalize else None, transposed=transposed)
+
+
+@_compiled_pass.register_fake
+def _(edge_index: Tensor, edge_weight: Tensor | None, h: Tensor, *more: Any) -> Tensor:
+    return h.new_empty(h.shape)
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    edge_index, edge_weight, _, *ctx.settings = inputs
+    ctx.save_for_backward(edge_index, edge_weight)
+
+
+def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+    normalize, transposed, *more = ctx.settings
+    back = _compiled_pass(*ctx.saved_tensors, gradient.contiguous(), normalize, not transposed, *more)
+    return None, None, back, None, None, None, None
+
+
+_compiled_pass.register_autograd(_pass_back, setup_context=_remember)

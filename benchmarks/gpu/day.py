@@ -3,7 +3,9 @@
 Every section runs in a process with a limit; what is done stands in OUT/results.json after each, and a second run goes
 on with the others. Then OUT has, besides the log, `page.md` for people and `configurations.json`, which replaces the
 file of that name in `triton_kernels/`. Standard library and Triton alone here, as the machine that has the GPU may have
-little else; `--dry` runs all of it in the interpreter, without a time in any row.
+little else; `--dry` runs all of it in the interpreter, without a time in any row. What the properties need besides
+(hypothesis) is taken from the wheels in `build/gpu_day_wheels`, where `make gpu-day-pack` put them beforehand: carry
+that folder along.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ SECTIONS = {"card": 30, "compile": 60, "properties": 70, "messages": 60, "screen
 SECONDS = 240
 """Of all sections together."""
 PACKAGE = Path(__file__).resolve().parents[2]
+WHEELS = PACKAGE / "build" / "gpu_day_wheels"
 Results = dict[str, list[dict[str, Any]]]
 
 
@@ -47,7 +52,8 @@ def run(out: Path, dry: bool, seconds: float, only: list[str]) -> Results:
 
 def section(name: str, out: Path, dry: bool, limit: float) -> tuple[list[dict[str, Any]], bool]:
     """Its rows, and whether it came to its end."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((*_import_folders(), os.environ.get("PYTHONPATH", "")))}
+    folders = (*_import_folders(), *unpacked(WHEELS), os.environ.get("PYTHONPATH", ""))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     environment.pop("TRITON_INTERPRET", None)
     if dry:
         environment["TRITON_INTERPRET"] = "1"
@@ -76,6 +82,18 @@ def _import_folders() -> list[str]:
     if not (link / "graftwork").exists():
         (link / "graftwork").symlink_to(PACKAGE, target_is_directory=True)
     return [str(link)]
+
+
+def unpacked(wheels: Path) -> list[str]:
+    """A folder to import from for each wheel of a package that is not installed here; wheels are of Python alone."""
+    found = []
+    for wheel in sorted(wheels.glob("*-none-any.whl")):
+        if find_spec(wheel.name.partition("-")[0]) is None:
+            folder = Path(tempfile.gettempdir()) / f"graftwork-wheels-{os.getpid()}" / wheel.stem
+            if not folder.exists():
+                zipfile.ZipFile(wheel).extractall(folder)
+            found.append(str(folder))
+    return found
 
 
 def chosen(results: Results, table: dict[str, Any]) -> dict[str, Any]:

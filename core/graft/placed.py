@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from ...registry.build import build
@@ -15,6 +18,7 @@ from ...registry.spec import Spec
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.tower_adapter import TowerAdapter, installed_of, spec_of
 from ..roles.tower_specs import LayerAdapterSpec, Meeting, TowerAdapterSpec
+from ..towers.checkpointing import checkpointed
 from ..towers.lockstep import lockstep
 from ..towers.stop import Stop
 from ..towers.tower import Tower, frozen_parameters, require_no_checkpointing
@@ -91,9 +95,22 @@ class Meets:
         entered = {name: given for name, given in inputs.items() if name in self.stops}
         place = MeetingPlace(towers, self.adapter, entered, masks)
         _require_one_pass(towers, entered)
-        found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
+        with _checkpoints(self.spec, (towers[name] for name in entered), nullcontext):
+            found = lockstep(calls_of(towers, entered), {name: self.stops[name] for name in entered}, place.exchange)
         outputs = {name: found[name] if name in found else towers[name].model(**inputs[name]) for name in inputs}
         return GraftedOutput(outputs, place.losses, place.usage)
+
+
+@contextmanager
+def _checkpoints(
+    spec: TowerAdapterSpec, towers: Iterable[Tower], again: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """``again``: what must hold while blocks run in the backward pass."""
+    with ExitStack() as stack:
+        if spec.gradient_checkpointing and torch.is_grad_enabled():
+            for tower in towers:
+                stack.enter_context(checkpointed(tower, again))
+        yield
 
 
 def _require_one_pass(towers: Mapping[str, Tower], names: Iterable[str]) -> None:
@@ -117,7 +134,8 @@ class Installs:
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""
         _require_one_pass(towers, inputs)
-        with installed_of(self.adapter):
+        again = partial(installed_of, self.adapter)
+        with again(), _checkpoints(self.spec, (towers[name] for name in inputs), again):
             return GraftedOutput({name: call() for name, call in calls_of(towers, inputs).items()})
 
 

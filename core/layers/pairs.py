@@ -52,7 +52,7 @@ class Pairs:
         """Every pair of these rows at once: the score is the cosine of the two read-outs of that very pair."""
         firsts, relevant = self._images_of(rows)
         inputs = {"image": self._alone("image", firsts), "text": self._alone("text", rows)}
-        which = torch.cartesian_prod(*(torch.arange(size, device=relevant.device) for size in relevant.shape))
+        which = torch.cartesian_prod(*map(torch.arange, relevant.shape))
         scores, auxiliary = self._joint(model, inputs, which)
         return Scored(scores.view(relevant.shape), relevant, auxiliary)
 
@@ -82,7 +82,7 @@ class Pairs:
     def _joint(
         self, model: LayerModel, inputs: Mapping[str, TowerInputs], which: Tensor
     ) -> tuple[Tensor, Tensor | float]:
-        """Scores of pairs of (row of the images, row of the texts), int64 [P, 2]."""
+        """Scores of pairs of (row of the images, row of the texts), int64 [P, 2] on the CPU."""
         chosen = {name: _rows_of(inputs[name], which[:, column]) for column, name in enumerate(("image", "text"))}
         outputs = model.run(chosen)
         images, texts = model.similarity(outputs.vectors)
@@ -118,7 +118,7 @@ class Pairs:
 def _rows_of(inputs: TowerInputs, rows: Tensor) -> TowerInputs:
     """Some of them, several times perhaps."""
     of = [inputs.contents[row] for row in rows.tolist()]
-    return TowerInputs({key: value[rows] for key, value in inputs.items()}, of)
+    return TowerInputs({key: value[rows.to(value.device)] for key, value in inputs.items()}, of)
 
 
 def _candidates(scores: Tensor, most: int) -> Tensor:

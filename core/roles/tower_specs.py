@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...registry.spec import Items, Spec
 from .specs import AdapterSpec, ComponentSpec
@@ -29,6 +29,9 @@ class TowerAdapterSpec(AdapterSpec):
 
     budget: BudgetSpec | None = None
     """Instead of a rank: how large the adapter may be."""
+    gradient_checkpointing: bool = False
+    """Blocks of the frozen towers keep what they are given alone and run once more in the backward pass: less memory, a
+    second forward. Not where adapters sit inside blocks that towers meet in."""
 
 
 class LayerAdapterSpec(TowerAdapterSpec):
@@ -43,6 +46,15 @@ class LayerAdapterSpec(TowerAdapterSpec):
     """Where in a block: around the `block`, its `attention`, its `feed_forward`; several are allowed."""
     placement: Literal["parallel", "sequential"] = "sequential"
     """`parallel`: adapters read what the place reads; `sequential`: what it gives. Both add to what it gives."""
+
+    @model_validator(mode="after")
+    def _runs_again_alone(self) -> Self:
+        if self.gradient_checkpointing and self.places != ("block",):
+            raise ValueError(
+                "gradient_checkpointing: a block that runs again in the backward pass would find no other tower to "
+                'meet inside it; take `places: ["block"]`, or switch it off'
+            )
+        return self
 
     def needs_partner(self) -> bool:
         """Whether a tower that runs without a partner passes unchanged, so that nothing is trained in it."""

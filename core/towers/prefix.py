@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from .forwards import forward_instead
 from .tower import Tower
 
 
@@ -78,25 +78,8 @@ def _forwards(
     """Others than this thread find the blocks as they are."""
     with ExitStack() as stack:
         for index, block in enumerate(tower.blocks[:count]):
-            stack.enter_context(_forward(block, instead(index, block.forward)))
+            stack.enter_context(forward_instead(block, instead(index, block.forward)))
         yield
-
-
-@contextmanager
-def _forward(block: nn.Module, ours: Callable[..., Any]) -> Iterator[None]:
-    here, own, before = threading.get_ident(), "forward" in vars(block), block.forward
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        return (ours if threading.get_ident() == here else before)(*args, **kwargs)
-
-    block.forward = forward
-    try:
-        yield
-    finally:
-        if own:
-            block.forward = before
-        else:
-            del block.forward
 
 
 def _form(output: Any) -> int | None:

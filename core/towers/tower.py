@@ -91,7 +91,7 @@ def require_no_checkpointing(name: str, model: nn.Module) -> None:
     if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         raise TowerError(
             f"{name}: gradient checkpointing runs blocks a second time in the backward pass, without the other "
-            "towers; switch it off (the frozen tower keeps no weight gradients anyway)"
+            "towers; switch it off, and take `gradient_checkpointing` of the adapter's spec"
         )
 
 

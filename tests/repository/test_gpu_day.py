@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ def test_the_page_names_card_versions_and_what_failed() -> None:
     assert "torch 2.11, Triton 3.6" in text
     assert "| 1.000 | True |" in text
     assert "spilt" in text
+
+
+def test_wheels_that_lie_there_are_imported_where_their_package_is_not_installed(tmp_path: Path) -> None:
+    """By a process that has the folders on its path; of what is installed, the installed one stays."""
+    for package, tag in (("graftwork_absent", "py3-none-any"), ("torch", "py3-none-any"), ("built", "cp311-cp311-x")):
+        with zipfile.ZipFile(tmp_path / f"{package}-1.0-{tag}.whl", "w") as wheel:
+            wheel.writestr(f"{package}/__init__.py", "answer = 7")
+    (folder,) = day.unpacked(tmp_path)
+    assert day.unpacked(tmp_path) == [folder]
+    command = [sys.executable, "-c", "import graftwork_absent; print(graftwork_absent.answer)"]
+    environment = {**os.environ, "PYTHONPATH": folder}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "7\n"
+    assert day.unpacked(tmp_path / "nowhere") == []
 
 
 @pytest.mark.parametrize("name", ["other-name"])

@@ -29,6 +29,7 @@ from torch_geometric.data import Data  # noqa: E402
 from torch_geometric.nn import GCNConv as PygGCNConv  # noqa: E402
 from torch_geometric.nn import MessagePassing, Sequential  # noqa: E402
 
+from graftwork.triton_kernels import pyg  # noqa: E402
 from graftwork.triton_kernels.pyg import GCNConv, from_data, to_data  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse (CSR|invariant):UserWarning")  # torch's own notices
@@ -261,7 +262,7 @@ def test_the_same_edges_are_sorted_once_and_changed_ones_again(monkeypatch: pyte
     """Identity and version decide: an equal copy, an in-place change or other weights are new edges."""
     ours, theirs = pair_of_layers()
     sorts = []
-    monkeypatch.setattr(GCNConv, "_sorted", lambda *a, f=GCNConv._sorted: (sorts.append(1), f(*a))[1])
+    monkeypatch.setattr(pyg, "_sorted", lambda *a, f=pyg._sorted: (sorts.append(1), f(*a))[1])
     x, edge_index, weight = torch.randn(3, 3), torch.tensor([[0, 1], [1, 2]]), torch.tensor([0.5, 2.0])
     for _ in range(3):
         ours(x, edge_index, weight)
@@ -275,6 +276,66 @@ def test_the_same_edges_are_sorted_once_and_changed_ones_again(monkeypatch: pyte
     assert len(sorts) == 5
     ours(torch.randn(4, 3), edge_index)
     assert len(sorts) == 6
+
+
+def test_cached_edges_are_those_of_the_first_call_that_caches_and_stand_under_pygs_name() -> None:
+    """Other edges that came before are not taken for them; PyG's own way finds what it would have kept."""
+    ours, theirs = pair_of_layers()
+    x, first, second = torch.randn(3, 3), torch.tensor([[0, 1], [1, 2]]), torch.tensor([[2, 0, 1], [0, 2, 2]])
+    ours(x, first)
+    ours.cached = theirs.cached = True
+    expected = theirs(x, second)
+    torch.testing.assert_close(ours(x, second), expected)
+    torch.testing.assert_close(ours(x, first), expected)
+    found, kept = (to_dense(layer._cached_edge_index) for layer in (ours, theirs))
+    torch.testing.assert_close(found, kept)
+    ours.reset_parameters()
+    assert ours._cached_edge_index is None
+
+
+def to_dense(cached: tuple[Tensor, Tensor]) -> Tensor:
+    edges, weight = cached
+    return torch.zeros(3, 3).index_put(tuple(edges), weight.detach())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"improved": True}, {"normalize": False}, {"flow": "target_to_source"}], ids=str
+)
+def test_a_model_of_pygs_is_compiled_without_a_break(options: dict[str, object], weighted: bool) -> None:
+    """Two sizes of graph, values and gradients; edges are sorted once. `fullgraph` raises at a break."""
+    torch._dynamo.reset()
+    ours, theirs = pair_of_layers(**options)
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+    generator = torch.Generator().manual_seed(0)
+    for nodes, edges in ((6, 20), (9, 31)):
+        x = torch.randn(nodes, 3, generator=generator).requires_grad_()
+        edge_index = torch.randint(0, nodes, (2, edges), generator=generator)
+        given_weight = (torch.rand(edges, generator=generator),) if weighted else ()
+        out, expected = compiled(x, edge_index, *given_weight), theirs(x, edge_index, *given_weight)
+        torch.testing.assert_close(out, expected)
+        found = torch.autograd.grad(out.square().sum(), (x, *ours.parameters()))
+        right = torch.autograd.grad(expected.square().sum(), (x, *theirs.parameters()))
+        torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)
+
+
+def test_learned_weights_are_compiled_by_pygs_own_way() -> None:
+    torch._dynamo.reset()
+    ours, theirs = pair_of_layers()
+    x, edge_index = torch.randn(3, 3), torch.tensor([[0, 1], [1, 2]])
+    weight = torch.tensor([0.5, 2.0], requires_grad=True)
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+    found = [torch.autograd.grad(one(x, edge_index, weight).sum(), weight)[0] for one in (compiled, theirs)]
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.filterwarnings("ignore:.*(jittable|torch.jit).*:")
+def test_torch_script_gets_pygs_own_layer_with_the_same_parameters() -> None:
+    ours, theirs = pair_of_layers()
+    x, edge_index = torch.randn(3, 3), torch.tensor([[0, 1], [1, 2]])
+    jittable = ours.jittable()
+    assert jittable.lin.weight is ours.lin.weight
+    torch.testing.assert_close(torch.jit.script(jittable)(x, edge_index), theirs(x, edge_index))
 
 
 def _write_data(one: Tensor) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,11 +11,11 @@ import numpy as np
 
 from ..items import DataError, Media
 from ..waveform import Waveform
-from .clip import Clip, require_unchanged
+from .clip import Clip
 from .facts import clip_facts
 from .frame_reader import FrameReader, ShownFrame
 from .frames import VideoFrames, evenly, every
-from .open_clips import reading
+from .open_clips import reading, release
 from .sound_file_reader import SoundFileReader, is_sound_file
 from .sound_reader import NoSound, SoundReader
 
@@ -121,8 +120,7 @@ def _sound(clip: Clip, first: int, last: int | None, beyond: Beyond, absent: Abs
 
 
 def _frames(clip: Clip, frames: int | None, seconds: float | None, first: int, last: int | None) -> VideoFrames:
-    require_unchanged(clip)
-    with closing(FrameReader(clip.path)) as reader:
+    with reading(FrameReader, clip) as reader:
         whole = float(reader.end())
     start, end = first / 1e6, whole if last is None else last / 1e6
     if start >= whole or end > whole + SLACK:
@@ -134,10 +132,12 @@ def _frames(clip: Clip, frames: int | None, seconds: float | None, first: int, l
 
 
 def _decoded(clip: Clip, times: tuple[float, ...]) -> Iterator[Image]:
-    require_unchanged(clip)
-    with closing(FrameReader(clip.path)) as reader:
-        for one in times:
-            yield _told(reader.at(one))
+    """One by one; between two of them another may read the clip."""
+    for one in times:
+        with reading(FrameReader, clip) as reader:
+            shown = reader.at(one)
+        yield _told(shown)
+    release(FrameReader, clip)
 
 
 def _digest(clip: Clip, *what: str) -> str:

@@ -61,25 +61,27 @@ def reading(kind: type[R], clip: Clip) -> Iterator[R]:
                 slot.close()
 
 
+def release(kind: type, clip: Clip) -> None:
+    """Close the reader of a clip that was read to its end, unless somebody else reads it."""
+    with _LOCK:
+        slot = _SLOTS.pop((kind, clip), None)
+    if slot is not None:
+        _drop(slot)
+
+
 def _slot(kind: type, clip: Clip) -> _Slot:
     with _LOCK:
         slot = _SLOTS.pop((kind, clip), None) or _Slot()
         _SLOTS[kind, clip] = slot
         dropped = [_SLOTS.pop(next(iter(_SLOTS))) for _ in range(len(_SLOTS) - AT_MOST)]
     for one in dropped:
-        one.is_dropped = True  # whoever uses it now closes it, or the next line does
-        if one.lock.acquire(blocking=False):
-            one.close()
-            one.lock.release()
+        _drop(one)
     return slot
 
 
-def close_all() -> None:
-    """Close every clip that nobody uses."""
-    with _LOCK:
-        slots = list(_SLOTS.values())
-        _SLOTS.clear()
-    for one in slots:
-        one.is_dropped = True
-        with one.lock:
-            one.close()
+def _drop(slot: _Slot) -> None:
+    """Whoever uses it now closes it when done; else it is closed here."""
+    slot.is_dropped = True
+    if slot.lock.acquire(blocking=False):
+        slot.close()
+        slot.lock.release()

@@ -74,7 +74,7 @@ def make_graft(spec: HMMoESpec, stream: str, widths: Mapping[str, int], build_ex
     seats = _seats(spec, spec.rank_at(stream, widths[stream]), tuple(partners), build_expert)
     summary = widths[stream] + sum(partners.values())
     router = Router(spec.router, summary, len(seats), partners) if spec.routes(len(seats)) else None
-    return Graft(widths[stream], seats, spec.readers(stream, tuple(widths)), router)
+    return Graft(widths[stream], seats, spec.readers(stream, widths), router)
 
 
 def _seats(spec: HMMoESpec, rank: int, partners: Sequence[str], build_expert: BuildExpert) -> list[Seat]:

@@ -209,18 +209,18 @@ class HMMoESpec(LayerAdapterSpec):
         partners = {name: width for name, width in widths.items() if name != stream}
         places = self.layout(r, tuple(partners))
         columns = max((place.x + place.x_width for place in places), default=0)
-        for read in self.readers(stream, tuple(widths)).values():
+        for read in self.readers(stream, widths).values():
             columns += max((stop for _, stop in read), default=0)
         experts = sum(self.experts[p.expert].parameter_count(self.experts[p.expert].rank or r) for p in places)
         up = (sum(place.out for place in places) + 1) * target
         return (target + 1) * columns + experts + up + self._router_parameters(target, partners, len(places))
 
-    def readers(self, stream: str, streams: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+    def readers(self, stream: str, widths: Mapping[str, int]) -> dict[str, list[tuple[int, int]]]:
         """Other stream to the first column of each of its experts that read this one, and the one after the last."""
         found = {}
-        for reader in streams:
+        for reader, width in widths.items():
             if reader != stream:
-                places = self.layout(self.rank_of(reader), [name for name in streams if name != reader])
+                places = self.layout(self.rank_at(reader, width), [name for name in widths if name != reader])
                 found[reader] = [(one.y, one.y + one.y_width) for one in places if one.partner == stream]
         return found
 

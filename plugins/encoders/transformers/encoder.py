@@ -28,6 +28,7 @@ from .spec import TransformersSpec
 from .text import TextSide
 from .towers import frozen_towers
 from .video import VideoSide
+from .whisper import WhisperSide, load_encoder
 
 
 class Transformers(Encoder):
@@ -62,11 +63,12 @@ class Transformers(Encoder):
     def _loaded_sides(self, root: Path) -> dict[str, Side]:
         """By modality, in the order of the towers."""
         joint, folder = self._kind == "joint", transformer_folder(root)
+        of_sounds = WhisperSide if files.is_whisper(files.config(root) or {}) else AudioSide
         made: dict[str, Callable[[], Side]] = {
             "image": lambda: ImageSide(self._model, folder, joint, self._spec.image_size),
             "text": lambda: TextSide(self._model, root, joint),
             "video": lambda: VideoSide(self._model, folder),
-            "audio": lambda: AudioSide(self._model, folder, joint),
+            "audio": lambda: of_sounds(self._model, folder, joint),
         }
         return {modality: made[modality]() for modality in files.modalities(files.config(root) or {})}
 
@@ -177,6 +179,8 @@ def _load(root: Path, dtype: torch.dtype) -> Any:
 
     folder = transformer_folder(root)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if files.is_whisper(config.to_dict()):
+        return load_encoder(folder, config, dtype)
     if getattr(config, "model_args", None):  # timm writes the number of classes there too; its wrapper takes it once
         config.model_args = {key: value for key, value in config.model_args.items() if key != "num_classes"}
     model, said = AutoModel.from_pretrained(

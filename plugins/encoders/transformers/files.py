@@ -27,6 +27,8 @@ VIDEO = ("videomae", "vivit", "timesformer")
 PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 #: What configurations call the width of the hidden states.
 WIDTHS = ("hidden_size", "d_model", "dim", "n_embd")
+#: And the number of their blocks.
+DEPTHS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 #: Models that run one block many times.
 _SHARED_BLOCKS = ("albert",)
 #: Models of stages whose blocks give the widths that their configuration says; of others only loading would tell.
@@ -69,6 +71,8 @@ def kind(config: dict[str, Any]) -> Kind | None:
         return "video"
     if {"vision_config", "text_config", "audio_config"} & config.keys():
         return "joint" if config.get("model_type") in JOINT else None
+    if is_whisper(config):
+        return "audio"
     if config.get("is_encoder_decoder"):
         return None
     if takes_waveforms(config) or "num_mel_bins" in config:
@@ -81,6 +85,11 @@ def kind(config: dict[str, Any]) -> Kind | None:
 def is_timm(config: dict[str, Any]) -> bool:
     """Whether it is a model of timm, which transformers wraps: as either of the two writes it."""
     return "architecture" in config and config.get("model_type", "timm_wrapper") == "timm_wrapper"
+
+
+def is_whisper(config: dict[str, Any]) -> bool:
+    """Whether it is a Whisper, whose encoder alone runs; its files may hold the decoder, too."""
+    return config.get("model_type") == "whisper"
 
 
 def takes_waveforms(config: dict[str, Any]) -> bool:
@@ -222,7 +231,7 @@ def _blocks(tower: dict[str, Any]) -> tuple[int, int | tuple[int, ...]] | None:
         return (len(each), one_or_each(each)) if len(each) > 1 else (0, 0)
     if stages is not None or "hidden_sizes" in tower:
         return 0, 0
-    depth, size = _integer(tower, "num_hidden_layers", "n_layers", "n_layer", "num_layers"), _integer(tower, *WIDTHS)
+    depth, size = _integer(tower, *(DEPTHS if not is_whisper(tower) else ("encoder_layers",))), _integer(tower, *WIDTHS)
     if depth is None or size is None:
         return None
     return (depth, size) if depth > 1 else (0, 0)

@@ -148,9 +148,14 @@ class TransformersSpec(EncoderSpec):
         return replace(shape, parameters=found or None)
 
     def frozen_parameters(self) -> int | None:
-        """Counted in the headers of the safetensors files (with a head that goes unused, where they hold one)."""
+        """Counted in the headers of the safetensors files (with a head that goes unused, where they hold one; without
+        the decoder of a Whisper).
+        """
         root = self._root()
-        return count_parameters(files.all_weights(root)) if root and files.weights(root) else None
+        if root is None or not files.weights(root):
+            return None
+        unused = ("model.decoder.", "decoder.") if files.is_whisper(files.config(root) or {}) else ()
+        return count_parameters(files.all_weights(root), lambda name: not name.startswith(unused))
 
     def missing_files(self) -> str | None:
         """A folder that is not there, a hub model that is not in the cache, or files that either lacks."""

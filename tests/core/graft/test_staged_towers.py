@@ -143,7 +143,7 @@ def test_the_plan_is_what_is_built_stop_by_stop(fields, layer_map):
         stream, block, _ = name.split("_")
         width = STAGED["timm ResNet"][int(block)] if stream == "image" else 24
         assert graft.up.out_features == width
-        assert max(seat.x.stop - seat.x.start for seat in graft._seats) == min(plan.rank, width)
+        assert max(seat.x[1] - seat.x[0] for seat in graft.seats) == min(plan.rank, width)
 
 
 def test_a_rank_is_measured_at_the_widest_stop_and_an_experts_own_at_the_narrowest():

@@ -18,6 +18,7 @@ from graftwork.core.towers.frozen_tower import FrozenTower
 from graftwork.core.towers.prefix import Prefix, passed_over, run_prefix
 from graftwork.core.towers.tower import Tower
 
+from ...support.models.staged_models import pictures, staged_model
 from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import pipeline, with_little_data
 
@@ -26,6 +27,7 @@ ADAPTERS: dict[str, dict[str, Any]] = {
     "hmmoe": {"type": "hmmoe", "rank": 4, **LATE},
     "inside a block": {"type": "hmmoe", "rank": 4, "places": ["attention"], "placement": "parallel", **LATE},
     "unimodal": {"type": "hmmoe", "rank": 4, "experts": [{"type": "unimodal"}], **LATE},
+    "blocks that run again": {"type": "hmmoe", "rank": 4, **LATE, "gradient_checkpointing": True},
     "lora": {"type": "lora", "rank": 2, "targets": ["1.mlp.fc1"]},
 }
 #: AdamW would make steps of the rounding where a gradient is zero (a bias of keys).
@@ -71,6 +73,42 @@ def test_a_run_is_the_same_and_no_item_passes_the_first_blocks_twice(
     assert len(computed) <= 2 * len(set(computed))  # a batch with one that is new is computed whole
     monkeypatch.setattr(FrozenPrefixes, "of", lambda *_: None)
     torch.testing.assert_close(found, trained(spec, tmp_path / "anew"), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("task", "data", "parts", "pairs"),
+    [
+        ("classification", "same", {"image": "resnet", "text": "bert"}, [[2, 0]]),
+        ("classification", "same", {"image": "swin", "text": "bert"}, [[1, 0]]),
+        ("events", "clip", {"image": "convnext", "audio": "whisper"}, [[1, 0]]),
+    ],
+)
+def test_a_run_is_the_same_in_towers_of_maps_and_in_one_that_hears_its_padding(
+    task: str,
+    data: str,
+    parts: dict[str, str],
+    pairs: list[list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Blocks of early stages are passed over, whose maps are of other shapes; Whisper's silence is kept as it is."""
+    saved = {modality: str(save_tiny_encoder(family, tmp_path / family)) for modality, family in parts.items()}
+    towers = {modality: {"type": "transformers", "model": model} for modality, model in saved.items()}
+    adapter = {"type": "hmmoe", "rank": 4, "layer_map": pairs}
+    spec = pipeline(task, data, {"type": "dual", **towers}, adapter, evaluation={"select_on": "none"})
+    spec["trainer"] |= {"batch_size": 5, "optimizer": SGD}
+    passed: set[str] = set()
+    around = frozen_prefix.run_prefix
+
+    def noted(tower: Tower, count: int, inputs: Any) -> Prefix | None:
+        passed.add(tower.name)
+        return around(tower, count, inputs)
+
+    monkeypatch.setattr(frozen_prefix, "run_prefix", noted)
+    found = trained(spec, tmp_path / "kept")
+    assert passed == set(parts)
+    monkeypatch.setattr(FrozenPrefixes, "of", lambda *_: None)
+    torch.testing.assert_close(found, trained(spec, tmp_path / "anew"), rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_kept_stays_below_its_bound(
@@ -144,6 +182,21 @@ def test_blocks_are_run_alone_and_passed_over(tuples: bool) -> None:
     assert calls(made.model) == [1, 1, 1, 1]
     assert not any("forward" in vars(block) for block in made.blocks)
     assert torch.equal(made.model(x), x + 4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("name", ["ResNet", "ConvNext", "Swin", "timm EfficientNet"])
+def test_stages_whose_maps_shrink_are_passed_over(name: str, count: int) -> None:
+    """What is kept of a picture is a map; the second time the first blocks do not run."""
+    made, given = Tower.of("one", staged_model(name)), pictures(name, 2)
+    frozen = FrozenTower(made, dict, lambda out, _: getattr(out, "last_hidden_state", out).flatten(1), 4)
+    with torch.no_grad():
+        plain, prefixes = frozen.read_out(made.model(**given), given), FrozenPrefixes()
+        for _ in range(2):
+            prefix = prefixes.of(frozen, count, given, ["a", "b"])
+            assert prefix is not None
+            with passed_over(made, prefix):
+                torch.testing.assert_close(frozen.read_out(made.model(**given), given), plain)
 
 
 def test_others_find_the_blocks_as_they_are() -> None:

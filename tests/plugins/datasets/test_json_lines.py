@@ -212,7 +212,7 @@ def documented_lines() -> list[str]:
 @pytest.mark.parametrize("line", documented_lines(), ids=lambda line: json.loads(line)["id"])
 def test_the_lines_of_the_page_are_read(tmp_path: Path, line: str) -> None:
     """Each by itself, once the files that it names are there."""
-    for path in re.findall(r"[^\"]+\.(?:png|jpg|wav)", line):
+    for path in re.findall(r"[^\"]+\.(?:png|jpg|wav|mp4)", line):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(path.encode())
     write(tmp_path, train=[line])

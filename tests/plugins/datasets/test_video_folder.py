@@ -31,7 +31,7 @@ from ...support.small_pipeline import Pixels, PixelsSpec, catalogue, notes_heard
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fourteen clips of two classes."""
+    """Fourteen clips of two classes, in folders of splits."""
     return strangers_clips(tmp_path_factory.mktemp("clips"))
 
 
@@ -49,21 +49,19 @@ def test_a_strangers_folder_goes_to_a_result_and_a_predict(
     assert [(one.total, one.stored) for one in before.stages if one.stage == "encode video"] == [(14, 0)]
     run = pipeline(**spec(clips)).run(tmp_path / "run", tmp_path / "store")
     assert run.result["test"]["accuracy"]["mean"] == 1.0
-    assert run.result["dataset"]["split_id"] == (
-        "video_folder, val 20% a class by content hash, test 30% a class by content hash"
-    )
+    assert run.result["dataset"]["split_id"] == "video_folder, val as given, test as given"
     done = len(Pixels.encoded)
     pipeline(**spec(clips)).run(tmp_path / "again", tmp_path / "store")
     assert len(Pixels.encoded) == done
-    files = [str(clips / "left" / "1.mkv"), str(clips / "right" / "0.avi")]
+    files = [str(clips / "train" / "left" / "1.mkv"), str(clips / "train" / "right" / "0.avi")]
     predictor = load(run.folder, device="cpu", catalogue=catalogue())
     assert [one.label for one in predictor.predict(clips=files)] == ["left", "right"]
     given = clip_media(file_clip(Path(files[0])), frames=8).read()
     torch.testing.assert_close(predictor.logits(clips=[given]), predictor.logits(clips=files)[:1])
     monkeypatch.setattr("graftwork.core.run.load.default_catalogue", catalogue)
-    said = CliRunner().invoke(cli, ["predict", str(run.folder), str(clips / "left"), "--format", "json"])
+    said = CliRunner().invoke(cli, ["predict", str(run.folder), str(clips / "train" / "left"), "--format", "json"])
     assert said.exit_code == 0, said.output
-    assert [one["label"] for one in json.loads(said.stdout)] == ["left"] * 7
+    assert [one["label"] for one in json.loads(said.stdout)] == ["left"] * 4
     with pytest.raises(DataError, match="this run hears no images"):
         predictor.predict(images="a.png", clips=files)
     with pytest.raises(DataError, match="answers each clip as a whole"):
@@ -73,9 +71,9 @@ def test_a_strangers_folder_goes_to_a_result_and_a_predict(
 def test_clips_that_cannot_be_read_follow_on_error(clips: Path, tmp_path: Path) -> None:
     """Cut off, empty, sound alone: named all at once, or left out and recorded; `predict` answers the others."""
     root = shutil.copytree(clips, tmp_path / "clips")
-    cut(root / "left" / "0.avi", 0.5)
-    (root / "left" / "empty.mp4").touch()
-    write_clip(root / "right" / "sound.mkv", frames=0, pitch=300, seconds=1.0)
+    cut(root / "train" / "left" / "0.avi", 0.5)
+    (root / "train" / "left" / "empty.mp4").touch()
+    write_clip(root / "train" / "right" / "sound.mkv", frames=0, pitch=300, seconds=1.0)
     with pytest.raises(DataError, match=r"3 of \d+ cannot be read") as caught:
         pipeline(**spec(root)).run(tmp_path / "run", tmp_path / "store")
     for name, reason in (("cut.avi", ""), ("empty.mp4", "the file is empty"), ("sound.mkv", "has no pictures")):
@@ -85,11 +83,12 @@ def test_clips_that_cannot_be_read_follow_on_error(clips: Path, tmp_path: Path) 
     assert len((run.folder / "unreadable.jsonl").read_text().splitlines()) == 3
     predictor = load(run.folder, device="cpu", catalogue=catalogue())
     with pytest.raises(DataError, match=r"empty\.mp4: the file is empty"):
-        predictor.predict(clips=str(root / "left" / "empty.mp4"))
+        predictor.predict(clips=str(root / "train" / "left" / "empty.mp4"))
 
 
-def test_sound_is_a_modality_where_it_is_asked_for(clips: Path) -> None:
+def test_sound_is_a_modality_where_it_is_asked_for(tmp_path: Path) -> None:
     """The clip's bytes decide its split, whatever is seen and heard of it."""
+    clips = strangers_clips(tmp_path, splits=False)
     fields: tuple[dict[str, Any], ...] = ({}, {"sound": "silence"}, {"frames": 3})
     plain, heard, fewer = (VideoFolder(VideoFolderSpec(root=str(clips), **more)).load() for more in fields)
     assert set(plain.splits["train"][0].modalities) == {"video"}
@@ -119,7 +118,7 @@ def test_a_run_hears_clips_and_counts_those_without_sound(
     said = [one for one in notes_heard(run) if "silence, in whole or in part" in one]
     assert sum(int(one.split(" of ")[0]) for one in said) == 6
     predictor = load(run.folder, device="cpu", catalogue=catalogue())
-    found = predictor.predict(sounds=[str(clips / "right" / "0.avi"), str(clips / "left" / "2.mov")])
+    found = predictor.predict(sounds=[str(clips / "test" / "right" / "6.avi"), str(clips / "train" / "left" / "2.mov")])
     assert [one.label for one in found] == ["right", "left"]
     again = pipeline(**fields).run(tmp_path / "c", tmp_path / "store")
     assert [one for one in notes_heard(again) if "silence" in one] == said
@@ -128,7 +127,7 @@ def test_a_run_hears_clips_and_counts_those_without_sound(
 def test_a_clip_is_the_mean_of_its_frames_or_a_token_each(clips: Path) -> None:
     """By a tower of images, in any batch."""
     encoder = Pixels(PixelsSpec(), torch.device("cpu"))
-    some = [clip_media(file_clip(clips / "left" / "1.mkv"), frames=count).read() for count in (3, 5)]
+    some = [clip_media(file_clip(clips / "train" / "left" / "1.mkv"), frames=count).read() for count in (3, 5)]
     tokens = encoded_tokens(encoder, "video", some)
     assert [one.shape for one in tokens] == [(3, 64), (5, 64)]
     torch.testing.assert_close(tokens[0], encoder.encode("image", list(some[0])))

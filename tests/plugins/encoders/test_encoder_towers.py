@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 PICTURES = ("clip", "siglip", "siglip2", "dinov2", "vit", "clip_vision", "open_clip", "convnext", "resnet", "swin")
 #: Architectures of timm: a convolutional network, one with maps [B, H, W, d], a transformer.
 TIMM = ("test_efficientnet", "test_mambaout", "test_vit")
-SOUNDS = ("ast", "clap", "clap_fusion", "wav2vec2")
+SOUNDS = ("ast", "clap", "clap_fusion", "wav2vec2", "whisper")
 TEXTS = ["a photo of the small cat", "dog", "a red picture in the grass"]
 
 

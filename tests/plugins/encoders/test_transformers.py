@@ -456,7 +456,6 @@ def test_folder_without_tokenizer_or_processor_is_refused(lost: str, named: str,
     [
         ({"model_type": "llava", "vision_config": {}, "text_config": {}}, "a `llava` model, which encodes nothing"),
         ({"model_type": "t5", "vocab_size": 9, "is_encoder_decoder": True}, "a `t5` model, which encodes nothing"),
-        ({"model_type": "whisper", "is_encoder_decoder": True}, "a `whisper` model, which encodes nothing"),
     ],
 )
 def test_models_that_are_no_encoders_are_refused_at_validation(config: dict, reason: str, tmp_path: Path) -> None:

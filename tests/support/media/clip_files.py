@@ -53,7 +53,7 @@ def write_clip(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     picture_codec, sound_codec = CODECS[path.suffix]
-    with av.open(str(path), "w", options=container_options or {}) as out:
+    with av.open(str(path), "w", options={"fflags": "+bitexact", **(container_options or {})}) as out:
         video: Any = out.add_stream(codec or picture_codec, rate=rate, options=options or {}) if frames else None
         if video is not None:
             video.width, video.height = size
@@ -120,16 +120,20 @@ def cut(path: Path, share: float = 0.6, name: str = "cut") -> Path:
     return shorter
 
 
-def strangers_clips(root: Path, count: int = 7) -> Path:
+#: Of each class, by number: every split has clips with sound and, but for test, without.
+PARTS = ("train",) * 4 + ("val",) * 2 + ("test",)
+
+
+def strangers_clips(root: Path, splits: bool = True) -> Path:
     """Class folders of clips with a white quarter on the left or on the right.
 
-    They are of several codecs, rates, sizes and lengths, with and without sound.
+    They are of several codecs, rates, sizes and lengths, with and without sound; in folders of ``splits``, or in none.
     """
-    for number in range(count):
+    for number, split in enumerate(PARTS):
         suffix = sorted(CODECS)[number % len(CODECS)]
         for name, mirrored in (("left", False), ("right", True)):
             write_clip(
-                root / name / f"{number}{suffix}",
+                (root / split if splits else root) / name / f"{number}{suffix}",
                 frames=8 + number,
                 rate=(10, 15, 25)[number % 3],
                 size=((64, 48), (48, 64), (90, 50))[number % 3],

@@ -232,6 +232,18 @@ def _wav2vec2(norm: str = "layer") -> tuple[Any, Any, Any]:
     return Wav2Vec2Model(config), None, Wav2Vec2FeatureExtractor()
 
 
+def _whisper(family: str = "Model") -> tuple[Any, Any, Any]:
+    """Encoder and decoder, as the hub's are; a window of two seconds."""
+    import transformers
+
+    sizes = {"d_model": 32, "num_mel_bins": 16, "encoder_layers": 3, "decoder_layers": 1, "encoder_attention_heads": 4}
+    inner = {"encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "decoder_attention_heads": 4, "max_target_positions": 8}
+    ids = {"vocab_size": 20, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    config = transformers.WhisperConfig(**sizes, **inner, **ids, max_source_positions=100)
+    extractor = transformers.WhisperFeatureExtractor(feature_size=16, chunk_length=2)
+    return getattr(transformers, f"Whisper{family}")(config), None, extractor
+
+
 FAMILIES: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clip": _clip,
     "siglip": _siglip_fixed,
@@ -254,6 +266,9 @@ MORE: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
     "clap": _clap,
     "clap_fusion": lambda: _clap(enable_fusion=True, num_mel_bins=64),
     "wav2vec2": _wav2vec2,
+    "whisper": _whisper,
+    "whisper_classifier": lambda: _whisper("ForAudioClassification"),
+    "whisper_speech": lambda: _whisper("ForConditionalGeneration"),
     "wav2vec2_group": lambda: _wav2vec2("group"),
 }
 
