@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -99,9 +100,20 @@ def require_decoder(path: Path, track: Stream) -> None:
         raise DataError(f"{path}: its {track.type} track is of a codec that is not known here; convert it")
 
 
-def origin(container: InputContainer) -> Fraction:
-    """When the clip begins, in seconds of its own clock: as its first picture is shown; without any, its sound."""
+#: Packets that are looked at for the first picture, where a header does not say when it is shown.
+_FIRST = 64
+
+
+def origin(container: InputContainer, path: Path) -> Fraction:
+    """When the clip begins, in seconds of its own clock: as its first picture is shown; without any, its sound.
+
+    Where the header does not say, as in ASF, the first packets do. Raises ``DataError``.
+    """
     track = picture_track(container) or sound_track(container)
-    if track is not None and track.start_time is not None:
+    if track is None:
+        return Fraction(0)
+    if track.start_time is not None:
         return track.start_time * tick(track)
-    return Fraction(0)
+    with closing(open_container(path)) as again, explained(f"{path}: cannot be read"):
+        packets = islice(again.demux(again.streams[track.index]), _FIRST)
+        return min((one.pts for one in packets if one.pts is not None), default=0) * tick(track)

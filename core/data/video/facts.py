@@ -85,7 +85,7 @@ def end_of(container: InputContainer, path: Path) -> Fraction:
     track = picture_track(container) or sound_track(container)
     if track is None:
         raise DataError(f"{path}: has neither pictures nor sound")
-    begin = origin(container)
+    begin = origin(container, path)
     if track.duration is not None:
         return track.duration * tick(track)
     if (tagged := _tagged(track)) is not None:

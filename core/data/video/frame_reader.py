@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..items import DataError
 from .backend import explained, open_container, origin, picture_track, read_only, require_decoder, tick
+from .decode_times import counted_stamps, is_counted
 from .facts import end_of
 from .orientation import turn_of
 
@@ -47,20 +48,28 @@ class FrameReader:
         self.path = path
         from av.video.reformatter import VideoReformatter
 
-        self._container = open_container(path)
-        track = picture_track(self._container)
-        if track is None:
-            self._container.close()
-            raise DataError(f"{path}: has no pictures, sound alone")
-        require_decoder(path, track)
-        self._track = track
-        read_only(self._container, track)
-        self._tick, self._origin = tick(track), origin(self._container)
+        self._open()
+        track = self._track
+        self._tick, self._origin = tick(track), origin(self._container, path)
+        #: When pictures are shown, where they are counted from the start and not sought.
+        self._stamps = counted_stamps(path) if is_counted(self._container, track) else None
         self._converter = VideoReformatter()
         self._size = (track.codec_context.width, track.codec_context.height)
         self._decoded = self._decode()
         self._current: VideoFrame | None = None
         self._next: VideoFrame | None = None
+
+    def _open(self) -> None:
+        self._container = open_container(self.path)
+        try:
+            if (track := picture_track(self._container)) is None:
+                raise DataError(f"{self.path}: has no pictures, sound alone")
+            require_decoder(self.path, track)
+        except DataError:
+            self._container.close()
+            raise
+        self._track = track
+        read_only(self._container, track)
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
@@ -96,7 +105,7 @@ class FrameReader:
 
     def _is_worth_a_seek(self, moment: Fraction) -> bool:
         """Whether a key frame lies between what would be decoded next and the moment."""
-        if self._next is None or moment < (begin := self._begin(self._next)):
+        if self._stamps or self._next is None or moment < (begin := self._begin(self._next)):
             return False
         index = self._track.index_entries
         if len(index) > 1 and (found := index.search_timestamp(self._stamp(moment))) >= 0:
@@ -105,7 +114,7 @@ class FrameReader:
 
     def _seek(self, moment: Fraction) -> None:
         """Stand at a frame that begins no later than the moment; at the first one where there is none."""
-        for back in _BACK:
+        for back in () if self._stamps else _BACK:
             if moment - back > 0:
                 self._restart(self._stamp(moment - back))
                 if self._current is not None and self._begin(self._current) <= moment:
@@ -114,8 +123,9 @@ class FrameReader:
 
     def _restart(self, stamp: int | None) -> None:
         self._decoded.close()
-        if stamp is None:
-            self._container.seek(min(0, self._track.start_time or 0), stream=self._track)
+        if stamp is None:  # to what lies before the first time that a format finds by seeking, too
+            self._container.close()
+            self._open()
         else:
             self._container.seek(stamp, stream=self._track)
         self._current = self._next = None
@@ -127,7 +137,10 @@ class FrameReader:
         self._next = next(self._decoded, None) if self._current is not None else None
 
     def _decode(self) -> Generator[VideoFrame, None, None]:
+        stamps = iter(self._stamps or ())
         for frame in self._container.decode(self._track):
+            if self._stamps:
+                frame.pts = next(stamps, self._stamps[-1])
             if frame.pts is not None or frame.dts is not None:
                 yield frame
 
@@ -135,9 +148,10 @@ class FrameReader:
         return int((moment + self._origin) / self._tick)
 
     def _begin(self, frame: VideoFrame) -> Fraction:
+        """In whole microseconds, as moments are: else frame 1 of 30 a second would begin after 0.033333 s."""
         stamp = frame.pts if frame.pts is not None else frame.dts
         assert stamp is not None
-        return stamp * self._tick - self._origin
+        return Fraction(round((stamp * self._tick - self._origin) * 1_000_000), 1_000_000)
 
     def _shown(self, frame: VideoFrame, moment: Fraction, hold: bool) -> ShownFrame:
         begin = self._begin(frame)

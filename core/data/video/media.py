@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 #: Changes with the rule by which a moment of a clip becomes a picture or a sound: what is stored is known under it.
-_RULE = 1
+_RULE = 2
 #: What is done where a clip ends before the moment or the window: named as an error, or shown on (a frame) or filled
 #: with silence (a sound), which is counted.
 Beyond = Literal["refuse", "fill"]

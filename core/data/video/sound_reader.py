@@ -14,6 +14,7 @@ from ..items import DataError
 from ..sounds.budget import require_few, require_known_rate
 from ..sounds.decode import CANCELLED
 from .backend import explained, open_container, origin, read_only, require_decoder, sound_track, tick
+from .decode_times import is_never_sought
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -53,22 +54,28 @@ class SoundReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._container = open_container(path)
-        track = sound_track(self._container)
-        if track is None:
-            self._container.close()
-            raise NoSound(f"{path}: has no sound")
-        require_decoder(path, track)
-        self._track, self.rate = track, int(track.rate or 0)
+        self._open()
+        self.rate = int(self._track.rate or 0)
         with explained(f"{path}: its sound cannot be decoded"):
             require_known_rate(self.rate)
-        read_only(self._container, track)
-        self._tick, self._origin = tick(track), origin(self._container)
+        self._tick, self._origin = tick(self._track), origin(self._container, path)
         self._anchor = -1
         self._decoded: Iterator[AudioFrame] = iter(())
         #: Mean of the channels and mean of their squares, [2, T], from sample ``_first`` of the clip on.
         self._blocks: list[NDArray[np.float32]] = []
         self._first = self._end = 0
+
+    def _open(self) -> None:
+        self._container = open_container(self.path)
+        try:
+            if (track := sound_track(self._container)) is None:
+                raise NoSound(f"{self.path}: has no sound")
+            require_decoder(self.path, track)
+        except DataError:
+            self._container.close()
+            raise
+        self._track = track
+        read_only(self._container, track)
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
@@ -90,7 +97,8 @@ class SoundReader:
 
     def _read(self, first: int, last: int) -> None:
         """Decode until the window is in the blocks, or the track at its end."""
-        anchor = max(0, first // (self.rate * _ANCHOR)) * _ANCHOR
+        sought = not is_never_sought(self._container)
+        anchor = max(0, first // (self.rate * _ANCHOR)) * _ANCHOR if sought else 0
         if anchor != self._anchor or first < self._first:
             self._restart(anchor)
         while self._end < last and (frame := next(self._decoded, None)) is not None:
@@ -98,6 +106,9 @@ class SoundReader:
             self._forget(first - _KEPT * self.rate)
 
     def _restart(self, anchor: int) -> None:
+        if self._anchor >= 0:  # a decoder keeps things across a seek: that of AAC the state of its noise
+            self._container.close()
+            self._open()
         self._anchor, self._blocks = anchor, []
         seconds = anchor - _PREROLL if anchor else min(Fraction(0), self._origin)
         stamp = int((seconds + self._origin) / self._tick) if anchor else min(0, self._track.start_time or 0)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 #: Suffix to the codecs of pictures and sound that such a file usually has.
 CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "libmp3lame"), ".webm": ("libvpx-vp9", "libopus")}
 CODECS |= {".mkv": ("mjpeg", "pcm_s16le"), ".ts": ("libx264", "aac"), ".mov": ("mpeg4", "pcm_s16le")}
+#: Those of formats that say of packets when they are decoded, and not of all when their pictures are shown.
+OLD_CODECS = {".mpg": ("mpeg2video", "mp2"), ".asf": ("mpeg4", "libmp3lame")}
 #: Seconds of one unit of the time stamps that ``times`` are written in.
 _MS = Fraction(1, 1000)
 
@@ -52,7 +54,7 @@ def write_clip(
     ``times`` are when the frames are shown, in seconds; ``frames=0`` makes a clip without pictures.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture_codec, sound_codec = CODECS[path.suffix]
+    picture_codec, sound_codec = (CODECS | OLD_CODECS)[path.suffix]
     with av.open(str(path), "w", options={"fflags": "+bitexact", **(container_options or {})}) as out:
         video: Any = out.add_stream(codec or picture_codec, rate=rate, options=options or {}) if frames else None
         if video is not None:

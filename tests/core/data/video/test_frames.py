@@ -53,6 +53,37 @@ def test_a_moment_shows_the_frame_that_began_last(tmp_path: Path) -> None:
         assert number_of(shown(path, moment)) == number, moment
 
 
+def test_the_time_of_a_frame_is_that_frame(tmp_path: Path) -> None:
+    """Frame 1 of 30 a second begins at 0.0333... s, and moments are whole microseconds."""
+    path = write_clip(tmp_path / "clip.mp4", frames=40, rate=30, options={"crf": "1"})
+    assert [number_of(shown(path, number / 30)) for number in range(40)] == list(range(40))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.avi", "mpeg4"), ("a.avi", "libx264"), ("a.mpg", "mpeg2video"), ("a.asf", "mpeg4")]
+)
+def test_frames_out_of_order_in_formats_that_do_not_say_when(name: str, codec: str, tmp_path: Path) -> None:
+    """B-frames in AVI and MPEG program streams, where FFmpeg guesses times, and otherwise after a seek; and in ASF,
+    whose header does not say when the first picture is shown."""
+    path = write_clip(tmp_path / name, frames=45, rate=25, codec=codec, options={"bf": "2", "crf": "1"})
+    reader, order = FrameReader(path), list(range(45))
+    random.Random(0).shuffle(order)
+    found = [(number, number_of(reader.at(number / 25).picture)) for number in order]
+    reader.close()
+    assert found == [(number, number) for number in order]
+
+
+def test_frames_before_the_first_time_that_a_seek_finds(tmp_path: Path) -> None:
+    """What was shown once is found again, though a Matroska file begins at a time below zero."""
+    kept: dict[str, Any] = {"container_options": {"avoid_negative_ts": "disabled"}}
+    times = [number / 20 - 1 for number in range(40)]
+    path = write_clip(tmp_path / "clip.mkv", frames=40, times=times, codec="libx264", options={"crf": "1"}, **kept)
+    reader = FrameReader(path)
+    first, _, again = (np.asarray(reader.at(moment).picture) for moment in (0.1, 0.9, 0.1))
+    reader.close()
+    assert np.array_equal(first, again)
+
+
 @pytest.mark.parametrize(
     ("rotation", "corner", "facts"), [(90, (-1, 0), 270), (-90, (0, -1), 90), (180, (-1, -1), 180)]
 )
