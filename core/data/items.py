@@ -149,6 +149,6 @@ class Items:
 
 
 def some_of(lines: Sequence[str]) -> str:
-    """Up to ten of them, a line each, and how many more there are."""
+    """Up to ten of them, a line of at most 1,000 characters each, and how many more there are."""
     more = [f"and {len(lines) - MAX_NAMED} more"] if len(lines) > MAX_NAMED else []
-    return "".join(f"\n  {line}" for line in [*lines[:MAX_NAMED], *more])
+    return "".join(f"\n  {line:.1000}" for line in [*lines[:MAX_NAMED], *more])

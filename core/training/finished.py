@@ -7,6 +7,7 @@ KEY is of the spec and the seed. Everything else that a training depends on stan
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -69,6 +71,8 @@ class FinishedTrainings:
             about, tensors = _about(path), read_tensors(path)
         except RunFolderError:  # a disk that filled up, a file that was altered: it is done again
             return None
+        if about["sha256"] != _sha256(tensors):
+            return None
         if differs := list(_differences(about["of"], self._of(spec, prepared))):
             if not self.strict:
                 return None
@@ -104,7 +108,7 @@ class FinishedTrainings:
             parts = {_MODEL: trained.model.state_dict()}
             parts |= {f"{_FILE}.{stem}": tensors for stem, tensors in trained.files.items()}
             tensors = {f"{part}/{name}": one for part, named in parts.items() for name, one in named.items()}
-            said = json.dumps(about | {"of": self._of(spec, prepared)})
+            said = json.dumps(about | {"of": self._of(spec, prepared), "sha256": _sha256(tensors)})
             write_tensors(self._path(spec, seed), tensors, {_ABOUT: said})
             del self._waiting[0]
         self._since = time.perf_counter()
@@ -118,7 +122,8 @@ class FinishedTrainings:
         weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
         if prepared.key not in self._data:
             self._data[prepared.key] = prepared.content.fingerprint()
-        return {**self.code(spec), "data": self._data[prepared.key], "encoder": weights}
+        left_out = sorted(one.id for one in prepared.left_out)
+        return {**self.code(spec), "data": self._data[prepared.key], "left out": left_out, "encoder": weights}
 
 
 def written_trainings(folder: Path) -> int:
@@ -131,9 +136,19 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()[_ABOUT])
-            return {key: about[key] for key in ("epoch", "selection", "seconds", "of")}
+            return {key: about[key] for key in ("epoch", "selection", "seconds", "of", "sha256")}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    """Of names and numbers: a disk may give back others than it was given."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        plain = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _by_part(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -39,7 +39,7 @@ def items_of(listed: LabelledFiles, pictures: Path, files: FileMemo, background:
     _require_once([name for name, _ in rows], listed.source, pictures)
     _require_labels(rows, len(listed.class_names), listed.source)
     paths = [pictures / name for name, _ in rows]
-    missing = [name for path, (name, _) in zip(paths, rows, strict=True) if not path.is_file()]
+    missing = [name for path, (name, _) in zip(paths, rows, strict=True) if not os.path.isfile(path)]
     if missing:
         raise DataError(
             f"{listed.source} names {len(rows)} pictures, of which {len(missing)} are not in {pictures}; extract the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ PUBLISHED = {"train": 3339, "val": 402, "test": 402}
 SECONDS = 10
 EVENTS = 28
 BACKGROUND = "background"
+_SECOND = re.compile(r"[0-9]{1,3}")
 EXPECTED = "Church bell&RUhOCu3LNXM&good&0&10"
 
 
@@ -88,7 +90,13 @@ def rows_of(path: Path) -> Iterator[Row]:
         category, clip, _, start, end, *more = [*line.strip().split("&"), "", "", "", "", ""][:6]
         if number == 1 and (category, clip) == ("Category", "VideoID"):
             continue
-        if not (category and clip and start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= SECONDS):
+        if not (
+            category
+            and clip
+            and _SECOND.fullmatch(start)
+            and _SECOND.fullmatch(end)
+            and int(start) <= int(end) <= SECONDS
+        ):
             raise DataError(f"{path}:{number}: expected a line like `{EXPECTED}`, found {line[:80]!r}")
         if any(more):
             raise DataError(f"{path}:{number}: more than five fields between `&`, as in `{EXPECTED}`: {line[:80]!r}")

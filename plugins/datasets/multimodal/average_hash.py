@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def pictures_of_other_hash(folder: Path, root: Path, paths: Sequence[Path], file
         published |= _hashes(file)
     if not published:
         raise DataError(f"dataset.hashes: {folder} has no file *_hashes.json with hashes of pictures")
-    known = [path for path in paths if path.is_file() and path.name in published]
+    known = [path for path in paths if os.path.isfile(path) and path.name in published]
     found = files.of("average hash, 8 x 8 of ImageHash", root, known, average_hash)
     other = [str(path) for path, own in zip(known, found, strict=True) if own != published[path.name]]
     if not other:

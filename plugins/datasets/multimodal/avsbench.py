@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,9 @@ from .release import (
     Found,
     Release,
     absent,
+    csv_rows,
     files_of,
+    is_there,
     other_size,
     read_lines,
     require_in_every_split,
@@ -111,7 +112,7 @@ class Avsbench(Dataset):
         held = 0
         for shot in shots:
             last, before = shot.frame(data, FRAMES), shot.frame(data, FRAMES - 1)
-            if not last.is_file() and before.is_file():
+            if not is_there(last) and is_there(before):
                 paths[last], held = before, held + 1
         opened = partial(file_pictures, root=self.root, files=self.files, background=self.spec.background)
         found = files_of(paths.values(), "frames", source, self.spec, ABOUT, opened)
@@ -139,7 +140,7 @@ class Avsbench(Dataset):
             for k in range(1, FRAMES + 1)
             if shot.mask(data, k) in masks.of
         ]
-        paths = [path for path in dict.fromkeys(path for pair in pairs for path in pair) if path.is_file()]
+        paths = [path for path in dict.fromkeys(path for pair in pairs for path in pair) if is_there(path)]
         size = dict(zip(paths, self.files.of("sizes of pictures, 1", self.root, paths, _size), strict=True))
         other = [
             f"{mask}: {size[mask]}, its frame {size[frame]}"
@@ -156,7 +157,7 @@ class Avsbench(Dataset):
 def _read(path: Path, kind: str) -> Iterator[Shot]:
     """``name,start,category,split`` of `s4`, ``video_id,split`` of `ms3`."""
     name, columns = ("name", "name,start,category,split") if kind == "s4" else ("video_id", "video_id,split")
-    for number, row in enumerate(csv.DictReader(read_lines(path)), start=2):
+    for number, row in enumerate(csv_rows(path, read_lines(path)), start=2):
         values = {key: row.get(key) for key in (name, "split", *(("category",) if kind == "s4" else ()))}
         if not all(values.values()) or values["split"] not in PUBLISHED[kind]:
             raise DataError(f"{path}:{number}: expected {columns} with split train, val or test, found {row!r:.120}")
@@ -182,5 +183,5 @@ def _size(path: Path) -> str:
     try:
         with Image.open(path) as picture:
             return f"{picture.width} x {picture.height}"
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return ""

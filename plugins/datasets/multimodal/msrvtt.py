@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from ....core.data.items import DataError, DatasetContent
 from ....core.roles import Dataset
 from .captioned_clips import Said, Texts, captions, content_of_clips, held_out_clips, questions
-from .release import Release, field, read_json, read_lines, require_once, require_plain
+from .release import Release, csv_rows, field, is_there, read_json, read_lines, require_once, require_plain
 from .specs import MsrvttSpec
 
 ABOUT = Release(
@@ -29,6 +28,7 @@ _CLIPS = ("videos/all", "videos", "MSRVTT_Videos", "msrvtt_data/MSRVTT_Videos", 
 _SPLITS = {"train": "train", "validate": "val", "validation": "val", "val": "val", "test": "test"}
 #: The first clip of the official validation and test splits, where the annotation names none.
 _FIRST_VAL, _FIRST_TEST = 6513, 7010
+_DIGITS = 10
 _PUBLISHED = {
     "full": {"train": 6513, "val": 497, "test": 2990},
     "9k": {"train": 9000, "test": 1000},
@@ -95,7 +95,7 @@ class Msrvtt(Dataset):
 
 
 def _place(folders: Sequence[Path], name: str) -> Path:
-    return next((folder / name for folder in folders if (folder / name).is_file()), folders[0] / name)
+    return next((folder / name for folder in folders if is_there(folder / name)), folders[0] / name)
 
 
 def _read(path: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
@@ -124,7 +124,7 @@ def _official_splits(path: Path, videos: Any) -> dict[str, str]:
 
 def _split_by_number(path: Path, clip: str) -> str:
     digits = clip.removeprefix("video")
-    if not (digits.isascii() and digits.isdecimal()):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < _DIGITS):
         raise DataError(f"{path}: clip {clip!r:.80} is not called video and a number, which says its split")
     return "train" if int(digits) < _FIRST_VAL else "val" if int(digits) < _FIRST_TEST else "test"
 
@@ -133,7 +133,7 @@ def _test_rows(path: Path) -> list[Said]:
     """``key,vid_key,video_id,sentence``; one public copy has semicolons."""
     lines = read_lines(path)
     delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    rows = list(csv.DictReader(lines, delimiter=delimiter))
+    rows = list(csv_rows(path, lines, delimiter))
     if not rows or any(not row.get("video_id") or not row.get("sentence") for row in rows):
         raise DataError(f"{path}: expected the columns key,vid_key,video_id,sentence in every row")
     return [Said(f"{row['video_id']}/test", row["video_id"], row["sentence"]) for row in rows]

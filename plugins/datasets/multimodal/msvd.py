@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ....core.data.items import DataError, DatasetContent, some_of
@@ -20,6 +21,7 @@ ABOUT = Release(
         "for qa: {train,val,test}_qa.json of MSVD-QA and youtube_mapping.txt (clip name, vid and a number)",
     ),
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _PUBLISHED = {
     "retrieval": {"train": 1200, "val": 100, "test": 670},
     "qa": {"train": 30933, "val": 6415, "test": 13157},
@@ -67,7 +69,7 @@ class Msvd(Dataset):
         names: dict[int, str] = {}
         for number, line in enumerate(read_lines(mapping), start=1):
             name, _, key = line.strip().rpartition(" ")
-            if not name or not key.startswith("vid") or not key.removeprefix("vid").isdecimal():
+            if not name or not key.startswith("vid") or not _NUMBER.fullmatch(key.removeprefix("vid")):
                 raise DataError(
                     f"{mapping}:{number}: expected a line like `mv89psg6zh4_33_46 vid1`, found {line!r:.80}"
                 )

@@ -14,7 +14,7 @@ from ....core.roles import Dataset
 from ....registry.errors import counted
 from ..json_lines.json_object import json_value
 from .clips import Clips, clips_of
-from .release import Release, field, other_size, read_json, require_in_every_split, require_plain
+from .release import Release, field, is_there, other_size, read_json, require_in_every_split, require_plain
 from .specs import MusicAvqaSpec
 
 ABOUT = Release(
@@ -95,7 +95,7 @@ class MusicAvqa(Dataset):
 
     def _place(self, clip: str) -> Path:
         paths = [self.root / folder / f"{clip}.mp4" for folder in _FOLDERS]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return next((path for path in paths if is_there(path)), paths[0])
 
     def _passes(self, clips: Clips, path: Path) -> tuple[Mapping[str, Media], ...]:
         half = self.spec.window / 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
@@ -49,6 +50,19 @@ class Release:
         """How to get it."""
         lines = "".join(f"\n  {line}" for line in self.get)
         return f"Fetch it by hand (docs/datasets.md says more):{lines}"
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is a file; what no file can be called, as an annotation may, is none."""
+    return os.path.isfile(path)
+
+
+def csv_rows(path: Path, lines: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
+    """The rows under a header. Raises ``DataError`` for what is no CSV."""
+    try:
+        yield from csv.DictReader(lines, delimiter=delimiter)
+    except csv.Error as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}; fetch it again") from None
 
 
 def read_json(path: Path, form: str) -> Any:
@@ -115,7 +129,7 @@ def files_of(
     else a note.
     """
     wanted = list(dict.fromkeys(paths))
-    there = [path for path in wanted if os.path.isfile(path)]
+    there = [path for path in wanted if is_there(path)]
     found = dict(zip(there, opened(there), strict=True))
     missing = [path for path in wanted if path not in found]
     if not missing:

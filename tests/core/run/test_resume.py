@@ -235,7 +235,13 @@ def lacking_a_tensor(path: Path) -> None:
     save_file(tensors, path, {"training": about})
 
 
-@pytest.mark.parametrize("harm", [cut, emptied, without_what_it_says, lacking_a_tensor])
+def with_another_number(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [cut, emptied, without_what_it_says, lacking_a_tensor, with_another_number])
 def test_a_training_that_cannot_be_read_is_done_again(harm: Any, tmp_path: Path) -> None:
     """A disk that filled up, a hand that slipped."""
     place = small(tmp_path)
