@@ -59,9 +59,9 @@ def similarity() -> None:
     """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
     small_steps()
     for case in ("similarity_graph", "similarity_graph_bipartite"):
-        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=4)
-    hold("similarity_graph_ties", "values", examples=4)
-    hold("similarity_graph_renamed", "permutation", examples=4)
+        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=3)
+    hold("similarity_graph_ties", "values", examples=3)
+    hold("similarity_graph_renamed", "permutation", examples=3)
 
 
 def small_steps() -> None:
