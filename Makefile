@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
   architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
-  evidence-strangers evidence-video clean
+  evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
 # torch by its own line and first: a plain resolve of torchvision may pull another build of it.
@@ -104,6 +104,10 @@ evidence-memory: $(READY)
 # Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
+
+# Which architectures of timm adapters can enter: prints docs/benchmarks/timm_stops.md; two minutes.
+evidence-timm: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.support.models.timm_evidence
 
 # Some 2,400 adapter folders altered as a stranger would: refused by the name of the file, or answered. Prints the page that
 # stands in docs/benchmarks/strangers.md; one in so many of them is in `make test`.

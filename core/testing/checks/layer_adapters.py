@@ -16,8 +16,9 @@ from ..case import Case
 from ..same import assert_same
 from .modules import moved
 
-#: Stream to d of its hidden states, and to its number of tokens; the first has no token to spare.
-WIDTHS = {"image": 48, "text": 40}
+#: Of each block that meets: stream to d of its hidden states, which grows in a tower of stages.
+WIDTHS = ({"image": 48, "text": 40}, {"image": 56, "text": 40})
+#: Stream to its number of tokens.
 TOKENS = {"image": 5, "text": 6}
 BATCH = 3
 FROZEN = 10**6
@@ -26,7 +27,9 @@ CLOSE = 1e-5
 
 def _meetings(case: Case) -> list[Meeting]:
     return [
-        Meeting(dict.fromkeys(WIDTHS, f"{block}_{place}"), WIDTHS) for block in range(2) for place in case.spec.places
+        Meeting(dict.fromkeys(widths, f"{block}_{place}"), widths)
+        for block, widths in enumerate(WIDTHS)
+        for place in case.spec.places
     ]
 
 
@@ -47,21 +50,21 @@ def make(case: Case, seed: int = 0) -> LayerAdapter:
     return made
 
 
-def states(seed: int = 7) -> dict[str, Tensor]:
+def states(widths: Mapping[str, int] = WIDTHS[0]) -> dict[str, Tensor]:
     """Hidden states float32 [BATCH, N, d] of each stream."""
-    generator = torch.Generator().manual_seed(seed)
-    return {name: torch.randn(BATCH, TOKENS[name], width, generator=generator) for name, width in WIDTHS.items()}
+    generator = torch.Generator().manual_seed(7)
+    return {name: torch.randn(BATCH, TOKENS[name], width, generator=generator) for name, width in widths.items()}
 
 
 def _everywhere() -> dict[str, Tensor | None]:
-    return dict.fromkeys(WIDTHS)
+    return dict.fromkeys(TOKENS)
 
 
 def use(case: Case, module: nn.Module) -> Mapping[str, Tensor]:
     """Updates and losses at every meeting."""
     given: dict[str, Tensor] = {}
-    for number in range(len(_meetings(case))):
-        updates = module(number, states(), _everywhere())
+    for number, meeting in enumerate(_meetings(case)):
+        updates = module(number, states(meeting.widths), _everywhere())
         given |= {f"{number}.{stream}": update for stream, update in updates.states.items()}
         given |= {f"{number}.{name}": loss for name, loss in updates.losses.items()}
     return given
@@ -96,8 +99,8 @@ def updates(case: Case) -> None:
 def zero_at_start(case: Case) -> None:
     """At every meeting."""
     adapter = make(case).eval()
-    for number in range(len(_meetings(case))):
-        for stream, update in adapter(number, states(), _everywhere()).states.items():
+    for number, meeting in enumerate(_meetings(case)):
+        for stream, update in adapter(number, states(meeting.widths), _everywhere()).states.items():
             assert not bool(update.any()), f"before training the update of {stream} at meeting {number} is not zero"
 
 
@@ -114,7 +117,7 @@ def absent_stream(case: Case) -> None:
 def masked_tokens(case: Case) -> None:
     """In either stream; not even a NaN comes through."""
     adapter = moved(make(case)).eval()
-    masks = {name: torch.arange(TOKENS[name]).expand(BATCH, -1) < TOKENS[name] - 2 for name in WIDTHS}
+    masks = {name: torch.arange(TOKENS[name]).expand(BATCH, -1) < TOKENS[name] - 2 for name in TOKENS}
     with torch.no_grad():
         before = adapter(0, states(), masks).states
         for junk in (5.0, float("nan")):
@@ -127,5 +130,5 @@ def masked_tokens(case: Case) -> None:
 def names_by_stream(case: Case) -> None:
     """So that equal indices of two towers never collide in a saved adapter."""
     for name, _ in make(case).named_parameters():
-        of = [part for part in name.split(".") if part.split("_")[0] in WIDTHS]
+        of = [part for part in name.split(".") if part.split("_")[0] in TOKENS]
         assert of, f"parameter {name} says not whose stream it is; name modules by parameter_name(stream, stop)"

@@ -59,9 +59,11 @@ class Vqav2(Dataset):
         names = self._vocabulary(read)
         splits = _with_val(read, spec.val_pictures)
         halves = {"train": "train2014", "val": "train2014", "test": "val2014"}
-        paths = {(name, one.id): self._picture(halves[name], one) for name in splits for one in splits[name]}
+        folders = {half: ABOUT.folder(self.root, half, f"images/{half}") for half in SIZES}
+        named = {(halves[name], one.picture) for name, questions in splits.items() for one in questions}
+        of = {(half, image): folders[half] / f"COCO_{half}_{image:012d}.jpg" for half, image in sorted(named)}
         shown = media_in_files(
-            list(paths.values()),
+            list(of.values()),
             "pictures",
             f"{self.root}",
             spec,
@@ -70,7 +72,9 @@ class Vqav2(Dataset):
         )
         index, items = Vocabulary(names), {}
         for name, questions in splits.items():
-            items[name] = tuple(self._item(name, one, shown.of[paths[name, one.id]], index) for one in questions)
+            items[name] = tuple(
+                self._item(name, one, shown.of[of[halves[name], one.picture]], index) for one in questions
+            )
             lost = sum(not one.target for one in items[name])
             if lost:
                 so = "they are not trained on" if name == "train" else "they score 0"
@@ -95,9 +99,6 @@ class Vqav2(Dataset):
                 f"two that belong together:{some_of(sorted(lost))}"
             )
         return [_joined(f"{files[1]}: question {id_}", asked[id_], answered[id_]) for id_ in asked]
-
-    def _picture(self, half: str, one: Question) -> Path:
-        return ABOUT.folder(self.root, half, f"images/{half}") / f"COCO_{half}_{one.picture:012d}.jpg"
 
     def _vocabulary(self, read: Mapping[str, Sequence[Question]]) -> tuple[str, ...]:
         if self.spec.vocabulary_file is not None:

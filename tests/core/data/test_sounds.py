@@ -246,7 +246,7 @@ def test_dual_takes_sounds(saved: dict[str, Path]) -> None:
     assert three.shares_space() is False
     assert [shape.modalities for shape in three.tower_shapes() or ()] == [("image",), ("text",), ("audio",)]
     DualSpec.model_validate({"text": part["bert"], "audio": part["ast"]}, context=context)
-    with pytest.raises(ValidationError, match="two of `image`, `text` and `audio` are needed"):
+    with pytest.raises(ValidationError, match="two of `image`, `video`, `text`, `audio` are needed"):
         DualSpec.model_validate({"audio": part["ast"]}, context=context)
     with pytest.raises(ValidationError, match=r"`audio`: transformers .* has no audio tower"):
         DualSpec.model_validate({"audio": part["bert"], "text": part["bert"]}, context=context)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.retrieval import RetrievalHitRate
 
-from graftwork.core.data.items import DataError, Item, Media, Target
+from graftwork.core.data.items import DataError, DatasetContent, Item, Media, Target
 from graftwork.core.roles import Task
 from graftwork.core.roles.task import figures_by
 from graftwork.core.spec.load_spec import spec_from_dict
@@ -478,3 +478,10 @@ def test_figures_are_told_apart_by_the_groups_that_a_task_names() -> None:
     found = figures_by(VQA, items, torch.tensor([1.0, 0.3, 0.6, 0.0], dtype=torch.float64))
     assert found == pytest.approx({"vqa_score by answer_type: number": 0.65, "vqa_score by answer_type: other": 0.6})
     assert figures_by(NLVR2, items, torch.zeros(4)) == {}
+
+
+def test_groups_are_part_of_what_a_data_set_is_known_by() -> None:
+    """Figures depend on them; a data set without any keeps the fingerprint that it had."""
+    items = [Item("1", {"text": Media.of_text("a")}, 0, groups=one) for one in ({}, {"type": "x"}, {"type": "y"})]
+    prints = {DatasetContent({"train": (item,)}, ("a",), "split").fingerprint() for item in items}
+    assert len(prints) == 3

@@ -121,8 +121,10 @@ def test_files_that_are_no_clips_are_refused_by_name(tmp_path: Path) -> None:
     """Empty, noise, a list of other files, a folder, and a clip of sound alone."""
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "noise.mp4").write_bytes(random.Random(0).randbytes(4096))
-    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n")
-    (tmp_path / "concat.mp4").write_text("ffconcat version 1.0\nfile 'empty.mp4'\n")
+    whole = write_clip(tmp_path / "whole.ts", frames=20)
+    assert number_of(shown(whole, 0.0)) == 0  # which the two lists name
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nwhole.ts\n#EXT-X-ENDLIST\n")
+    (tmp_path / "concat.mp4").write_text("ffconcat version 1.0\nfile 'whole.ts'\n")
     sound = write_clip(tmp_path / "sound.mp4", frames=0, pitch=440, seconds=1.0)
     for name, reason in (("empty", "the file is empty"), ("noise", "not a readable"), ("list", ""), ("concat", "")):
         with pytest.raises(DataError, match=rf"{name}\.mp4: .*{reason}"):
