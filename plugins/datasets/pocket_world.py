@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.data.items import DatasetContent, Item, Masks, Media, Target
 from ...core.roles import Dataset
-from ..pocket.world import audio_visual, clips, events, mixed, questions, retrieval, segmentation, statements
+from ..pocket.world import audio_visual, clips, events, questions, retrieval, segmentation, statements
 from .pocket_media import VERSION, mask, picture, sound, sounds
 from .specs import PocketWorldSpec
 
@@ -21,7 +21,6 @@ _SOUNDING = ("what sounds",)
 _CLASSES = {
     "events": events.EVENT_CLASSES,
     "vqa": questions.ANSWERS,
-    "mixed": mixed.MIXED_ANSWERS,
     "nlvr2": statements.TRUTH_NAMES,
     "retrieval": (),
     "s4": _SOUNDING,
@@ -33,7 +32,6 @@ _CLASSES = {
 _CHANCE = {
     "events": "by sound or by picture alone 1/5 of the segments",
     "vqa": "by the question alone a score of about 0.34, by the picture alone about 0.21",
-    "mixed": "by the question alone 0.52 (a fifth of the questions needs no picture), by the picture alone about 0.2",
     "nlvr2": "by the statement, by the pictures, or by the statement with one of them, 1/2",
     "retrieval": "R@k by guessing: k over the number of pictures",
     "s4": "by the pictures alone a mean IoU of 1/4, by the sounds alone below 1/9",
@@ -115,12 +113,6 @@ def _draw_vqa(random: Random) -> list[_Parts]:
     return [(media, (), asked.scores(), {})]
 
 
-def _draw_mixed(random: Random) -> list[_Parts]:
-    asked = mixed.draw_mixed(random)
-    media = {"image": picture(asked.scene), "text": Media.of_text(asked.text)}
-    return [(media, (), mixed.MIXED_ANSWERS.index(asked.answer), {"kind": asked.kind})]
-
-
 def _draw_nlvr2(random: Random) -> list[_Parts]:
     return [
         (
@@ -149,7 +141,6 @@ def _draw_audio_visual(random: Random) -> list[_Parts]:
 _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "events": _draw_events,
     "vqa": _draw_vqa,
-    "mixed": _draw_mixed,
     "nlvr2": _draw_nlvr2,
     "s4": partial(_draw_segmentation, "s4"),
     "ms3": partial(_draw_segmentation, "ms3"),

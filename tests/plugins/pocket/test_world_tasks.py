@@ -28,7 +28,7 @@ from graftwork.plugins.pocket.world.scene import WORLD_PLACES, WorldObject, Worl
 from graftwork.plugins.pocket.world.sounds import SHAPE_OF
 from graftwork.plugins.pocket.world.statements import TEMPLATES, Judged, Statement, draw_judged
 
-DRAWN = ("events", "vqa", "mixed", "nlvr2", "s4", "ms3", "audio_visual_qa")
+DRAWN = ("events", "vqa", "nlvr2", "s4", "ms3", "audio_visual_qa")
 TASKS = (*DRAWN, "retrieval", "clips", "clips_often")
 #: How far above chance a probe may be.
 MARGIN = 0.03
@@ -491,7 +491,6 @@ class TestRetrieval:
 FINGERPRINTS = {
     "events": "fcc86d8f2d30af3d",
     "vqa": "c1838cc232ecafef",
-    "mixed": "f59eb40c5c05adbf",
     "nlvr2": "7b97b66cf7665625",
     "retrieval": "8ade2e9adddc17e0",
     "s4": "f056489a1831c68a",
