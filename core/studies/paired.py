@@ -42,7 +42,8 @@ class Paired:
     seeds: int
 
     def __str__(self) -> str:
-        said = f"{self.name} against {self.against}: {self.difference:+.4f}, 95 % interval {self.low:+.4f} to "
+        where = "ahead of" if self.low > 0 else "behind" if self.high < 0 else "not told apart from"
+        said = f"{self.name} is {where} {self.against}: {self.difference:+.4f}, 95 % interval {self.low:+.4f} to "
         said += f"{self.high:+.4f} ({self.items} items, {self.seeds} seed{'s' if self.seeds > 1 else ''}"
         if not self.p_values:
             return f"{said})"

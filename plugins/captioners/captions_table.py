@@ -18,6 +18,8 @@ from ...registry.errors import SpecError, nearest
 #: Columns that may say which item is meant.
 KEYS = ("id", "file_name", "sha256")
 COLUMNS = (*KEYS, "text")
+#: What else separates fields, as spreadsheets of some countries write them.
+_OTHERS = {";": "semicolons", "\t": "tabs"}
 
 #: Line number, from 1, and what stands there.
 Row = tuple[int, dict[str, str]]
@@ -69,6 +71,11 @@ def _csv(file: Path, content: str) -> Iterator[Row]:
     reader = csv.DictReader(StringIO(content, newline=""), strict=True)
     try:
         columns = list(reader.fieldnames or ())
+        if len(columns) == 1 and (found := next((one for one in _OTHERS if one in columns[0]), None)):
+            raise CaptionerError(
+                f"captioner: {file}:{reader.line_num}: its fields are separated by {_OTHERS[found]}; separate them by "
+                "commas"
+            )
         if twice := [name for name in columns if columns.count(name) > 1]:
             raise CaptionerError(f"captioner: {file}:{reader.line_num}: column `{twice[0]}` stands there twice")
         for row in reader:

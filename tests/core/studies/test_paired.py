@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -153,11 +154,14 @@ def test_with_another_by_its_name(runs: list[Path], tmp_path: Path) -> None:
 
 
 def test_it_is_told_in_a_line() -> None:
-    """With the conditions."""
+    """With the verdict that the interval allows, and the conditions."""
     one = Paired("a", "b", 0.0123, -0.001, 0.02, (0.5, 0.04, 0.2), 540, 3)
     assert str(one) == (
-        "a against b: +0.0123, 95 % interval -0.0010 to +0.0200 (540 items, 3 seeds; exact McNemar median p = 0.2)"
+        "a is not told apart from b: +0.0123, 95 % interval -0.0010 to +0.0200 (540 items, 3 seeds; exact McNemar "
+        "median p = 0.2)"
     )
+    assert str(replace(one, low=0.001)).startswith("a is ahead of b: +0.0123, ")
+    assert str(replace(one, difference=-0.01, high=-0.001)).startswith("a is behind b: -0.0100, ")
 
 
 def test_other_contents_under_the_same_names_are_other_items(runs: list[Path], tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def test_one_of_several_keys_is_chosen_in_the_spec(tmp_path: Path) -> None:
         (lines({"id": "1", "texts": "a"}), "c.jsonl", "unknown column `texts`; did you mean `text`"),
         ("id,text,score\n1,a,2\n", "c.csv", "c.csv:2: unknown column `score`"),
         ("id,text,text\n1,a,b\n", "c.csv", "c.csv:1: column `text` stands there twice"),
+        ("id;text\n1;a\n", "c.csv", "c.csv:1: its fields are separated by semicolons; separate them by commas"),
+        ("id\ttext\n1\ta\n", "c.csv", "c.csv:1: its fields are separated by tabs; separate them by commas"),
         ("id,id,text\n1,2,a\n", "c.csv", "c.csv:1: column `id` stands there twice"),
         ("text,text\n", "c.csv", "c.csv:1: column `text` stands there twice"),
         ("id,text\n1,a,2\n", "c.csv", "c.csv:2: not 2 fields, as in the header"),
