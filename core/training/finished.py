@@ -147,7 +147,7 @@ def _sha256(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         plain = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        digest.update(plain.flatten().view(torch.uint8).numpy())
+        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
