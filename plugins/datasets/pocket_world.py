@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any
 
-from PIL import Image
-
-from ...core.data.items import DatasetContent, Item, Media, Target
-from ...core.data.waveform import Waveform
+from ...core.data.items import DatasetContent, Item, Masks, Media, Target
 from ...core.roles import Dataset
-from ..pocket.world import events, mixed, questions, retrieval, statements
-from ..pocket.world.picture import paint
-from ..pocket.world.scene import WorldScene
-from ..pocket.world.sounds import Sound, waveform
+from ..pocket.world import audio_visual, clips, events, questions, retrieval, segmentation, statements
+from .pocket_media import VERSION, mask, picture, sound, sounds
 from .specs import PocketWorldSpec
 
-#: Raised when anything that is drawn changes.
-VERSION = 1
 #: Modalities, passes, target and groups of an item.
 _Parts = tuple[Mapping[str, Media], tuple[Mapping[str, Media], ...], Target, Mapping[str, str]]
 
+_SOUNDING = ("what sounds",)
 _CLASSES = {
     "events": events.EVENT_CLASSES,
     "vqa": questions.ANSWERS,
-    "mixed": mixed.MIXED_ANSWERS,
     "nlvr2": statements.TRUTH_NAMES,
     "retrieval": (),
+    "s4": _SOUNDING,
+    "ms3": _SOUNDING,
+    "audio_visual_qa": audio_visual.AV_ANSWERS,
+    "clips": (),
+    "clips_often": (),
 }
 _CHANCE = {
     "events": "by sound or by picture alone 1/5 of the segments",
     "vqa": "by the question alone a score of about 0.34, by the picture alone about 0.21",
-    "mixed": "by the question alone 0.52 (a fifth of the questions needs no picture), by the picture alone about 0.2",
     "nlvr2": "by the statement, by the pictures, or by the statement with one of them, 1/2",
     "retrieval": "R@k by guessing: k over the number of pictures",
+    "s4": "by the pictures alone a mean IoU of 1/4, by the sounds alone below 1/9",
+    "ms3": "by the pictures alone a mean IoU of about 2/5, by the sounds alone below 2/9",
+    "audio_visual_qa": "by the question 0.358, with the sounds no more, with the pictures 0.4",
+    "clips": "R@k by guessing: k over the number of clips",
+    "clips_often": "R@k by guessing: k over the number of clips; captions of a clip found by it, four times that",
 }
+#: Captions a clip.
+_CAPTIONS = {"clips": 1, "clips_often": 4}
 
 
 class PocketWorld(Dataset):
-    """Items of one task. What they are follows from task, seed, split and number alone (retrieval: and the sizes)."""
+    """Items of one task. They follow from task, seed, split and number alone; those with captions from sizes, too."""
 
     def __init__(self, spec: PocketWorldSpec) -> None:
         self.spec = spec
 
     def load(self) -> DatasetContent:
-        """Ids are ``SPLIT-NUMBER``; a retrieval target is the number of the picture within its split."""
+        """Ids are ``SPLIT-NUMBER``; the target of a caption is the number of its picture or clip
+        within the split."""
         spec = self.spec
         sizes = {"train": spec.train, "val": spec.val, "test": spec.test}
-        items = _retrieval_items if spec.task == "retrieval" else partial(_drawn_items, _DRAW[spec.task])
+        items = _items_of(spec.task)
         # What is in some split already: pictures by digest, for retrieval by content.
         seen: set[Any] = set()
         splits = {
@@ -66,6 +70,12 @@ class PocketWorld(Dataset):
             f"graftwork-pocket-world-{VERSION} {spec.task} (seed {spec.seed}; {said})",
             (f"drawn by Graftwork, not real pictures or sounds; chance: {_CHANCE[spec.task]}",),
         )
+
+
+def _items_of(task: str) -> Callable[[str, str, int, set[Any]], Iterator[Item]]:
+    if task in _CAPTIONS:
+        return partial(_clip_items, _CAPTIONS[task])
+    return _retrieval_items if task == "retrieval" else partial(_drawn_items, _DRAW[task])
 
 
 def _drawn_items(
@@ -103,12 +113,6 @@ def _draw_vqa(random: Random) -> list[_Parts]:
     return [(media, (), asked.scores(), {})]
 
 
-def _draw_mixed(random: Random) -> list[_Parts]:
-    asked = mixed.draw_mixed(random)
-    media = {"image": picture(asked.scene), "text": Media.of_text(asked.text)}
-    return [(media, (), mixed.MIXED_ANSWERS.index(asked.answer), {"kind": asked.kind})]
-
-
 def _draw_nlvr2(random: Random) -> list[_Parts]:
     return [
         (
@@ -121,11 +125,26 @@ def _draw_nlvr2(random: Random) -> list[_Parts]:
     ]
 
 
+def _draw_segmentation(subset: str, random: Random) -> list[_Parts]:
+    moments = segmentation.draw_moments(random, subset)
+    passes = tuple({"image": picture(one.scene), "audio": sounds(one.sounds(), one.take)} for one in moments)
+    return [({}, passes, Masks(tuple(mask(one.sounding) for one in moments)), {})]
+
+
+def _draw_audio_visual(random: Random) -> list[_Parts]:
+    asked = audio_visual.draw_asked_clip(random)
+    passes = tuple({"image": picture(one.scene), "audio": sound(one.sound, one.take)} for one in asked.moments)
+    answer = audio_visual.AV_ANSWERS.index(asked.answer)
+    return [({"text": Media.of_text(asked.text)}, passes, answer, {"type": asked.kind})]
+
+
 _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "events": _draw_events,
     "vqa": _draw_vqa,
-    "mixed": _draw_mixed,
     "nlvr2": _draw_nlvr2,
+    "s4": partial(_draw_segmentation, "s4"),
+    "ms3": partial(_draw_segmentation, "ms3"),
+    "audio_visual_qa": _draw_audio_visual,
 }
 
 
@@ -138,20 +157,9 @@ def _retrieval_items(split: str, seeded: str, size: int, seen: set[retrieval.Con
         yield Item(f"{split}-{count}", media, number)
 
 
-def picture(scene: WorldScene) -> Media:
-    """A scene as an image of 48 x 48 pixels, painted when it is read."""
-    return Media(scene.digest("image"), scene.description(), partial(_read_picture, scene))
-
-
-def sound(heard: Sound, take: int) -> Media:
-    """A sound as audio, synthesised when it is read; ``take`` seeds its variation."""
-    source = f"pocket world {VERSION} audio {heard} take {take}"
-    return Media(hashlib.sha256(source.encode()).hexdigest(), source, partial(_read_sound, heard, take))
-
-
-def _read_picture(scene: WorldScene) -> Image.Image:
-    return Image.fromarray(paint([scene])[0])
-
-
-def _read_sound(heard: Sound, take: int) -> Waveform:
-    return waveform(heard, Random(take))
+def _clip_items(captions: int, split: str, seeded: str, size: int, seen: set[clips.Content]) -> Iterator[Item]:
+    drawn = clips.draw_captioned_clips(Random(seeded), -(-size // captions), captions, seen)
+    pairs = ((number, captioned, caption) for number, captioned in enumerate(drawn) for caption in captioned.captions)
+    for count, (number, captioned, caption) in enumerate(pairs):
+        passes = tuple({"image": picture(frame)} for frame in captioned.clip.frames)
+        yield Item(f"{split}-{count}", {"text": Media.of_text(caption.text)}, number, passes)

@@ -22,7 +22,7 @@ class Vqa(Task):
     """
 
     primary = "vqa_score"
-    by = ("answer_type", "kind")
+    by = ("answer_type",)
 
     def __init__(self, spec: VqaSpec) -> None:
         self.spec = spec

@@ -1,1 +1,1 @@
-"""The pocket world: shapes that sound, and its four tasks."""
+"""The pocket world: shapes that sound, and its tasks."""

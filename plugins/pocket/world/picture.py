@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scenes.shapes import SHAPES, Polygon
-from .scene import GRAINS, HUE_STEP, PHASES, REACH, WORLD_COLOURS, WORLD_SHAPES, WORLD_SIZES, WORLD_TEXTURES, WorldScene
+from .scene import (
+    GRAINS,
+    HUE_STEP,
+    PHASES,
+    REACH,
+    WORLD_COLOURS,
+    WORLD_SHAPES,
+    WORLD_SIZES,
+    WORLD_TEXTURES,
+    WorldObject,
+    WorldScene,
+)
 
 Floats = NDArray[np.float32]
 
@@ -71,6 +82,15 @@ def paint(scenes: Sequence[WorldScene]) -> NDArray[np.uint8]:
     pictures += _grains()[[scene.grain for scene in scenes]]
     painted: NDArray[np.uint8] = np.clip(pictures + 0.5, 0, 255).astype(np.uint8)
     return painted
+
+
+def mask_of(things: Sequence[WorldObject]) -> NDArray[np.bool_]:
+    """Where ``paint`` shows objects of one picture: bool [48, 48], true where at least half of a pixel is covered."""
+    cells = np.zeros((9, CELL, CELL), bool)
+    for thing in things:
+        drawn = _outlines()[WORLD_SHAPES.index(thing.shape), WORLD_SIZES.index(thing.size)]
+        cells[thing.place] |= drawn[thing.dy + _OFFSETS // 2, thing.dx + _OFFSETS // 2] >= 0.5
+    return cells.reshape(3, 3, CELL, CELL).transpose(0, 2, 1, 3).reshape(SIDE, SIDE)
 
 
 def rgb_of(hues: NDArray[np.int64]) -> Floats:

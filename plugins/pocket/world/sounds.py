@@ -5,6 +5,7 @@ Colour and place are silent, so that "which colour sounds" needs eyes and ears.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -71,6 +72,14 @@ def waveform(sound: Sound, random: Random) -> Waveform:
     played += 10 ** (random.uniform(*_NOISE) / 20) * rng.standard_normal(SAMPLES, np.float32)
     played *= 10 ** (random.uniform(*_LEVEL) / 20) / np.abs(played).max()
     return Waveform(played, RATE)
+
+
+def together(sounds: Sequence[Sound], random: Random) -> Waveform:
+    """Several sounds at once: their sum, each at its own level, made quieter where its peak is above 1."""
+    mixed = np.zeros(SAMPLES, np.float32)
+    for sound in sounds:
+        mixed += waveform(sound, random).samples
+    return Waveform(mixed / np.float32(max(1.0, float(np.abs(mixed).max()))), RATE)
 
 
 def _timbre(timbre: str, pitch: float, rng: np.random.Generator) -> Floats:

@@ -19,6 +19,7 @@ from sklearn.feature_extraction import DictVectorizer
 from graftwork.core.data.items import DatasetContent
 from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
+from graftwork.plugins.pocket.world.audio_visual import AV_ANSWERS
 from graftwork.plugins.pocket.world.captions import WORDS
 from graftwork.plugins.pocket.world.events import EVENT_CLASSES, Segment, draw_clip
 from graftwork.plugins.pocket.world.questions import ANSWERS, CHANCE, KINDS, Asked, Question, draw_asked
@@ -27,7 +28,8 @@ from graftwork.plugins.pocket.world.scene import WORLD_PLACES, WorldObject, Worl
 from graftwork.plugins.pocket.world.sounds import SHAPE_OF
 from graftwork.plugins.pocket.world.statements import TEMPLATES, Judged, Statement, draw_judged
 
-TASKS = ("events", "vqa", "mixed", "nlvr2", "retrieval")
+DRAWN = ("events", "vqa", "nlvr2", "s4", "ms3", "audio_visual_qa")
+TASKS = (*DRAWN, "retrieval", "clips", "clips_often")
 #: How far above chance a probe may be.
 MARGIN = 0.03
 Features = dict[str, Any]
@@ -133,7 +135,7 @@ class TestAnyTask:
                         assert read.samples.shape == (10_240,)
                         assert (read.samples == pickle.loads(pickle.dumps(media)).read().samples).all()
 
-    @pytest.mark.parametrize("task", ["events", "vqa", "mixed", "nlvr2"])
+    @pytest.mark.parametrize("task", DRAWN)
     def test_a_smaller_split_is_the_beginning_of_a_larger_one(self, task: str) -> None:
         """Items follow from seed, split and number: comparing sizes compares the same items."""
         small, large = content(task, 100).splits["train"], content(task, 300).splits["train"]
@@ -142,11 +144,14 @@ class TestAnyTask:
         assert views == [[media.digest for view in item.views() for media in view.values()] for item in small]
 
     def test_class_names(self) -> None:
-        """Four colours and background; the answers; false and true; none where pictures and captions are matched."""
+        """Four colours and background; the answers; false and true; none where pictures and captions are matched; what
+        sounds, where it is cut out."""
         assert content("events").class_names == ("red", "yellow", "green", "blue", "background")
         assert content("vqa").class_names == ANSWERS
         assert content("nlvr2").class_names == ("false", "true")
-        assert content("retrieval").class_names == ()
+        assert all(content(task).class_names == () for task in ("retrieval", "clips", "clips_often"))
+        assert content("s4").class_names == content("ms3").class_names == ("what sounds",)
+        assert content("audio_visual_qa").class_names == AV_ANSWERS
 
     @pytest.mark.parametrize("wrong", [{}, {"task": "music"}, {"task": "vqa", "train": 0}, {"task": "vqa", "seed": -1}])
     def test_a_spec_that_makes_no_sense_is_refused(self, wrong: dict[str, Any]) -> None:
@@ -486,7 +491,11 @@ class TestRetrieval:
 FINGERPRINTS = {
     "events": "fcc86d8f2d30af3d",
     "vqa": "c1838cc232ecafef",
-    "mixed": "f59eb40c5c05adbf",
     "nlvr2": "7b97b66cf7665625",
     "retrieval": "8ade2e9adddc17e0",
+    "s4": "f056489a1831c68a",
+    "ms3": "cea871fd41bf261d",
+    "audio_visual_qa": "ae8d7d1a38bab648",
+    "clips": "8b4c236043b28e8d",
+    "clips_often": "19f4b4bea6e3c925",
 }
