@@ -67,10 +67,10 @@ def command(
         return
     answers = _answers(predictor, rows, broken)
     if style == "json":
-        print_json_list({"image": image, **_json(one, top)} for image, one in answers)
+        print_json_list({"image": image, **_json(one, top)} for image, _, one in answers)
     else:
-        for image, one in answers:
-            _print(image, one, top)
+        for image, segment, one in answers:
+            _print(image + segment, one, top)
     if broken:
         raise SystemExit(2)
 
@@ -90,12 +90,17 @@ def _loaded(run: str, device: str) -> Predictor:
     return predictor
 
 
-def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> Iterator[tuple[str, Prediction]]:
-    """What is said of each item that can be read, with its name; why others cannot is told and added to ``broken``."""
+def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> Iterator[tuple[str, str, Prediction]]:
+    """What is said of each item that can be read, with its name and, of several segments, which it is.
+
+    Why others cannot is told and added to ``broken``.
+    """
     names: deque[str] = deque()
     for answer in predictor.answer(_opened(predictor, rows, names, broken)):
         name = names.popleft()
-        yield from ((name, one) for one in answer.each())
+        each = answer.each()
+        for number, one in enumerate(each, start=1):
+            yield name, f" segment {number} of {len(each)}" if len(each) > 1 else "", one
 
 
 def _opened(predictor: Predictor, rows: Sequence[Row], names: deque[str], broken: list[str]) -> Iterator[Item]:

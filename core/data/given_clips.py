@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .items import DataError, Media
-from .video import clip_facts, file_clip, frame_media, sound_media
+from .video import Absent, clip_facts, file_clip, frame_media, sound_media
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,14 @@ class ClipInSegments:
     #: Length of a segment, in seconds; as many as come nearest to the clip's length.
     seconds: float
 
-    def passes(self, modalities: Collection[str]) -> Mapping[str, tuple[Media, ...]]:
+    def passes(self, modalities: Collection[str], absent: Absent = "refuse") -> Mapping[str, tuple[Media, ...]]:
         """What each segment has of ``image`` and ``audio``. Raises ``DataError`` for a clip that cannot be read."""
         clip, length = file_clip(self.path), self.seconds
         count = max(1, round(clip_facts(self.path).seconds / length))
         starts = [number * length for number in range(count)]
         made = {
             "image": [frame_media(clip, start + length / 2, beyond="fill") for start in starts],
-            "audio": [sound_media(clip, start, start + length, beyond="fill") for start in starts],
+            "audio": [sound_media(clip, start, start + length, beyond="fill", absent=absent) for start in starts],
         }
         return {kind: _named_once(media, str(self.path)) for kind, media in made.items() if kind in modalities}
 

@@ -16,7 +16,7 @@ from .items import DataError, Item, Media
 from .pictures import WHITE, bytes_of, open_picture
 from .sounds import open_sound
 from .video import SUFFIXES as CLIPS
-from .video import Clip, VideoFrames, file_clip, sound_media
+from .video import Absent, Clip, VideoFrames, file_clip, sound_media
 from .waveform import Waveform
 
 #: A path or a ``PIL.Image`` or uint8 array [H, W] or [H, W, 3]; a text; a path or a ``Waveform``; a path or
@@ -73,12 +73,15 @@ def _lacks(kind: str, kinds: Sequence[str]) -> str:
     )
 
 
-def open_item(name: str, row: Row, background: str = WHITE, sampling: Sampled = None) -> Item:
+def open_item(
+    name: str, row: Row, background: str = WHITE, sampling: Sampled = None, absent: Absent = "refuse"
+) -> Item:
     """An item of contents that are decoded by now. Raises ``DataError`` for one that cannot be.
 
-    ``background``, as ``#rrggbb``, lies under transparent pixels; ``sampling`` makes media of frames of a clip.
+    ``background``, as ``#rrggbb``, lies under transparent pixels; ``sampling`` makes media of frames of a clip;
+    ``absent`` says what is heard of one without sound.
     """
-    opened = partial(_opened, background=background, sampling=sampling)
+    opened = partial(_opened, background=background, sampling=sampling, absent=absent)
     several = {kind: value for kind, value in row.items() if isinstance(value, (tuple, list))}
     shared = {kind: opened(kind, value) for kind, value in row.items() if kind not in several}
     lengths = set(map(len, several.values()))
@@ -89,7 +92,7 @@ def open_item(name: str, row: Row, background: str = WHITE, sampling: Sampled = 
     return Item(name, shared, None, passes)
 
 
-def _opened(modality: str, content: object, background: str, sampling: Sampled) -> Media:
+def _opened(modality: str, content: object, background: str, sampling: Sampled, absent: Absent) -> Media:
     """Known by being what it is: nothing of it is stored. Its source is its path, or empty."""
     if isinstance(content, Media):
         return _held(content.read(), content.source)
@@ -101,7 +104,7 @@ def _opened(modality: str, content: object, background: str, sampling: Sampled) 
     if modality == "video":
         return _held(_open_clip(content, sampling), source)
     if modality == "audio" and is_clip(source):
-        return _held(sound_media(file_clip(Path(source))).read(), source)
+        return _held(sound_media(file_clip(Path(source)), absent=absent).read(), source)
     return _held(open_sound(content) if modality == "audio" else open_picture(content, background), source)
 
 

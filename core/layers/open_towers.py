@@ -12,6 +12,7 @@ from ..roles.specs import TaskSpec
 from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..towers.frozen_tower import FrozenTower
+from .plan import require_tower_of_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class OpenTowers:
 def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str]) -> OpenTowers:
     """Load the encoder and take the towers of those modalities.
 
-    Raises ``EncoderError`` where it offers none, ``DataError`` where a single-stream model lacks one of its modalities.
+    Raises ``EncoderError`` where it offers none, ``DataError`` where a single-stream model lacks one of its modalities,
+    and for clips without a tower of their own.
     """
     encoders = {modality: encoder_of(modality) for modality in modalities}
     towers: list[FrozenTower] = []
@@ -50,6 +52,7 @@ def open_towers(encoder_of: Callable[[str], Encoder], modalities: Sequence[str])
                     f"encoder: its model reads {' and '.join(offered.tower.streams)} together, and the items have no "
                     f"{lacking}; take an encoder with a tower for each modality"
                 )
+    require_tower_of_clips(modalities, {stream for one in towers for stream in one.tower.streams})
     return OpenTowers(tuple(modalities), tuple(towers), encoders)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..data.items import DatasetContent, Item
+from collections.abc import Collection
+
+from ..data.items import DataError, DatasetContent, Item
 from ..graft.plan import GraftPlan, plan_graft
 from ..roles.specs import PairTaskSpec, TowerShape, blocks_in_words
 from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
@@ -39,11 +41,22 @@ def tower_modalities(spec: PipelineSpec, content: DatasetContent) -> tuple[str, 
 
 
 def used_towers(spec: PipelineSpec, modalities: tuple[str, ...]) -> tuple[TowerShape, ...] | None:
-    """The towers of those modalities; ``None`` where only loading tells."""
+    """The towers of those modalities; ``None`` where only loading tells. Raises ``DataError`` for clips without one."""
     shapes = spec.encoder.tower_shapes()
     if shapes is None:
         return None
-    return tuple(shape for shape in shapes if set(shape.modalities) <= set(modalities))
+    used = tuple(shape for shape in shapes if set(shape.modalities) <= set(modalities))
+    require_tower_of_clips(modalities, {kind for shape in used for kind in shape.modalities})
+    return used
+
+
+def require_tower_of_clips(modalities: Collection[str], streams: Collection[str]) -> None:
+    """Raises ``DataError`` where clips would be read and pass no tower: one of images is not theirs."""
+    if "video" in modalities and "video" not in streams:
+        raise DataError(
+            "encoder: it sees clips frame by frame, and inside towers they need a model of clips (VideoMAE, ViViT, "
+            'TimeSformer); or write them as `image` with "segments" in `json_lines`'
+        )
 
 
 def graft_of(spec: PipelineSpec, towers: tuple[TowerShape, ...] | None) -> GraftPlan | None:

@@ -32,11 +32,13 @@ class ComponentSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which frames of a clip are seen."""
+    """Which frames of a clip are seen, and what is heard of one without sound."""
 
     #: So many, the middles of as many equal parts; ``None``: one in the middle of each ``every`` seconds.
     frames: int | None
     every: float | None = None
+    #: Where a clip has no sound: it cannot be read, or silence stands for it.
+    absent: Literal["refuse", "silence"] = "refuse"
 
 
 class DatasetSpec(ComponentSpec):

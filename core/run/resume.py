@@ -46,14 +46,14 @@ def resumed(
             f"{claimed.partial} holds {_counted(count)} of a run that did not come to its end; --resume goes on with "
             "it, --restart begins anew"
         )
-    finished = FinishedTrainings(folder, code, claimed.require_ours, strict=resume == "go on")
+    finished = FinishedTrainings(folder, code, claimed.require_ours, tell, strict=resume == "go on")
     try:
         yield finished
     except BaseException:
         with contextlib.suppress(GraftworkError, OSError):  # what ended the block is what is to be said
             finished.write()
             if count := written_trainings(folder):
-                tell(Note(f"{_counted(count)} stand in {folder}; --resume goes on with them"))
+                tell(Note(f"{folder} holds {_counted(count)}; --resume goes on from there"))
         raise
     shutil.rmtree(folder, ignore_errors=True)
 

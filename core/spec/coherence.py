@@ -118,6 +118,8 @@ def _incomparable(spec: PipelineSpec) -> Iterator[Problem]:
         hint = 'take a model that has one, or {"type": "dual", "image": {...}, "text": {...}}'
         if kind in nodes and (heard := [one for one in ("audio", "video") if one in (can or ())]):
             hint = f'for {"sounds" if heard[0] == "audio" else "clips"} set "nodes": "{heard[0]}" in `graph`'
+            if graph is None:
+                hint += f'; without edges: {{"type": "similarity", "nodes": "{heard[0]}", "threshold": 1.0}}'
         yield Problem(f"the encoder has no {kind} tower, and {why}", ("encoder",), hint)
     if lacking or spec.encoder.shares_space() is not False:
         return

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...registry.errors import UserError
+from ..events import Note, Tell
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prepare import Prepared
 from ..storage.record import Json
@@ -51,11 +52,13 @@ class FinishedTrainings:
     folder: Path
     code: Callable[[PipelineSpec], Json]
     require_ours: Callable[[], None]
+    tell: Tell
     #: Whether a training made with other code, data or weights is an error rather than done anew.
     strict: bool = True
     #: How many were found so far.
     found: int = 0
     _waiting: list[tuple[PipelineSpec, Prepared, int, Trained]] = field(default_factory=list)
+    _said: bool = False
     _since: float = field(default_factory=time.perf_counter)
     _data: dict[str, str] = field(default_factory=dict)
 
@@ -66,6 +69,7 @@ class FinishedTrainings:
         """
         path = self._path(spec, seed)
         if not path.is_file():
+            self._say_that_others_wait(seed)
             return None
         try:
             about, tensors = _about(path), read_tensors(path)
@@ -90,6 +94,13 @@ class FinishedTrainings:
         self.found += 1
         files = {stem.removeprefix(f"{_FILE}."): one for stem, one in parts.items()}
         return Trained(model.eval(), about["epoch"], about["selection"], about["seconds"], files)
+
+    def _say_that_others_wait(self, seed: int) -> None:
+        """Once, and where none was found before: the spec may be another, and its trainings go with the run's end."""
+        if self.strict and not self.found and not self._said and (count := written_trainings(self.folder)):
+            which = f"{self.folder} holds {count} finished, and none is the first of this spec, of seed {seed}"
+            self.tell(Note(f"{which}; what is of another spec is removed when this run ends, and Ctrl-C keeps it"))
+        self._said = True
 
     def keep(self, spec: PipelineSpec, prepared: Prepared, seed: int, trained: Trained) -> None:
         """Write a training, at the latest with the first that ends ``SECONDS`` after the last was written."""

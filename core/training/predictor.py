@@ -116,10 +116,12 @@ class Predictor(ABC):
 
     def open(self, row: Row, name: str = "0") -> Item:
         """One item, decoded. Raises ``DataError``."""
+        sampling = self.spec.dataset.sampling()
+        absent = "refuse" if sampling is None else sampling.absent
         if isinstance(segments := row.get("video"), ClipInSegments):
             rest = {kind: content for kind, content in row.items() if kind != "video"}
-            row = {**rest, **segments.passes(self.modalities)}
-        item = open_item(name, row, self.spec.dataset.background, self._sampling())
+            row = {**rest, **segments.passes(self.modalities, absent)}
+        item = open_item(name, row, self.spec.dataset.background, self._sampling(), absent)
         passes, are = len(item.passes), self.spec.task.passes_are
         if are == "joined" and passes != self.passes:
             of = f"{passes} passes" if passes > 1 else "one pass"

@@ -108,7 +108,12 @@ class ClipsSpec(DatasetSpec):
 
     def sampling(self) -> Sampling:
         """As `frames` or `every` say."""
-        return Sampling(None, self.every) if self.every is not None else Sampling(self.frames or FRAMES)
+        frames = None if self.every is not None else self.frames or FRAMES
+        return Sampling(frames, self.every, "silence" if self.silent() else "refuse")
+
+    def silent(self) -> bool:
+        """Whether silence stands for the sound of a clip that has none."""
+        return False
 
 
 class VideoFolderSpec(MediaFolderSpec, ClipsSpec):
@@ -124,6 +129,10 @@ class VideoFolderSpec(MediaFolderSpec, ClipsSpec):
     sound: Literal["none", "required", "silence"] = "none"
     """Whether items have the clip's sound as well, as `audio`: `required`, so that a clip without any cannot be read
     (see `on_error`); or `silence` where it has none, which the run counts."""
+
+    def silent(self) -> bool:
+        """As `sound` says."""
+        return self.sound == "silence"
 
 
 class PublishedSpec(DatasetSpec):
@@ -280,6 +289,10 @@ class JsonLinesSpec(ClipsSpec):
     `fill`: its last picture is shown on, and silence fills its sound, which the run counts."""
     absent: Literal["refuse", "silence"] = "refuse"
     """Where a line hears a clip that has no sound: it cannot be read; or `silence`, which the run counts."""
+
+    def silent(self) -> bool:
+        """As `absent` says."""
+        return self.absent == "silence"
 
     @field_validator("splits")
     @classmethod

@@ -329,6 +329,11 @@ def test_a_graph_of_images_over_sounds_is_told_what_to_take(saved: dict[str, Pat
     spec = spec_of(tmp_path, saved["ast"], **{**GRAPH, "graph": {"type": "similarity", "threshold": 0.9}})
     with pytest.raises(SpecError, match=r'no image tower(.|\n)*for sounds set "nodes": "audio" in `graph`'):
         Pipeline(spec)
+    frames = spec_of(
+        tmp_path, saved["ast"], dataset={"type": "video_folder", "root": str(tmp_path), "sound": "silence"}
+    )
+    with pytest.raises(SpecError, match=r'\{"type": "similarity", "nodes": "audio", "threshold": 1.0\}'):
+        Pipeline(frames)
     prompts = spec_of(tmp_path, saved["ast"], task={"type": "classification", "head": {"type": "cosine"}})
     with pytest.raises(SpecError, match="no text tower"):
         Pipeline(prompts)

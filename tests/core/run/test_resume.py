@@ -15,7 +15,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from graftwork import Pipeline
-from graftwork.core.events import EpochFinished, Event, TrainingFinished
+from graftwork.core.events import EpochFinished, Event, Note, TrainingFinished
 from graftwork.core.roles import Reporter, ReporterSpec
 from graftwork.core.run.run import Run
 from graftwork.core.storage.claim import PARTIAL, TRAININGS
@@ -187,6 +187,19 @@ def test_values_may_be_added_to_a_search(tmp_path: Path) -> None:
     place.interrupted("x", 4)
     place.run("x", resume=True, search={"trainer.optimizer.lr": [0.01, 0.02, 0.03]}, seed=0)
     assert trained() == {5, 6}
+    assert not [event for event in Stopping.heard if isinstance(event, Note) and "another spec" in event.message]
+
+
+def test_a_run_of_another_spec_says_that_it_finds_nothing(tmp_path: Path) -> None:
+    """Once, before it trains, as long as an interrupt still keeps what was done."""
+    place = small(tmp_path)
+    place.interrupted("x", 3)
+    place.run("x", resume=True, trainer={**FEATURES["trainer"], "epochs": 1})
+    heard = [isinstance(event, EpochFinished) or getattr(event, "message", "") for event in Stopping.heard]
+    said = [number for number, one in enumerate(heard) if "another spec" in str(one)]
+    assert len(said) == 1
+    assert "holds 3 finished" in str(heard[said[0]])
+    assert said[0] < heard.index(True)
 
 
 def test_other_data_are_named_and_nothing_is_trained(tmp_path: Path) -> None:

@@ -160,5 +160,7 @@ def test_events_in_clips_go_to_a_result_and_a_predict(tmp_path: Path) -> None:
     said = CliRunner().invoke(cli, ["predict", str(run.folder), str(clip), "--every", "1", "--format", "json"])
     assert said.exit_code == 0, said.output
     assert [one["image"] for one in json.loads(said.stdout)] == [str(clip)] * 2
+    told = CliRunner().invoke(cli, ["predict", str(run.folder), str(clip), "--every", "1"])
+    assert [line.split(":")[0] for line in told.stdout.splitlines()] == [f"{clip} segment {n} of 2" for n in (1, 2)]
     untold = CliRunner().invoke(cli, ["predict", str(run.folder), str(clip)])
     assert "say how long a segment of a clip is" in str(untold.exception)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from torch import Tensor
 
-from graftwork import load
+from graftwork import Pipeline, load
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
 from graftwork.core.data.video import clip_media, file_clip
@@ -26,6 +26,7 @@ from graftwork.plugins.datasets.folders.video_folder import VideoFolder
 
 from ...support.media.clip_files import cut, strangers_clips, write_clip
 from ...support.media.sound_files import tone, write
+from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_pipeline import Pixels, PixelsSpec, catalogue, notes_heard, pipeline
 
 
@@ -120,6 +121,8 @@ def test_a_run_hears_clips_and_counts_those_without_sound(
     predictor = load(run.folder, device="cpu", catalogue=catalogue())
     found = predictor.predict(sounds=[str(clips / "test" / "right" / "6.avi"), str(clips / "train" / "left" / "2.mov")])
     assert [one.label for one in found] == ["right", "left"]
+    silent = predictor.predict(sounds=str(clips / "train" / "left" / "1.mkv"))  # heard as the run heard it
+    assert len(silent) == 1
     again = pipeline(**fields).run(tmp_path / "c", tmp_path / "store")
     assert [one for one in notes_heard(again) if "silence" in one] == said
 
@@ -135,6 +138,29 @@ def test_a_clip_is_the_mean_of_its_frames_or_a_token_each(clips: Path) -> None:
     torch.testing.assert_close(vectors[1], torch.nn.functional.normalize(tokens[1].mean(dim=0), dim=-1))
     ready = [preprocessed(encoder, "video", one) for one in some]
     torch.testing.assert_close(encoded(encoder, "video", ready), vectors)
+
+
+def test_clips_are_not_read_for_towers_that_none_of_them_passes(clips: Path, tmp_path: Path) -> None:
+    """A model of images sees clips frame by frame; inside towers it would be left out without a word."""
+    images, sounds = (save_tiny_encoder(model, tmp_path / model) for model in ("vit", "ast"))
+    parts = {
+        "video": {"type": "transformers", "model": str(images)},
+        "audio": {"type": "transformers", "model": str(sounds)},
+    }
+    both = Pipeline.from_dict(
+        {
+            "device": "cpu",
+            "dataset": {"type": "video_folder", "root": str(clips), "sound": "silence"},
+            "encoder": {"type": "dual", **parts},
+            "adapter": {"type": "hmmoe", "rank": 2},
+            "task": {"type": "classification", "head": {"type": "linear"}},
+            "trainer": {"epochs": 1},
+            "reporters": [],
+        }
+    )
+    for does in (lambda: both.plan(store=tmp_path / "store"), lambda: both.run(tmp_path / "run", tmp_path / "store")):
+        with pytest.raises(DataError, match="inside towers they need a model of clips"):
+            does()
 
 
 def test_frames_or_every() -> None:
