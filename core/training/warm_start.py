@@ -41,9 +41,10 @@ def start_from(
     fits it to this run's labelled items anew.
     """
     folder = adapter_folder(run)
-    saved, own, facts = model.upgraded(read_tensors(folder / TENSORS)), model.state_dict(), Trained.in_folder(folder)
+    tensors, facts = read_tensors(folder / TENSORS), Trained.in_folder(folder)
     facts.require_sound(folder)
     facts.require_weights(run, weights or {})
+    saved, own = model.upgraded(tensors), model.state_dict()
     require_taken_whole(folder, saved, own)
     sized_by_fit = {f"head.{name}" for name in model.head.sized_by_fit} if model.head else set()
     for name in {f"head.{name}" for name in (model.head and model.head.class_rows) or ()} - sized_by_fit:

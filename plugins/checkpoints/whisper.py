@@ -17,6 +17,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.cli.say import say
 from ...core.storage.files import remembered_sha256
 from ...core.storage.run_folder import write_json
 from ...registry.errors import UserError
@@ -143,7 +144,7 @@ def packaged() -> Path:
 def main(folder: Path) -> None:
     """Write Whisper tiny.en's encoder into FOLDER, which must not exist yet."""
     try:
-        click.echo(f"written: {convert(packaged(), folder)}")
+        say(f"written: {convert(packaged(), folder)}")
     except UserError as error:
         raise click.ClickException(str(error)) from None
 
