@@ -42,7 +42,7 @@ def _hmmoe(*experts: Any, **router: Any) -> dict[str, Any]:
 
 
 def _before(*experts: Any, **router: Any) -> dict[str, Any]:
-    """As the default was until December 2026: four heads, a softmax, its load balanced."""
+    """As the default was until 27 November 2026: four heads, a softmax, its load balanced."""
     heads = [{"type": one, "heads": 4} if one == "cross_attention" else one for one in experts]
     return _hmmoe(*heads, gates="softmax", **router)
 

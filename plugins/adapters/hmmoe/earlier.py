@@ -1,4 +1,4 @@
-"""Adapters saved before December 2026, whose norms had a scale and a shift: these are folded into what follows."""
+"""Adapters saved before 27 November 2026, whose norms had a scale and a shift: these are folded into what follows."""
 
 from __future__ import annotations
 

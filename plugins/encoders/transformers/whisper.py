@@ -32,6 +32,7 @@ def load_encoder(folder: Path, config: Any, dtype: torch.dtype) -> Any:
         key_mapping=_PREFIX,
         use_safetensors=True,
         local_files_only=True,
+        trust_remote_code=False,
         output_loading_info=True,
     )
     if lacking := sorted(said["missing_keys"]):

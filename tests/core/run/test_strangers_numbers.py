@@ -87,11 +87,11 @@ def test_logits_are_refused_too(relative: Path, tmp_path: Path) -> None:
     "ignore::graftwork.core.run.load.ReadingWarning", "ignore::graftwork.core.run.load.UnsealedWarning"
 )
 def test_the_towers_answers_are_finite_too(tmp_path: Path) -> None:
-    """Of a run through towers."""
+    """Of a run through towers; of one that HMMoE saved in its earlier form, already what is made of its tensors."""
     folder = adapter_of("layers", tmp_path)
     assert asked("layers")(folder)
     tensors_changed(TENSORS, all_of(3e38))(folder)
-    with pytest.raises(RunFolderError, match="what the run says of it is not finite"):
+    with pytest.raises(RunFolderError, match=r"what the run says of it is not finite|holds numbers too large for"):
         asked("layers")(folder)
 
 
