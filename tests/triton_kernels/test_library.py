@@ -49,10 +49,23 @@ def test_the_operators_pass_torchs_own_check(name: str, graph: str, weighted: bo
     torch.library.opcheck(operator, arguments(name, GRAPHS[graph], weighted, dtype), test_utils=tests)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_operator_behind_pygs_layer_passes_it_too(weighted: bool) -> None:
+    """What `torch.compile` traces of our GCNConv."""
+    from graftwork.triton_kernels import pyg  # noqa: F401 - importing it registers the operator
+
+    edge_index = torch.tensor([[0, 1, 2, 2], [1, 2, 0, 1]])
+    weight = torch.rand(4) if weighted else None
+    h = torch.randn(3, 2, requires_grad=True)
+    tests = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+    given = (edge_index, weight, h, True, False, 1.0, False)
+    torch.library.opcheck(torch.ops.graftwork.gcn_conv_pass, given, test_utils=tests)
+
+
 def test_no_operator_is_left_out_of_that_check() -> None:
     registered = {name for name in torch._C._dispatch_get_all_op_names() if name.startswith("graftwork::")}
     assert {f"graftwork::{name}" for name in OPERATORS} <= registered
-    assert {name.split("::")[1] for name in registered} <= set(OPERATORS)
+    assert {name.split("::")[1] for name in registered} <= {*OPERATORS, "gcn_conv_pass"}
 
 
 def parameters() -> dict[str, Tensor]:
