@@ -55,11 +55,24 @@ def multiply_bfloat16() -> None:
     InterpreterBuilder.create_dot = lambda self, a, b, *more: create_dot(self, wide(a), wide(b), *more)
 
 
+def beside_nothing() -> None:
+    """Rows that are not finite are refused where the other side has no row, too."""
+    import torch
+
+    from graftwork.triton_kernels import similarity_graph
+
+    none, bad = torch.empty(0, 1), torch.tensor([[1.0], [torch.nan]])
+    for name, x, y in (("x", bad, none), ("y", none, bad)):
+        with pytest.raises(ValueError, match=f"{name} has NaN or inf in 1 rows, first in row 1"):
+            similarity_graph(x, 0.0, y=y)
+
+
 def similarity() -> None:
     """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
     small_steps()
     for case in ("similarity_graph", "similarity_graph_bipartite"):
         hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=3)
+    beside_nothing()
     hold("similarity_graph_ties", "values", examples=3)
     hold("similarity_graph_renamed", "permutation", examples=3)
 
@@ -238,4 +251,6 @@ def mutations() -> None:
 
 
 if __name__ == "__main__":
+    from .. import conftest  # noqa: F401 - in this process, too, every run draws the same examples
+
     globals()[sys.argv[1]]()

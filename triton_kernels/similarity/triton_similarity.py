@@ -100,6 +100,9 @@ def _searched(vectors: Vectors, threshold: float, room: int) -> SparseGraph:
     how = f"triton, {'int8' if integer else 'float16'}{' by TMA' if meta['TMA'] else ''}"
     empty = x.new_empty(0, dtype=torch.int64)
     if n == 0 or m == 0:
+        for name, rows in (("x", x), ("y", y)):
+            if len(bad := (~rows.isfinite().all(1)).nonzero()):
+                refuse_rows(name, len(bad), int(bad[0]))
         rowptr = empty.new_zeros(n + 1)
         return SparseGraph(rowptr, empty, x.new_empty(0).float(), n, m, vectors.symmetric, Search(threshold, how))
     counts = Room.of(n, x.device)
