@@ -13,19 +13,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
-    "run": "run",
-    "sweep": "sweep",
-    "compare": "compare",
-    "plan": "plan",
-    "validate": "validate",
-    "lock": "lock",
-    "predict": "predict",
-    "schema": "schema",
+    "run": "runs.run",
+    "sweep": "runs.sweep",
+    "compare": "runs.compare",
+    "plan": "specs.plan",
+    "validate": "specs.validate",
+    "lock": "specs.lock",
+    "predict": "runs.predict",
+    "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",
     "plugin": "plugins.new",
-    "doctor": "doctor",
-    "bench": "bench",
+    "doctor": "machine.doctor",
+    "bench": "machine.bench",
 }
 
 

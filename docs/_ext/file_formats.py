@@ -12,7 +12,7 @@ from appended import append
 from sphinx.application import Sphinx
 
 from graftwork.core.cli.plugins.component_page import takes
-from graftwork.core.cli.schema import files
+from graftwork.core.cli.specs.schema import files
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

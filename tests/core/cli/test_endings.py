@@ -182,7 +182,7 @@ main()
 """
 #: What a command imports, in its order, once signals are caught.
 PLACES = ("graftwork.core.cli.streams", "graftwork.core.cli.commands", "click", "graftwork.core.cli.say")
-PLACES += ("graftwork.core.cli.validate", "graftwork.core.pipeline", "pydantic", "graftwork.core.spec.load_spec")
+PLACES += ("graftwork.core.cli.specs.validate", "graftwork.core.pipeline", "pydantic", "graftwork.core.spec.load_spec")
 
 
 ARRIVALS = [*itertools.product(["SIGINT"], PLACES), *itertools.product(["SIGTERM", "SIGHUP"], PLACES[:1] + PLACES[-1:])]

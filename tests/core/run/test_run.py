@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from graftwork import Pipeline
-from graftwork.core.cli.plan import print_plan
+from graftwork.core.cli.specs.plan import print_plan
 from graftwork.core.data.items import DataError
 from graftwork.core.events import EpochFinished, Note, RunFinished, RunStarted, TrainingFinished
 from graftwork.core.roles import EncoderFacts

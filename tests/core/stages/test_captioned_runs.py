@@ -80,7 +80,7 @@ def test_predict_prints_the_description(
     """Under the line of its image."""
     from click.testing import CliRunner
 
-    from graftwork.core.cli.predict import command
+    from graftwork.core.cli.runs.predict import command
     from graftwork.core.run import load as loading
 
     Digits(DigitsSpec()).load().splits["train"][0].modalities["image"].read().save(tmp_path / "digit.png")

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from pydantic import BaseModel, ValidationError
 
 from graftwork.core.cli import cli
-from graftwork.core.cli.schema import files
+from graftwork.core.cli.specs.schema import files
 from graftwork.core.run.lock import Lock
 from graftwork.core.storage import adapter_config, result_parts
 from graftwork.core.storage.adapter_config import AdapterConfig, FeatureAdapter, GraftedAdapter, LayerAdapter, saved_in

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Place, cache_option, read_pipeline, seeds_option, spec_argument
-from .say import say
+from ..options import Place, cache_option, read_pipeline, seeds_option, spec_argument
+from ..say import say
 
 if TYPE_CHECKING:
-    from ..studies.sweep import Point, Sweep
+    from ...studies.sweep import Point, Sweep
 
 
 @click.command(
@@ -52,7 +52,7 @@ def command(
 
 
 def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
-    from ..spec.overrides import parse_set
+    from ...spec.overrides import parse_set
 
     grid = parse_set(options)
     for key, values in grid.items():
@@ -68,7 +68,7 @@ class _Progress:
         self._since = time.monotonic()
 
     def __call__(self, number: int, total: int, point: Point) -> None:
-        from ..studies.sweep_report import point_label
+        from ...studies.sweep_report import point_label
 
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         if point.failure:
@@ -82,8 +82,8 @@ class _Progress:
 
 
 def _print(sweep: Sweep) -> None:
-    from ..studies.sweep_report import NOTE, sweep_notes, sweep_table
-    from .say import print_table
+    from ...studies.sweep_report import NOTE, sweep_notes, sweep_table
+    from ..say import print_table
 
     print_table(*sweep_table(sweep), title=sweep.name)
     say("\n".join([NOTE, *sweep_notes(sweep)]))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, cache_option, format_option, seeds_option, set_option
-from .say import print_json, print_table, say
+from ..options import Place, cache_option, format_option, seeds_option, set_option
+from ..say import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ...registry.errors import GraftworkError
-    from ..studies.compare import Entry
+    from ....registry.errors import GraftworkError
+    from ...studies.compare import Entry
 
 
 @click.command(
@@ -42,11 +42,11 @@ def command(
     """
     from pathlib import Path
 
-    from ...registry.discovery import default_catalogue
-    from ..spec.overrides import parse_set
-    from ..storage.root import store_root
-    from ..studies.compare import compare
-    from ..studies.compare_report import (
+    from ....registry.discovery import default_catalogue
+    from ...spec.overrides import parse_set
+    from ...storage.root import store_root
+    from ...studies.compare import compare
+    from ...studies.compare_report import (
         LEGEND,
         comparability,
         comparison_json,
@@ -57,7 +57,7 @@ def command(
         setting_lines,
         write_comparison,
     )
-    from .options import warn_of_broken_plugins
+    from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
@@ -82,7 +82,7 @@ def command(
 
 
 def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
-    from ..studies.compare import Entry
+    from ...studies.compare import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
     say(f"{name}: {said}{' (found)' if found else ''}", err=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .options import Place, cache_option, lock_beside, read_pipeline, spec_argument
-from .say import print_json, say
+from ..options import Place, cache_option, lock_beside, read_pipeline, spec_argument
+from ..say import print_json, say
 
 #: What stands for standard output.
 _PRINTED = ("-", "/dev/stdout")
@@ -21,8 +21,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str
     """Write down all that the numbers of SPEC depend on: `graftwork run --locked` refuses where any of it differs."""
     from pathlib import Path
 
-    from ..run.lock import Lock
-    from ..storage.run_folder import write_json
+    from ...run.lock import Lock
+    from ...storage.run_folder import write_json
 
     lock = read_pipeline(spec, settings).lock(cache)
     if output in _PRINTED:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
-from .say import say
+from ..options import Place, cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
+from ..say import say
 
 if TYPE_CHECKING:
-    from ..pipeline import Pipeline
+    from ...pipeline import Pipeline
 
 
 @click.command(
@@ -51,7 +51,7 @@ def command(
 
 
 def _pipeline(spec: str | None, settings: tuple[str, ...], locked: str | None) -> Pipeline:
-    from ..pipeline import Pipeline
+    from ...pipeline import Pipeline
 
     if spec is None:
         if not locked:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option
-from .say import print_json_list, say
+from ..options import format_option
+from ..say import print_json_list, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..data.given_items import Row
-    from ..data.items import Item
-    from ..data.prediction import Prediction
-    from ..training.predictor import Predictor
+    from ...data.given_items import Row
+    from ...data.items import Item
+    from ...data.prediction import Prediction
+    from ...training.predictor import Predictor
 
 
 @click.command("predict", epilog="Example: graftwork predict runs/ganet-digits digit.png other.png --format json")
@@ -79,7 +79,7 @@ def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
     import warnings
 
-    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
+    from ...run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
 
     with warnings.catch_warnings(record=True) as caught:
         for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
@@ -105,8 +105,8 @@ def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> It
 
 def _opened(predictor: Predictor, rows: Sequence[Row], names: deque[str], broken: list[str]) -> Iterator[Item]:
     """The items that can be read, whose names are added to ``names``."""
-    from ..data.given_items import name_of, name_of_row
-    from ..data.items import DataError
+    from ...data.given_items import name_of, name_of_row
+    from ...data.items import DataError
 
     for number, row in enumerate(rows):
         try:
@@ -125,8 +125,8 @@ def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken:
 
     from PIL import Image
 
-    from ..data.items import DataError
-    from ..layers.predictor import LayerPredictor
+    from ...data.items import DataError
+    from ...layers.predictor import LayerPredictor
 
     if not isinstance(predictor, LayerPredictor):
         raise DataError(f"task `{predictor.spec.task.type}` gives no masks; leave --masks out")
@@ -144,7 +144,7 @@ def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken:
 
 
 def _print(image: str, one: Prediction, top: int) -> None:
-    from ...registry.errors import one_line
+    from ....registry.errors import one_line
 
     others = ", ".join(f"{one_line(name)} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
     say(f"{one_line(image)}: {one_line(one.label)} {one.probability:.3f}" + (f"  ({others})" if others else ""))

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from .options import Place
-from .say import say
+from ..options import Place
+from ..say import say
 
 
 @click.command("bench", epilog="Example: graftwork bench propagate --quick")
@@ -51,11 +51,11 @@ def command(name: str | None, quick: bool, device: str, only: str, out: str | No
 
 def _benchmarks() -> Any:
     """The package on top of the layers, imported by name: what is measured does not depend on what measures."""
-    return import_module("...benchmarks", __package__)
+    return import_module("....benchmarks", __package__)
 
 
 def _known(name: str, known: dict[str, str]) -> str:
-    from ...registry.errors import nearest
+    from ....registry.errors import nearest
 
     if name not in known:
         near = nearest(name, (*known, "all"))
@@ -81,12 +81,12 @@ def _pages(names: list[str], setting: Any) -> Iterator[str]:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
-    from ..training.devices import DeviceError
+    from ...training.devices import DeviceError
 
     if setting.device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch sees no CUDA device here: leave --device out")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse")  # torch's notice that its CSR is a beta
-        yield f"{import_module('...benchmarks.measure', __package__).machine(setting)}\n"
+        yield f"{import_module('....benchmarks.measure', __package__).machine(setting)}\n"
         for name in names:
             yield from _benchmarks().tables(name, setting, lambda line: say(f"  {line}", err=True))

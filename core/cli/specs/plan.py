@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cache_option, format_option, read_pipeline, spec_argument
-from .say import print_json, print_table, say
+from ..options import cache_option, format_option, read_pipeline, spec_argument
+from ..say import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..events import Event
-    from ..stages.near_duplicates import NearDuplicates
-    from ..stages.stage_plan import Plan
+    from ...events import Event
+    from ...stages.near_duplicates import NearDuplicates
+    from ...stages.stage_plan import Plan
 
 
 @click.command("plan", epilog="Example: graftwork plan examples/ganet_digits.json --set encoder.image_size=64")
@@ -30,7 +30,7 @@ def command(
     spec: str, settings: tuple[str, ...], cache: str | None, leaks: bool, leaks_above: float | None, style: str
 ) -> None:
     """Show the stages of SPEC, what is stored, what is missing, and parameter counts, without running anything."""
-    from ..stages.near_duplicates import ABOVE
+    from ...stages.near_duplicates import ABOVE
 
     above = (ABOVE if leaks_above is None else leaks_above) if leaks or leaks_above is not None else None
     plan = read_pipeline(spec, settings).plan(cache, _say, above)
@@ -39,7 +39,7 @@ def command(
 
 def _say(event: Event) -> None:
     """Notes, and what may take a while: on standard error, so that JSON stays JSON."""
-    from ..events import Note, StageStarted
+    from ...events import Note, StageStarted
 
     if isinstance(event, Note):
         say(f"note: {event.message}", err=True)
@@ -65,7 +65,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def _print_leaks(leaks: NearDuplicates) -> None:
-    from ...registry.errors import one_line
+    from ....registry.errors import one_line
 
     for one in leaks.between:
         say(

@@ -6,8 +6,8 @@ import dataclasses
 
 import click
 
-from .options import format_option, read_pipeline, spec_argument
-from .say import print_json, say
+from ..options import format_option, read_pipeline, spec_argument
+from ..say import print_json, say
 
 
 @click.command("validate", epilog="Example: graftwork validate examples/ganet_digits.json --format json")
@@ -15,7 +15,7 @@ from .say import print_json, say
 @format_option("text", "json")
 def command(spec: str, settings: tuple[str, ...], style: str) -> None:
     """Check SPEC and name every problem with file, line, column and JSON path."""
-    from ...registry.errors import SpecError
+    from ....registry.errors import SpecError
 
     try:
         pipeline = read_pipeline(spec, settings)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import format_option
-from .say import print_json, say_checked
+from ..options import format_option
+from ..say import print_json, say_checked
 
 if TYPE_CHECKING:
-    from ...registry.hookspecs import Check
+    from ....registry.hookspecs import Check
 
 
 @click.command("doctor", epilog="Example: graftwork doctor")
@@ -22,7 +22,7 @@ def command(style: str) -> None:
 
     Exit code 1 if anything is not as it should be.
     """
-    from ...registry.discovery import default_plugins, doctor_checks
+    from ....registry.discovery import default_plugins, doctor_checks
 
     checks = [_cache_check(), *doctor_checks(default_plugins())]
     if style == "json":
@@ -34,9 +34,9 @@ def command(style: str) -> None:
 
 
 def _cache_check() -> Check:
-    from ...registry.hookspecs import Check
-    from ..storage.files import StorageError, write_whole
-    from ..storage.root import store_root
+    from ....registry.hookspecs import Check
+    from ...storage.files import StorageError, write_whole
+    from ...storage.root import store_root
 
     try:
         root = store_root()

@@ -1,0 +1,1 @@
+"""Commands about this machine: what is installed, how fast it is."""
