@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
-from ...registry.errors import GraftworkError, UserError
+from ...registry.errors import GraftworkError, UserError, one_line, printable
 from ..run.measured import Measured, measured
 from ..run.provenance import changed, measuring, recorded_by_run
-from ..spec.load_spec import load_spec
+from ..spec.load_spec import load_spec, spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.manifest import adapter_folder, is_sealed, require_whole
 from ..storage.result import Result
@@ -44,9 +44,9 @@ class Entry:
         return is_sealed(self.folder)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """Runs in the order in which they were named."""
+    """Runs in the order in which they were named. ``print`` and a notebook show it as a table."""
 
     entries: tuple[Entry, ...]
     #: Pipelines that could not be run: name to reason.
@@ -55,6 +55,27 @@ class Comparison:
     paired: tuple[Paired, ...] = ()
     #: Runs that cannot be paired: name to reason.
     unpaired: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """A row a run, figures as numbers: what ``compare.csv`` holds, and ``pandas.DataFrame`` takes."""
+        from .compare_report import comparison_rows
+
+        return comparison_rows(self)
+
+    def __repr__(self) -> str:
+        runs = "; ".join(f"{one.name}: {one.measured.metric} {one.measured.test}" for one in self.entries)
+        return one_line(f"Comparison({runs}{f'; {len(self.failures)} failed' if self.failures else ''})")
+
+    def __str__(self) -> str:
+        from .compare_report import comparison_markdown
+
+        return printable(comparison_markdown(self))
+
+    def _repr_html_(self) -> str:
+        from .compare_report import comparison_html
+
+        return comparison_html(self)
 
     @property
     def best(self) -> Entry | None:
@@ -88,7 +109,7 @@ Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
 
 def compare(
-    given: Sequence[str | Path],
+    given: Sequence[str | Path | PipelineSpec],
     overrides: Mapping[str, Any],
     catalogue: Catalogue,
     store: Path,
@@ -96,7 +117,7 @@ def compare(
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
 ) -> Comparison:
-    """Read the run folders among ``given`` and run the specs, with ``overrides``, into ``out/runs``.
+    """Read the run folders among ``given`` and run the specs, files or not, with ``overrides``, into ``out/runs``.
 
     Every other run is paired with ``against``, the name of one of them; by default with the first.
 
@@ -104,7 +125,7 @@ def compare(
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
     does not stop the others.
     """
-    opened = [(Path(one).stem, _open(Path(one), overrides, catalogue)) for one in given]
+    opened = [_open(one, overrides, catalogue) for one in given]
     once = RunCache(catalogue, store, out / "runs")
     entries: list[Entry] = []
     failures: dict[str, GraftworkError] = {}
@@ -135,17 +156,26 @@ def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
     return [*chosen, *(entry for entry in entries if entry not in chosen)]
 
 
-def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Entry | PipelineSpec:
-    if path.is_dir():
-        if not (path / "result.json").is_file():
-            raise RunFolderError(f"{path} holds no finished run: result.json is missing")
-        require_whole(path)
-        if (path / "adapter").is_dir():
-            adapter_folder(path)  # its pipeline is compared
-        result = Result.read(path / "result.json")
-        entry = _entry(result.name, path.name, path, result)
-        return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
-    return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
+def _open(
+    given: str | Path | PipelineSpec, overrides: Mapping[str, Any], catalogue: Catalogue
+) -> tuple[str, Entry | PipelineSpec]:
+    """What it is called, and the run or the spec."""
+    overrides = {**overrides, "reporters": [{"type": "jsonl"}]}
+    if isinstance(given, PipelineSpec):
+        return given.name, spec_from_dict(given.to_json(), overrides, catalogue)
+    path = Path(given)
+    return path.stem, _read(path, catalogue) if path.is_dir() else load_spec(path, overrides, catalogue)
+
+
+def _read(path: Path, catalogue: Catalogue) -> Entry:
+    if not (path / "result.json").is_file():
+        raise RunFolderError(f"{path} holds no finished run: result.json is missing")
+    require_whole(path)
+    if (path / "adapter").is_dir():
+        adapter_folder(path)  # its pipeline is compared
+    result = Result.read(path / "result.json")
+    entry = _entry(result.name, path.name, path, result)
+    return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
 
 
 def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:

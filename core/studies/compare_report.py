@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.html_table import html_table
 from ..storage.files import write_whole
 from ..storage.manifest import UNSEALED
 from ..storage.run_folder import write_json
@@ -19,7 +20,7 @@ def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
     from .plots import compare_figure, save_figure
 
     write_json(out / "compare.json", comparison_json(comparison))
-    write_whole(out / "compare.csv", csv_table(_flat(comparison)).encode())
+    write_whole(out / "compare.csv", csv_table(comparison_rows(comparison)).encode())
     write_whole(out / "compare.md", comparison_markdown(comparison).encode())
     written = [out / f"compare.{kind}" for kind in ("json", "csv", "md")]
     return written + (save_figure(compare_figure(comparison), out / "compare") if comparison.entries else [])
@@ -94,6 +95,14 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def comparison_html(comparison: Comparison) -> str:
+    """The table, who is ahead of whom, what differs; for notebooks."""
+    notes = [*paired_lines(comparison), *comparison_notes(comparison), *comparability(comparison)]
+    notes += [f"failed: {name}: {error}" for name, error in comparison.failures.items()]
+    headers, rows = comparison_table(comparison)
+    return html_table(headers, rows, "Comparison", notes)
+
+
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything as plain JSON."""
     return {
@@ -117,7 +126,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _flat(comparison: Comparison) -> list[dict[str, Any]]:
+def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row a run, its figures as numbers."""
     rows = []
     for entry in comparison.entries:
         found = entry.measured.to_json()
