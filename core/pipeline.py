@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
-    from .studies.compare import Comparison
+    from .studies.compare_report import Comparison
     from .studies.sweep import Grid, Hear
     from .studies.sweep_report import WrittenSweep
 
@@ -176,7 +176,7 @@ def compare(
     ``RunFolderError`` before anything is run.
     """
     from .studies.compare import compare as compared
-    from .studies.compare_report import write_comparison
+    from .studies.compare import write_comparison
 
     changes = {**(overrides or {}), **({"evaluation.seeds": list(seeds)} if seeds else {})}
     opened = [_spec_or_place(one) for one in given]

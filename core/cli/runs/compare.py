@@ -11,7 +11,7 @@ from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from ....registry.errors import GraftworkError
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
 
 @click.command(
@@ -45,7 +45,7 @@ def command(
     from ....registry.discovery import default_catalogue
     from ...spec.overrides import parse_set
     from ...storage.root import store_root
-    from ...studies.compare import compare
+    from ...studies.compare import compare, write_comparison
     from ...studies.compare_report import (
         LEGEND,
         comparability,
@@ -55,7 +55,6 @@ def command(
         comparison_table,
         paired_lines,
         setting_lines,
-        write_comparison,
     )
     from ...studies.winner import predict_command
     from ..options import warn_of_broken_plugins
@@ -86,7 +85,7 @@ def command(
 
 
 def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
     say_progress(f"{name}: {said}{' (found)' if found else ''}")

@@ -19,15 +19,15 @@ from graftwork.core.run.measured import notes_of
 from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError
-from graftwork.core.studies.compare import Comparison, compare
+from graftwork.core.studies.compare import compare, write_comparison
 from graftwork.core.studies.compare_report import (
+    Comparison,
     comparability,
     comparison_json,
     comparison_markdown,
     comparison_notes,
     comparison_table,
     setting_lines,
-    write_comparison,
 )
 from graftwork.core.studies.conditions import conditions, differences
 from graftwork.core.studies.plots import compare_figure
