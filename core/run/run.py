@@ -14,7 +14,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
 from ...registry.hooks import Hooks
 from ..data.html_table import html_table
-from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
+from ..events import NOTES, Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
@@ -33,7 +33,7 @@ from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of, result_rows
 from .reporters import Reporters, log
-from .resume import Resume, code_here, found_in_words, resumed
+from .resume import Resume, code_here, finished_run, found_in_words, resumed
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ def run_pipeline(
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
+    if resume == "go on" and (found := finished_run(spec, catalogue, store, out)) is not None:
+        NOTES.warning("%s is this run, and finished: nothing is trained; leave --resume out to train it again", found)
+        typed = Result.read(found / "result.json")
+        return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
     if store.exists():

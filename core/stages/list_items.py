@@ -25,7 +25,7 @@ def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
     with context.stage("dataset"):
         content = listed(spec, context)
-        _require_splits(content, spec)
+        require_splits(content, spec)
     return Items(content, used_splits(content, spec), ())
 
 
@@ -56,7 +56,8 @@ def used_splits(content: DatasetContent, spec: PipelineSpec) -> Splits:
     return {name: content.splits[name] for name in wanted if name in content.splits}
 
 
-def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+def require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+    """Raises ``DataError`` where the data set lacks a split that is trained, selected or reported on."""
     wanted = {"train": "train", "select_on": spec.evaluation.selecting_split, "test_on": spec.evaluation.test_on}
     for key, name in wanted.items():
         if name is not None and not content.splits.get(name):

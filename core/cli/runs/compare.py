@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import Place, cache_option, format_option, seeds_option, set_option
+from ..options import Place, cache_option, format_option, goes_on, seeds_option, set_option
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def command(
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
+    goes_on("the same command")
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
     store, folder = store_root(cache), Path(out).absolute()
     catalogue = default_catalogue()
