@@ -8,9 +8,11 @@ from ...registry.build import build
 from ..data.duplicates import with_duplicates_told
 from ..data.file_memo import FileMemo
 from ..data.items import MAX_NAMED, DataError, DatasetContent, Items, Splits
+from ..data.modalities import unread_modalities
 from ..data.names import alike
 from ..events import Note
 from ..roles.dataset import Dataset, content_of
+from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
 
@@ -54,6 +56,13 @@ def used_splits(content: DatasetContent, spec: PipelineSpec) -> Splits:
     """The splits that the pipeline uses, of those that are there."""
     wanted = dict.fromkeys(["train", *spec.evaluation.held_out])
     return {name: content.splits[name] for name in wanted if name in content.splits}
+
+
+def note_unread(splits: Splits, spec: PipelineSpec, context: RunContext) -> None:
+    """Tell of modalities that neither nodes nor a captioner are made of."""
+    nodes, described = modalities_of(spec), () if used_captioner(spec) is None else ("image",)
+    if unread := unread_modalities(splits, tuple(dict.fromkeys((*nodes, *described))), "the nodes are made of"):
+        context.tell(Note(unread))
 
 
 def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
