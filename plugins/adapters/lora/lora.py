@@ -13,7 +13,7 @@ from torch import nn
 from ....core.roles import TowerAdapter, parameter_name
 from ....core.towers.errors import TowerError
 from ....core.towers.tower import Tower, frozen_parameters
-from .layers import adapted_linear, adapted_parameter, import_peft
+from .layers import adapted_convolution, adapted_linear, adapted_parameter, import_peft
 from .spec import LoraSpec
 from .targets import PACKED, Target, find_targets
 
@@ -37,7 +37,7 @@ class Lora(TowerAdapter):
             layer = _layer(self.spec, target)
             self.lora[parameter_name(target.tower, target.path)] = _trainable(layer)
             self._installed += [(parent, child, layer) for parent, child in target.places]
-            if target.packed:
+            if target.kind == "packed":
                 self._packed.append((layer, target.module))
 
     def first_block(self, tower: Tower) -> int:
@@ -87,8 +87,9 @@ def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     """peft's layer around a frozen one."""
     config = import_peft().LoraConfig(r=spec.own_rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
     sizes: dict[str, Any] = {"config": config, "r": spec.own_rank, "lora_alpha": spec.alpha}
-    if not target.packed:
-        return adapted_linear()(target.module, "default", **sizes)
+    if target.kind != "packed":
+        adapted = adapted_linear() if target.kind == "linear" else adapted_convolution()
+        return adapted(target.module, "default", **sizes)
     if spec.dropout:
         raise TowerError(
             f"adapter.dropout: {target.tower}'s `{target.path}` is a parameter and no layer, so its update sees no "
