@@ -90,7 +90,7 @@ def test_its_tower_reads_out_what_it_encodes_and_a_fresh_adapter_is_equal_to_the
 
 
 def test_lora_changes_it_where_its_convolutions_are_named() -> None:
-    """Equal to the bit before training, gradients in every matrix of two blocks' pointwise convolutions after a step."""
+    """Equal to the bit before training, gradients in both blocks' named convolutions after a step."""
     encoder = build_encoder(default_catalogue(), TimmSpec.model_validate(LITE), torch.device("cpu"))
     (frozen,) = encoder.towers()
     pictures = [item.modalities["image"].read() for item in Little(LittleSpec(task="image")).load().splits["val"][:2]]
