@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..towers.stop import Place, Placement, Stop, find_stop
     from ..towers.tower import Tower
     from .grafted import GraftedTowers
+    from .grafted_model import GraftedModel, graft
     from .hub import HubError
     from .placed import GraftedOutput, builder
     from .saving import load_adapter, push_to_hub, save_pretrained
@@ -28,6 +29,7 @@ _LAZY = {
     "..towers.stop": ("Place", "Placement", "Stop", "find_stop"),
     "..towers.tower": ("Tower",),
     ".grafted": ("GraftedTowers",),
+    ".grafted_model": ("GraftedModel", "graft"),
     ".hub": ("HubError",),
     ".placed": ("GraftedOutput", "builder"),
     ".saving": ("load_adapter", "push_to_hub", "save_pretrained"),
@@ -36,6 +38,7 @@ _HOMES = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "Exchange",
+    "GraftedModel",
     "GraftedOutput",
     "GraftedTowers",
     "HubError",
@@ -48,6 +51,7 @@ __all__ = [
     "builder",
     "find_blocks",
     "find_stop",
+    "graft",
     "load_adapter",
     "lockstep",
     "pair_blocks",
