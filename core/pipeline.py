@@ -107,25 +107,35 @@ class Pipeline:
 
         return make_plan(self.spec, self.catalogue, store_root(store), tell, leaks_above)
 
-    def run(self, out: str | Path | None = None, store: str | Path | None = None, *, resume: bool | None = None) -> Run:
+    def run(
+        self,
+        out: str | Path | None = None,
+        store: str | Path | None = None,
+        *,
+        resume: bool | None = None,
+        show: bool = False,
+    ) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
 
         ``resume``: go on with the finished trainings that an interrupted run of that folder left, or (``False``) begin
         anew. Where nothing is said and there are some, it raises ``ResumeError``.
+
+        ``show``: progress and table on standard error, as the spec's reporters say them. Without it what happens is in
+        the log alone: ``logging.getLogger("graftwork.run")``, where notes are warnings.
         """
         from .run.run import run_pipeline
 
         root, folder = store_root(store), None if out is None else Path(out)
         going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
-            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going)
+            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going, show=show)
         from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going
+            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going, show
         )
 
     def sweep(
@@ -144,4 +154,4 @@ class Pipeline:
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)
         done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
-        return WrittenSweep(done, tuple(write_sweep(done, folder)))
+        return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))

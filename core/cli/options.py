@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .say import say
+from .say import say_note
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -119,6 +119,6 @@ def warn_of_broken_plugins() -> None:
 
     for plugin in default_catalogue().plugins:
         if plugin.failure:
-            say(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
+            say_note(f"plugin {plugin.name} of {plugin} is left out: {plugin.failure}", "warning")
         for note in plugin.notes:
-            say(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)
+            say_note(f"plugin {plugin.name} of {plugin} {note}", "warning")

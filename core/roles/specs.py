@@ -398,3 +398,7 @@ class OptimizerSpec(ComponentSpec):
 
 class ReporterSpec(ComponentSpec):
     """Who hears what happens during a run."""
+
+    #: Whether it writes to a terminal: ``graftwork run`` builds such a one, but not with ``--quiet``; Python where
+    #: ``show`` is asked for.
+    shows: ClassVar[bool] = False

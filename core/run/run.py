@@ -31,7 +31,7 @@ from .item_predictions import item_predictions
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of
-from .reporters import Reporters
+from .reporters import Reporters, log
 from .resume import Resume, code_here, found_in_words, resumed
 from .save_adapter import save_adapter
 
@@ -66,8 +66,10 @@ def run_pipeline(
     out: Path | None = None,
     prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
     resume: Resume = "ask",
+    show: bool = False,
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
+    Without ``show`` the reporters that write to a terminal are left out.
 
     ``resume``: of finished trainings in what an interrupted run of that folder left. Raises ``GraftworkError`` with
     nothing lost: encoded vectors stay stored, and so do finished trainings.
@@ -80,7 +82,7 @@ def run_pipeline(
     if store.exists():
         sweep_partials(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
-        reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
+        reporters = Reporters(_reporters(spec, catalogue, partial, show), partial)
         hooks = Hooks(catalogue.plugins)
         tell = _teller(hooks)
         with contextlib.closing(reporters), resumed(claimed, resume, code_here(catalogue, device), tell) as finished:
@@ -142,10 +144,15 @@ def _scores(experiment: Experiment, best: Trial[Any, Any]) -> dict[str, list[Spl
     return {split: experiment.score(best, split) for split in splits}
 
 
+def _reporters(spec: PipelineSpec, catalogue: Catalogue, folder: Path, show: bool) -> list[Reporter]:
+    return [build(Reporter, catalogue, one, folder) for one in spec.reporters if show or not one.shows]
+
+
 def _teller(hooks: Hooks) -> Tell:
-    """Tells everyone; a plugin that fails to listen becomes a note to the others."""
+    """Tells everyone, and logs it; a plugin that fails to listen becomes a note to the others."""
 
     def tell(event: Event) -> None:
+        log(event)
         for failure in hooks.run_event(event):
             tell(Note(failure))
 

@@ -57,6 +57,15 @@ class Comparison:
     unpaired: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def best(self) -> Entry | None:
+        """The run with the best mean on the split that selects, the first among equals; none where the metrics of runs
+        differ, or no run has such a score."""
+        scored = [one for one in self.entries if one.measured.val]
+        if len({one.measured.metric for one in scored}) != 1:
+            return None
+        return max(scored, key=lambda one: one.measured.val.mean)  # type: ignore[union-attr]
+
+    @property
     def differences(self) -> list[Difference]:
         """Every condition that the runs do not share; none is as it should be."""
         return differences([(entry.name, entry.result) for entry in self.entries])
@@ -104,7 +113,7 @@ def compare(
             entries.append(one)
             continue
         try:
-            done = once(one)
+            done = once(one, one.name)
         except GraftworkError as error:
             failures[one.name] = error
             hear(one.name, error, False)

@@ -106,6 +106,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             }
             for entry in comparison.entries
         ],
+        "best_on_validation": comparison.best and comparison.best.name,
         "paired": [one.to_json() for one in comparison.paired],
         "unpaired": dict(comparison.unpaired),
         "comparable": not comparison.differences,

@@ -69,7 +69,7 @@ class Console(Reporter):
             case TrainingFinished():
                 self._finish_training(event)
             case Note():
-                self._terminal.print(Text.assemble(("note", "yellow"), f" {event.message}"), soft_wrap=True)
+                self._terminal.print(Text.assemble(("note", "yellow"), f": {event.message}"), soft_wrap=True)
             case RunFinished():
                 result = Result.from_json(event.result, "the result")
                 if self._trained is not None:  # the values beside the bar were those of the latest training

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options import Place, cache_option, format_option, seeds_option, set_option
-from ..say import print_json, print_table, say
+from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from ....registry.errors import GraftworkError
@@ -57,15 +57,18 @@ def command(
         setting_lines,
         write_comparison,
     )
+    from ...studies.winner import predict_command
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
     store, folder = store_root(cache), Path(out).absolute()
-    comparison = compare(given, overrides, default_catalogue(), store, folder, _say, against)
+    catalogue = default_catalogue()
+    comparison = compare(given, overrides, catalogue, store, folder, _say, against)
     written = write_comparison(comparison, folder)
+    use = predict_command(comparison.best.folder.absolute(), catalogue) if comparison.best else None
     if style == "json":
-        print_json(comparison_json(comparison))
+        print_json({**comparison_json(comparison), "folder": str(folder), "use": use})
     elif style == "markdown":
         say(comparison_markdown(comparison), nl=False)
     else:
@@ -76,7 +79,8 @@ def command(
             *comparability(comparison),
             *setting_lines(comparison),
         ]
-        say("\n".join([LEGEND, *said, *map(str, written)]))
+        ends = [f"the best on validation, {comparison.best.name}: {use}"] if comparison.best else []
+        say("\n".join([LEGEND, *said, *map(str, written), *ends]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 
@@ -85,4 +89,4 @@ def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
     from ...studies.compare import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
-    say(f"{name}: {said}{' (found)' if found else ''}", err=True)
+    say_progress(f"{name}: {said}{' (found)' if found else ''}")

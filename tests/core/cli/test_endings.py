@@ -271,7 +271,7 @@ def test_progress_that_nobody_reads_costs_no_run_in_python(
     monkeypatch.setattr(sys, "stderr", stream)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a reporter failed and is silent from now on
-        run = pipeline(reporters=[{"type": "console"}, {"type": "jsonl"}]).run(tmp_path / "x")
+        run = pipeline(reporters=[{"type": "console"}, {"type": "jsonl"}]).run(tmp_path / "x", show=True)
     assert (run.folder / "events.jsonl").read_text().count("RunFinished") == 1
     with contextlib.suppress(OSError):
         stream.close()

@@ -384,7 +384,10 @@ def test_compare_on_the_command_line(
     assert graftwork(monkeypatch, "compare", *folders, "--out", "here") == 0
     output = capsys.readouterr().out
     assert "comparable: the same data set" in output
-    assert output.splitlines()[-1] == str(tmp_path / "here" / "compare.svg")
+    *_, chart, use = output.splitlines()
+    best = max(METHODS, key=lambda name: Result.read(runs[name] / "result.json").selection.mean or 0)
+    assert chart == str(tmp_path / "here" / "compare.svg")
+    assert use.startswith(f"the best on validation, {best}: graftwork predict {runs[best]} ")
     assert graftwork(monkeypatch, "compare", *folders, "--format", "json") == 0
     assert [run["name"] for run in json.loads(capsys.readouterr().out)["runs"]] == list(METHODS)
     assert (tmp_path / "runs" / "compare" / "compare.md").is_file()

@@ -162,7 +162,7 @@ def test_notes_and_paths_are_one_line_as_they_are(file: io.StringIO) -> None:
     """Longer than a line of a terminal, with brackets: a file has them whole."""
     note, folder = f"{{'head': ['linear']}} is out: {'x' * 150}", f"runs/[bold]/{'y' * 150}"
     assert shown([events.Note(note), events.RunFinished(folder, RESULT)], False, file) == (
-        f"note {note}\nsaved in {folder}\n"
+        f"note: {note}\nsaved in {folder}\n"
     )
 
 
@@ -170,7 +170,7 @@ def test_a_whole_run_whose_output_is_redirected_says_its_stages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On standard error, where no terminal is."""
-    run = pipeline(reporters=[{"type": "console", "table": False}]).run(tmp_path / "run", tmp_path / "store")
+    run = pipeline(reporters=[{"type": "console", "table": False}]).run(tmp_path / "run", tmp_path / "store", show=True)
     sizes = run.result["dataset"]["sizes"].values()
     output = capsys.readouterr()
     said = [line.split(",")[0] for line in output.err.splitlines()]
