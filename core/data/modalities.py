@@ -8,13 +8,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ...registry.errors import counted
 from .items import DataError, Item, Splits
 
+_OTHERS = (
+    'take "nodes" of what all items have; `fused`, `pair` and `tokens` join an image and a text, and others are joined '
+    "inside towers (adapter `hmmoe`)"
+)
+#: Modality to what to do about an item without it.
+_REMEDIES = {"text": 'add a "captioner", or a `text` for every item'}
+
 
 def require_modalities(splits: Mapping[str, Sequence[Item]], modalities: Iterable[str]) -> None:
     """Raises ``DataError`` for an item that lacks one of them, with what to do."""
     for modality in modalities:
         for name, items in splits.items():
             if lacking := next((item for item in items if modality not in item.modalities), None):
-                remedy = 'add a "captioner", or a `text` for every item' if modality == "text" else "take other nodes"
+                remedy = _REMEDIES.get(modality, _OTHERS)
                 raise DataError(f"item {lacking.id} of split {name} has no {modality}, which the nodes need; {remedy}")
 
 
