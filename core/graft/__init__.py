@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .grafted import GraftedTowers
     from .grafted_model import GraftedModel, graft
     from .hub import HubError
+    from .peft_folder import load_peft, save_peft
     from .placed import GraftedOutput, builder
     from .saving import load_adapter, push_to_hub, save_pretrained
 
@@ -31,6 +32,7 @@ _LAZY = {
     ".grafted": ("GraftedTowers",),
     ".grafted_model": ("GraftedModel", "graft"),
     ".hub": ("HubError",),
+    ".peft_folder": ("load_peft", "save_peft"),
     ".placed": ("GraftedOutput", "builder"),
     ".saving": ("load_adapter", "push_to_hub", "save_pretrained"),
 }
@@ -53,9 +55,11 @@ __all__ = [
     "find_stop",
     "graft",
     "load_adapter",
+    "load_peft",
     "lockstep",
     "pair_blocks",
     "push_to_hub",
+    "save_peft",
     "save_pretrained",
 ]
 

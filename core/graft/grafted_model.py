@@ -20,6 +20,7 @@ from ..roles.tower_specs import TowerAdapterSpec
 from ..towers.errors import TowerError
 from ..towers.tower import Tower
 from .grafted import GraftedTowers
+from .peft_folder import load_peft, save_peft
 from .placed import BuildAdapter, builder
 from .saving import load_adapter, push_to_hub, save_pretrained
 
@@ -118,6 +119,17 @@ class GraftedModel(GraftedTowers):
         assert self.active is not None
         self.adapters[self.active].requires_grad_(is_trainable).train(is_trainable)
         return self.active
+
+    def save_peft(self, folder: str | Path, name: str | None = None, tower: str | None = None) -> Path:
+        """``save_peft(self, folder, name, tower)``: the adapter of one model as a folder of PEFT's."""
+        return save_peft(self, folder, name, tower)
+
+    def load_peft(
+        self, folder: str | Path, name: str = "default", *, is_trainable: bool = False, revision: str | None = None
+    ) -> None:
+        """``load_peft(self, folder, name)``: PEFT's adapter, grafted in; it becomes active."""
+        load_peft(self, folder, name, self._catalogue, revision)
+        self.adapters[name].requires_grad_(is_trainable).train(is_trainable)
 
     def push_to_hub(self, repo_id: str, name: str | None = None, **how: Any) -> str:
         """``push_to_hub(self, repo_id, name, private=…, revision=…, token=…)``; returns the commit's address."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,13 @@ class TowerAdapter(nn.Module, ABC):
     def merge(self) -> None:
         """Add what it does to the frozen weights, for good. Raises ``TowerError`` where weights cannot hold it."""
         raise TowerError(f"adapter `{self.spec.type}` cannot be merged into the frozen weights")
+
+    def peft_names(self, tower: str) -> Mapping[str, str]:
+        """What PEFT calls the tensors of a tower's part: name in the state dict to ``BLOCK.PATH.lora_A.weight``.
+
+        Raises ``TowerError`` where PEFT has no such adapter.
+        """
+        raise TowerError(f"adapter `{self.spec.type}` is none of PEFT's, and is saved by save_pretrained alone")
 
     @abstractmethod
     def installed(self) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,21 @@ class Lora(TowerAdapter):
             raise TowerError("numbers of this adapter are not finite; merged, they would spoil the frozen weights")
         for _, _, layer in {id(one[2]): one for one in self._installed}.values():
             layer.merge()  # type: ignore[operator]  # peft's
+
+    def peft_names(self, tower: str) -> Mapping[str, str]:
+        """Those of A and B of each linear layer; a packed projection has none in PEFT."""
+        names: dict[str, str] = {}
+        for target in self._targets:
+            if target.tower != tower:
+                continue
+            if target.packed:
+                raise TowerError(
+                    f"{tower}: `{target.path}` is a parameter of several projections, which PEFT's folders know "
+                    "otherwise; train with `targets` that leave it out"
+                )
+            own = parameter_name(target.tower, target.path)
+            names |= {f"lora.{own}.{matrix}.weight": f"{target.path}.lora_{matrix}.weight" for matrix in ("A", "B")}
+        return names
 
     @contextmanager
     def installed(self) -> Iterator[None]:
