@@ -14,7 +14,7 @@ from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
     from .core.graft.grafted_model import GraftedModel, graft
-    from .core.pipeline import Pipeline
+    from .core.pipeline import Pipeline, compare
     from .core.run.load import load
     from .plugins.adapters.hmmoe.spec import HMMoESpec as hmmoe
     from .plugins.adapters.lora.spec import LoraSpec as lora
@@ -27,6 +27,7 @@ __all__ = [
     "Pipeline",
     "SpecError",
     "__version__",
+    "compare",
     "graft",
     "hmmoe",
     "load",
@@ -40,6 +41,7 @@ _HOMES = {
     "hmmoe": ".plugins.adapters.hmmoe.spec:HMMoESpec",
     "lora": ".plugins.adapters.lora.spec:LoraSpec",
     "Pipeline": ".core.pipeline",
+    "compare": ".core.pipeline",
     "load": ".core.run.load",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
+    from .studies.compare_report import Comparison
     from .studies.sweep import Grid, Hear
     from .studies.sweep_report import WrittenSweep
 
@@ -155,3 +156,38 @@ class Pipeline:
         root = store_root(store)
         done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
         return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))
+
+
+def compare(
+    given: Sequence[str | Path | Pipeline | Run],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    against: str | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    catalogue: Catalogue | None = None,
+) -> Comparison:
+    """Put runs beside each other, as ``graftwork compare`` does: spec files, pipelines, run folders, runs.
+
+    What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
+    unless it was before; table and chart are written into ``out``. Every other run is paired with ``against``, the name
+    of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
+    ``RunFolderError`` before anything is run.
+    """
+    from .studies.compare import compare as compared
+    from .studies.compare import write_comparison
+
+    changes = {**(overrides or {}), **({"evaluation.seeds": list(seeds)} if seeds else {})}
+    opened = [_spec_or_place(one) for one in given]
+    known = catalogue or next((one.catalogue for one in given if isinstance(one, Pipeline)), None)
+    folder = Path(out or Path("runs") / "compare").absolute()
+    found = compared(opened, changes, known or default_catalogue(), store_root(store), folder, against=against)
+    write_comparison(found, folder)
+    return found
+
+
+def _spec_or_place(given: str | Path | Pipeline | Run) -> PipelineSpec | str | Path:
+    if isinstance(given, Pipeline):
+        return given.spec
+    return given if isinstance(given, (str, Path)) else given.folder

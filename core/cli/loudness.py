@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from .say import LOUDNESS, say
+from .say import LOUDNESS, say, say_note
+
+if TYPE_CHECKING:
+    import logging
 
 _OPTIONS = {
     "quiet": ("-q", "Say nothing beside results and errors: no progress, no table of a run, no notes."),
@@ -47,15 +51,30 @@ def _choosing(name: str) -> Callable[[click.Context, click.Parameter, bool], Non
 
 
 def own_log(context: click.Context) -> None:
-    """While the command runs, Python itself says nothing of what the library logs: the command does, in its form."""
+    """While the command runs, notes in the library's log are said as a command says notes, and Python says nothing of
+    it: a run's own are its reporters' to tell.
+    """
     import logging
 
-    silent = logging.NullHandler()
-    logging.getLogger("graftwork").addHandler(silent)
-    context.call_on_close(lambda: logging.getLogger("graftwork").removeHandler(silent))
+    from ..events import NOTES
+
+    _hear(context, logging.getLogger("graftwork"), logging.NullHandler())
+    _hear(context, NOTES, _handler(lambda record: say_note(record.getMessage())))
 
 
 def _say_log(context: click.Context) -> None:
+    import logging
+
+    form = logging.Formatter("%(asctime)s %(name)s %(message)s", "%H:%M:%S")
+    logger, before = logging.getLogger("graftwork"), logging.getLogger("graftwork").level
+    handler = _handler(lambda record: say(form.format(record), err=True))
+    handler.addFilter(lambda record: record.name != "graftwork.notes")
+    _hear(context, logger, handler)
+    logger.setLevel(logging.INFO)
+    context.call_on_close(lambda: logger.setLevel(before))
+
+
+def _handler(act: Callable[[logging.LogRecord], None]) -> logging.Handler:
     import logging
 
     class Said(logging.Handler):
@@ -63,16 +82,12 @@ def _say_log(context: click.Context) -> None:
 
         def emit(self, record: logging.LogRecord) -> None:
             """One record."""
-            say(self.format(record), err=True)
+            act(record)
 
-    logger, before = logging.getLogger("graftwork"), logging.getLogger("graftwork").level
-    handler = Said()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s", "%H:%M:%S"))
+    return Said()
 
-    def close() -> None:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
 
+def _hear(context: click.Context, logger: logging.Logger, handler: logging.Handler) -> None:
+    """To the end of the command."""
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    context.call_on_close(close)
+    context.call_on_close(lambda: logger.removeHandler(handler))

@@ -113,6 +113,15 @@ def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     return Pipeline.from_file(spec, parse_set(settings), root=click.get_current_context().meta.get(_ROOT))
 
 
+def goes_on(how: str) -> None:
+    """Where the command is ended before its time, it is said that ``how`` goes on with it."""
+    from .signals import Received
+
+    received = click.get_current_context().find_root().obj
+    if isinstance(received, Received):
+        received.goes_on = f"{how} goes on with it"
+
+
 def warn_of_broken_plugins() -> None:
     """One line on standard error for each plugin that could not be loaded, and for what else is odd about one."""
     from ...registry.discovery import default_catalogue

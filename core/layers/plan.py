@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from ...registry.errors import counted
 from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import unread_modalities
 from ..events import Note
@@ -28,7 +29,7 @@ def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, ite
     towers = used_towers(spec, modalities)
     contents = {view[kind].digest for item in items for view in item.views() for kind in modalities if kind in view}
     graft = graft_of(spec, towers)
-    plans = [StagePlan("read", f"{', '.join(modalities)}: {len(contents):,} contents, not stored")]
+    plans = [StagePlan("read", f"{', '.join(modalities)}: {counted(len(contents), 'contents')}, not stored")]
     plans.append(StagePlan("towers", f"{type_of(spec.encoder)}: {towers_in_words(towers, modalities)}"))
     plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
     return plans + [StagePlan("graft", line) for line in filter(None, [unheard_partner_warning(spec)])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
 from ...registry.hooks import Hooks
-from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
+from ..data.html_table import html_table
+from ..events import NOTES, Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
@@ -30,18 +31,18 @@ from .experiment import Experiment
 from .item_predictions import item_predictions
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
-from .measured import notes_of
+from .measured import notes_of, result_rows
 from .reporters import Reporters, log
-from .resume import Resume, code_here, found_in_words, resumed
+from .resume import Resume, code_here, finished_run, found_in_words, resumed
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
     from ..training.predictor import Predictor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
-    """A finished run."""
+    """A finished run. A notebook shows it as a table."""
 
     #: Where it stands on disk.
     folder: Path
@@ -50,7 +51,15 @@ class Run:
     #: The same with a type.
     typed: Result
     #: Where its components are looked up.
-    catalogue: Catalogue = field(repr=False)
+    catalogue: Catalogue
+
+    def __repr__(self) -> str:
+        said = self.typed
+        return f"Run({str(self.folder)!r}: {said.metric} {said.test[said.metric]} on {said.test_on})"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.typed.name} on {self.typed.test_on}: {self.folder}"
+        return html_table(("metric", "mean ± s.d."), result_rows(self.typed), title, notes_of(self.typed))
 
     def load(self, device: str = "auto") -> Predictor:
         """The trained pipeline, ready to predict."""
@@ -77,6 +86,10 @@ def run_pipeline(
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
+    if resume == "go on" and (found := finished_run(spec, catalogue, store, out)) is not None:
+        NOTES.warning("%s is this run, and finished: nothing is trained; leave --resume out to train it again", found)
+        typed = Result.read(found / "result.json")
+        return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
     if store.exists():

@@ -27,7 +27,7 @@ def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
     with context.stage("dataset"):
         content = listed(spec, context)
-        _require_splits(content, spec)
+        require_splits(content, spec)
     return Items(content, used_splits(content, spec), ())
 
 
@@ -65,7 +65,8 @@ def note_unread(splits: Splits, spec: PipelineSpec, context: RunContext) -> None
         context.tell(Note(unread))
 
 
-def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+def require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+    """Raises ``DataError`` where the data set lacks a split that is trained, selected or reported on."""
     wanted = {"train": "train", "select_on": spec.evaluation.selecting_split, "test_on": spec.evaluation.test_on}
     for key, name in wanted.items():
         if name is not None and not content.splits.get(name):

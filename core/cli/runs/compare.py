@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import Place, cache_option, format_option, seeds_option, set_option
+from ..options import Place, cache_option, format_option, goes_on, seeds_option, set_option
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from ....registry.errors import GraftworkError
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
 
 @click.command(
@@ -45,7 +45,7 @@ def command(
     from ....registry.discovery import default_catalogue
     from ...spec.overrides import parse_set
     from ...storage.root import store_root
-    from ...studies.compare import compare
+    from ...studies.compare import compare, write_comparison
     from ...studies.compare_report import (
         LEGEND,
         comparability,
@@ -55,12 +55,12 @@ def command(
         comparison_table,
         paired_lines,
         setting_lines,
-        write_comparison,
     )
     from ...studies.winner import predict_command
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
+    goes_on("the same command")
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
     store, folder = store_root(cache), Path(out).absolute()
     catalogue = default_catalogue()
@@ -86,7 +86,7 @@ def command(
 
 
 def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
     say_progress(f"{name}: {said}{' (found)' if found else ''}")

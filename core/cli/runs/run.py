@@ -10,6 +10,7 @@ from ..options import (
     Place,
     cache_option,
     format_option,
+    goes_on,
     lock_beside,
     read_pipeline,
     root_option,
@@ -58,6 +59,7 @@ def command(
     What was encoded is stored, and so are finished trainings: after an interrupt the same command with --resume goes
     on where it was, to the same result. With nothing to go on with, --resume begins at the start.
     """
+    goes_on("the same command with --resume")
     run = _pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume, show=not is_quiet())
     if style == "json":
         print_json({"folder": str(run.folder), "result": run.result})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, format_option, read_pipeline, seeds_option, spec_argument
+from ..options import Place, cache_option, format_option, goes_on, read_pipeline, seeds_option, spec_argument
 from ..say import say, say_progress
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def command(
     Finished points are found again when the same folder is given: a sweep can be interrupted, resumed and extended.
     What `search` varies beside the grid is searched at each point. Exit code 1 or 2 if a point failed.
     """
+    goes_on("the same command")
     pipeline = read_pipeline(spec, settings)
     done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_Progress())
     _print(done, pipeline.catalogue, style)

@@ -64,7 +64,8 @@ def _print_leaks(leaks: NearDuplicates) -> None:
             f"{leaks.above:g} or more with some of {one.first}: {one.pairs} pairs"
         )
         for pair in one.nearest:
-            say(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}")
+            nearest = "" if one.pairs else " (the nearest)"
+            say(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}{nearest}")
         if one.pairs > len(one.nearest):
             say(f"  and {one.pairs - len(one.nearest)} more")
     for note in leaks.notes:

@@ -122,6 +122,17 @@ def test_the_library_is_silent_and_logs(tmp_path: Path, capsys: Capture, caplog:
     assert f"saved in {tmp_path / 'again'}" in capsys.readouterr().err
 
 
+def test_notes_of_the_library_are_a_commands_notes(spec: str) -> None:
+    """Once, verbose or not; and none where it is quiet."""
+    values = json.loads(Path(spec).read_text())
+    Path("base.json").write_text(json.dumps(values | {"dataset": {"type": "digits", "shots": 4}}))
+    Path("spec.json").write_text(json.dumps({"extends": "base.json", "dataset": {"type": "few_digits"}}))
+    for options, count in ([], 1), (["-v"], 1), (["-q"], 0):
+        said = answer(["validate", spec, *options])
+        assert (said["code"], said["err"].count("note: dataset has another type than in ")) == (0, count)
+        assert said["err"].count("not taken over") == count
+
+
 def test_a_page_of_a_benchmark_is_rows() -> None:
     """Cells by header; what stands around the table in lines."""
     page = "## title\n\n| a | b |\n|---|--:|\n| x | 1 |\n| y | 2 |\n\nLeft out: faiss.\n"

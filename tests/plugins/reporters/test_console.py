@@ -195,4 +195,4 @@ def test_the_table_has_the_epochs_kept(changes: dict[str, Any], row: list[str]) 
     """Seed by seed, of how many; no row where nothing was trained or nothing selected."""
     table = result_table(Result.from_json(RESULT | changes, "the result"))
     names, cells = (list(column.cells) for column in table.columns)
-    assert [cell for name, cell in zip(names, cells, strict=True) if name == "epoch kept"] == row
+    assert [cell for name, cell in zip(names, cells, strict=True) if str(name) == "epoch kept"] == row
