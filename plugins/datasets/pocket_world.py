@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from random import Random
@@ -26,6 +26,7 @@ _CLASSES = {
     "s4": _SOUNDING,
     "ms3": _SOUNDING,
     "audio_visual_qa": audio_visual.AV_ANSWERS,
+    "audio_visual_qa_short": audio_visual.SHORT_ANSWERS,
     "clips": (),
     "clips_often": (),
 }
@@ -37,6 +38,7 @@ _CHANCE = {
     "s4": "by the pictures alone a mean IoU of 1/4, by the sounds alone below 1/9",
     "ms3": "by the pictures alone a mean IoU of about 2/5, by the sounds alone below 2/9",
     "audio_visual_qa": "by the question 0.358, with the sounds no more, with the pictures 0.4",
+    "audio_visual_qa_short": "by the question 0.319, with the sounds no more, with the pictures 0.389",
     "clips": "R@k by guessing: k over the number of clips",
     "clips_often": "R@k by guessing: k over the number of clips; captions of a clip found by it, four times that",
 }
@@ -131,11 +133,12 @@ def _draw_segmentation(subset: str, random: Random) -> list[_Parts]:
     return [({}, passes, Masks(tuple(mask(one.sounding) for one in moments)), {})]
 
 
-def _draw_audio_visual(random: Random) -> list[_Parts]:
-    asked = audio_visual.draw_asked_clip(random)
+def _draw_audio_visual(
+    draw: Callable[[Random], audio_visual.AskedClip], answers: Sequence[str], random: Random
+) -> list[_Parts]:
+    asked = draw(random)
     passes = tuple({"image": picture(one.scene), "audio": sound(one.sound, one.take)} for one in asked.moments)
-    answer = audio_visual.AV_ANSWERS.index(asked.answer)
-    return [({"text": Media.of_text(asked.text)}, passes, answer, {"type": asked.kind})]
+    return [({"text": Media.of_text(asked.text)}, passes, answers.index(asked.answer), {"type": asked.kind})]
 
 
 _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
@@ -144,7 +147,10 @@ _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "nlvr2": _draw_nlvr2,
     "s4": partial(_draw_segmentation, "s4"),
     "ms3": partial(_draw_segmentation, "ms3"),
-    "audio_visual_qa": _draw_audio_visual,
+    "audio_visual_qa": partial(_draw_audio_visual, audio_visual.draw_asked_clip, audio_visual.AV_ANSWERS),
+    "audio_visual_qa_short": partial(
+        _draw_audio_visual, audio_visual.draw_asked_short_clip, audio_visual.SHORT_ANSWERS
+    ),
 }
 
 
