@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.data.items import DatasetContent, Item, Masks, Media, Target
 from ...core.roles import Dataset
-from ..pocket.world import audio_visual, clips, events, questions, retrieval, segmentation, statements
+from ..pocket.world import audio_visual, clip_questions, clips, events, questions, retrieval, segmentation, statements
 from .pocket_media import VERSION, mask, picture, sound, sounds
 from .specs import PocketWorldSpec
 
@@ -27,6 +27,7 @@ _CLASSES = {
     "ms3": _SOUNDING,
     "audio_visual_qa": audio_visual.AV_ANSWERS,
     "audio_visual_qa_short": audio_visual.SHORT_ANSWERS,
+    "clips_qa": clip_questions.CLIP_ANSWERS,
     "clips": (),
     "clips_often": (),
 }
@@ -39,6 +40,7 @@ _CHANCE = {
     "ms3": "by the pictures alone a mean IoU of about 2/5, by the sounds alone below 2/9",
     "audio_visual_qa": "by the question 0.358, with the sounds no more, with the pictures 0.4",
     "audio_visual_qa_short": "by the question 0.319, with the sounds no more, with the pictures 0.389",
+    "clips_qa": "by the question alone 0.331, by the clip alone 1/4",
     "clips": "R@k by guessing: k over the number of clips",
     "clips_often": "R@k by guessing: k over the number of clips; captions of a clip found by it, four times that",
 }
@@ -141,6 +143,13 @@ def _draw_audio_visual(
     return [({"text": Media.of_text(asked.text)}, passes, answers.index(asked.answer), {"type": asked.kind})]
 
 
+def _draw_clip_question(random: Random) -> list[_Parts]:
+    asked = clip_questions.draw_asked_moving_clip(random)
+    passes = tuple({"image": picture(frame)} for frame in asked.clip.frames)
+    answer = {clip_questions.CLIP_ANSWERS.index(asked.answer): 1.0}
+    return [({"text": Media.of_text(asked.text)}, passes, answer, {"answer_type": asked.kind})]
+
+
 _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "events": _draw_events,
     "vqa": _draw_vqa,
@@ -151,6 +160,7 @@ _DRAW: dict[str, Callable[[Random], list[_Parts]]] = {
     "audio_visual_qa_short": partial(
         _draw_audio_visual, audio_visual.draw_asked_short_clip, audio_visual.SHORT_ANSWERS
     ),
+    "clips_qa": _draw_clip_question,
 }
 
 

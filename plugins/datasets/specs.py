@@ -253,6 +253,7 @@ class PocketWorldSpec(DatasetSpec):
     `s4`: the one object that sounds is cut out; `ms3`: one, two or three at once (task type `segmentation`).
     `audio_visual_qa`: questions about what sounds in a clip; `audio_visual_qa_short`: shorter clips, fewer kinds of
     questions. `clips`: clips of three frames with a caption each; `clips_often`: with four (task type `retrieval`).
+    `clips_qa`: questions about such clips (task type `vqa`).
     """
 
     type: Literal["pocket_world"] = "pocket_world"
@@ -267,6 +268,7 @@ class PocketWorldSpec(DatasetSpec):
         "audio_visual_qa_short",
         "clips",
         "clips_often",
+        "clips_qa",
     ]
     """What is asked."""
     train: Annotated[int, Field(ge=1)] = 2000

@@ -110,6 +110,11 @@ def draw_captioned_clips(random: Random, count: int, captions: int, taken: set[C
     return [CaptionedClip(clip, tuple(_own_captions(random, clip, captions, index))) for clip in clips]
 
 
+def draw_clip(random: Random) -> MovingClip:
+    """One clip."""
+    return _draw_four(random)[0]
+
+
 def _kind(clip: MovingClip) -> Content:
     """Clips of another kind have no caption in common that says all."""
     return frozenset(mover.attributes[:3] for mover in clip.movers)
