@@ -40,7 +40,7 @@ _CHANCE = {
     "ms3": "by the pictures alone a mean IoU of about 2/5, by the sounds alone below 2/9",
     "audio_visual_qa": "by the question 0.358, with the sounds no more, with the pictures 0.4",
     "audio_visual_qa_short": "by the question 0.319, with the sounds no more, with the pictures 0.389",
-    "clips_qa": "by the question alone 0.331, by the clip alone 1/4",
+    "clips_qa": "by the question alone 0.331, by the clip alone 0.3125",
     "clips": "R@k by guessing: k over the number of clips",
     "clips_often": "R@k by guessing: k over the number of clips; captions of a clip found by it, four times that",
 }

@@ -8,7 +8,7 @@ Kinds, a quarter of the questions each:
     stays   "is the circle in the same place in all pictures": yes or no, seen in no single frame
 
 Clip and kind are drawn first, then whom it is about. What the question alone allows is ``CHANCE``; the clip alone
-leaves "yes" as good as "no".
+leaves "yes" as good as "no", but where both objects stay, or both go: 5/16 in all.
 """
 
 from __future__ import annotations
