@@ -30,6 +30,7 @@ _CLASSES = {
     "clips_qa": clip_questions.CLIP_ANSWERS,
     "clips": (),
     "clips_often": (),
+    "clips_twins": (),
 }
 _CHANCE = {
     "events": "by sound or by picture alone 1/5 of the segments",
@@ -40,12 +41,13 @@ _CHANCE = {
     "ms3": "by the pictures alone a mean IoU of about 2/5, by the sounds alone below 2/9",
     "audio_visual_qa": "by the question 0.358, with the sounds no more, with the pictures 0.4",
     "audio_visual_qa_short": "by the question 0.319, with the sounds no more, with the pictures 0.389",
+    "clips_twins": "R@k by guessing: k over the number of clips",
     "clips_qa": "by the question alone 0.331, by the clip alone 0.3125",
     "clips": "R@k by guessing: k over the number of clips",
     "clips_often": "R@k by guessing: k over the number of clips; captions of a clip found by it, four times that",
 }
 #: Captions a clip.
-_CAPTIONS = {"clips": 1, "clips_often": 4}
+_CAPTIONS = {"clips": 1, "clips_often": 4, "clips_twins": 1}
 
 
 class PocketWorld(Dataset):
@@ -78,7 +80,7 @@ class PocketWorld(Dataset):
 
 def _items_of(task: str) -> Callable[[str, str, int, set[Any]], Iterator[Item]]:
     if task in _CAPTIONS:
-        return partial(_clip_items, _CAPTIONS[task])
+        return partial(_clip_items, _CAPTIONS[task], task == "clips_twins")
     return _retrieval_items if task == "retrieval" else partial(_drawn_items, _DRAW[task])
 
 
@@ -173,8 +175,10 @@ def _retrieval_items(split: str, seeded: str, size: int, seen: set[retrieval.Con
         yield Item(f"{split}-{count}", media, number)
 
 
-def _clip_items(captions: int, split: str, seeded: str, size: int, seen: set[clips.Content]) -> Iterator[Item]:
-    drawn = clips.draw_captioned_clips(Random(seeded), -(-size // captions), captions, seen)
+def _clip_items(
+    captions: int, twins: bool, split: str, seeded: str, size: int, seen: set[clips.Content]
+) -> Iterator[Item]:
+    drawn = clips.draw_captioned_clips(Random(seeded), -(-size // captions), captions, seen, twins)
     pairs = ((number, captioned, caption) for number, captioned in enumerate(drawn) for caption in captioned.captions)
     for count, (number, captioned, caption) in enumerate(pairs):
         passes = tuple({"image": picture(frame)} for frame in captioned.clip.frames)

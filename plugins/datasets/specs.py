@@ -252,7 +252,8 @@ class PocketWorldSpec(DatasetSpec):
     `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
     `s4`: the one object that sounds is cut out; `ms3`: one, two or three at once (task type `segmentation`).
     `audio_visual_qa`: questions about what sounds in a clip; `audio_visual_qa_short`: shorter clips, fewer kinds of
-    questions. `clips`: clips of three frames with a caption each; `clips_often`: with four (task type `retrieval`).
+    questions. `clips`: clips of three frames with a caption each; `clips_often`: with four;
+    `clips_twins`: simpler ones, in pairs with two colours exchanged (task type `retrieval`).
     `clips_qa`: questions about such clips (task type `vqa`).
     """
 
@@ -268,6 +269,7 @@ class PocketWorldSpec(DatasetSpec):
         "audio_visual_qa_short",
         "clips",
         "clips_often",
+        "clips_twins",
         "clips_qa",
     ]
     """What is asked."""

@@ -30,7 +30,7 @@ from graftwork.plugins.pocket.world.sounds import SHAPE_OF
 from graftwork.plugins.pocket.world.statements import TEMPLATES, Judged, Statement, draw_judged
 
 DRAWN = ("events", "vqa", "nlvr2", "s4", "ms3", "audio_visual_qa", "audio_visual_qa_short", "clips_qa")
-TASKS = (*DRAWN, "retrieval", "clips", "clips_often")
+TASKS = (*DRAWN, "retrieval", "clips", "clips_often", "clips_twins")
 #: How far above chance a probe may be.
 MARGIN = 0.03
 Features = dict[str, Any]
@@ -503,4 +503,5 @@ FINGERPRINTS = {
     "clips_qa": "746c7b19322f1291",
     "clips": "8b4c236043b28e8d",
     "clips_often": "19f4b4bea6e3c925",
+    "clips_twins": "ec31f2c8522a07bf",
 }
