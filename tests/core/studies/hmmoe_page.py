@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from graftwork.core.data.items import Item
 from graftwork.core.studies.paired import Paired, paired
 from graftwork.core.studies.tables import markdown_table
+from graftwork.plugins.datasets import PocketWorldSpec
+from graftwork.plugins.datasets.pocket_world import PocketWorld
 
 from .hmmoe_cells import HMMOE, METHODS, SEEDS, TASKS, Cell, Line, cells
 
@@ -40,10 +43,44 @@ def sections(lines: Lines) -> Iterator[str]:
     sizes = ["adapter (share of frozen)", "head"]
     costs = ["s a training", "cpu s in all"]
     yield markdown_table(["task", "method", "test", "val", *sizes, "rate", "epochs kept", *costs], list(_rows(lines)))
+    for task in filter(KINDS.__contains__, tasks):
+        yield f"### {task} by kind of question\n\n{by_kind(lines, task)}"
     missing = [cell.said() for cell in cells() if cell not in lines]
     yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells: {'; '.join(missing) or 'none'}."
     yield f"\nCommits: {', '.join(dict.fromkeys(line.commit for line in lines.values()))}."
     yield f"Processor seconds in all: {sum(line.cpu_seconds for line in lines.values()):,.0f}."
+
+
+def by_kind(lines: Lines, task: str) -> str:
+    """The mean score of each method's seeds on the questions of each kind."""
+    spec = Cell(task, HMMOE, 0).pipeline((0.01,)).spec.dataset
+    assert isinstance(spec, PocketWorldSpec)
+    of = [KINDS[task](item) for item in PocketWorld(spec).load().splits["test"]]
+    rows = []
+    for method in METHODS:
+        if found := _of(lines, task, method):
+            means = [statistics.fmean(scores) for scores in zip(*(one.scores for one in found), strict=True)]
+            parts = {kind: [one for one, its in zip(means, of, strict=True) if its == kind] for kind in sorted(set(of))}
+            rows.append([method, *(f"{statistics.fmean(part):.3f}" for part in parts.values())])
+    return markdown_table(["method", *(f"{kind} ({of.count(kind)})" for kind in sorted(set(of)))], rows)
+
+
+def asked(item: Item) -> str:
+    """The kind of a question about a picture, by its words."""
+    words = str(item.modalities["text"].read())
+    return next(kind for start, kind in _STARTS.items() if words.startswith(start))
+
+
+_RELATIONS = ("left of", "right of", "above", "below")
+_STARTS = {
+    "is there": "exists",
+    "what color": "colour",
+    "how many": "count",
+    **{f"what shape is {relation}": "relation" for relation in _RELATIONS},
+    "what shape": "place",
+}
+#: Task to what tells the kind of an item's question.
+KINDS: Mapping[str, Callable[[Item], str]] = {"VQA": asked, "MUSIC-AVQA": lambda item: item.groups["type"]}
 
 
 def _of(lines: Lines, task: str, method: str) -> list[Line]:

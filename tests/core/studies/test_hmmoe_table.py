@@ -34,10 +34,11 @@ LINE = {
 }
 
 
-def line(cell: Cell, right: int, rate: float = 0.01) -> Line:
-    """A cell that has so many of four test items right."""
-    named = {"task": cell.task, "method": cell.method, "seed": cell.seed, "rate": rate, "test": right / 4}
-    return Line.model_validate({**LINE, **named, "scores": [1.0] * right + [0.0] * (4 - right)})
+def line(cell: Cell, right: float, rate: float = 0.01) -> Line:
+    """A cell that has such a share of a thousand test items right."""
+    named = {"task": cell.task, "method": cell.method, "seed": cell.seed, "rate": rate, "test": right}
+    found = round(right * 1000)
+    return Line.model_validate({**LINE, **named, "scores": [1.0] * found + [0.0] * (1000 - found)})
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -57,7 +58,7 @@ def test_later_seeds_take_the_rate_that_the_first_one_chose() -> None:
     """And cannot come before it."""
     first, second = (Cell("VQA", HMMOE, seed) for seed in SEEDS[:2])
     assert rates_of(first, {}) == RATES[HMMOE]
-    assert rates_of(second, {first: line(first, 2, 0.003)}) == (0.003,)
+    assert rates_of(second, {first: line(first, 0.5, 0.003)}) == (0.003,)
     with pytest.raises(KeyError):
         rates_of(second, {})
 
@@ -72,7 +73,7 @@ def test_an_early_stop_leaves_whole_tasks_of_the_first_methods() -> None:
 
 def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     """Means, spreads, paired differences with what they hold; missing cells are named; a cut line is measured anew."""
-    some = [line(Cell("VQA", HMMOE, seed), 4) for seed in SEEDS] + [
+    some = [line(Cell("VQA", HMMOE, seed), 1) for seed in SEEDS] + [
         line(Cell("VQA", "LoRA", seed), 0) for seed in SEEDS
     ]
     path = tmp_path / "cells.jsonl"
@@ -82,6 +83,7 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     said = "\n".join(sections(lines))
     assert "1.0000 ± 0.0000" in said
     assert "**+100.0 (+100.0 to +100.0)**" in said
+    assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
     assert "AVE, HMMoE, seed 0" in said
     assert f"{len(list(cells())) - 6} of {len(list(cells()))} cells" in said
     assert write_tables(lines, tmp_path)[1].read_text("utf-8").count("\n") == 1 + len(some)
