@@ -79,7 +79,7 @@ Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
 
 def compare(
-    given: Sequence[str | Path],
+    given: Sequence[str | Path | PipelineSpec],
     overrides: Mapping[str, Any],
     catalogue: Catalogue,
     store: Path,
@@ -87,7 +87,8 @@ def compare(
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
 ) -> Comparison:
-    """Read the run folders among ``given`` and run the specs, with ``overrides``, into ``out/runs``.
+    """Read the run folders among ``given`` and run the specs into ``out/runs``: files with ``overrides``, others as
+    they are.
 
     Every other run is paired with ``against``, the name of one of them; by default with the first.
 
@@ -95,7 +96,12 @@ def compare(
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
     does not stop the others.
     """
-    opened = [(Path(one).stem, _open(Path(one), overrides, catalogue)) for one in given]
+    opened = [
+        (one.name, _quiet(one))
+        if isinstance(one, PipelineSpec)
+        else (Path(one).stem, _open(Path(one), overrides, catalogue))
+        for one in given
+    ]
     once = RunCache(catalogue, store, out / "runs")
     entries: list[Entry] = []
     failures: dict[str, GraftworkError] = {}
@@ -114,6 +120,11 @@ def compare(
     named = _distinct(entries)
     pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])
     return Comparison(tuple(named), failures, tuple(pairs), reasons)
+
+
+def _quiet(spec: PipelineSpec) -> PipelineSpec:
+    """One that was read, and whose overrides are in it."""
+    return spec.model_copy(update={"reporters": tuple(one for one in spec.reporters if one.type != "console")})
 
 
 def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
