@@ -15,6 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
+    "init": "specs.init",
     "run": "runs.run",
     "sweep": "runs.sweep",
     "compare": "runs.compare",

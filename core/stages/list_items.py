@@ -12,6 +12,7 @@ from ..data.modalities import unread_modalities
 from ..data.names import alike
 from ..events import Note
 from ..roles.dataset import Dataset, content_of
+from ..roles.specs import DatasetSpec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
@@ -26,17 +27,17 @@ NO_VAL = (
 def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
     with context.stage("dataset"):
-        content = listed(spec, context)
+        content = listed(spec.dataset, context)
         require_splits(content, spec)
     return Items(content, used_splits(content, spec), ())
 
 
-def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
+def listed(spec: DatasetSpec, context: RunContext) -> DatasetContent:
     """What the data set holds. Raises ``DataError``."""
-    dataset = build(Dataset, context.catalogue, spec.dataset)
+    dataset = build(Dataset, context.catalogue, spec)
     dataset.files = FileMemo(context.store, context.tell)
     dataset.may_download = context.may_download
-    content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.dataset.duplicates)
+    content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.duplicates)
     for note in content.notes:
         context.tell(Note(note))
     return content

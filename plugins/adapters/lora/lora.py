@@ -63,7 +63,7 @@ class Lora(TowerAdapter):
         for target in self._targets:
             if target.tower != tower:
                 continue
-            if target.packed:
+            if target.kind == "packed":
                 raise TowerError(
                     f"{tower}: `{target.path}` is a parameter of several projections, which PEFT's folders know "
                     "otherwise; train with `targets` that leave it out"
