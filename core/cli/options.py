@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -122,3 +123,18 @@ def warn_of_broken_plugins() -> None:
             say(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
         for note in plugin.notes:
             say(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """What loading a run warns of, on standard error: another policy than the run's as a note."""
+    import warnings
+
+    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
+            warnings.simplefilter("always", category)
+        yield
+    for one in caught:
+        say(f"{'note' if issubclass(one.category, PolicyWarning) else 'warning'}: {one.message}", err=True)

@@ -17,7 +17,7 @@ from ...registry.catalogue import Catalogue
 from ..data.given_items import name_of
 from ..data.items import DataError, Item
 from ..data.pictures import bare
-from ..data.prediction import Answer, Prediction
+from ..data.prediction import Answer, Neighbour, Prediction
 from ..data.tokens import Tokens
 from ..graph.check_support import SUPPORT, check_support, require_settled, same_centre, same_graph, same_width
 from ..graph.make_nodes import nodes_of, zero_shot_logits
@@ -104,6 +104,14 @@ class FeaturePredictor(Predictor):
 
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
         return (self._answered(self._met(self._nodes(encoded)), encoded) for encoded in self._together(items))
+
+    def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """See ``Predictor``."""
+        for encoded in self._together(items):
+            nodes = self._nodes(encoded)
+            queries = self._met(nodes)
+            near = neighbours_of(self._support, nodes, queries.sources, self.class_names, most)
+            yield self._answered(queries, encoded), near
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
         """Those that are answered together: with policy ``batch`` they hear each other."""
