@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .core.graft.grafted_model import GraftedModel, graft
     from .core.pipeline import Pipeline, compare
     from .core.run.load import load
+    from .core.studies.evaluate import evaluate
     from .plugins.adapters.hmmoe.spec import HMMoESpec as hmmoe
     from .plugins.adapters.lora.spec import LoraSpec as lora
     from .registry import __version__
@@ -28,6 +29,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "compare",
+    "evaluate",
     "graft",
     "hmmoe",
     "load",
@@ -43,6 +45,7 @@ _HOMES = {
     "Pipeline": ".core.pipeline",
     "compare": ".core.pipeline",
     "load": ".core.run.load",
+    "evaluate": ".core.studies.evaluate",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
     "__version__": ".registry",

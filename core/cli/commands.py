@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "runs.run",
     "sweep": "runs.sweep",
     "compare": "runs.compare",
+    "evaluate": "runs.evaluate",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",

@@ -25,12 +25,13 @@ def item_predictions(
     """Of the best trial and its scores, split to one a seed; neighbours are of seed number ``saved``."""
     for split, of_seeds in scores.items():
         # As the data set gave them: what a captioner says of an item makes it no other item.
-        items = {item.id: item for item in trial.prepared.content.splits[split]}
-        contents = {id_: _content(item) for id_, item in items.items()}
+        content = trial.prepared.content
+        items = {item.id: item for item in content.splits[split]}
+        contents = {id_: content_key(item) for id_, item in items.items()}
         for index, score in enumerate(of_seeds):
             if score.answers is not None:
-                seed = trial.spec.seeds[index]
-                yield from _of_seed(split, seed, items, contents, score.answers, trial, neighbours=index == saved)
+                seed, names, most = trial.spec.seeds[index], content.class_names, MOST if index == saved else 0
+                yield from lines_of(split, seed, items, contents, score.answers, names, most)
 
 
 def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredictions | None:
@@ -40,17 +41,17 @@ def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredicti
     return KeptPredictions(file=PREDICTIONS, items=items) if items else None
 
 
-def _of_seed(
+def lines_of(
     split: str,
     seed: int,
     items: Mapping[str, Item],
     contents: Mapping[str, str],
     said: SplitAnswers,
-    trial: Trial[Any, Any],
-    neighbours: bool,
+    names: Sequence[str],
+    most: int,
 ) -> Iterator[ItemPrediction]:
-    names = trial.prepared.content.class_names
-    heard = said.neighbours(MOST) if neighbours else []
+    """Of one seed's answers, with ``most`` neighbours each; ``contents`` has the ``content_key`` of every item."""
+    heard = said.neighbours(most) if most else []
     answers = _classes(said, items, names)
     for row, (id_, answer) in enumerate(zip(said.ids, answers, strict=True)):
         yield ItemPrediction(
@@ -88,7 +89,8 @@ def _classes(said: SplitAnswers, items: Mapping[str, Item], names: Sequence[str]
         yield _Answer(first[0], top[0]) if whole else _Answer(first, top)
 
 
-def _content(item: Item) -> str:
+def content_key(item: Item) -> str:
+    """Equal for items of the same contents and target: 16 hexadecimal digits."""
     views = [sorted((kind, media.bytes_digest) for kind, media in view.items()) for view in item.views()]
     target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
     return hashlib.sha256(repr((views, target)).encode()).hexdigest()[:16]
