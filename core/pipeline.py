@@ -66,6 +66,23 @@ class Pipeline:
         return cls._of(spec_from_dict(value, overrides, catalogue), catalogue)
 
     @classmethod
+    def from_folder(
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, Any] | None = None,
+        catalogue: Catalogue | None = None,
+        store: str | Path | None = None,
+    ) -> Self:
+        """What ``graftwork init`` would write for a folder or a file of data. ``store`` remembers what files hold.
+
+        Raises ``DataError`` for data that no data set reads, or that tells no classes apart.
+        """
+        from .survey.draft import draft
+
+        catalogue = catalogue or default_catalogue()
+        return cls._of(draft(path, overrides or {}, catalogue, store_root(store)).spec, catalogue)
+
+    @classmethod
     def from_lock(cls, lock: str | Path | Mapping[str, Any], catalogue: Catalogue | None = None) -> Self:
         """What a lock (a file, or what ``lock()`` gave) holds; it runs only where nothing differs from it.
 

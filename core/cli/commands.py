@@ -15,9 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
+    "init": "specs.init",
     "run": "runs.run",
     "sweep": "runs.sweep",
     "compare": "runs.compare",
+    "evaluate": "runs.evaluate",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",

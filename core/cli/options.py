@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -131,3 +132,18 @@ def warn_of_broken_plugins() -> None:
             say_note(f"plugin {plugin.name} of {plugin} is left out: {plugin.failure}", "warning")
         for note in plugin.notes:
             say_note(f"plugin {plugin.name} of {plugin} {note}", "warning")
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """What loading a run warns of, on standard error: another policy than the run's as a note."""
+    import warnings
+
+    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
+            warnings.simplefilter("always", category)
+        yield
+    for one in caught:
+        say_note(one.message, "note" if issubclass(one.category, PolicyWarning) else "warning")

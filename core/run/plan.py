@@ -40,7 +40,7 @@ def make_plan(
     """
     context = RunContext(catalogue, store, tell)
     try:
-        content = listed(spec, context)
+        content = listed(spec.dataset, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     require_splits(content, spec)

@@ -118,17 +118,11 @@ class Unread:
 
 def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
-    import warnings
+    from ...run.load import load
+    from ..options import warnings_said
 
-    from ...run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
-
-    with warnings.catch_warnings(record=True) as caught:
-        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
-            warnings.simplefilter("always", category)
-        predictor = load(run, device=device)
-    for one in caught:
-        say_note(one.message, "note" if issubclass(one.category, PolicyWarning) else "warning")
-    return predictor
+    with warnings_said():
+        return load(run, device=device)
 
 
 def _answers(predictor: Predictor, rows: Sequence[Row], unread: Unread) -> Iterator[Said]:

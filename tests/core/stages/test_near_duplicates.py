@@ -132,7 +132,7 @@ def test_the_numbers_are_those_of_all_cosines(folder: Path, stored: Path, monkey
     """Counted here over the whole matrix; three rows at a time as all at once."""
     built = pipeline(folder)
     context = RunContext(built.catalogue, stored)
-    content = listed(built.spec, context)
+    content = listed(built.spec.dataset, context)
     train, test = ([one.modalities["image"] for one in content.splits[name]] for name in ("train", "test"))
     stage = context.encoder(built.spec)
     x, y = (torch.from_numpy(stage.vectors("image", some)).double() for some in (test, train))
