@@ -20,6 +20,7 @@ COMMANDS = {
     "validate": "specs.validate",
     "lock": "specs.lock",
     "predict": "runs.predict",
+    "export": "runs.export",
     "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",
