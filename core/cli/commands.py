@@ -21,6 +21,7 @@ COMMANDS = {
     "lock": "specs.lock",
     "predict": "runs.predict",
     "export": "runs.export",
+    "push": "runs.push",
     "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",
