@@ -223,6 +223,24 @@ def test_what_cannot_be_merged_is_refused() -> None:
         across.merge_and_unload()
 
 
+class Quantised(Tensor):
+    """Weights in a form of somebody else's, as torchao's are."""
+
+
+def test_quantised_weights_are_not_merged_into() -> None:
+    """Not even into the layers before the one that is quantised."""
+    bert = model("Bert", 2)
+    last = bert.encoder.layer[1].output.dense
+    last.weight = nn.Parameter(last.weight.detach().as_subclass(Quantised), requires_grad=False)
+    grafted = moved(graft({"text": bert}, lora(rank=2)))
+    first = bert.encoder.layer[0].attention.self.query.weight
+    before = first.clone()
+    with pytest.raises(TowerError, match=r"text: the weights of `1\.output\.dense` are quantised \(Quantised\)"):
+        grafted.merge_and_unload()
+    assert torch.equal(first, before)
+    assert grafted.active_adapters == ["default"]
+
+
 @pytest.mark.parametrize("adapter", [hmmoe(rank=2), lora(rank=2)])
 def test_gradient_checkpointing_enable(adapter: Any) -> None:
     """The same gradients for less that is kept; switched off, as before; where it cannot be, in words."""
