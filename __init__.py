@@ -14,8 +14,9 @@ from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
     from .core.graft.grafted_model import GraftedModel, graft
-    from .core.pipeline import Pipeline
+    from .core.pipeline import Pipeline, compare
     from .core.run.load import load
+    from .core.studies.evaluate import evaluate
     from .plugins.adapters.hmmoe.spec import HMMoESpec as hmmoe
     from .plugins.adapters.lora.spec import LoraSpec as lora
     from .registry import __version__
@@ -27,6 +28,8 @@ __all__ = [
     "Pipeline",
     "SpecError",
     "__version__",
+    "compare",
+    "evaluate",
     "graft",
     "hmmoe",
     "load",
@@ -40,7 +43,9 @@ _HOMES = {
     "hmmoe": ".plugins.adapters.hmmoe.spec:HMMoESpec",
     "lora": ".plugins.adapters.lora.spec:LoraSpec",
     "Pipeline": ".core.pipeline",
+    "compare": ".core.pipeline",
     "load": ".core.run.load",
+    "evaluate": ".core.studies.evaluate",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
     "__version__": ".registry",

@@ -17,7 +17,7 @@ from ...registry.catalogue import Catalogue
 from ..data.given_items import Contents, name_of
 from ..data.items import DataError, Item
 from ..data.pictures import bare
-from ..data.prediction import Answer, Prediction
+from ..data.prediction import Answer, Neighbour, Prediction
 from ..data.tokens import Tokens
 from ..graph.check_support import SUPPORT, check_support, require_settled, same_graph
 from ..graph.neighbours import neighbours_of
@@ -121,6 +121,14 @@ class FeaturePredictor(Predictor):
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
         for encoded in self._together(items):
             yield self._answered(self._module.met(self._module.nodes(encoded.vectors, encoded.tokens)), encoded)
+
+    def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """See ``Predictor``."""
+        for encoded in self._together(items):
+            nodes = self._module.nodes(encoded.vectors, encoded.tokens)
+            queries = self._module.met(nodes)
+            near = neighbours_of(self._module.support, nodes, queries.sources, self.class_names, most)
+            yield self._answered(queries, encoded), near
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
         """Those that are answered together: with policy ``batch`` they hear each other."""

@@ -21,6 +21,8 @@ from ..data.items import DataError, Item
 from ..data.prediction import Answer, Prediction, Segments
 from ..graph.check_support import SUPPORT, check_layer_support, wrong
 from ..graph.saved_support import class_prompts_in
+from ..roles.specs import PairTaskSpec
+from ..roles.task import PairTask, figures_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.adapter_config import TENSORS, LayerAdapter
@@ -29,6 +31,7 @@ from ..training.predictor import Predictor, finite
 from .model import LayerModel, build_layer_model
 from .module import LayerModule
 from .open_towers import open_towers
+from .pairs import Pairs
 from .passes import Passes
 from .patches import PATCHES
 from .preprocessed import Reader
@@ -126,6 +129,14 @@ class LayerPredictor(Predictor):
         passes = Passes(items, self._model.towers, self._reader())
         vectors, _ = self._model.alone(passes, modality, [item.views() for item in items])
         return {modality: finite(vectors, list(map(name_of, items)))}
+
+    def pair_figures(self, items: Sequence[Item], task: PairTask) -> Mapping[str, float]:
+        """The metrics of a task of pairs, of items of an image and a text each. Raises ``DataError``."""
+        if not isinstance(self.spec.task, PairTaskSpec):
+            raise DataError(f"task `{self.spec.task.type}` is none of pairs")
+        pairs = Pairs(self.spec.task, task, Passes(items, self._model.towers, self._reader()))
+        scored = pairs.all_scores(self._model, self.spec.encoder.batch_size)
+        return figures_of(task, scored.scores, scored.relevant)
 
     def _few(self, items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         return self._batches(items, self.spec.encoder.batch_size)

@@ -13,7 +13,7 @@ from torch import nn
 from ....core.roles import TowerAdapter, parameter_name
 from ....core.towers.errors import TowerError
 from ....core.towers.tower import Tower, frozen_parameters
-from .layers import adapted_linear, adapted_parameter, import_peft
+from .layers import adapted_convolution, adapted_linear, adapted_parameter, import_peft
 from .spec import LoraSpec
 from .targets import PACKED, Target, find_targets
 
@@ -37,7 +37,7 @@ class Lora(TowerAdapter):
             layer = _layer(self.spec, target)
             self.lora[parameter_name(target.tower, target.path)] = _trainable(layer)
             self._installed += [(parent, child, layer) for parent, child in target.places]
-            if target.packed:
+            if target.kind == "packed":
                 self._packed.append((layer, target.module))
 
     def first_block(self, tower: Tower) -> int:
@@ -73,7 +73,7 @@ class Lora(TowerAdapter):
         for target in self._targets:
             if target.tower != tower:
                 continue
-            if target.packed:
+            if target.kind == "packed":
                 raise TowerError(
                     f"{tower}: `{target.path}` is a parameter of several projections, which PEFT's folders know "
                     "otherwise; train with `targets` that leave it out"
@@ -122,11 +122,13 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
 def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     """peft's layer around a frozen one."""
     # Conv1D holds W's transpose, which merging must know.
-    transposed = not (target.packed or isinstance(target.module, nn.Linear))
+    transposed = target.kind == "linear" and not isinstance(target.module, nn.Linear)
     of_spec = {"r": spec.own_rank, "lora_alpha": spec.alpha}
     config = import_peft().LoraConfig(**of_spec, lora_dropout=spec.dropout, fan_in_fan_out=transposed)
     sizes: dict[str, Any] = {"config": config, **of_spec}
-    if not target.packed:
+    if target.kind == "convolution":
+        return adapted_convolution()(target.module, "default", **sizes)
+    if target.kind == "linear":
         return adapted_linear()(target.module, "default", fan_in_fan_out=transposed, **sizes)
     if spec.dropout:
         raise TowerError(

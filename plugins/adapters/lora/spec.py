@@ -57,7 +57,8 @@ class LoraSpec(TowerAdapterSpec):
     """Share of a layer's inputs that its update does not see in training."""
     targets: Literal["all-linear"] | Annotated[Items[str], Field(min_length=1)] = "all-linear"
     """Which layers: every linear one in the blocks (`all-linear`), or those whose path ends with one of these names
-    (`["q_proj", "v_proj"]`; `in_proj_weight` is the packed projection of queries, keys and values)."""
+    (`["q_proj", "v_proj"]`; `in_proj_weight` is the packed projection of queries, keys and values; convolutions without
+    groups, too: `["conv_pw", "conv_pwl"]`)."""
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
