@@ -56,7 +56,7 @@ class Lora(TowerAdapter):
         Raises ``TowerError`` for numbers that are not finite, and for quantised weights; nothing is changed then.
         """
         for target in self._targets:
-            weight = target.module.in_proj_weight if target.packed else target.module.weight
+            weight = target.module.in_proj_weight if target.kind == "packed" else target.module.weight
             if type(weight) is not nn.Parameter or not weight.is_floating_point():
                 raise TowerError(
                     f"{target.tower}: the weights of `{target.path}` are quantised ({type(weight).__name__}); merge "

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 import graftwork
 from graftwork import GraftedModel, graft, hmmoe, lora
 from graftwork.core.graft import HubError, Tower, TowerError, load_adapter
+from graftwork.plugins.adapters.lora.layers import import_peft
 from graftwork.plugins.adapters.specs import BottleneckSpec
 
 from ...support.local_hub import cache_of, cached
+from ...support.models.staged_models import pictures, staged_model
 from ...support.models.tower_models import VOCABULARY, model, transformers
 
 
@@ -201,6 +203,20 @@ def test_merging_a_packed_projection() -> None:
         expected = grafted({"text": given}).outputs["text"]
         assert not torch.allclose(expected, encoder(**given), atol=1e-2)
         torch.testing.assert_close(grafted.merge_and_unload()["text"](**given), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's, beside this transformers
+def test_merging_convolutions(tmp_path: Path) -> None:
+    """Of a ResNet, whose blocks have no linear layers; PEFT loads them, too."""
+    resnet = staged_model("ResNet")
+    grafted = moved(graft({"image": resnet}, lora(rank=2, targets=["convolution"])))
+    with torch.no_grad():
+        given = pictures("ResNet")
+        expected = grafted({"image": given}).outputs["image"].last_hidden_state
+        theirs = import_peft().PeftModel.from_pretrained(copy.deepcopy(resnet), grafted.save_peft(tmp_path / "peft"))
+        torch.testing.assert_close(theirs.eval()(**given).last_hidden_state, expected, atol=1e-4, rtol=1e-4)
+        merged = grafted.merge_and_unload()["image"](**given).last_hidden_state
+        torch.testing.assert_close(merged, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_what_cannot_be_merged_is_refused() -> None:
