@@ -14,18 +14,20 @@ from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
     from .core.pipeline import Pipeline
+    from .core.report.report import report
     from .core.run.load import load
     from .core.studies.evaluate import evaluate
     from .registry import __version__
     from .registry.errors import GraftworkError, SpecError
 
-__all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "evaluate", "load"]
+__all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "evaluate", "load", "report"]
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing.
 _HOMES = {
     "Pipeline": ".core.pipeline",
     "load": ".core.run.load",
     "evaluate": ".core.studies.evaluate",
+    "report": ".core.report.report",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
     "__version__": ".registry",

@@ -17,6 +17,7 @@ COMMANDS = {
     "sweep": "runs.sweep",
     "compare": "runs.compare",
     "evaluate": "runs.evaluate",
+    "report": "runs.report",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",
