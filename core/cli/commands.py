@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "runs.compare",
     "evaluate": "runs.evaluate",
     "report": "runs.report",
+    "runs": "runs.list_runs",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",
