@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from ..storage.adapter_config import TENSORS, LayerAdapter
 from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor, finite
 from .model import LayerModel, build_layer_model
+from .module import LayerModule
 from .open_towers import open_towers
 from .pairs import Pairs
 from .passes import Passes
@@ -42,6 +44,19 @@ class LayerPredictor(Predictor):
     def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayerModel, passes: int) -> None:
         super().__init__(spec, class_names, passes)
         self._model = model
+        self._module = LayerModule(spec, model, passes)
+
+    @property
+    def module(self) -> LayerModule:
+        """Towers with the trained adapter in them and the head, which ``predict`` asks, too."""
+        return self._module
+
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> dict[str, Any]:
+        """What ``module`` is given of these items: tower to the keyword arguments of its forward, on its device."""
+        items = list(self._items(images, texts, sounds))
+        return dict(Passes(items, self._model.towers, self._reader()).batch(range(len(items))).inputs)
 
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """Of a whole item, or of each of its passes."""

@@ -53,10 +53,12 @@ def answered(lines: Iterable[ItemPrediction]) -> list[Answered]:
 
 
 def _answered(line: ItemPrediction) -> Iterator[Answered]:
-    if isinstance(line.prediction, str):
-        labels, predictions, shares = [line.label], [line.prediction], [line.probabilities]
-    else:
-        labels, predictions, shares = line.label, list(line.prediction), line.probabilities  # type: ignore[assignment]
+    """Nothing of masks."""
+    labels, predictions, shares = line.label, line.prediction, line.probabilities
+    if predictions is None or shares is None:
+        return
+    if isinstance(predictions, str):
+        labels, predictions, shares = [labels], [predictions], [shares]  # type: ignore[list-item]
     if not isinstance(labels, list):
         return
     for label, prediction, own in zip(labels, predictions, shares, strict=False):

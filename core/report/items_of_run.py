@@ -65,7 +65,7 @@ def items_of(run: ReportedRun, catalogue: Catalogue, store: Path) -> ItemsOfRun:
     try:
         spec = _spec_of(run, catalogue)
         context = RunContext(catalogue, store)
-        content = listed(spec, context)
+        content = listed(spec.dataset, context)
     except (GraftworkError, OSError) as error:
         return ItemsOfRun({}, one_line(f"its data set cannot be read any more: {error}"), False)
     by_split = {name: {item.id: item for item in items} for name, items in content.splits.items()}

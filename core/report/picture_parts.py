@@ -50,12 +50,12 @@ def _confidence(one: ItemPrediction) -> float:
     shares = one.probabilities
     if isinstance(shares, Mapping):
         return max(shares.values(), default=0.0)
-    return max((max(own.values(), default=0.0) for own in shares), default=0.0)
+    return max((max(own.values(), default=0.0) for own in shares or ()), default=0.0)
 
 
 def _shown(one: ItemPrediction, run: ReportedRun, items: ItemsOfRun) -> Shown:
     item = items.item(one.split, one.id, one)
-    lines = [f"label: {_words(one.label)}", f"predicted: {_words(one.prediction)}", *_shares(one)]
+    lines = [f"label: {_words(one.label)}", *_said(one)]
     if one.score:
         lines.append(f"score {one.score:.3f}")
     if item is not None and (description := items.descriptions([item])[0]) is not None:
@@ -76,10 +76,12 @@ def _text_of(item: Item | None, items: ItemsOfRun) -> list[str]:
     return [] if text is None else [text[:80] + ("…" if len(text) > 80 else "")]
 
 
-def _shares(one: ItemPrediction) -> list[str]:
+def _said(one: ItemPrediction) -> list[str]:
+    """Nothing of masks."""
+    said = [] if one.prediction is None else [f"predicted: {_words(one.prediction)}"]
     if isinstance(one.probabilities, Mapping):
-        return ["probabilities: " + ", ".join(f"{name} {share:.3f}" for name, share in one.probabilities.items())]
-    return []
+        said.append("probabilities: " + ", ".join(f"{name} {share:.3f}" for name, share in one.probabilities.items()))
+    return said
 
 
 def _words(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.items import Item, Masks, Target
 from ..data.prediction import Neighbour
@@ -52,6 +52,33 @@ def lines_of(
 ) -> Iterator[ItemPrediction]:
     """Of one seed's answers, with ``most`` neighbours each; ``contents`` has the ``content_key`` of every item."""
     heard = said.neighbours(most) if most else []
+    answers = _classes(said, items, names)
+    for row, (id_, answer) in enumerate(zip(said.ids, answers, strict=True)):
+        yield ItemPrediction(
+            split=split,
+            seed=seed,
+            id=id_,
+            content=contents[id_],
+            label=_named(items[id_].target, names),
+            prediction=answer.prediction,
+            score=None if said.scores is None else float(said.scores[row]),
+            probabilities=answer.probabilities,
+            neighbours=[_heard(one) for one in heard[row]] if heard and heard[row] else None,
+        )
+
+
+class _Answer(NamedTuple):
+    """Of one item; nothing of one whose answer is no class."""
+
+    prediction: str | list[str] | None = None
+    probabilities: dict[str, float] | list[dict[str, float]] | None = None
+
+
+def _classes(said: SplitAnswers, items: Mapping[str, Item], names: Sequence[str]) -> Iterator[_Answer]:
+    """The likeliest classes of each item, or of each of its segments."""
+    if said.logits is None:
+        yield from (_Answer() for _ in said.ids)
+        return
     whole = said.logits.ndim == 2
     ranked = (said.logits[:, None] if whole else said.logits).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
     classes, shares = ranked.indices[..., :MOST].tolist(), ranked.values[..., :MOST].tolist()
@@ -59,17 +86,7 @@ def lines_of(
         segments = 1 if whole else len(items[id_].views())
         top = [_named_shares(*one, names) for one in list(zip(classes[row], shares[row], strict=True))[:segments]]
         first = [next(iter(one)) for one in top]
-        yield ItemPrediction(
-            split=split,
-            seed=seed,
-            id=id_,
-            content=contents[id_],
-            label=_named(items[id_].target, names),
-            prediction=first[0] if whole else first,
-            score=None if said.scores is None else float(said.scores[row]),
-            probabilities=top[0] if whole else top,
-            neighbours=[_heard(one) for one in heard[row]] if heard and heard[row] else None,
-        )
+        yield _Answer(first[0], top[0]) if whole else _Answer(first, top)
 
 
 def content_key(item: Item) -> str:

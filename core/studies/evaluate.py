@@ -76,7 +76,7 @@ def evaluate(
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
     context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
-    content, split = listed(spec, context), split or spec.evaluation.test_on
+    content, split = listed(spec.dataset, context), split or spec.evaluation.test_on
     classes = () if isinstance(spec.task, PairTaskSpec) else predictor.class_names  # a target is then no class
     items, unlabelled, notes = fitting_items(content, split, classes)
     readable = _Readable(predictor, _described(items, split, content, spec, context))
@@ -173,7 +173,8 @@ def _scored(predictor: Predictor, readable: _Readable, catalogue: Catalogue) -> 
     figures = figures_of(task, logits, targets)
     scores = scores_of(task, logits, targets, figures[task.primary])
     ids = [item.id for item in items]
-    answers = SplitAnswers(ids, logits, scores, lambda most: near if any(near) else [])
+    classes = logits if logits.ndim <= 3 else None  # masks are none
+    answers = SplitAnswers(ids, classes, scores, lambda most: near if any(near) else [])
     return _Scored(task.primary, {**figures, **figures_by(task, items, scores)}, answers)
 
 
@@ -187,8 +188,8 @@ def _interval(scored: _Scored) -> tuple[float, float] | None:
 def _lines(
     scored: _Scored, split: str, seed: int, items: Sequence[Item], names: Sequence[str]
 ) -> Iterator[ItemPrediction]:
-    """None of pairs, and of masks, which a line does not hold."""
-    if scored.answers is not None and scored.answers.logits.ndim <= 3:
+    """None of pairs."""
+    if scored.answers is not None:
         by_id = {item.id: item for item in items}
         contents = {id_: content_key(item) for id_, item in by_id.items()}
         yield from lines_of(split, seed, by_id, contents, scored.answers, names, MOST)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.given_clips import ClipInSegments, in_folders
 from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
@@ -138,6 +139,21 @@ class Predictor(ABC):
         if are == "one" and passes:
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
+
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """What was trained, as a torch module: ``module(**features(images=…, texts=…))`` gives logits [N, C].
+
+        It is in ``eval()``; its parameters train once ``train()`` and an optimizer are there, and ``predict`` answers
+        by them. Frozen models are no part of its parameters.
+        """
+
+    @abstractmethod
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> Mapping[str, Any]:
+        """What ``module`` takes of these items, by name, all of it in memory."""
 
     @abstractmethod
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:

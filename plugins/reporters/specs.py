@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,8 +10,12 @@ from ...core.roles import ReporterSpec
 
 
 class ConsoleSpec(ReporterSpec):
-    """Live progress and a closing table in the terminal; plain lines where there is none."""
+    """Live progress and a closing table in the terminal; plain lines where there is none.
 
+    In Python it is silent but for `Pipeline.run(show=True)`.
+    """
+
+    shows: ClassVar[bool] = True
     type: Literal["console"] = "console"
     table: bool = True
     """Whether to print the closing table."""

@@ -46,7 +46,7 @@ def command(folder: str, by: str, method: str | None, name: str | None, style: s
         print_json([run.to_json() for run in wanted])
     elif wanted:
         headers = ["run", "method", "data", "test", "trained", "date"]
-        print_table(headers, [_row(run, Path(folder)) for run in wanted], title="", left=3)
+        print_table(headers, [_row(run, Path(folder)) for run in wanted], title="")
         say(f"{len(wanted)} of {len(found.runs)} runs; a score is {_metrics(wanted)}, mean ± s.d. over the seeds")
     else:
         say(f"no run of {len(found.runs)} in {folder} is asked for" if found.runs else f"no finished run in {folder}")

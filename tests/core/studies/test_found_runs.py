@@ -36,7 +36,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, ["runs", *map(str, arguments)])
+    return CliRunner().invoke(cli, ["runs", *map(str, arguments)], env={"COLUMNS": "200"})
 
 
 def test_every_run_is_found(runs: Path) -> None:
