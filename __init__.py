@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
+    from .core.features.classifier import GraftClassifier
     from .core.pipeline import Pipeline
     from .core.run.load import load
     from .registry import __version__
     from .registry.errors import GraftworkError, SpecError
 
-__all__ = ["GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
+__all__ = ["GraftClassifier", "GraftworkError", "Pipeline", "SpecError", "__version__", "load"]
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing.
 _HOMES = {
+    "GraftClassifier": ".core.features.classifier",
     "Pipeline": ".core.pipeline",
     "load": ".core.run.load",
     "GraftworkError": ".registry.errors",

@@ -103,7 +103,11 @@ class FeaturePredictor(Predictor):
         ]
 
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
-        return (self._answered(self._met(self._nodes(encoded)), encoded) for encoded in self._together(items))
+        return map(self.logits_of, self._together(items))
+
+    def logits_of(self, encoded: Encoded) -> Tensor:
+        """See ``logits``: of items that are encoded, which by policy ``batch`` hear each other."""
+        return self._answered(self._met(self._nodes(encoded)), encoded)
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
         """Those that are answered together: with policy ``batch`` they hear each other."""
