@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -95,6 +95,11 @@ evidence-compile: $(READY)
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
+
+# HMMoE and its peers on the pocket world's eight tasks: the tables of docs/results/hmmoe.md; one to two hours on a core, and it
+# goes on where it was interrupted.
+evidence-hmmoe: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.hmmoe_evidence
 
 # Photos of 12 megapixels and long sounds through `predict`, up to 1,000 photos through `run`: what each process takes at most.
 # Its output stands in docs/benchmarks/encoding.md.

@@ -32,7 +32,7 @@ def _run(received: Received) -> None:
         from .commands import cli
 
         try:
-            cli.main(prog_name="graftwork", standalone_mode=False)
+            cli.main(prog_name="graftwork", standalone_mode=False, obj=received)
         finally:
             sys.stdout.flush()
     except SystemExit as end:

@@ -19,7 +19,6 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.slot import full_form
 from ..data.items import DatasetContent, Item
-from ..roles.encoder import Encoder
 from ..roles.graph import GraphBuilder
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
@@ -29,7 +28,7 @@ from ..training.devices import resolve_device
 from ..training.trial import Trial
 from .encode_splits import Features
 from .engine import FeatureEngine, FeatureOutcome
-from .predictor import Encoded, FeaturePredictor
+from .module import FeatureModule
 from .prepare import FeatureInputs
 
 Array = np.ndarray[Any, Any]
@@ -79,7 +78,7 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         context = RunContext(catalogue, Path("nothing is stored"), find_device=lambda: device)
         inputs = _inputs(spec, context, _units(X), targets, tuple(map(str, self.classes_)))
         outcome = FeatureEngine(context, 1).train(Trial({}, spec, inputs), seed, lambda *heard: None)
-        self.predictor_ = _predictor(spec, context, outcome, inputs.content.class_names)
+        self.module_ = _module(spec, context, outcome)
         return self
 
     def decision_function(self, X: Any) -> Array:
@@ -97,13 +96,13 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return np.asarray(self.classes_[best])
 
     def _logits(self, X: Any) -> Array:
-        check_is_fitted(self, "predictor_")
+        check_is_fitted(self, "module_")
         vectors = _units(validate_data(self, X, dtype=np.float64, reset=False))
         parts = []
         for some in (vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS)):
             filled = torch.cat([some, some.new_zeros(_ROWS - len(some), some.shape[1])])
-            encoded = Encoded({"vector": filled}, {}, [None] * _ROWS, [f"row {n}" for n in range(_ROWS)])
-            parts.append(self.predictor_.logits_of(encoded)[: len(some)])
+            with torch.no_grad():
+                parts.append(self.module_(vector=filled)[: len(some)].float().cpu())
         return np.asarray(torch.cat(parts).double())
 
     def _pipeline(self, seed: int, catalogue: Catalogue) -> dict[str, Any]:
@@ -153,10 +152,7 @@ def _inputs(
     return FeatureInputs(content, content.splits, (), None, encoder, key, None, features)
 
 
-def _predictor(
-    spec: PipelineSpec, context: RunContext, outcome: FeatureOutcome, names: tuple[str, ...]
-) -> FeaturePredictor:
+def _module(spec: PipelineSpec, context: RunContext, outcome: FeatureOutcome) -> FeatureModule:
     graph = outcome.support.resolved or spec.graph
     builder = build(GraphBuilder, context.catalogue, graph) if graph and spec.adapter.needs_graph else None
-    encoder = build(Encoder, context.catalogue, spec.encoder, context.device)
-    return FeaturePredictor(spec, names, outcome.model.eval(), outcome.support, builder, encoder, None)
+    return FeatureModule(spec, outcome.model, outcome.support, builder, None).eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,10 @@ class HubError(UserError):
     """The hub does not have it, does not let it, or cannot be reached; the message says which, and what to do."""
 
 
-def fetched(source: str | Path, revision: str | None = None) -> Path:
+def fetched(source: str | Path, revision: str | None = None, files: Sequence[str] = FILES) -> Path:
     """The folder itself, or for a hub id (OWNER/NAME, where no such folder exists) its snapshot in the hub's cache.
 
-    Downloads what the cache lacks; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
+    Downloads what the cache lacks of ``files``, names or patterns; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
     """
     folder = Path(os.path.expanduser(source))  # that of pathlib raises where nobody knows the home
     if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source):
@@ -35,8 +35,8 @@ def fetched(source: str | Path, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     missing = " is neither a folder here nor in the hub's cache, and the hub cannot be reached; where it can: "
-    with _explained(source, revision, missing + _command(source, revision)):
-        return Path(snapshot_download(source, revision=revision, allow_patterns=list(FILES)))
+    with _explained(source, revision, missing + _command(source, revision, files)):
+        return Path(snapshot_download(source, revision=revision, allow_patterns=list(files)))
 
 
 def upload(folder: Path, repo_id: str, *, private: bool | None, revision: str | None, token: str | None) -> str:
@@ -78,5 +78,7 @@ def _explained(repo: str, revision: str | None, unreachable: str) -> Iterator[No
         raise HubError(f"`{repo}`{unreachable}") from error
 
 
-def _command(repo: str, revision: str | None) -> str:
-    return shlex.join(["hf", "download", repo, *FILES, *(["--revision", revision] if revision else [])])
+def _command(repo: str, revision: str | None, files: Sequence[str]) -> str:
+    chosen = [word for one in files if "*" in one for word in ("--include", one)]
+    named = [one for one in files if "*" not in one]
+    return shlex.join(["hf", "download", repo, *named, *chosen, *(["--revision", revision] if revision else [])])

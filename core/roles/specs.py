@@ -390,6 +390,10 @@ class PairTaskSpec(TaskSpec):
     pairs pass the towers together as well, and the score of a pair is the cosine of its own two read-outs."""
     rerank: Annotated[int, Field(ge=1)] = 32
     """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
+    negatives: Annotated[int, Field(ge=0)] = 0
+    """With `joint`, in training: how many images join each text of a batch, those of the training split that it scores
+    best with apart before training and that are not its own. Pairs are then made within each such group alone. 0: of
+    all images and texts of the batch."""
     scale: Annotated[float, Field(gt=0)] = 20.0
     """Factor from cosine to logit, fixed."""
 
@@ -425,3 +429,7 @@ class OptimizerSpec(ComponentSpec):
 
 class ReporterSpec(ComponentSpec):
     """Who hears what happens during a run."""
+
+    #: Whether it writes to a terminal: ``graftwork run`` builds such a one, but not with ``--quiet``; Python where
+    #: ``show`` is asked for.
+    shows: ClassVar[bool] = False

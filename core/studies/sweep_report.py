@@ -28,6 +28,7 @@ class WrittenSweep:
     """A finished sweep and the files that tell of it."""
 
     sweep: Sweep
+    folder: Path
     written: tuple[Path, ...]
 
 

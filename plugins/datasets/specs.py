@@ -311,12 +311,27 @@ class PocketWorldSpec(DatasetSpec):
     `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
     `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
     `s4`: the one object that sounds is cut out; `ms3`: one, two or three at once (task type `segmentation`).
-    `audio_visual_qa`: questions about what sounds in a clip. `clips`: clips of three frames with a caption each;
-    `clips_often`: with four (task type `retrieval`).
+    `audio_visual_qa`: questions about what sounds in a clip; `audio_visual_qa_short`: shorter clips, fewer kinds of
+    questions. `clips`: clips of three frames with a caption each; `clips_often`: with four;
+    `clips_twins`: simpler ones, in pairs with two colours exchanged (task type `retrieval`).
+    `clips_qa`: questions about such clips (task type `vqa`).
     """
 
     type: Literal["pocket_world"] = "pocket_world"
-    task: Literal["events", "vqa", "nlvr2", "retrieval", "s4", "ms3", "audio_visual_qa", "clips", "clips_often"]
+    task: Literal[
+        "events",
+        "vqa",
+        "nlvr2",
+        "retrieval",
+        "s4",
+        "ms3",
+        "audio_visual_qa",
+        "audio_visual_qa_short",
+        "clips",
+        "clips_often",
+        "clips_twins",
+        "clips_qa",
+    ]
     """What is asked."""
     train: Annotated[int, Field(ge=1)] = 2000
     """Items to train on."""

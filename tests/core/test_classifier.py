@@ -61,8 +61,7 @@ def test_it_is_the_pipeline_over_the_same_vectors(tmp_path: Path) -> None:
     splits = np.array(["train"] * 30 + ["test"] * 10)
     np.savez(tmp_path / "v.npz", vectors=X, labels=y, splits=splits)
     made = GraftClassifier("ga_net", epochs=3).fit(X[:30], y[:30])
-    assert made.predictor_ is not None
-    spec = made.predictor_.spec.to_json()
+    spec = made.module_.spec.to_json()
     spec["dataset"] = {"type": "vectors", "file": str(tmp_path / "v.npz"), "val_fraction": 0.0}
     spec["reporters"] = []
     run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store")

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, format_option, seeds_option, set_option
-from ..say import print_json, print_table, say
+from ..options import Place, cache_option, format_option, goes_on, seeds_option, set_option
+from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ....registry.errors import GraftworkError
     from ...spec.pipeline_spec import PipelineSpec
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
 
 @click.command(
@@ -55,7 +55,7 @@ def command(
     from ....registry.discovery import default_catalogue
     from ...spec.overrides import parse_set
     from ...storage.root import store_root
-    from ...studies.compare import compare
+    from ...studies.compare import compare, write_comparison
     from ...studies.compare_report import (
         LEGEND,
         comparability,
@@ -65,21 +65,24 @@ def command(
         comparison_table,
         paired_lines,
         setting_lines,
-        write_comparison,
     )
+    from ...studies.winner import predict_command
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
+    goes_on("the same command")
     overrides = parse_set(settings) | ({"evaluation.seeds": list(seeds)} if seeds else {})
     store, folder = store_root(cache), Path(out).absolute()
     catalogue, named = default_catalogue(), [one.strip() for one in (methods or "").split(",")]
     listed: Sequence[str | PipelineSpec] = given
     if methods is not None:
         listed, against = _tried(given, named, overrides, against)
+        overrides = {}  # they are in what is tried
     comparison = compare(listed, overrides, catalogue, store, folder, _say, against)
     written = write_comparison(comparison, folder)
+    use = predict_command(comparison.best.folder.absolute(), catalogue) if comparison.best else None
     if style == "json":
-        print_json(comparison_json(comparison))
+        print_json({**comparison_json(comparison), "folder": str(folder), "use": use})
     elif style == "markdown":
         say(comparison_markdown(comparison), nl=False)
     else:
@@ -90,7 +93,8 @@ def command(
             *comparability(comparison),
             *setting_lines(comparison),
         ]
-        say("\n".join([LEGEND, *said, *map(str, written)]))
+        ends = [f"the best on validation, {comparison.best.name}: {use}"] if comparison.best else []
+        say("\n".join([LEGEND, *said, *map(str, written), *ends]))
     if comparison.failures:
         raise SystemExit(max(error.exit_code for error in comparison.failures.values()))
 
@@ -117,7 +121,7 @@ def _tried(
 
 
 def _say(name: str, outcome: Entry | GraftworkError, found: bool) -> None:
-    from ...studies.compare import Entry
+    from ...studies.compare_report import Entry
 
     said = f"test {outcome.measured.test}" if isinstance(outcome, Entry) else f"failed: {outcome}"
-    say(f"{name}: {said}{' (found)' if found else ''}", err=True)
+    say_progress(f"{name}: {said}{' (found)' if found else ''}")

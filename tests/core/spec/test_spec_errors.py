@@ -118,7 +118,7 @@ CASES = {
     ),
     "missing section": (
         changed('  "encoder": {"type": "open_clip", "model": "pocket"},\n', ""),
-        "spec.json:1:1: $: `encoder` is missing (installed: conse, dual, open_clip, timm, transformers)",
+        "spec.json:1:1: $: `encoder` is missing (installed: conse, dual, given, open_clip, timm, transformers)",
     ),
     "missing field": (
         changed(', "threshold": 0.8', ""),
