@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
+    from .core.features.classifier import GraftClassifier
     from .core.graft.grafted_model import GraftedModel, graft
     from .core.pipeline import Pipeline, compare
     from .core.report.report import report
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .registry.errors import GraftworkError, SpecError
 
 __all__ = [
+    "GraftClassifier",
     "GraftedModel",
     "GraftworkError",
     "Pipeline",
@@ -40,6 +42,7 @@ __all__ = [
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing; `:` before another name there.
 _HOMES = {
+    "GraftClassifier": ".core.features.classifier",
     "GraftedModel": ".core.graft.grafted_model",
     "graft": ".core.graft.grafted_model",
     "hmmoe": ".plugins.adapters.hmmoe.spec:HMMoESpec",
