@@ -27,9 +27,10 @@ from ..stages.prepare import preparation_key
 from ..training.devices import resolve_device
 from ..training.trial import Trial
 from .encode_splits import Features
-from .engine import FeatureEngine, FeatureOutcome
+from .engine import FeatureEngine
 from .module import FeatureModule
 from .prepare import FeatureInputs
+from .start import FeatureOutcome
 
 Array = np.ndarray[Any, Any]
 Section = str | Mapping[str, Any]
