@@ -41,10 +41,12 @@ bench: $(READY)
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
 
-# What the day's property section needs and a machine with a GPU may lack, as wheels of Python alone (under 1 MB), for any Python.
+# What the day's properties and few-shot trainings need and a machine with a GPU may lack, as wheels (3 MB): Python 3.12 on x86-64.
 gpu-day-pack:
 	rm -rf build/gpu_day_wheels
 	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform any --python-version 3.12 -d build/gpu_day_wheels hypothesis
+	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform manylinux_2_17_x86_64 --python-version 3.12 --no-deps -d build/gpu_day_wheels \
+	    $(shell grep -E '^(pydantic|pydantic_core|annotated-types|typing-inspection)==' constraints.txt)
 
 # The same in Triton's interpreter, at toy sizes and without a time.
 gpu-day-dry: $(READY)

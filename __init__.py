@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from .registry.importing import mend_torchvision
 
 if TYPE_CHECKING:
+    from .core.features.classifier import GraftClassifier
     from .core.graft.grafted_model import GraftedModel, graft
     from .core.pipeline import Pipeline, compare
+    from .core.report.report import report
     from .core.run.load import load
     from .core.studies.evaluate import evaluate
     from .plugins.adapters.hmmoe.spec import HMMoESpec as hmmoe
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .registry.errors import GraftworkError, SpecError
 
 __all__ = [
+    "GraftClassifier",
     "GraftedModel",
     "GraftworkError",
     "Pipeline",
@@ -34,10 +37,12 @@ __all__ = [
     "hmmoe",
     "load",
     "lora",
+    "report",
 ]
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing; `:` before another name there.
 _HOMES = {
+    "GraftClassifier": ".core.features.classifier",
     "GraftedModel": ".core.graft.grafted_model",
     "graft": ".core.graft.grafted_model",
     "hmmoe": ".plugins.adapters.hmmoe.spec:HMMoESpec",
@@ -46,6 +51,7 @@ _HOMES = {
     "compare": ".core.pipeline",
     "load": ".core.run.load",
     "evaluate": ".core.studies.evaluate",
+    "report": ".core.report.report",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
     "__version__": ".registry",

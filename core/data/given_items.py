@@ -16,6 +16,7 @@ from .given_clips import ClipInSegments
 from .items import DataError, Item, Media
 from .pictures import WHITE, bytes_of, open_picture
 from .sounds import open_sound
+from .vector_files import as_vectors
 from .video import SUFFIXES as CLIPS
 from .video import Absent, Clip, VideoFrames, file_clip, sound_media
 from .waveform import Waveform
@@ -31,7 +32,7 @@ Row = Mapping[str, Content | ClipInSegments | Sequence[Content]]
 Sampled = Callable[[Clip], Media] | None
 #: Modality to what ``predict`` and the command line call it.
 WORDS = {"image": ("images", "IMAGES"), "video": ("clips", "CLIPS"), "audio": ("sounds", "--sound")}
-WORDS |= {"text": ("texts", "--text")}
+WORDS |= {"text": ("texts", "--text"), "vector": ("vectors", "IMAGES (files of vectors)")}
 
 
 def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list[Row]:
@@ -67,6 +68,8 @@ def _listed(kind: str, contents: Contents) -> list[Content | Sequence[Content]]:
     """One content alone is a list of one: a path is no sequence of letters, a picture none of rows."""
     if isinstance(contents, (str, Path, Image, Waveform, VideoFrames, Media)):
         return [contents]
+    if kind == "vector" and isinstance(contents, np.ndarray):
+        return [contents] if contents.ndim == 1 else list(contents)
     if isinstance(contents, np.ndarray) and (contents.ndim == 2 or contents.shape[2:] == (3,)):
         return [contents]
     if isinstance(contents, (bytes, Mapping)) or not isinstance(contents, Iterable):
@@ -110,6 +113,9 @@ def _opened(modality: str, content: object, background: str, sampling: Sampled, 
         if not isinstance(content, str):
             raise DataError(f"a text is a str, not a {type(content).__name__}")
         return Media.of_text(content, content)
+    if modality == "vector":
+        (vector,) = as_vectors(np.asarray(content)[None], "vectors")
+        return _held(vector, "")
     source = str(content) if isinstance(content, (str, Path)) else ""
     if modality == "video":
         return _held(_open_clip(content, sampling), source)
@@ -145,6 +151,8 @@ def bytes_held(item: Item) -> int:
 
 
 def _bytes(content: Any) -> int:
+    if isinstance(content, np.ndarray):
+        return int(content.nbytes)
     return int(content.samples.nbytes) if isinstance(content, Waveform) else bytes_of(content)
 
 

@@ -21,7 +21,7 @@ from ..data.found_files import FoundFiles, Reading
 Json = Mapping[str, Any]
 #: What of an item the frozen model's own opinion is asked of.
 BlendOf = Literal["nodes", "text"]
-NodeKind = Literal["image", "video", "text", "audio", "fused", "pair", "tokens"]
+NodeKind = Literal["image", "video", "text", "audio", "vector", "fused", "pair", "tokens"]
 
 
 class ComponentSpec(Spec):
@@ -45,7 +45,7 @@ class Sampling:
 class DatasetSpec(ComponentSpec):
     """Where items come from."""
 
-    #: Which of `image`, `video` and `audio` its items have; without a graph section their vectors are the nodes.
+    #: Which of `image`, `video`, `audio`, `vector` its items have; without a graph section their vectors are the nodes.
     gives: ClassVar[tuple[str, ...]] = ("image",)
 
     shots: Annotated[int, Field(ge=1)] | None = None
@@ -228,9 +228,9 @@ class GraphSpec(ComponentSpec):
     several_nodes: ClassVar[bool] = False
 
     nodes: NodeKind = "image"
-    """One node an item: its `image`, `video`, `text` or `audio` vector, or image and text `fused`. Several nodes an
-    item: its image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a
-    small graph of their own for each item."""
+    """One node an item: its `image`, `video`, `text` or `audio` vector, the `vector` that a data set brings, or image
+    and text `fused`. Several nodes an item: its image and its text as a `pair`, with edges within and across
+    modalities; or its patch and text `tokens`, a small graph of their own for each item."""
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
@@ -420,6 +420,10 @@ class RegularizerSpec(ComponentSpec):
 
 class OptimizerSpec(ComponentSpec):
     """How parameters are updated."""
+
+    #: Whether a step changes every number by its own gradients alone, with no norm over a parameter or over all of
+    #: them: several seeds may then be trained as one on a GPU.
+    elementwise: ClassVar[bool] = False
 
     lr: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Learning rate at the start."""

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...registry.errors import Problem, SpecError, nearest
+from ...registry.slot import full_form
 from .json_source import MAX_BYTES, MAX_VALUES, JsonPath, JsonSource, read_json
 from .variables import variable_in
 
@@ -92,6 +93,8 @@ def merged(below: Composition, above: Composition) -> Composition:
 
 
 def _merged(below: Any, above: Any, path: JsonPath, replaced: dict[JsonPath, list[str]]) -> Any:
+    if (isinstance(below, str) and isinstance(above, dict)) or (_is_typed(below) and isinstance(above, str)):
+        below, above = full_form(below), full_form(above)  # a component whose type alone is written
     both = isinstance(below, dict) and isinstance(above, dict)
     if not both or _type_changes(below, above):
         replaced[path] = [key for key in below if key not in above] if both else []
@@ -100,6 +103,10 @@ def _merged(below: Any, above: Any, path: JsonPath, replaced: dict[JsonPath, lis
     for key, value in above.items():
         out[key] = _merged(below[key], value, (*path, key), replaced) if key in below else value
     return out
+
+
+def _is_typed(value: Any) -> bool:
+    return isinstance(value, dict) and "type" in value
 
 
 def _type_changes(below: dict[str, Any], above: dict[str, Any]) -> bool:

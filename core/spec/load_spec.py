@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import Problem, SpecError, printable
+from ...registry.slot import in_full
 from ..events import NOTES
 from ..storage.json_files import deeper_than
 from .coherence import incoherences
@@ -90,7 +91,9 @@ class _Loading:
         if isinstance(self.value, dict) and {"lock", "pipeline"} <= self.value.keys():
             raise SpecError([self._located(Problem(A_LOCK))])
         raw, self.touched = apply_overrides(
-            self.value, self.overrides, lambda path, raw: default_list(path, PipelineSpec, raw, self.catalogue)
+            in_full(self.value, PipelineSpec, self.catalogue),
+            self.overrides,
+            lambda path, raw: default_list(path, PipelineSpec, raw, self.catalogue),
         )
         problems = list(variables(raw))
         spec = None

@@ -16,6 +16,7 @@ from ..data.items import DataError, Item
 from ..data.pictures import SUFFIXES as PICTURES
 from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
+from ..data.vector_files import read_columns, vectors_in
 from ..data.video import SUFFIXES as CLIPS
 from ..data.video import clip_media
 from ..spec.pipeline_spec import PipelineSpec
@@ -37,6 +38,7 @@ class Predictor(ABC):
         sounds: Contents | None = None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Predictions:
         """One answer for each item, in order: a ``Prediction``, or ``Segments`` where a task predicts each of them.
 
@@ -44,13 +46,13 @@ class Predictor(ABC):
         too) or ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments
         of a clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
         describes the images. ``clips`` are paths or ``VideoFrames``; for a run that answers segment by segment they are
-        cut into segments of ``every`` seconds. Raises ``DataError``.
+        cut into segments of ``every`` seconds. ``vectors`` are arrays [N, d], or a list of [d]. Raises ``DataError``.
 
         On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
         its batch. A run that was ``transductive`` attaches: a new item was no node of its graph. Files are decoded a
         few at a time, whatever their number.
         """
-        return list(self.answer(self._items(images, texts, sounds, clips, every)))
+        return list(self.answer(self._items(images, texts, sounds, clips, every, vectors)))
 
     def logits(
         self,
@@ -59,9 +61,10 @@ class Predictor(ABC):
         sounds: Contents | None = None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Tensor:
         """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
-        parts = list(self._logits(self._items(images, texts, sounds, clips, every)))
+        parts = list(self._logits(self._items(images, texts, sounds, clips, every, vectors)))
         if not parts:
             return torch.zeros(0, len(self.class_names))
         return torch.cat(padded(parts))
@@ -87,9 +90,10 @@ class Predictor(ABC):
         sounds: Contents | None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> list[Row]:
         """What ``predict`` is given, item by item. Raises ``DataError`` where something lacks or is too many."""
-        given = {"image": images, "video": clips, "text": texts, "audio": sounds}
+        given = {"image": images, "video": clips, "text": texts, "audio": sounds, "vector": vectors}
         needed = self._needed([kind for kind, contents in given.items() if contents is not None])
         if clips is None or "video" in needed or self.spec.task.passes_are != "each":
             if every is not None:
@@ -112,6 +116,12 @@ class Predictor(ABC):
         those in it, and files that are read together come in groups.
         """
         hears = self.modalities
+        if "vector" in hears:
+            called = {
+                kind: name for kind, name in getattr(self.spec.dataset, "columns", {}).items() if kind == "vector"
+            }
+            rows = [row for file in files for row in vectors_in(read_columns(Path(file), called), file)]
+            return self.rows(None, texts or None, sounds or None, vectors=rows or None)
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")
         if "video" in hears or ("image" in hears and any(map(is_clip, files))):
@@ -184,9 +194,10 @@ class Predictor(ABC):
         sounds: Contents | None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Iterator[Item]:
         """Each decoded when it is asked for."""
-        rows = self.rows(images, texts, sounds, clips, every)
+        rows = self.rows(images, texts, sounds, clips, every, vectors)
         return (self.open(row, name_of_row(row, number)) for number, row in enumerate(rows))
 
     @staticmethod

@@ -271,6 +271,40 @@ class WebDatasetSpec(RecordsSpec):
     """The same for the words about a picture: `txt`, `json.caption`."""
 
 
+class VectorsSpec(DatasetSpec):
+    """Vectors that another program made, with a class each: an `.npy` file with labels in another one, an `.npz`
+    archive or a parquet file. Encoder `given` takes them as they are, at unit length.
+
+    Label -1, or an empty name, in `train`: unlabelled. Arrays of Python objects are never opened.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("vector",)
+
+    type: Literal["vectors"] = "vectors"
+    file: LocalPath
+    """The file: `vectors` [N, d] and `labels` [N] (numbers or names); also `texts`, `ids` and `splits`, strings [N]."""
+    labels: LocalPath | None = None
+    """An `.npy` file of the labels, where they stand by themselves."""
+    columns: Mapping[Literal["vector", "label", "text", "id", "split"], str] = {}
+    """Arrays or columns of other names: `{"vector": "clip_embedding", "label": "genus"}`."""
+    class_names: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The names of the classes, class 0 first. Default: the labels themselves, sorted."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """A file of vectors by itself; labels of an `.npy` file lie beside it, as `labels.npy` or `STEM_labels.npy`."""
+        if found.is_folder or found.path.suffix.lower() not in (".npy", ".npz", ".parquet"):
+            return None
+        beside = [found.path.with_name(name) for name in ("labels.npy", f"{found.path.stem}_labels.npy", "y.npy")]
+        labels = next((one for one in beside if one.is_file()), None) if found.path.suffix.lower() == ".npy" else None
+        fields = {"file": str(found.path), **({"labels": str(labels)} if labels else {})}
+        return Reading(fields, 1, "vectors", f"in {found.path.name}")
+
+
 class PocketWorldSpec(DatasetSpec):
     """Graftwork's own world of shapes that sound, drawn as it is read: tasks whose labels need both modalities.
 
