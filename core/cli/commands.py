@@ -20,6 +20,8 @@ COMMANDS = {
     "sweep": "runs.sweep",
     "compare": "runs.compare",
     "evaluate": "runs.evaluate",
+    "report": "runs.report",
+    "runs": "runs.list_runs",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",
