@@ -4,7 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-memory evidence-pyg evidence-real evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real \
+  evidence-resolve evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -98,6 +99,11 @@ evidence-compile: $(READY)
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
 
+# HMMoE and its peers on the pocket world's eight tasks: the tables of docs/results/hmmoe.md; one to two hours on a core, and it
+# goes on where it was interrupted.
+evidence-hmmoe: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.hmmoe_evidence
+
 # Photos of 12 megapixels and long sounds through `predict`, up to 1,000 photos through `run`: what each process takes at most.
 # Its output stands in docs/benchmarks/encoding.md.
 evidence-memory: $(READY)
@@ -124,6 +130,15 @@ evidence-pyg: $(READY)
 # interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
 evidence-real: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
+
+# Whether pip finds versions of everything that `all` names for each Python, wheels alone; installs nothing, and needs a package index.
+evidence-resolve: $(READY)
+	rm -rf build/resolve
+	$(BIN)/python -m build --wheel --outdir build/resolve .
+	for version in 3.11 3.12 3.13 3.14; do \
+	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --python-version $$version \
+	    --target build/resolve/none "$$(ls build/resolve/*.whl)[all]" && echo "$$version: resolved" || exit 1; \
+	done
 
 # Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
 # minutes.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from ...registry.errors import counted
 from .given_clips import ClipInSegments
 from .items import DataError, Item, Media
 from .pictures import WHITE, bytes_of, open_picture
@@ -49,8 +50,17 @@ def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list
     first = next(iter(there), "image")
     for kind, contents in there.items():
         if len(contents) != len(there[first]):
-            raise DataError(f"{len(contents)} {WORDS[kind][0]} for {len(there[first])} {WORDS[first][0]}")
+            raise DataError(f"{_number(kind, contents)} for {_number(first, there[first])}")
     return [dict(zip(kinds, row, strict=True)) for row in zip(*(there[kind] for kind in kinds), strict=True)]
+
+
+def _number(kind: str, contents: Sequence[Content | Sequence[Content]]) -> str:
+    """``1 image``, ``2 texts``; ``2 items of 2 images`` of items of several passes."""
+    passes = {len(one) for one in contents if isinstance(one, (tuple, list))}
+    word = WORDS[kind][0]
+    if not passes:
+        return counted(len(contents), word)
+    return f"{counted(len(contents), 'items')} of {' or '.join(counted(one, word) for one in sorted(passes))}"
 
 
 def _listed(kind: str, contents: Contents) -> list[Content | Sequence[Content]]:

@@ -99,10 +99,7 @@ class LayerModel(TrainableModel):
         tower = next(one for one in self.towers.frozen if one.tower.name == modality)
         others = {one.tower.name: None for one in self.towers.frozen if one is not tower}
         out = self.run({modality: passes.inputs(tower, [view for one in views for view in one]), **others})
-        vectors, counts = out.vectors[modality], list(map(len, views))
-        if len(vectors) > len(counts):
-            vectors = normalize(mean_of_passes(vectors, counts), dim=-1)
-        return vectors, out.auxiliary
+        return of_items(out.vectors[modality], list(map(len, views))), out.auxiliary
 
     @contextmanager
     def _prefixes_of(self, inputs: Inputs) -> Iterator[None]:
@@ -153,6 +150,11 @@ class LayerModel(TrainableModel):
 def mean_of_passes(vectors: Tensor, counts: Sequence[int]) -> Tensor:
     """[N, width]: the mean of each item's vectors [V, width], of which ``counts`` says how many it has."""
     return torch.stack([one.mean(dim=0) for one in torch.split(vectors, list(counts))])
+
+
+def of_items(vectors: Tensor, counts: Sequence[int]) -> Tensor:
+    """Unit vectors [N, width] of items from those of their passes [V, width]."""
+    return normalize(mean_of_passes(vectors, counts), dim=-1) if len(vectors) > len(counts) else vectors
 
 
 def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import torch
 from torch import Tensor
 
-from ..data.items import DataError
 from ..roles.specs import PairTaskSpec
-from ..roles.task import PairTask
-from .model import LayerModel
+from ..roles.task import PairTask, losses_of
+from .model import LayerModel, of_items
 from .passes import Passes, TowerInputs
 
-#: Image-text pairs that go through the towers at once when nothing is trained.
+#: Passes of image-text pairs that go through the towers at once when nothing is trained.
 CHUNK = 512
 
 
@@ -29,17 +29,25 @@ class Scored:
     auxiliary: Tensor | float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Images (clips: all their frames, one after another) and texts, as their towers take them."""
+
+    images: TowerInputs
+    texts: TowerInputs
+    #: Frames of each image.
+    counts: list[int]
+
+
 class Pairs:
-    """Items of an image and a text each; of several passes, each shows a frame of the item's clip."""
+    """Items of an image and a text each; of several passes, each shows a frame of the item's clip.
+
+    A text that passes the towers together with a clip does so with each of its frames; the score of that pair is the
+    cosine of the mean of its images' read-outs and the mean of its texts'.
+    """
 
     def __init__(self, spec: PairTaskSpec, task: PairTask, passes: Passes) -> None:
-        """Raises ``DataError`` for clips that would pass the towers together with texts."""
         self.spec, self.task, self.passes = spec, task, passes
-        if spec.joint and (clip := next((item for item in passes.items if len(item.views()) > 1), None)):
-            raise DataError(
-                f"task.joint: a pair that passes the towers together is one image and one text, and item {clip.id} has "
-                f'{len(clip.views())} frames; set "joint": false'
-            )
 
     def apart(self, model: LayerModel, rows: Sequence[int]) -> Scored:
         """Each image and each text alone: an expert that needs a partner is silent."""
@@ -48,13 +56,47 @@ class Pairs:
         vectors = model.similarity({"image": images, "text": texts})
         return Scored(self.spec.scale * vectors[0] @ vectors[1].T, relevant, of_images + of_texts)
 
-    def together(self, model: LayerModel, rows: Sequence[int]) -> Scored:
-        """Every pair of these rows at once: the score is the cosine of the two read-outs of that very pair."""
+    def loss(self, model: LayerModel, groups: Sequence[Sequence[int]]) -> Tensor:
+        """Of all these rows apart; with ``joint`` the mean loss of the pairs within each group is added."""
+        apart = self.apart(model, list(dict.fromkeys(chain.from_iterable(groups))))
+        loss = self._loss(apart) + apart.auxiliary
+        if not self.spec.joint:
+            return loss
+        together, auxiliary = self.together(model, groups)
+        return loss + torch.stack(list(map(self._loss, together))).mean() + auxiliary
+
+    def _loss(self, scored: Scored) -> Tensor:
+        return losses_of(self.task, scored.scores, scored.relevant).mean()
+
+    def together(self, model: LayerModel, groups: Sequence[Sequence[int]]) -> tuple[list[Scored], Tensor | float]:
+        """Every pair within each group of rows: its score is the cosine of the two read-outs of that very pair."""
+        rows = list(dict.fromkeys(chain.from_iterable(groups)))
+        place = {row: number for number, row in enumerate(rows)}
+        found = [self._images_of(group) for group in groups]
+        sides = [(firsts, group) for (firsts, _), group in zip(found, groups, strict=True)]
+        pairs = [torch.cartesian_prod(*(torch.tensor([place[row] for row in side]) for side in of)) for of in sides]
+        scores, auxiliary = self._joint(model, self._shown(rows, rows), torch.cat(pairs))
+        parts = zip(torch.split(scores, list(map(len, pairs))), found, strict=True)
+        return [Scored(part.view(relevant.shape), relevant) for part, (_, relevant) in parts], auxiliary
+
+    @torch.no_grad()
+    def confusable(self, model: LayerModel, batch: int) -> list[list[int]]:
+        """For each row the rows of the ``negatives`` images that score best with its text apart and are not its own."""
+        rows = range(len(self.passes))
         firsts, relevant = self._images_of(rows)
-        inputs = {"image": self._alone("image", firsts), "text": self._alone("text", rows)}
-        which = torch.cartesian_prod(*map(torch.arange, relevant.shape))
-        scores, auxiliary = self._joint(model, inputs, which)
-        return Scored(scores.view(relevant.shape), relevant, auxiliary)
+        scores = self._all_apart(model, firsts, batch).masked_fill(relevant, -torch.inf)
+        most = min(self.spec.negatives, len(firsts) - 1)
+        best = scores.topk(max(most, 0), dim=0)
+        return [
+            [firsts[image] for image, there in zip(images, finite, strict=True) if there]
+            for images, finite in zip(best.indices.T.tolist(), best.values.isfinite().T.tolist(), strict=True)
+        ]
+
+    def _all_apart(self, model: LayerModel, firsts: Sequence[int], batch: int) -> Tensor:
+        """Scores [I, T] of all images with all texts."""
+        asked = {"image": firsts, "text": range(len(self.passes))}
+        vectors = model.similarity({kind: self._all_alone(model, kind, one, batch) for kind, one in asked.items()})
+        return self.spec.scale * vectors[0] @ vectors[1].T
 
     @torch.no_grad()
     def all_scores(self, model: LayerModel, batch: int) -> Scored:
@@ -62,31 +104,33 @@ class Pairs:
         before all others."""
         rows = range(len(self.passes))
         firsts, relevant = self._images_of(rows)
-        asked = {"image": firsts, "text": rows}
-        vectors = model.similarity({kind: self._all_alone(model, kind, one, batch) for kind, one in asked.items()})
-        scores = self.spec.scale * vectors[0] @ vectors[1].T
+        scores = self._all_apart(model, firsts, batch)
         if not self.spec.joint:
             return Scored(scores, relevant)
         which = _candidates(scores, self.spec.rerank).nonzero().cpu()  # how many there are must be known: one read
         ranked = scores - 4 * self.spec.scale  # below every cosine times scale
-        for part in torch.split(which, CHUNK):
+        frames = max(len(item.views()) for item in self.passes.items)
+        for part in torch.split(which, max(CHUNK // frames, 1)):
             images, image_of = torch.unique(part[:, 0], return_inverse=True)
             texts, text_of = torch.unique(part[:, 1], return_inverse=True)
-            inputs = {
-                "image": self._alone("image", [firsts[index] for index in images.tolist()]),
-                "text": self._alone("text", texts.tolist()),
-            }
-            ranked[part[:, 0], part[:, 1]] = self._joint(model, inputs, torch.stack([image_of, text_of], dim=-1))[0]
+            shown = self._shown([firsts[index] for index in images.tolist()], texts.tolist())
+            ranked[part[:, 0], part[:, 1]] = self._joint(model, shown, torch.stack([image_of, text_of], dim=-1))[0]
         return Scored(ranked, relevant)
 
-    def _joint(
-        self, model: LayerModel, inputs: Mapping[str, TowerInputs], which: Tensor
-    ) -> tuple[Tensor, Tensor | float]:
-        """Scores of pairs of (row of the images, row of the texts), int64 [P, 2] on the CPU."""
-        chosen = {name: _rows_of(inputs[name], which[:, column]) for column, name in enumerate(("image", "text"))}
+    def _joint(self, model: LayerModel, shown: _Shown, which: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Scores of pairs of (number of the image, number of the text), int64 [P, 2] on the CPU."""
+        ends = list(accumulate(shown.counts))
+        frames = [range(end - count, end) for end, count in zip(ends, shown.counts, strict=True)]
+        pairs = [(frames[image], text) for image, text in which.tolist()]
+        counts = [len(of) for of, _ in pairs]
+        chosen = {
+            "image": _rows_of(shown.images, [frame for of, _ in pairs for frame in of]),
+            "text": _rows_of(shown.texts, [text for of, text in pairs for _ in of]),
+        }
         outputs = model.run(chosen)
-        images, texts = model.similarity(outputs.vectors)
-        return self.spec.scale * (images * texts).sum(dim=-1), outputs.auxiliary
+        vectors = {name: of_items(outputs.vectors[name], counts) for name in chosen}
+        one, other = model.similarity(vectors)
+        return self.spec.scale * (one * other).sum(dim=-1), outputs.auxiliary
 
     def _images_of(self, rows: Sequence[int]) -> tuple[list[int], Tensor]:
         """A row for each image among these, and which of them are whose: bool [I, T]."""
@@ -97,10 +141,16 @@ class Pairs:
         device = self.passes.towers.frozen[0].device
         return list(firsts.values()), self.task.relevance(items).to(device)
 
-    def _alone(self, modality: str, rows: Sequence[int]) -> TowerInputs:
-        """What its tower takes of each item's first pass."""
-        tower = next(one for one in self.passes.towers.frozen if one.tower.name == modality)
-        return self.passes.inputs(tower, [self.passes.items[row].views()[0] for row in rows])
+    def _shown(self, images: Sequence[int], texts: Sequence[int]) -> _Shown:
+        """The images of some rows and the texts of others."""
+        frames = [self.passes.items[row].views() for row in images]
+        words = [self.passes.items[row].views()[0] for row in texts]
+        towers = {one.tower.name: one for one in self.passes.towers.frozen}
+        return _Shown(
+            self.passes.inputs(towers["image"], list(chain.from_iterable(frames))),
+            self.passes.inputs(towers["text"], words),
+            list(map(len, frames)),
+        )
 
     def _run(self, model: LayerModel, modality: str, rows: Sequence[int]) -> tuple[Tensor, Tensor | float]:
         """Unit vectors [N, width] of one modality of those items alone, and what the adapter adds to the loss."""
@@ -115,10 +165,12 @@ class Pairs:
         return torch.cat(list(parts))
 
 
-def _rows_of(inputs: TowerInputs, rows: Tensor) -> TowerInputs:
+def _rows_of(inputs: TowerInputs, rows: Sequence[int]) -> TowerInputs:
     """Some of them, several times perhaps."""
-    of = [inputs.contents[row] for row in rows.tolist()]
-    return TowerInputs({key: value[rows.to(value.device)] for key, value in inputs.items()}, of)
+    chosen = torch.tensor(rows)
+    return TowerInputs(
+        {key: value[chosen.to(value.device)] for key, value in inputs.items()}, [inputs.contents[row] for row in rows]
+    )
 
 
 def _candidates(scores: Tensor, most: int) -> Tensor:

@@ -16,6 +16,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
 from ...registry.spec import Items, Spec
+from ..data.found_files import FoundFiles, Reading
 
 Json = Mapping[str, Any]
 #: What of an item the frozen model's own opinion is asked of.
@@ -64,6 +65,14 @@ class DatasetSpec(ComponentSpec):
         """The folder of which all that lies below is data, so that nothing may be written there; ``None``: none is."""
         return None
 
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """How a data set of this type would read what lies there; ``None``: it does not. `graftwork init` asks.
+
+        Names and counts are given; it may look into a file of its own kind, and opens no media.
+        """
+        return None
+
     def sampling(self) -> Sampling | None:
         """Which frames of a clip its items of `video` have, so that a new clip is seen alike; ``None``: it has none."""
         return None
@@ -86,6 +95,16 @@ class CaptionerSpec(ComponentSpec):
     def missing_files(self) -> str | None:
         """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class OnHand:
+    """An encoder that is on this machine."""
+
+    #: Its spec, without ``type``.
+    fields: Json
+    #: Of several that fit, the lowest is taken: 0 of a model trained on what people have, 1 of one made for trials.
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,14 @@ class EncoderSpec(ComponentSpec):
             if "{}" not in template:
                 raise ValueError(f"template {template!r} has no {{}} for the class name")
         return templates
+
+    @classmethod
+    def on_hand(cls) -> Sequence[OnHand]:
+        """Those of this type whose models are on this machine, the best first; `graftwork init` takes one that fits.
+
+        By looking for files alone: nothing is fetched or loaded.
+        """
+        return ()
 
     def tower(self, modality: str) -> EncoderSpec:
         """The encoder whose model encodes that modality. A composed encoder gives a part of itself, others themselves.
@@ -363,6 +390,10 @@ class PairTaskSpec(TaskSpec):
     pairs pass the towers together as well, and the score of a pair is the cosine of its own two read-outs."""
     rerank: Annotated[int, Field(ge=1)] = 32
     """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
+    negatives: Annotated[int, Field(ge=0)] = 0
+    """With `joint`, in training: how many images join each text of a batch, those of the training split that it scores
+    best with apart before training and that are not its own. Pairs are then made within each such group alone. 0: of
+    all images and texts of the batch."""
     scale: Annotated[float, Field(gt=0)] = 20.0
     """Factor from cosine to logit, fixed."""
 
@@ -402,3 +433,7 @@ class OptimizerSpec(ComponentSpec):
 
 class ReporterSpec(ComponentSpec):
     """Who hears what happens during a run."""
+
+    #: Whether it writes to a terminal: ``graftwork run`` builds such a one, but not with ``--quiet``; Python where
+    #: ``show`` is asked for.
+    shows: ClassVar[bool] = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +61,8 @@ class Composition:
 
     value: Any
     origins: Mapping[JsonPath, JsonSource]
+    #: Of an object that one of another type replaces: its path to the keys that so are gone, and the file of each.
+    dropped: Mapping[JsonPath, Mapping[str, str]] = field(default_factory=dict)
 
     def place(self, path: JsonPath) -> tuple[str, int, int]:
         """File, 1-based line and column of the value at ``path``, or of its nearest ancestor that a file holds."""
@@ -77,20 +79,22 @@ def read_composed(path: Path, root: Path | None = None) -> Composition:
 
 def merged(below: Composition, above: Composition) -> Composition:
     """``above`` over ``below``."""
-    replaced: list[JsonPath] = []
+    replaced: dict[JsonPath, list[str]] = {}
     value = _merged(below.value, above.value, (), replaced)
-    gone = set(replaced)
+    gone = replaced.keys()
     kept = {
         path: source
         for path, source in below.origins.items()
         if not any(path[:depth] in gone for depth in range(len(path) + 1))
     }
-    return Composition(value, {**kept, **above.origins})
+    dropped = {path: {key: below.origins[*path, key].name for key in keys} for path, keys in replaced.items() if keys}
+    return Composition(value, {**kept, **above.origins}, {**below.dropped, **above.dropped, **dropped})
 
 
-def _merged(below: Any, above: Any, path: JsonPath, replaced: list[JsonPath]) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)) or _type_changes(below, above):
-        replaced.append(path)
+def _merged(below: Any, above: Any, path: JsonPath, replaced: dict[JsonPath, list[str]]) -> Any:
+    both = isinstance(below, dict) and isinstance(above, dict)
+    if not both or _type_changes(below, above):
+        replaced[path] = [key for key in below if key not in above] if both else []
         return above
     out = dict(below)
     for key, value in above.items():

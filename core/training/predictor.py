@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.given_clips import ClipInSegments, in_folders
-from ..data.given_items import Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
+from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item
 from ..data.pictures import SUFFIXES as PICTURES
-from ..data.prediction import Answer, Predictions
+from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
 from ..data.video import SUFFIXES as CLIPS
 from ..data.video import clip_media
@@ -64,6 +65,15 @@ class Predictor(ABC):
         if not parts:
             return torch.zeros(0, len(self.class_names))
         return torch.cat(padded(parts))
+
+    def row_of(self, item: Item) -> Row:
+        """What ``open`` takes, of an item of a data set. Raises ``DataError`` where it lacks what is heard here."""
+        views = item.views()
+        needed = self._needed([kind for kind in views[0] if kind in WORDS])
+        if lacking := [kind for kind in needed if any(kind not in view for view in views)]:
+            raise DataError(f"item {item.id} has no {' and no '.join(lacking)}, and this run hears {', '.join(needed)}")
+        own = {kind for one in item.passes for kind in one}
+        return {kind: [view[kind] for view in views] if kind in own else item.modalities[kind] for kind in needed}
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -130,9 +140,30 @@ class Predictor(ABC):
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
 
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """What was trained, as a torch module: ``module(**features(images=…, texts=…))`` gives logits [N, C].
+
+        It is in ``eval()``; its parameters train once ``train()`` and an optimizer are there, and ``predict`` answers
+        by them. Frozen models are no part of its parameters.
+        """
+
+    @abstractmethod
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> Mapping[str, Any]:
+        """What ``module`` takes of these items, by name, all of it in memory."""
+
     @abstractmethod
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """What ``predict`` says of each item that ``open`` gave, in order; items are asked for a batch at a time."""
+
+    def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """Of some items that ``open`` gave after the other: their logits float32 [n, ...] on the CPU, and of each the
+        ``most`` nearest support items that it heard; none where no graph is."""
+        for logits in self._logits(items):
+            yield logits, [() for _ in logits]
 
     @abstractmethod
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:

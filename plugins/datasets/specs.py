@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.roles import DatasetSpec, Sampling
+from ...core.data.found_files import of_folders
+from ...core.roles import DatasetSpec, FoundFiles, Reading, Sampling
 from ...registry.spec import Items, LocalPath
 
 #: Frames of a clip that are seen where nothing is said.
@@ -54,6 +55,17 @@ class ImageFolderSpec(DatasetSpec):
             raise ValueError("a split file says which pictures there are; `exclude` leaves out class folders")
         return self
 
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Pictures in folders, or with a list of ours."""
+        from ...core.data.pictures import SUFFIXES as PICTURES
+
+        if "metadata.jsonl" in found.own and found.count(PICTURES):
+            return Reading(
+                {"root": str(found.path)}, found.count(PICTURES), "pictures", "with metadata.jsonl", listed=True
+            )
+        return of_folders(found, PICTURES, "pictures")
+
     def tree(self) -> str | None:
         """Its folders are its classes, unless a file says which pictures there are."""
         listed = self.split_file or Path(self.root, "metadata.jsonl").is_file()
@@ -89,6 +101,13 @@ class AudioFolderSpec(MediaFolderSpec):
     gives: ClassVar[tuple[str, ...]] = ("audio",)
 
     type: Literal["audio_folder"] = "audio_folder"
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Sounds in folders."""
+        from ...core.data.sounds import SUFFIXES as SOUNDS
+
+        return of_folders(found, SOUNDS, "sounds")
 
 
 class ClipsSpec(DatasetSpec):
@@ -129,6 +148,13 @@ class VideoFolderSpec(MediaFolderSpec, ClipsSpec):
     sound: Literal["none", "required", "silence"] = "none"
     """Whether items have the clip's sound as well, as `audio`: `required`, so that a clip without any cannot be read
     (see `on_error`); or `silence` where it has none, which the run counts."""
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Clips in folders."""
+        from ...core.data.video import SUFFIXES as CLIPS
+
+        return of_folders(found, CLIPS, "clips")
 
     def silent(self) -> bool:
         """As `sound` says."""
@@ -251,12 +277,27 @@ class PocketWorldSpec(DatasetSpec):
     `events`: which colour has the object that sounds, in each of four segments? `vqa`: questions with soft scores.
     `nlvr2`: statements about two pictures. `retrieval`: pictures with two captions each, an item a pair.
     `s4`: the one object that sounds is cut out; `ms3`: one, two or three at once (task type `segmentation`).
-    `audio_visual_qa`: questions about what sounds in a clip. `clips`: clips of three frames with a caption each;
-    `clips_often`: with four (task type `retrieval`).
+    `audio_visual_qa`: questions about what sounds in a clip; `audio_visual_qa_short`: shorter clips, fewer kinds of
+    questions. `clips`: clips of three frames with a caption each; `clips_often`: with four;
+    `clips_twins`: simpler ones, in pairs with two colours exchanged (task type `retrieval`).
+    `clips_qa`: questions about such clips (task type `vqa`).
     """
 
     type: Literal["pocket_world"] = "pocket_world"
-    task: Literal["events", "vqa", "nlvr2", "retrieval", "s4", "ms3", "audio_visual_qa", "clips", "clips_often"]
+    task: Literal[
+        "events",
+        "vqa",
+        "nlvr2",
+        "retrieval",
+        "s4",
+        "ms3",
+        "audio_visual_qa",
+        "audio_visual_qa_short",
+        "clips",
+        "clips_often",
+        "clips_twins",
+        "clips_qa",
+    ]
     """What is asked."""
     train: Annotated[int, Field(ge=1)] = 2000
     """Items to train on."""
@@ -268,9 +309,13 @@ class PocketWorldSpec(DatasetSpec):
     """Another seed, another world."""
 
 
+#: What a column of a table, or a key of a line, may be said to be.
+Column = Literal["id", "image", "video", "text", "audio", "at", "start", "end", "label", "split"]
+
+
 class JsonLinesSpec(ClipsSpec):
     """Items of any task, a JSON object a line: pictures, clips, texts and sounds, several passes an item, labels or
-    answers.
+    answers. Or a row of a table (`.csv`, `.tsv`) each.
 
     `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
     """
@@ -279,7 +324,15 @@ class JsonLinesSpec(ClipsSpec):
     root: LocalPath
     """The folder that the paths in lines, and the names of files, count from."""
     splits: Annotated[Mapping[Literal["train", "val", "test"], str], Field(min_length=1)] | None = None
-    """Split to its file. Default: those of `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    """Split to its file: JSON lines, or a table with the names of its columns on its first line. Default: those of
+    `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    columns: Mapping[Column, str] = {}
+    """Where keys or columns have other names: `{"image": "file_name", "label": "genus"}`; others are then not read.
+    `split` names the one that says `train`, `val` or `test`."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each class that becomes `val` where there is no such split (taken from `train`). 0: none."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each class that becomes `test` where there is no such split (taken from `train`). 0: none."""
     classes: Annotated[Items[str], Field(min_length=1)] | None = None
     """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
     vocabulary: Annotated[int, Field(ge=1)] = 3129
@@ -293,6 +346,13 @@ class JsonLinesSpec(ClipsSpec):
     def silent(self) -> bool:
         """As `absent` says."""
         return self.absent == "silence"
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Lines or tables whose columns are called as such columns are."""
+        from .json_lines.recognise import reading_of
+
+        return reading_of(found)
 
     @field_validator("splits")
     @classmethod

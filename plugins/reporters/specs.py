@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ...core.roles import ReporterSpec
 
 
 class ConsoleSpec(ReporterSpec):
-    """Live progress and a closing table in the terminal; plain lines where there is none."""
+    """Live progress and a closing table in the terminal; plain lines where there is none.
 
+    In Python it is silent but for `Pipeline.run(show=True)`.
+    """
+
+    shows: ClassVar[bool] = True
     type: Literal["console"] = "console"
     table: bool = True
     """Whether to print the closing table."""
@@ -19,3 +25,11 @@ class JsonlSpec(ReporterSpec):
     """Every event as a line of `events.jsonl` in the run folder."""
 
     type: Literal["jsonl"] = "jsonl"
+
+
+class TensorboardSpec(ReporterSpec):
+    """Curves of each training and the figures of the result, for TensorBoard; needs the extra `tensorboard`."""
+
+    type: Literal["tensorboard"] = "tensorboard"
+    folder: Annotated[str, Field(min_length=1, pattern=r"^[^/\\.][^/\\]*$")] = "tensorboard"
+    """Its folder in the run folder: one name."""

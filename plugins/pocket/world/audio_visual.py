@@ -13,6 +13,11 @@ are those of MUSIC-AVQA's audio-visual questions, asked a fifth of the time each
 Colours are silent and shapes are not asked for, so that the sounds alone do not tell whom a question is about; and what
 sounds is drawn without looking at the picture. Order is not asked for: no word of the vocabulary says it, and the task
 takes the mean over moments. What the question alone allows is ``CHANCE``.
+
+A short clip has two moments, another shape heard in each, and three kinds of questions, a third each: existential,
+counting, and
+
+    colour       "what color has the sounding object": one of the picture's objects sounds
 """
 
 from __future__ import annotations
@@ -27,11 +32,20 @@ from .sounds import Sound
 AV_KINDS = ("existential", "counting", "location", "comparative", "temporal")
 _COLUMNS = ("left", "center", "right")
 AV_ANSWERS = ("yes", "no", *NUMBERS[:3], *_COLUMNS, *WORLD_COLOURS)
+SHORT_KINDS = ("existential", "counting", "colour")
+SHORT_ANSWERS = ("yes", "no", *NUMBERS[:3], *WORLD_COLOURS)
 #: The best that the question alone can do, by kind; the sounds add nothing to it.
-CHANCE = {"existential": 1 / 2, "counting": 1 / 3, "location": 1 / 3, "comparative": 1 / 2, "temporal": 1 / 8}
+CHANCE = {
+    "existential": 1 / 2,
+    "counting": 1 / 3,
+    "location": 1 / 3,
+    "comparative": 1 / 2,
+    "temporal": 1 / 8,
+    "colour": 1 / 8,
+}
 #: The best that the question and the pictures can do: three colours are seen.
-SEEN = {**CHANCE, "temporal": 1 / 3}
-MOMENTS = 3
+SEEN = {**CHANCE, "temporal": 1 / 3, "colour": 1 / 3}
+MOMENTS, SHORT_MOMENTS = 3, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ class AskedClip:
 
 @dataclass(frozen=True, slots=True)
 class _Cast:
-    """Who is seen, and who sounds, in two moments or in one."""
+    """Who is seen, and who sounds, in two moments or in one; in a short clip both in one."""
 
     seen: list[WorldObject]
     twice: WorldObject
@@ -68,7 +82,14 @@ class _Cast:
 
 
 #: How many of the two that sound may be seen, all as frequent.
-_SHOWN = {"existential": (1, 2), "counting": (0, 1, 2), "location": (1,), "comparative": (2,), "temporal": (1, 2)}
+_SHOWN = {
+    "existential": (1, 2),
+    "counting": (0, 1, 2),
+    "location": (1,),
+    "comparative": (2,),
+    "temporal": (1, 2),
+    "colour": (1,),
+}
 
 
 def draw_asked_clip(random: Random) -> AskedClip:
@@ -79,9 +100,22 @@ def draw_asked_clip(random: Random) -> AskedClip:
     # The answer to a temporal question sounds once, and is seen.
     if kind != "temporal" and random.random() < 0.5:
         once, twice = twice, once
-    text, answer = _ASK[kind](random, _Cast(seen, twice, once))
-    scene, moments = draw_ground(random, seen), []
-    for thing in random.sample([twice, twice, once], MOMENTS):
+    return _asked(random, kind, _Cast(seen, twice, once), [twice, twice, once])
+
+
+def draw_asked_short_clip(random: Random) -> AskedClip:
+    """The same of a short clip."""
+    kind, (seen, unseen) = random.choice(SHORT_KINDS), _objects(random)
+    shown = random.choice(_SHOWN[kind])
+    heard = [*random.sample(seen, shown), *random.sample(unseen, 2 - shown)]
+    return _asked(random, kind, _Cast(seen, *heard), heard)
+
+
+def _asked(random: Random, kind: str, cast: _Cast, heard: list[WorldObject]) -> AskedClip:
+    """A clip in whose moments those are heard, in a random order."""
+    text, answer = _ASK[kind](random, cast)
+    scene, moments = draw_ground(random, cast.seen), []
+    for thing in random.sample(heard, len(heard)):
         scene = move(random, scene)
         moments.append(Heard(scene, Sound.of(thing), random.getrandbits(32)))
     return AskedClip(kind, tuple(moments), text, answer)
@@ -113,12 +147,18 @@ def _temporal(random: Random, cast: _Cast) -> tuple[str, str]:
     return "what color has the object sounding in exactly one picture", cast.once.colour
 
 
+def _colour(random: Random, cast: _Cast) -> tuple[str, str]:
+    (thing,) = cast.sounding()
+    return "what color has the sounding object", thing.colour
+
+
 _ASK = {
     "existential": _existential,
     "counting": _counting,
     "location": _location,
     "comparative": _comparative,
     "temporal": _temporal,
+    "colour": _colour,
 }
 
 

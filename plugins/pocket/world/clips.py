@@ -4,12 +4,16 @@ A clip shows two objects for three frames; an object stays at its place, or goes
 places where an object is in some frame, so that who goes is said by two places; or how the two lie to each other in
 every frame. Clips come in fours: as drawn, with the two colours exchanged, with the two ways exchanged, and with both;
 so that the words without what belongs to what do not find their clip. Often a caption says "object" for a shape.
+
+Twins are a simpler form: two frames, and clips in pairs that have the two colours exchanged. A caption names one object
+by colour and shape ("a red circle") and the other, without them, by size, texture and a place: whether there is a red
+circle tells the twins apart. Only where that is true of other clips, too, more is said.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from random import Random
@@ -17,7 +21,7 @@ from random import Random
 from .captions import place_phrase, with_article
 from .scene import WORLD_COLOURS, WORLD_PLACES, WORLD_SHAPES, WorldObject, WorldScene, draw_ground, draw_object, move
 
-FRAMES = 3
+FRAMES, TWIN_FRAMES = 3, 2
 #: How often an attribute, a shape and a place are said; once so many captions were true of other clips, always.
 SAY, SAY_SHAPE, _TRIES = 0.5, 0.5, 12
 _OPPOSITE = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
@@ -94,20 +98,29 @@ def fits(phrase: Phrase, mover: Mover) -> bool:
     )
 
 
-def draw_captioned_clips(random: Random, count: int, captions: int, taken: set[Content]) -> list[CaptionedClip]:
-    """``count`` clips with so many captions; none has the content of ``taken``, to which theirs are added."""
+def draw_captioned_clips(
+    random: Random, count: int, captions: int, taken: set[Content], twins: bool = False
+) -> list[CaptionedClip]:
+    """``count`` clips with so many captions, in fours or twins; none has the content of ``taken``, to which theirs are
+    added."""
     clips: list[MovingClip] = []
     alike: dict[Content, list[MovingClip]] = defaultdict(list)
     while len(clips) < count:
-        four = _draw_four(random)
-        contents = {clip.content for clip in four}
-        if contents.isdisjoint(taken) and not any(_clash(one, other) for one in four for other in alike[_kind(one)]):
+        like = _draw_four(random, TWIN_FRAMES)[::2] if twins else _draw_four(random)
+        contents = {clip.content for clip in like}
+        if contents.isdisjoint(taken) and not any(_clash(one, other) for one in like for other in alike[_kind(one)]):
             taken |= contents
-            clips += four
-            for clip in four:
+            clips += like
+            for clip in like:
                 alike[_kind(clip)].append(clip)
     index = _Index(clips := clips[:count])
-    return [CaptionedClip(clip, tuple(_own_captions(random, clip, captions, index))) for clip in clips]
+    say = _describe_twin if twins else _describe
+    return [CaptionedClip(clip, tuple(_own_captions(random, clip, captions, index, say))) for clip in clips]
+
+
+def draw_clip(random: Random) -> MovingClip:
+    """One clip."""
+    return _draw_four(random)[0]
 
 
 def _kind(clip: MovingClip) -> Content:
@@ -125,22 +138,22 @@ def _whole(clip: MovingClip) -> ClipCaption:
     return ClipCaption("", (first, second), None)
 
 
-def _draw_four(random: Random) -> list[MovingClip]:
+def _draw_four(random: Random, frames: int = FRAMES) -> list[MovingClip]:
     shapes, colours = random.sample(WORLD_SHAPES, 2), random.sample(WORLD_COLOURS, 2)
     places = random.sample(range(len(WORLD_PLACES)), 4)
     ways = [tuple(places[at : at + random.choice((1, 2))]) for at in (0, 2)]
     things = [draw_object(random, 0, shape, colour) for shape, colour in zip(shapes, colours, strict=True)]
     hues = [thing.hue for thing in things]
     return [
-        _film(random, [replace(thing, hue=hue) for thing, hue in zip(things, of, strict=True)], by)
+        _film(random, [replace(thing, hue=hue) for thing, hue in zip(things, of, strict=True)], by, frames)
         for of, by in product((hues, hues[::-1]), (ways, ways[::-1]))
     ]
 
 
-def _film(random: Random, things: Sequence[WorldObject], ways: Sequence[tuple[int, ...]]) -> MovingClip:
-    turns = random.randint(1, FRAMES - 1), random.randint(1, FRAMES - 1)
+def _film(random: Random, things: Sequence[WorldObject], ways: Sequence[tuple[int, ...]], count: int) -> MovingClip:
+    turns = random.randint(1, count - 1), random.randint(1, count - 1)
     scene, frames = draw_ground(random, things), []
-    for frame in range(FRAMES):
+    for frame in range(count):
         scene = move(random, scene)
         at = [way[0] if frame < turn else way[-1] for way, turn in zip(ways, turns, strict=True)]
         placed = (replace(thing, place=place) for thing, place in zip(scene.objects, at, strict=True))
@@ -149,11 +162,17 @@ def _film(random: Random, things: Sequence[WorldObject], ways: Sequence[tuple[in
     return MovingClip((first, second), tuple(frames))
 
 
-def _own_captions(random: Random, clip: MovingClip, count: int, index: _Index) -> Iterator[ClipCaption]:
+def _own_captions(
+    random: Random,
+    clip: MovingClip,
+    count: int,
+    index: _Index,
+    say: Callable[[Random, MovingClip, float], ClipCaption],
+) -> Iterator[ClipCaption]:
     said: set[str] = set()
     for _ in range(count):
         for attempt in range(4 * _TRIES):
-            caption = _describe(random, clip, attempt // _TRIES / 2)
+            caption = say(random, clip, attempt // _TRIES / 2)
             new = caption.text not in said or attempt >= 3 * _TRIES
             if new and index.is_of(caption, clip):
                 break
@@ -171,6 +190,18 @@ def _describe(random: Random, clip: MovingClip, surely: float) -> ClipCaption:
     first, second = (_phrase(random, clip.movers[one], surely, relation is None) for one in order)
     text = f"{_words(first)} {relation or 'and'} {_words(second)}"
     return ClipCaption(text, (first, second), relation)
+
+
+def _describe_twin(random: Random, clip: MovingClip, surely: float) -> ClipCaption:
+    """A true caption that tells the twins apart by the colour of one shape; where ``surely`` is above 1 it says all."""
+    one, other = random.sample(clip.movers, 2)
+    more, (shape, size, colour, texture) = random.random() < surely, one.attributes
+    first: Phrase = (shape, size, colour, texture, ()) if more else (shape, None, colour, None, ())
+    shape, size, _, texture = other.attributes
+    second: Phrase = (shape, size, None, texture, other.way) if more else (None, size, None, texture, other.way[:1])
+    if surely > 1:
+        first, second = (*one.attributes, one.way), (*other.attributes, other.way)
+    return ClipCaption(f"{_words(first)} and {_words(second)}", (first, second), None)
 
 
 def _phrase(random: Random, mover: Mover, surely: float, placed: bool) -> Phrase:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 from random import Random
 
 import pytest
 
 from graftwork.plugins.pocket.world.captions import WORDS
-from graftwork.plugins.pocket.world.clips import FRAMES, CaptionedClip, draw_captioned_clips
+from graftwork.plugins.pocket.world.clips import FRAMES, TWIN_FRAMES, CaptionedClip, draw_captioned_clips
 from graftwork.plugins.pocket.world.scene import WORLD_PLACES
 
 from .test_world_tasks import content
@@ -25,11 +26,37 @@ def places_of(one: CaptionedClip, mover: int) -> list[int]:
     return [frame.objects[mover].place for frame in one.clip.frames]
 
 
-def test_a_caption_is_true_of_its_clip_alone() -> None:
+@cache
+def twins() -> list[CaptionedClip]:
+    return draw_captioned_clips(Random("probe"), 400, 1, set(), twins=True)
+
+
+@pytest.mark.parametrize("drawn", [captioned, twins])
+def test_a_caption_is_true_of_its_clip_alone(drawn: Callable[[], list[CaptionedClip]]) -> None:
     """By ground truth, over all pairs of a split."""
-    for one in captioned():
+    for one in drawn():
         for caption in one.captions:
-            assert [other.clip for other in captioned() if caption.holds(other.clip)] == [one.clip]
+            assert [other.clip for other in drawn() if caption.holds(other.clip)] == [one.clip]
+
+
+def test_twins_differ_in_two_colours_and_most_captions_tell_them_apart_by_one() -> None:
+    """Equal but for the colours, which are exchanged; of each pair of captions one colour of one shape is named."""
+    named = 0
+    for one, other in zip(twins()[::2], twins()[1::2], strict=True):
+        assert len(one.clip.frames) == len(other.clip.frames) == TWIN_FRAMES
+        for first, second in zip(one.clip.movers, other.clip.movers, strict=True):
+            assert (first.way, first.thing.shape, first.thing.size) == (
+                second.way,
+                second.thing.shape,
+                second.thing.size,
+            )
+        hues = [[mover.thing.hue for mover in clip.clip.movers] for clip in (one, other)]
+        assert hues[0] == hues[1][::-1]
+        assert len(set(hues[0])) == 2
+        for caption in (*one.captions, *other.captions):
+            said = [(phrase[0] is not None, phrase[2] is not None) for phrase in caption.phrases]
+            named += said == [(True, True), (False, False)]
+    assert named > 0.6 * len(twins())
 
 
 def test_captions_read_word_by_word_are_true() -> None:
@@ -91,12 +118,14 @@ def test_no_content_is_in_two_splits() -> None:
     assert not {one.clip.content for one in more} & taken
 
 
-@pytest.mark.parametrize(("task", "captions"), [("clips", 1), ("clips_often", 4)])
-def test_items_of_a_clip_have_its_number(task: str, captions: int) -> None:
-    """A caption an item; so many items a clip, three frames each."""
+@pytest.mark.parametrize(
+    ("task", "captions", "frames"), [("clips", 1, FRAMES), ("clips_often", 4, FRAMES), ("clips_twins", 1, TWIN_FRAMES)]
+)
+def test_items_of_a_clip_have_its_number(task: str, captions: int, frames: int) -> None:
+    """A caption an item; so many items a clip, a pass a frame."""
     clips = defaultdict(list)
     for item in content(task).splits["test"]:
-        assert [set(view) for view in item.views()] == [{"image", "text"}] * FRAMES
+        assert [set(view) for view in item.views()] == [{"image", "text"}] * frames
         clips[item.target].append(tuple(view["image"].digest for view in item.views()))
     assert set(clips) == set(range(100 // captions))
     assert all(len(shown) == captions and len(set(shown)) == 1 for shown in clips.values())

@@ -19,8 +19,9 @@ from sklearn.feature_extraction import DictVectorizer
 from graftwork.core.data.items import DatasetContent
 from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
-from graftwork.plugins.pocket.world.audio_visual import AV_ANSWERS
+from graftwork.plugins.pocket.world.audio_visual import AV_ANSWERS, SHORT_ANSWERS
 from graftwork.plugins.pocket.world.captions import WORDS
+from graftwork.plugins.pocket.world.clip_questions import CLIP_ANSWERS
 from graftwork.plugins.pocket.world.events import EVENT_CLASSES, Segment, draw_clip
 from graftwork.plugins.pocket.world.questions import ANSWERS, CHANCE, KINDS, Asked, Question, draw_asked
 from graftwork.plugins.pocket.world.retrieval import Captioned, content_of, draw_captioned
@@ -28,8 +29,8 @@ from graftwork.plugins.pocket.world.scene import WORLD_PLACES, WorldObject, Worl
 from graftwork.plugins.pocket.world.sounds import SHAPE_OF
 from graftwork.plugins.pocket.world.statements import TEMPLATES, Judged, Statement, draw_judged
 
-DRAWN = ("events", "vqa", "nlvr2", "s4", "ms3", "audio_visual_qa")
-TASKS = (*DRAWN, "retrieval", "clips", "clips_often")
+DRAWN = ("events", "vqa", "nlvr2", "s4", "ms3", "audio_visual_qa", "audio_visual_qa_short", "clips_qa")
+TASKS = (*DRAWN, "retrieval", "clips", "clips_often", "clips_twins")
 #: How far above chance a probe may be.
 MARGIN = 0.03
 Features = dict[str, Any]
@@ -152,6 +153,8 @@ class TestAnyTask:
         assert all(content(task).class_names == () for task in ("retrieval", "clips", "clips_often"))
         assert content("s4").class_names == content("ms3").class_names == ("what sounds",)
         assert content("audio_visual_qa").class_names == AV_ANSWERS
+        assert content("audio_visual_qa_short").class_names == SHORT_ANSWERS
+        assert content("clips_qa").class_names == CLIP_ANSWERS
 
     @pytest.mark.parametrize("wrong", [{}, {"task": "music"}, {"task": "vqa", "train": 0}, {"task": "vqa", "seed": -1}])
     def test_a_spec_that_makes_no_sense_is_refused(self, wrong: dict[str, Any]) -> None:
@@ -496,6 +499,9 @@ FINGERPRINTS = {
     "s4": "f056489a1831c68a",
     "ms3": "cea871fd41bf261d",
     "audio_visual_qa": "ae8d7d1a38bab648",
+    "audio_visual_qa_short": "661f847b483c740f",
+    "clips_qa": "746c7b19322f1291",
     "clips": "8b4c236043b28e8d",
     "clips_often": "19f4b4bea6e3c925",
+    "clips_twins": "ec31f2c8522a07bf",
 }

@@ -11,6 +11,7 @@ import pytest
 
 from graftwork import Pipeline, load
 from graftwork.core.data.items import DataError, DatasetContent
+from graftwork.core.storage.tensors import read_tensors
 from graftwork.plugins.datasets import MsrvttSpec, MsvdSpec
 from graftwork.plugins.datasets.multimodal.msrvtt import Msrvtt
 from graftwork.plugins.datasets.multimodal.msvd import Msvd
@@ -191,11 +192,23 @@ def test_the_examples_run_on_the_miniatures(name: str, make: Any, protocol: str,
     assert test["t2i_r1"] == pytest.approx(sum(first) / len(first))
 
 
-def test_frames_of_clips_do_not_pass_the_towers_together_with_texts(tmp_path: Path) -> None:
-    """``joint`` is refused with what to set."""
+@pytest.mark.parametrize("negatives", [0, 1])
+def test_frames_of_clips_pass_the_towers_together_with_texts(negatives: int, tmp_path: Path) -> None:
+    """``joint``: what reads a partner is trained. With nothing in the towers a pair's score is that of both apart."""
     msvd(tmp_path / "data")
     clip = {"type": "transformers", "model": str(save_tiny_encoder("clip", tmp_path / "clip"))}
-    few = {"dataset.root": str(tmp_path / "data"), "encoder": clip, "task.joint": True}
-    few |= {"adapter": {"type": "hmmoe", "rank": 4}, "reporters": []}
-    with pytest.raises(DataError, match='has 12 frames; set "joint": false'):
-        Pipeline.from_file(ROOT / "examples/hmmoe_msvd.json", few).run(tmp_path / "run", tmp_path / "store")
+    few = {"dataset.root": str(tmp_path / "data"), "encoder": clip, "trainer.epochs": 1, "reporters": []}
+    few |= {"evaluation.seeds": [0], "trainer.keep": "last", "task.negatives": negatives}
+    adapter = {"type": "hmmoe", "experts": [{"type": "cross_attention"}], "rank": 4}
+    figures, moved = {}, {}
+    for joint in (False, True):
+        for name, of in (("frozen", {"type": "none"}), ("trained", adapter)):
+            settings = {**few, "adapter": of, "task.joint": joint}
+            spec = Pipeline.from_file(ROOT / "examples/hmmoe_msvd.json", settings)
+            run = spec.run(tmp_path / f"{name} {joint}", tmp_path / "store")
+            figures[name, joint] = {key: score["mean"] for key, score in run.result["test"].items() if key != "loss"}
+            if name == "trained":
+                tensors = read_tensors(run.folder / "adapter/adapter_model.safetensors")
+                moved[joint] = any(bool(value.any()) for key, value in tensors.items() if key.endswith("up.weight"))
+    assert figures["frozen", True] == figures["frozen", False] == figures["trained", False]
+    assert moved == {False: False, True: True}

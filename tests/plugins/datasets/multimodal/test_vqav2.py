@@ -199,3 +199,18 @@ def test_the_example_runs_on_the_miniature_and_tells_answer_types_apart(tmp_path
     test = {name: score["mean"] for name, score in run.result["test"].items()}
     kinds = {kind: test[f"vqa_score by answer_type: {kind}"] for kind in ("yes/no", "number", "other")}
     assert test["vqa_score"] == pytest.approx((2 * kinds["yes/no"] + kinds["number"] + kinds["other"]) / 4)
+    _answers_for_the_server(tmp_path)
+
+
+def _answers_for_the_server(folder: Path) -> None:
+    """As docs/datasets.md has it, of questions without answers: every question once, in the server's form."""
+    page = (ROOT / "docs/datasets.md").read_text()
+    (code,) = (one for one in page.split("```python\n")[1:] if "question_id" in one)
+    code = code.partition("```")[0].replace("test2015", "val2014").replace("runs/vqa", str(folder / "run"))
+    code = code.replace("data/vqav2", str(folder / "data")).replace("answers.json", str(folder / "answers.json"))
+    exec(code, {})
+    written = json.loads((folder / "answers.json").read_text())
+    (asked,) = (folder / "data").rglob("v2_OpenEnded_mscoco_val2014_questions.json")
+    questions = [one["question_id"] for one in json.loads(asked.read_text())["questions"]]
+    assert [one["question_id"] for one in written] == questions
+    assert all(isinstance(one["answer"], str) for one in written)

@@ -1,0 +1,136 @@
+"""The cells of docs/results/hmmoe.md: the pipeline of each, and what it measured as a line of JSON.
+
+A cell is one of HMMoE's eight tasks in the pocket world (``examples/hmmoe_pocket_*.json``), a method, and a seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graftwork import Pipeline
+from graftwork.core.storage.record import Record
+
+from ...support.paths import ROOT
+
+#: Task to its example; in this order they are measured.
+TASKS: Mapping[str, str] = {
+    "VQA": "vqa",
+    "AVE": "ave",
+    "MUSIC-AVQA": "avqa",
+    "NLVR2": "nlvr2",
+    "MSR-VTT": "msrvtt",
+    "AVS-S4": "avs_s4",
+    "AVS-MS3": "avs_ms3",
+    "MSVD": "msvd",
+}
+SEEDS = (0, 1, 2)
+HMMOE = "HMMoE"
+FROZEN = "frozen + head"
+#: Method to what replaces the example's adapter: ``None`` nothing; a text: the one expert that is left, unrouted.
+METHODS: Mapping[str, str | Mapping[str, Any] | None] = {
+    HMMOE: None,
+    "cross-attention alone": "cross_attention",
+    "affine alone": "affine",
+    FROZEN: {"type": "none"},
+    "LoRA": {"type": "lora"},
+    "unimodal alone": "unimodal",
+}
+#: What the first half of the plan measures on every task before the others follow.
+FIRST = tuple(METHODS)[:4]
+#: Learning rates of which validation chooses with the first seed. (At .01 one seed of HMMoE starts too late on VQA, and
+#: LoRA falls to chance on events: docs/results.md.)
+RATES: Mapping[str, tuple[float, ...]] = {**dict.fromkeys(METHODS, (0.003, 0.006)), "LoRA": (0.001, 0.003)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of the table."""
+
+    task: str
+    method: str
+    seed: int
+
+    def pipeline(self, rates: Sequence[float]) -> Pipeline:
+        """Its pipeline; of several learning rates validation chooses."""
+        path = ROOT / "examples" / f"hmmoe_pocket_{TASKS[self.task]}.json"
+        spec: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        changed = METHODS[self.method]
+        if isinstance(changed, str):
+            spec["adapter"] |= {"experts": [{"type": changed}], "router": {"uniform": True}}
+        elif changed is not None:
+            budget = {"budget": spec["adapter"]["budget"]} if changed["type"] == "lora" else {}
+            spec["adapter"] = {**changed, **budget}
+        spec |= {"reporters": [], "evaluation": {"seeds": [self.seed]}}
+        return Pipeline({**spec, "search": {"trainer.optimizer.lr": list(rates)}})
+
+    def said(self) -> str:
+        """In a few words."""
+        return f"{self.task}, {self.method}, seed {self.seed}"
+
+
+def cells() -> Iterator[Cell]:
+    """All of them: task by task the methods of ``FIRST`` with all seeds, then likewise the others."""
+    for methods in (FIRST, [one for one in METHODS if one not in FIRST]):
+        for task in TASKS:
+            yield from (Cell(task, method, seed) for method in methods for seed in SEEDS)
+
+
+class Line(Record):
+    """A finished cell."""
+
+    task: str
+    method: str
+    seed: int
+    spec: str
+    """Digest of its pipeline."""
+    commit: str
+    """Of the code that ran."""
+    metric: str
+    test: float
+    val: float
+    rate: float
+    """The learning rate that validation chose with the first seed."""
+    tried: Mapping[str, float]
+    """Learning rate to what it had on val."""
+    kept: int
+    """The epoch that validation chose, from 1; 0 is the start."""
+    epochs: int
+    adapter: int
+    """Its trainable parameters."""
+    share: float
+    """Of the frozen towers' parameters."""
+    head: int
+    """The head's."""
+    train_seconds: float
+    """Wall time of one training."""
+    cpu_seconds: float
+    """Processor time of the whole run: its search, its test, its files."""
+    scores: Sequence[float]
+    """What each test item has in the metric, in the order of the split."""
+
+    @property
+    def cell(self) -> Cell:
+        """Which one."""
+        return Cell(self.task, self.method, self.seed)
+
+
+def rates_of(cell: Cell, done: Mapping[Cell, Line]) -> tuple[float, ...]:
+    """What may be chosen for a cell: with a later seed what the first one had. Raises ``KeyError`` before that one."""
+    first = Cell(cell.task, cell.method, SEEDS[0])
+    return RATES[cell.method] if cell == first else (done[first].rate,)
+
+
+def read_lines(path: Path) -> dict[Cell, Line]:
+    """The last line of each cell. A line that was cut at the end of the file is as if it were not there."""
+    found: dict[Cell, Line] = {}
+    for text in path.read_text("utf-8").splitlines() if path.is_file() else ():
+        try:
+            line = Line.model_validate(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+        found[line.cell] = line
+    return found

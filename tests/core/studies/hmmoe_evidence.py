@@ -1,0 +1,140 @@
+"""`make evidence-hmmoe`: every cell of the table that is not measured yet; then the page's tables.
+
+    python -m graftwork.tests.core.studies.hmmoe_evidence                 (goes on where it was interrupted)
+    python -m graftwork.tests.core.studies.hmmoe_evidence --tables        (the tables of what is there)
+    python -m graftwork.tests.core.studies.hmmoe_evidence --memory        (what one epoch of each method takes)
+
+A cell is a run by the public API in a folder of its own, gone once its line stands in ``build/hmmoe/cells.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from graftwork import GraftworkError, Pipeline
+from graftwork.core.run.measured import measured
+from graftwork.core.run.run import Run
+from graftwork.core.studies.tables import markdown_table
+
+from ...support.paths import ROOT
+from .hmmoe_cells import METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines
+from .hmmoe_page import write_tables
+from .hmmoe_scores import item_scores
+from .real_cells import digest_of
+
+OUT = ROOT / "build" / "hmmoe"
+
+
+def main() -> None:
+    """Measure what is missing, then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the lines and the tables")
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], help="such folders whose lines count, too")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="only these")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
+    parser.add_argument("--memory", action="store_true", help="one epoch of each method on VQA, a process each")
+    given = parser.parse_args()
+    if given.memory:
+        print(memory_table(list(METHODS)))
+        return
+    path: Path = given.out / "cells.jsonl"
+    if not given.tables:
+        given.out.mkdir(parents=True, exist_ok=True)
+        measure(path, [one for one in cells() if one.task in given.tasks and one.method in given.methods])
+    lines = {
+        cell: line for folder in (*given.beside, given.out) for cell, line in read_lines(folder / path.name).items()
+    }
+    for written in write_tables(lines, given.out):
+        print(written)
+
+
+def measure(path: Path, planned: Sequence[Cell]) -> None:
+    """A line for each cell that has none, or one of another pipeline."""
+    done, commit = read_lines(path), _commit()
+    for number, cell in enumerate(planned, start=1):
+        pipeline = cell.pipeline(rates_of(cell, done))
+        digest = digest_of(pipeline)
+        if cell in done and done[cell].spec == digest:
+            continue
+        line = done[cell] = measured_line(cell, pipeline, digest, commit)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(line.to_json(), ensure_ascii=False)}\n")
+        print(f"{number}/{len(planned)} {cell.said()}: {line.test:.4f}, {line.cpu_seconds:.0f} s", flush=True)
+
+
+def measured_line(cell: Cell, pipeline: Pipeline, digest: str, commit: str) -> Line:
+    """Run a cell; ``commit`` is of the code as it was imported."""
+    start = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        run = pipeline.run(Path(folder) / "run")
+        seconds = time.process_time() - start
+        return _line(cell, digest, commit, run, seconds)
+
+
+def _line(cell: Cell, digest: str, commit: str, run: Run, seconds: float) -> Line:
+    found, result = measured(run.typed), run.typed
+    adapter, key = result.adapter, "trainer.optimizer.lr"
+    assert found.val is not None
+    parameters = adapter.parameters if adapter else 0
+    return Line(
+        task=cell.task,
+        method=cell.method,
+        seed=cell.seed,
+        spec=digest,
+        commit=commit,
+        metric=found.metric,
+        test=found.test.mean,
+        val=found.val.mean,
+        rate=result.chosen[key],
+        tried={str(one.values[key]): one.selection for one in result.tried},
+        kept=result.epochs_kept[0],
+        epochs=result.epochs,
+        adapter=parameters,
+        share=adapter.share_of_frozen if adapter else 0.0,
+        head=found.trainable - parameters,
+        train_seconds=found.seconds,
+        cpu_seconds=seconds,
+        scores=item_scores(run),
+    )
+
+
+def _commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return said.stdout.strip()
+
+
+def memory_table(methods: Sequence[str]) -> str:
+    """Seconds of an epoch and peak resident memory of a process that does nothing else."""
+    rows = []
+    for method in methods:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            seconds, memory = process.submit(cost_of, method).result()
+        rows.append([method, f"{seconds:.1f}", f"{memory:,.0f}"])
+    return markdown_table(["method", "s an epoch", "peak MB"], rows)
+
+
+def cost_of(method: str) -> tuple[float, float]:
+    """Of one epoch of VQA."""
+    spec = Cell("VQA", method, 0).pipeline(RATES[method][:1]).spec.to_json()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Pipeline.from_dict(spec, {"trainer.epochs": 1}).run(Path(folder) / "run").typed)
+    return found.seconds, found.peak_memory_mb
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except GraftworkError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on with the next cell")

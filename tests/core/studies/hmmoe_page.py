@@ -1,0 +1,152 @@
+"""The tables of docs/results/hmmoe.md, of the lines that are there."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from graftwork.core.data.items import Item
+from graftwork.core.studies.paired import Paired, paired
+from graftwork.core.studies.tables import markdown_table
+from graftwork.plugins.datasets import PocketWorldSpec
+from graftwork.plugins.datasets.pocket_world import PocketWorld
+
+from .hmmoe_cells import HMMOE, METHODS, SEEDS, TASKS, Cell, Line, cells
+
+Lines = Mapping[Cell, Line]
+
+
+def write_tables(lines: Lines, out: Path) -> list[Path]:
+    """``tables.md``, and ``cells.csv`` with a row a cell."""
+    tables, table = out / "tables.md", out / "cells.csv"
+    tables.write_text("\n".join(sections(lines)) + "\n", "utf-8")
+    fields = [name for name in Line.model_fields if name not in ("scores", "tried")]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(fields)
+        rows.writerows([getattr(lines[cell], name) for name in fields] for cell in cells() if cell in lines)
+    return [tables, table]
+
+
+def sections(lines: Lines) -> Iterator[str]:
+    """Each table under its heading."""
+    tasks = [task for task in TASKS if any(cell.task == task for cell in lines)]
+    yield "### Test\n"
+    yield markdown_table(["method", *tasks], [[one, *(_mean(lines, task, one) for task in tasks)] for one in METHODS])
+    yield f"### {HMMOE} held against the others\n"
+    others = [one for one in METHODS if one != HMMOE]
+    rows = [[one, *(said(against(lines, task, one)) for task in tasks)] for one in others]
+    yield markdown_table([f"points that {HMMOE} is above", *tasks], rows)
+    yield "### Every row\n"
+    sizes = ["adapter (share of frozen)", "head"]
+    costs = ["s a training", "cpu s in all"]
+    yield markdown_table(["task", "method", "test", "val", *sizes, "rate", "epochs kept", *costs], list(_rows(lines)))
+    for task in filter(KINDS.__contains__, tasks):
+        yield f"### {task} by kind of question\n\n{by_kind(lines, task)}"
+    missing = [cell for cell in cells() if cell not in lines]
+    of = {task: [one for one in missing if one.task == task] for task in TASKS}
+    named = "; ".join(f"{task}: {_methods(some)}" for task, some in of.items() if some)
+    yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells. {named or 'None'}."
+    yield f"\nCommits: {', '.join(dict.fromkeys(line.commit for line in lines.values()))}."
+    yield f"Processor seconds in all: {sum(line.cpu_seconds for line in lines.values()):,.0f}."
+
+
+def by_kind(lines: Lines, task: str) -> str:
+    """The mean score of each method's seeds on the questions of each kind."""
+    spec = Cell(task, HMMOE, 0).pipeline((0.01,)).spec.dataset
+    assert isinstance(spec, PocketWorldSpec)
+    of = [KINDS[task](item) for item in PocketWorld(spec).load().splits["test"]]
+    rows = []
+    for method in METHODS:
+        if found := _of(lines, task, method):
+            means = [statistics.fmean(scores) for scores in zip(*(one.scores for one in found), strict=True)]
+            parts = {kind: [one for one, its in zip(means, of, strict=True) if its == kind] for kind in sorted(set(of))}
+            rows.append([method, *(f"{statistics.fmean(part):.3f}" for part in parts.values())])
+    return markdown_table(["method", *(f"{kind} ({of.count(kind)})" for kind in sorted(set(of)))], rows)
+
+
+def asked(item: Item) -> str:
+    """The kind of a question about a picture, by its words."""
+    words = str(item.modalities["text"].read())
+    return next(kind for start, kind in _STARTS.items() if words.startswith(start))
+
+
+_RELATIONS = ("left of", "right of", "above", "below")
+_STARTS = {
+    "is there": "exists",
+    "what color": "colour",
+    "how many": "count",
+    **{f"what shape is {relation}": "relation" for relation in _RELATIONS},
+    "what shape": "place",
+}
+#: Task to what tells the kind of an item's question.
+KINDS: Mapping[str, Callable[[Item], str]] = {"VQA": asked, "MUSIC-AVQA": lambda item: item.groups["type"]}
+
+
+def _methods(missing: Sequence[Cell]) -> str:
+    """With how many seeds, unless it is all of them."""
+    seeds = {method: sum(one.method == method for one in missing) for method in METHODS}
+    if set(seeds.values()) == {len(SEEDS)}:
+        return "all"
+    return ", ".join(
+        method if count == len(SEEDS) else f"{method} ({count} seeds)" for method, count in seeds.items() if count
+    )
+
+
+def _of(lines: Lines, task: str, method: str) -> list[Line]:
+    return [lines[cell] for seed in SEEDS if (cell := Cell(task, method, seed)) in lines]
+
+
+def _mean(lines: Lines, task: str, method: str) -> str:
+    return spread([one.test for one in _of(lines, task, method)])
+
+
+def spread(figures: list[float]) -> str:
+    """Mean ± sample standard deviation."""
+    if not figures:
+        return "–"
+    if len(figures) == 1:
+        return f"{figures[0]:.4f} (1 seed)"
+    few = "" if len(figures) == len(SEEDS) else f" ({len(figures)} seeds)"
+    return f"{statistics.fmean(figures):.4f} ± {statistics.stdev(figures):.4f}{few}"
+
+
+def against(lines: Lines, task: str, method: str) -> Paired | None:
+    """HMMoE held against a method on the same items, over the seeds that both have."""
+    scores = [
+        {line.seed: {str(number): score for number, score in enumerate(line.scores)} for line in _of(lines, task, one)}
+        for one in (HMMOE, method)
+    ]
+    if not scores[0].keys() & scores[1].keys():
+        return None
+    return paired(HMMOE, scores[0], method, scores[1])
+
+
+def said(one: Paired | None) -> str:
+    """Points, with the 95 % interval."""
+    if one is None:
+        return "–"
+    figures = f"{one.difference * 100:+.1f} ({one.low * 100:+.1f} to {one.high * 100:+.1f})"
+    return f"**{figures}**" if one.low > 0 or one.high < 0 else figures
+
+
+def _rows(lines: Lines) -> Iterator[list[str]]:
+    for task in TASKS:
+        for method in METHODS:
+            if not (found := _of(lines, task, method)):
+                continue
+            first = found[0]
+            yield [
+                task,
+                method,
+                spread([one.test for one in found]),
+                f"{statistics.fmean(one.val for one in found):.4f}",
+                f"{first.adapter:,} ({first.share:.1%})",
+                f"{first.head:,}",
+                f"{first.rate:g}",
+                f"{', '.join(str(one.kept) for one in found)} of {first.epochs}",
+                f"{statistics.fmean(one.train_seconds for one in found):.0f}",
+                f"{sum(one.cpu_seconds for one in found):.0f}",
+            ]

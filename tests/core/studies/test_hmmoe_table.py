@@ -1,0 +1,121 @@
+"""The table of docs/results/hmmoe.md: its pipelines are equally cared for, its figures those of the lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from graftwork import Pipeline
+from graftwork.core.layers.pairs import Scored
+from graftwork.plugins.tasks.retrieval import Retrieval
+from graftwork.plugins.tasks.specs import RetrievalSpec
+
+from ...support.models.tiny_encoders import save_tiny_encoder
+from .hmmoe_cells import FIRST, HMMOE, METHODS, RATES, SEEDS, TASKS, Cell, Line, cells, rates_of, read_lines
+from .hmmoe_page import sections, write_tables
+from .hmmoe_scores import item_scores, of_texts
+
+LINE = {
+    "spec": "",
+    "commit": "0000000",
+    "metric": "accuracy",
+    "val": 0.5,
+    "tried": {"0.01": 0.5},
+    "kept": 1,
+    "epochs": 2,
+    "adapter": 10,
+    "share": 0.05,
+    "head": 5,
+    "train_seconds": 1.0,
+    "cpu_seconds": 2.0,
+}
+
+
+def line(cell: Cell, right: float, rate: float = 0.01) -> Line:
+    """A cell that has such a share of a thousand test items right."""
+    named = {"task": cell.task, "method": cell.method, "seed": cell.seed, "rate": rate, "test": right}
+    found = round(right * 1000)
+    return Line.model_validate({**LINE, **named, "scores": [1.0] * found + [0.0] * (1000 - found)})
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_methods_of_a_task_differ_in_nothing_but_the_adapter(task: str) -> None:
+    """Data, encoder, task, epochs and batches; as many learning rates; the same budget for all that has parameters."""
+    specs = {method: Cell(task, method, 0).pipeline(RATES[method]).spec.to_json() for method in METHODS}
+    for section in ("dataset", "encoder", "task", "trainer", "evaluation"):
+        assert len({json.dumps(spec[section], sort_keys=True) for spec in specs.values()}) == 1
+    assert {len(spec["search"]["trainer.optimizer.lr"]) for spec in specs.values()} == {2}
+    budgets = {
+        json.dumps(spec["adapter"].get("budget")) for spec in specs.values() if spec["adapter"]["type"] != "none"
+    }
+    assert budgets == {'{"trainable_share": 0.07}'}
+
+
+def test_later_seeds_take_the_rate_that_the_first_one_chose() -> None:
+    """And cannot come before it."""
+    first, second = (Cell("VQA", HMMOE, seed) for seed in SEEDS[:2])
+    assert rates_of(first, {}) == RATES[HMMOE]
+    assert rates_of(second, {first: line(first, 0.5, 0.003)}) == (0.003,)
+    with pytest.raises(KeyError):
+        rates_of(second, {})
+
+
+def test_an_early_stop_leaves_whole_tasks_of_the_first_methods() -> None:
+    """Each cell once; a seed never before the first one."""
+    planned = list(cells())
+    assert len(set(planned)) == len(planned) == len(TASKS) * len(METHODS) * len(SEEDS)
+    assert [one.method in FIRST for one in planned] == sorted((one.method in FIRST for one in planned), reverse=True)
+    assert all(one.seed == 0 or planned[number - 1].seed == one.seed - 1 for number, one in enumerate(planned))
+
+
+def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
+    """Means, spreads, paired differences with what they hold; missing cells are named; a cut line is measured anew."""
+    some = [line(Cell("VQA", HMMOE, seed), 1) for seed in SEEDS] + [
+        line(Cell("VQA", "LoRA", seed), 0) for seed in SEEDS
+    ]
+    path = tmp_path / "cells.jsonl"
+    path.write_text("\n".join(json.dumps(one.to_json()) for one in some) + '\n{"task": "VQ', "utf-8")
+    lines = read_lines(path)
+    assert list(lines.values()) == some
+    said = "\n".join(sections(lines))
+    assert "1.0000 ± 0.0000" in said
+    assert "**+100.0 (+100.0 to +100.0)**" in said
+    assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
+    assert "AVE: all; " in said
+    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone; AVE" in said
+    assert f"{len(list(cells())) - 6} of {len(list(cells()))} cells" in said
+    assert write_tables(lines, tmp_path)[1].read_text("utf-8").count("\n") == 1 + len(some)
+
+
+def test_scores_of_texts_have_the_mean_recall_as_their_mean() -> None:
+    """Of clips with two texts each, with ties."""
+    torch.manual_seed(0)
+    relevant = torch.eye(12, dtype=torch.bool).repeat_interleave(2, dim=1)
+    scored = Scored(torch.randn(12, 24).round(decimals=1), relevant)
+    found = of_texts(scored, torch.arange(12).repeat_interleave(2))
+    figure = Retrieval(RetrievalSpec()).metrics(scored.scores, relevant)["mean_recall"]
+    assert float(found.mean()) == pytest.approx(figure)
+
+
+@pytest.mark.parametrize("task", ["MSR-VTT", "AVS-S4", "VQA"])
+def test_scores_of_items_are_those_of_the_run(task: str, tmp_path: Path) -> None:
+    """Asked of the saved run where no predictions are kept: their mean is the run's figure, or it is refused."""
+    kinds = {"MSR-VTT": ("clip",), "VQA": ("clip",), "AVS-S4": ("clip", "ast")}[task]
+    saved = [{"type": "transformers", "model": str(save_tiny_encoder(kind, tmp_path / kind))} for kind in kinds]
+    encoder = saved[0] if len(saved) == 1 else {"type": "dual", "image": saved[0], "audio": saved[1]}
+    few = {
+        "adapter": {"type": "hmmoe", "rank": 2},
+        "dataset.train": 8,
+        "dataset.val": 4,
+        "dataset.test": 8,
+        "trainer.epochs": 1,
+        "encoder": encoder,
+    }
+    spec = Cell(task, HMMOE, 0).pipeline((0.01,)).spec.to_json()
+    run = Pipeline.from_dict(spec, {**few, "adapter": {"type": "hmmoe", "rank": 2}}).run(
+        tmp_path / "run", tmp_path / "store"
+    )
+    assert len(item_scores(run)) == 8
