@@ -15,6 +15,7 @@ from .registry.importing import mend_torchvision
 if TYPE_CHECKING:
     from .core.graft.grafted_model import GraftedModel, graft
     from .core.pipeline import Pipeline, compare
+    from .core.report.report import report
     from .core.run.load import load
     from .core.studies.evaluate import evaluate
     from .plugins.adapters.hmmoe.spec import HMMoESpec as hmmoe
@@ -34,6 +35,7 @@ __all__ = [
     "hmmoe",
     "load",
     "lora",
+    "report",
 ]
 
 #: Imported on first use (PEP 562), so that ``import graftwork`` costs nothing; `:` before another name there.
@@ -46,6 +48,7 @@ _HOMES = {
     "compare": ".core.pipeline",
     "load": ".core.run.load",
     "evaluate": ".core.studies.evaluate",
+    "report": ".core.report.report",
     "GraftworkError": ".registry.errors",
     "SpecError": ".registry.errors",
     "__version__": ".registry",

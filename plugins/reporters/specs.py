@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ...core.roles import ReporterSpec
 
@@ -23,3 +25,11 @@ class JsonlSpec(ReporterSpec):
     """Every event as a line of `events.jsonl` in the run folder."""
 
     type: Literal["jsonl"] = "jsonl"
+
+
+class TensorboardSpec(ReporterSpec):
+    """Curves of each training and the figures of the result, for TensorBoard; needs the extra `tensorboard`."""
+
+    type: Literal["tensorboard"] = "tensorboard"
+    folder: Annotated[str, Field(min_length=1, pattern=r"^[^/\\.][^/\\]*$")] = "tensorboard"
+    """Its folder in the run folder: one name."""
