@@ -92,6 +92,12 @@ def merged(below: Composition, above: Composition) -> Composition:
     return Composition(value, {**kept, **above.origins}, {**below.dropped, **above.dropped, **dropped})
 
 
+def merged_values(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of objects that stand in no file."""
+    value: dict[str, Any] = _merged(dict(below), dict(above), (), {})
+    return value
+
+
 def _merged(below: Any, above: Any, path: JsonPath, replaced: dict[JsonPath, list[str]]) -> Any:
     if (isinstance(below, str) and isinstance(above, dict)) or (_is_typed(below) and isinstance(above, str)):
         below, above = full_form(below), full_form(above)  # a component whose type alone is written

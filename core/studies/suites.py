@@ -17,7 +17,7 @@ from typing import Any
 from ...registry.catalogue import Catalogue
 from ...registry.errors import Problem, SpecError, UserError, nearest
 from ...registry.hooks import Hooks
-from ..spec.extends import Composition, merged
+from ..spec.extends import merged_values
 from ..spec.json_source import read_json
 from ..spec.load_spec import spec_from_dict
 from ..spec.node_kinds import modalities_of, nodes_of
@@ -113,12 +113,14 @@ def _pipeline(spec: PipelineSpec, suite: Suite, name: str) -> dict[str, Any] | N
     value: dict[str, Any] = {key: whole[key] for key in _TAKEN if whole.get(key) is not None}
     graph = whole.get("graph") or {"nodes": nodes_of(spec)}
     if "graph" in suite.base or whole.get("graph"):
-        value["graph"] = _over(suite.base.get("graph", {}), graph)
-    value = _over(_over(value, {key: one for key, one in suite.base.items() if key != "graph"}), method.get("spec", {}))
+        value["graph"] = merged_values(suite.base.get("graph", {}), graph)
+    value = merged_values(
+        merged_values(value, {key: one for key, one in suite.base.items() if key != "graph"}), method.get("spec", {})
+    )
     if blend is not None:
         if "named_search" in method:
-            value = _over(value, {"task": {"blend": blend}})
-        value = _over(value, method.get("named", {}))
+            value = merged_values(value, {"task": {"blend": blend}})
+        value = merged_values(value, method.get("named", {}))
     search = method.get("named_search", method.get("search", {})) if blend else method["search"]
     searched = {"search": search} if search and spec.evaluation.select_on != "none" else {}
     return {**{key: one for key, one in value.items() if one is not None}, **searched, "name": name}
@@ -132,12 +134,6 @@ def _blend(spec: PipelineSpec) -> dict[str, Any] | None:
     if spec.encoder.shares_space():
         return {"value": 0.1, "by": "nodes"}
     return {"value": 0.1, "by": "text"} if "text" in modalities_of(spec) else None
-
-
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """As a file over what it extends."""
-    value: dict[str, Any] = merged(Composition(dict(below), {}), Composition(dict(above), {})).value
-    return value
 
 
 def _read(name: str, path: Path) -> Suite:
