@@ -26,6 +26,8 @@ COMMANDS = {
     "validate": "specs.validate",
     "lock": "specs.lock",
     "predict": "runs.predict",
+    "export": "runs.export",
+    "push": "runs.push",
     "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Where a command's context has ``quiet`` or ``verbose``, if it was asked to be.
 LOUDNESS = "graftwork.loudness"
+#: Letters of a table's frame, a column; one more stands at the end of a line.
+FRAME = 3
 
 
 def is_quiet() -> bool:
@@ -102,7 +104,6 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     No line is wider than the terminal: columns that do not fit stand below, again after those of words, and long words
     are wrapped. Whoever wants a line a row asks for JSON.
     """
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -110,9 +111,9 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
     room, cells = width(), [[printable(cell) for cell in row] for row in (headers, *rows)]
     for number, columns in enumerate(_parts(cells, left, room)):
         shown = Text(printable(title)) if title and not number else None
-        table = Table(title=shown, title_justify="left", box=SIMPLE_HEAD)
+        table = Table(title=shown, title_justify="left")
         for index in columns:
-            least = None if index < left else min(_needed(cells, index) - 2, room // 2)
+            least = None if index < left else min(_needed(cells, index) - FRAME, room // 2)
             justify: JustifyMethod = "left" if index < left else "right"
             table.add_column(Text(cells[0][index]), justify=justify, overflow="fold", min_width=least)
         for row in cells[1:]:
@@ -139,8 +140,8 @@ def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[in
 
 
 def _needed(cells: Sequence[Sequence[str]], column: int) -> int:
-    """Letters of a column with the space around it: headers are wrapped between words, figures are not."""
+    """Letters of a column with its frame: headers are wrapped between words, figures are not."""
     from rich.cells import cell_len
 
     header = max(map(cell_len, cells[0][column].split()), default=0)
-    return 2 + max([header, *(cell_len(line) for row in cells[1:] for line in row[column].split("\n"))])
+    return FRAME + max([header, *(cell_len(line) for row in cells[1:] for line in row[column].split("\n"))])

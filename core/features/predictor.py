@@ -99,6 +99,10 @@ class FeaturePredictor(Predictor):
         whole = Encoded.joined(parts)
         return {**whole.vectors, **{kind + TOKENS: one for kind, one in whole.tokens.items()}}
 
+    def width(self, modality: str, content: Any) -> int:
+        """Numbers in a vector of a modality, as the frozen encoder gives it of one content."""
+        return int(self._encoder.encode(modality, [content]).shape[1])
+
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """With the support items that each heard, and what the captioner said where no text was given."""
         return itertools.chain.from_iterable(map(self._answers, self._together(items)))

@@ -23,12 +23,13 @@ class HubError(UserError):
 
 
 def fetched(source: str | Path, revision: str | None = None, files: Sequence[str] = FILES) -> Path:
-    """The folder itself, or for a hub id (OWNER/NAME, where no such folder exists) its snapshot in the hub's cache.
+    """The folder itself, or for a hub id (OWNER/NAME, where neither folder exists) its snapshot in the hub's cache.
 
     Downloads what the cache lacks of ``files``, names or patterns; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
     """
     folder = Path(os.path.expanduser(source))  # that of pathlib raises where nobody knows the home
-    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source):
+    # Where there is a folder OWNER, as `runs`, a path was meant.
+    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source) or folder.parent.is_dir():
         if revision is not None:
             raise HubError(f"{source} is a folder and has no revision; it belongs to a hub id (OWNER/NAME)")
         return folder
@@ -39,21 +40,34 @@ def fetched(source: str | Path, revision: str | None = None, files: Sequence[str
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(files)))
 
 
-def upload(folder: Path, repo_id: str, *, private: bool | None, revision: str | None, token: str | None) -> str:
-    """Put an adapter folder into a repository of the hub, made if need be. Returns the commit's address.
+def require_hub_id(repo_id: str) -> None:
+    """Raises ``HubError`` for what is no OWNER/NAME."""
+    if not _HUB_ID.fullmatch(repo_id):
+        raise HubError(f"`{repo_id}` is no hub id; write OWNER/NAME")
+
+
+def upload(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool | None,
+    revision: str | None,
+    token: str | None,
+    files: Sequence[str] = FILES,
+) -> str:
+    """Put those files of a folder into a repository of the hub, made if need be. Returns the commit's address.
 
     Raises ``HubError``.
     """
     from huggingface_hub import HfApi, get_token
 
-    if not _HUB_ID.fullmatch(repo_id):
-        raise HubError(f"`{repo_id}` is no hub id; write OWNER/NAME")
+    require_hub_id(repo_id)
     if token is None and get_token() is None:
         raise HubError(f"no token for the hub to write `{repo_id}`: run `hf auth login`, or set HF_TOKEN")
     api = HfApi(token=token)
-    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; save_pretrained instead"):
+    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; try again where it can"):
         api.create_repo(repo_id, private=private, exist_ok=True)
-        done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(FILES), revision=revision)
+        done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(files), revision=revision)
     return str(done.commit_url)
 
 

@@ -421,6 +421,10 @@ class RegularizerSpec(ComponentSpec):
 class OptimizerSpec(ComponentSpec):
     """How parameters are updated."""
 
+    #: Whether a step changes every number by its own gradients alone, with no norm over a parameter or over all of
+    #: them: several seeds may then be trained as one on a GPU.
+    elementwise: ClassVar[bool] = False
+
     lr: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Learning rate at the start."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

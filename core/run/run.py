@@ -178,19 +178,19 @@ def _best_trial(
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any, Any] | None = None
     tried: list[Tried] = []
-    number = 0
+    number = 1
     for trial in experiment.trials():
         prepared(trial)
         try:
-            for seed in trial.spec.seeds:
-                number += 1
-                experiment.train(trial, number, seed)
+            experiment.train(trial, number)
         except TrainingError as error:
             if not experiment.spec.search:
                 raise
             experiment.tell(Note(f"{trial.values} is out: {error}"))
             tried.append(Tried(values=trial.values, selection=None, failure=str(error)))
             continue
+        finally:
+            number += len(trial.spec.seeds)
         tried.append(Tried(values=trial.values, selection=trial.selection()))
         if best is None or trial.selection() > best.selection():
             best = trial

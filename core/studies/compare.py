@@ -21,7 +21,7 @@ from ..storage.run_folder import RunFolderError, read_json_file, write_json
 from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
 from .paired import pairs_of
 from .run_cache import RunCache
-from .tables import csv_table
+from .tables import charts, csv_table
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
@@ -115,10 +115,10 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
     """Write ``compare.json``, ``compare.csv``, ``compare.md`` and, where there is a run, the chart as PNG and SVG."""
-    from .plots import compare_figure, save_figure
-
     write_json(out / "compare.json", comparison_json(comparison))
     write_whole(out / "compare.csv", csv_table(comparison_rows(comparison)).encode())
     write_whole(out / "compare.md", comparison_markdown(comparison).encode())
     written = [out / f"compare.{kind}" for kind in ("json", "csv", "md")]
-    return written + (save_figure(compare_figure(comparison), out / "compare") if comparison.entries else [])
+    if comparison.entries and (plots := charts()):
+        written += plots.save_figure(plots.compare_figure(comparison), out / "compare")
+    return written

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import Place, cache_option, set_option, warn_of_broken_plugins
-from ..say import print_table, say
+from ..options import Place, cache_option, format_option, set_option, warn_of_broken_plugins
+from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from ...events import Event
@@ -25,8 +25,9 @@ _WIDE = 60
     "--out", type=Place(dir_okay=False), help="The spec to write. [default: spec.json in FOLDER, or beside FILE]"
 )
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
+@format_option("text", "json")
 @cache_option
-def command(path: str, settings: tuple[str, ...], out: str | None, force: bool, cache: str | None) -> None:
+def command(path: str, settings: tuple[str, ...], out: str | None, force: bool, style: str, cache: str | None) -> None:
     """Look at your data and write a pipeline for it, which runs as it is, with a README of what to try.
 
     FOLDER: a folder a class of pictures, sounds or clips, with or without split folders; or pictures with a list of
@@ -48,12 +49,17 @@ def command(path: str, settings: tuple[str, ...], out: str | None, force: bool, 
     require_free(target, force)
     made = draft(path, parse_set(settings), default_catalogue(), store_root(cache), _say)
     spec, page = write_draft(made, target)
+    following = next_commands(made, spec)[0][1]
+    if style == "json":
+        written = {"spec": str(spec), "page": str(page)}
+        print_json({**written, "seen": dict(rows(made)), "notes": list(made.notes), "next": following})
+        return
     shown = [(name, "\n".join(textwrap.wrap(value, _WIDE))) for name, value in rows(made)]
     print_table(("what", "seen"), shown, str(path), left=2)
     for note in made.notes:
         say(f"note: {note}")
     say(f"written: {spec} and {page.name}")
-    say(f"next: {next_commands(made, spec)[0][1]}")
+    say(f"next: {following}")
 
 
 def _say(event: Event) -> None:
@@ -61,6 +67,6 @@ def _say(event: Event) -> None:
     from ...events import StageAdvanced, StageStarted
 
     if isinstance(event, StageStarted) and event.total > 1000:
-        say(f"{event.stage}: {event.total:,}", err=True)
+        say_progress(f"{event.stage}: {event.total:,}")
     elif isinstance(event, StageAdvanced) and event.done % 10_000 < 256:
-        say(f"{event.stage}: {event.done:,}", err=True)
+        say_progress(f"{event.stage}: {event.done:,}")

@@ -51,7 +51,17 @@ class Lora(TowerAdapter):
         return [f"{target.tower}.{target.path}" for target in self._targets]
 
     def merge(self) -> None:
-        """W + (alpha / r) B A in place of every W. Raises ``TowerError`` for numbers that are not finite."""
+        """W + (alpha / r) B A in place of every W.
+
+        Raises ``TowerError`` for numbers that are not finite, and for quantised weights; nothing is changed then.
+        """
+        for target in self._targets:
+            weight = target.module.in_proj_weight if target.kind == "packed" else target.module.weight
+            if type(weight) is not nn.Parameter or not weight.is_floating_point():
+                raise TowerError(
+                    f"{target.tower}: the weights of `{target.path}` are quantised ({type(weight).__name__}); merge "
+                    "into the model that they were made of"
+                )
         if not all(bool(parameter.isfinite().all()) for parameter in self.parameters()):
             raise TowerError("numbers of this adapter are not finite; merged, they would spoil the frozen weights")
         for _, _, layer in {id(one[2]): one for one in self._installed}.values():

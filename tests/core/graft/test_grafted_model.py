@@ -13,9 +13,11 @@ from torch import Tensor, nn
 import graftwork
 from graftwork import GraftedModel, graft, hmmoe, lora
 from graftwork.core.graft import HubError, Tower, TowerError, load_adapter
+from graftwork.plugins.adapters.lora.layers import import_peft
 from graftwork.plugins.adapters.specs import BottleneckSpec
 
 from ...support.local_hub import cache_of, cached
+from ...support.models.staged_models import pictures, staged_model
 from ...support.models.tower_models import VOCABULARY, model, transformers
 
 
@@ -203,6 +205,20 @@ def test_merging_a_packed_projection() -> None:
         torch.testing.assert_close(grafted.merge_and_unload()["text"](**given), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's, beside this transformers
+def test_merging_convolutions(tmp_path: Path) -> None:
+    """Of a ResNet, whose blocks have no linear layers; PEFT loads them, too."""
+    resnet = staged_model("ResNet")
+    grafted = moved(graft({"image": resnet}, lora(rank=2, targets=["convolution"])))
+    with torch.no_grad():
+        given = pictures("ResNet")
+        expected = grafted({"image": given}).outputs["image"].last_hidden_state
+        theirs = import_peft().PeftModel.from_pretrained(copy.deepcopy(resnet), grafted.save_peft(tmp_path / "peft"))
+        torch.testing.assert_close(theirs.eval()(**given).last_hidden_state, expected, atol=1e-4, rtol=1e-4)
+        merged = grafted.merge_and_unload()["image"](**given).last_hidden_state
+        torch.testing.assert_close(merged, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_what_cannot_be_merged_is_refused() -> None:
     """Updates that depend on another model; nothing at all; several; numbers that would spoil the weights."""
     across = graft(models(), hmmoe(rank=2))
@@ -221,6 +237,24 @@ def test_what_cannot_be_merged_is_refused() -> None:
     across.delete_adapter("second")
     with pytest.raises(TowerError, match="no adapter is active, so there is nothing to merge"):
         across.merge_and_unload()
+
+
+class Quantised(Tensor):
+    """Weights in a form of somebody else's, as torchao's are."""
+
+
+def test_quantised_weights_are_not_merged_into() -> None:
+    """Not even into the layers before the one that is quantised."""
+    bert = model("Bert", 2)
+    last = bert.encoder.layer[1].output.dense
+    last.weight = nn.Parameter(last.weight.detach().as_subclass(Quantised), requires_grad=False)
+    grafted = moved(graft({"text": bert}, lora(rank=2)))
+    first = bert.encoder.layer[0].attention.self.query.weight
+    before = first.clone()
+    with pytest.raises(TowerError, match=r"text: the weights of `1\.output\.dense` are quantised \(Quantised\)"):
+        grafted.merge_and_unload()
+    assert torch.equal(first, before)
+    assert grafted.active_adapters == ["default"]
 
 
 @pytest.mark.parametrize("adapter", [hmmoe(rank=2), lora(rank=2)])

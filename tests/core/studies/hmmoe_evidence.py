@@ -38,6 +38,7 @@ def main() -> None:
     """Measure what is missing, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the lines and the tables")
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], help="such folders whose lines count, too")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="only these")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
@@ -50,34 +51,37 @@ def main() -> None:
     if not given.tables:
         given.out.mkdir(parents=True, exist_ok=True)
         measure(path, [one for one in cells() if one.task in given.tasks and one.method in given.methods])
-    for written in write_tables(read_lines(path), given.out):
+    lines = {
+        cell: line for folder in (*given.beside, given.out) for cell, line in read_lines(folder / path.name).items()
+    }
+    for written in write_tables(lines, given.out):
         print(written)
 
 
 def measure(path: Path, planned: Sequence[Cell]) -> None:
     """A line for each cell that has none, or one of another pipeline."""
-    done = read_lines(path)
+    done, commit = read_lines(path), _commit()
     for number, cell in enumerate(planned, start=1):
         pipeline = cell.pipeline(rates_of(cell, done))
         digest = digest_of(pipeline)
         if cell in done and done[cell].spec == digest:
             continue
-        line = done[cell] = measured_line(cell, pipeline, digest)
+        line = done[cell] = measured_line(cell, pipeline, digest, commit)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line.to_json(), ensure_ascii=False)}\n")
         print(f"{number}/{len(planned)} {cell.said()}: {line.test:.4f}, {line.cpu_seconds:.0f} s", flush=True)
 
 
-def measured_line(cell: Cell, pipeline: Pipeline, digest: str) -> Line:
-    """Run a cell."""
+def measured_line(cell: Cell, pipeline: Pipeline, digest: str, commit: str) -> Line:
+    """Run a cell; ``commit`` is of the code as it was imported."""
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         run = pipeline.run(Path(folder) / "run")
         seconds = time.process_time() - start
-        return _line(cell, digest, run, seconds)
+        return _line(cell, digest, commit, run, seconds)
 
 
-def _line(cell: Cell, digest: str, run: Run, seconds: float) -> Line:
+def _line(cell: Cell, digest: str, commit: str, run: Run, seconds: float) -> Line:
     found, result = measured(run.typed), run.typed
     adapter, key = result.adapter, "trainer.optimizer.lr"
     assert found.val is not None
@@ -87,7 +91,7 @@ def _line(cell: Cell, digest: str, run: Run, seconds: float) -> Line:
         method=cell.method,
         seed=cell.seed,
         spec=digest,
-        commit=_commit(),
+        commit=commit,
         metric=found.metric,
         test=found.test.mean,
         val=found.val.mean,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from graftwork.core.data.items import Item
@@ -45,8 +45,10 @@ def sections(lines: Lines) -> Iterator[str]:
     yield markdown_table(["task", "method", "test", "val", *sizes, "rate", "epochs kept", *costs], list(_rows(lines)))
     for task in filter(KINDS.__contains__, tasks):
         yield f"### {task} by kind of question\n\n{by_kind(lines, task)}"
-    missing = [cell.said() for cell in cells() if cell not in lines]
-    yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells: {'; '.join(missing) or 'none'}."
+    missing = [cell for cell in cells() if cell not in lines]
+    of = {task: [one for one in missing if one.task == task] for task in TASKS}
+    named = "; ".join(f"{task}: {_methods(some)}" for task, some in of.items() if some)
+    yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells. {named or 'None'}."
     yield f"\nCommits: {', '.join(dict.fromkeys(line.commit for line in lines.values()))}."
     yield f"Processor seconds in all: {sum(line.cpu_seconds for line in lines.values()):,.0f}."
 
@@ -81,6 +83,16 @@ _STARTS = {
 }
 #: Task to what tells the kind of an item's question.
 KINDS: Mapping[str, Callable[[Item], str]] = {"VQA": asked, "MUSIC-AVQA": lambda item: item.groups["type"]}
+
+
+def _methods(missing: Sequence[Cell]) -> str:
+    """With how many seeds, unless it is all of them."""
+    seeds = {method: sum(one.method == method for one in missing) for method in METHODS}
+    if set(seeds.values()) == {len(SEEDS)}:
+        return "all"
+    return ", ".join(
+        method if count == len(SEEDS) else f"{method} ({count} seeds)" for method, count in seeds.items() if count
+    )
 
 
 def _of(lines: Lines, task: str, method: str) -> list[Line]:

@@ -84,7 +84,8 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert "1.0000 ± 0.0000" in said
     assert "**+100.0 (+100.0 to +100.0)**" in said
     assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
-    assert "AVE, HMMoE, seed 0" in said
+    assert "AVE: all; " in said
+    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone; AVE" in said
     assert f"{len(list(cells())) - 6} of {len(list(cells()))} cells" in said
     assert write_tables(lines, tmp_path)[1].read_text("utf-8").count("\n") == 1 + len(some)
 

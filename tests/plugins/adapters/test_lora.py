@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
+from graftwork.core.graft.peft_folder import save_peft
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
@@ -81,8 +83,9 @@ class Convolutional(nn.Module):
         return x
 
 
-def test_convolutions_are_adapted_where_they_are_named() -> None:
-    """W * x + (alpha / r) B A * x as one convolution with the sum of both kernels says; depthwise ones stay frozen."""
+def test_convolutions_are_adapted_where_they_are_named(tmp_path: Path) -> None:
+    """W * x + (alpha / r) B A * x as one convolution with the sum of both kernels says, and as PEFT says of the saved
+    folder; depthwise ones stay frozen."""
     tower = Convolutional().eval()
     grafted = GraftedTowers([Tower.of("t", tower, blocks="blocks")])
     grafted.add_adapter("lora", spec_of(targets=["mix"], rank=2), builder())
@@ -100,6 +103,8 @@ def test_convolutions_are_adapted_where_they_are_named() -> None:
     with grafted.disable_adapter():
         assert torch.equal(grafted({"t": {"x": x}}).outputs["t"], tower(x))
     assert type(tower.blocks[0]["mix"]) is nn.Conv2d
+    theirs = import_peft().PeftModel.from_pretrained(Convolutional().eval(), save_peft(grafted, tmp_path / "peft"))
+    torch.testing.assert_close(theirs(x), grafted({"t": {"x": x}}).outputs["t"])
     for targets, said in [("all-linear", "name its convolutions.*: pw, mix$"), (["dw"], "no layer `dw`")]:
         with pytest.raises(TowerError, match=said):
             grafted.add_adapter("other", spec_of(targets=targets), builder())
