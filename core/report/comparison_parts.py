@@ -28,7 +28,7 @@ def comparison_part(runs: Sequence[ReportedRun]) -> Section:
     for (metric, split, _), some in groups.items():
         blocks += _table(some, metric, split)
     blocks += _differences(runs)
-    return Section("Comparison", blocks)
+    return Section("Side by side", blocks)
 
 
 def _reported(result: Result) -> tuple[str, str, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from ...core.roles import ReporterSpec
 
@@ -28,8 +26,7 @@ class JsonlSpec(ReporterSpec):
 
 
 class TensorboardSpec(ReporterSpec):
-    """Curves of each training and the figures of the result, for TensorBoard; needs the extra `tensorboard`."""
+    """Curves of each training and the figures of the result, for TensorBoard, in the folder `tensorboard` of the run
+    folder; needs the extra `tensorboard`."""
 
     type: Literal["tensorboard"] = "tensorboard"
-    folder: Annotated[str, Field(min_length=1, pattern=r"^[^/\\.][^/\\]*$")] = "tensorboard"
-    """Its folder in the run folder: one name."""

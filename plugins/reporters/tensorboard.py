@@ -28,7 +28,7 @@ class Tensorboard(Reporter):
             raise MissingExtra(
                 'reporters: tensorboard needs the package tensorboardX: pip install "graftwork[tensorboard]"'
             ) from None
-        self._folder, self._make = folder / spec.folder, tensorboardX.SummaryWriter
+        self._folder, self._make = folder / "tensorboard", tensorboardX.SummaryWriter
         self._writers: dict[str, Any] = {}
 
     def hear(self, event: Event) -> None:
