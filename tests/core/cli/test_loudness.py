@@ -23,8 +23,6 @@ from .test_cli import LEAVES
 Capture = pytest.CaptureFixture[str]
 #: Prints JSON and nothing else.
 ALWAYS_JSON = ["schema"]
-#: Still without ``--format json``; none may be added.
-WITHOUT_JSON = {"report", "export", "push"}
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def test_every_command_can_be_quiet_verbose_and_json(command: list[str]) -> None
     """By the same options everywhere."""
     found = options_of(command)
     assert {"--quiet", "-q", "--verbose", "-v"} <= set(found)
-    if command != ALWAYS_JSON and command[0] not in WITHOUT_JSON:
+    if command != ALWAYS_JSON:
         choice = found["--format"].type
         assert isinstance(choice, click.Choice)
         assert "json" in choice.choices
