@@ -89,6 +89,9 @@ def changed(row: int, value: float) -> Array:
         ({"vectors": made()[0].astype(object), "labels": made()[1]}, "Python objects, which are never opened"),
         ({"vectors": made()[0], "labels": made()[1], "ids": np.array(["a"] * ROWS)}, "ids stand there twice"),
         ({"vectors": made()[0], "labels": made()[1], "splits": np.array(["other"] * ROWS)}, "split 'other' is none of"),
+        ({"vectors": made()[0], "labels": made()[1] - 2}, "label -2 is no class"),
+        ({"vectors": made()[0], "labels": made()[1].astype(np.uint64) + np.uint64(2**63)}, "label 9223.* is no class"),
+        ({"vectors": made()[0][:1], "labels": made()[1][:1]}, "only vector of its class"),
         ({"vectors": made()[0], "labels": np.array(["a"] * 39 + ["b"])}, "is the only vector of its class"),
     ],
 )
@@ -101,10 +104,13 @@ def test_what_cannot_be_used_is_said_with_its_row(tmp_path: Path, arrays: dict[s
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     """Another suffix, no archive, a file that is not there, a column that is not there."""
     (tmp_path / "v.npz").write_bytes(b"nothing")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, made()[0])
     (tmp_path / "v.parquet").write_bytes(b"nothing")
     for name, said in (
         ("v.txt", "read from"),
         ("v.npz", "cannot be read"),
+        ("array.npz", "no archive of arrays"),
         ("v.parquet", "cannot be read"),
         ("w.npy", "No such"),
     ):
