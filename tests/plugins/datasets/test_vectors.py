@@ -8,8 +8,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from graftwork import Pipeline, load
+from graftwork import Pipeline, evaluate, load
+from graftwork.core.data.given_items import name_of_row
 from graftwork.core.data.items import DataError, DatasetContent
+from graftwork.core.export.export_run import export
 from graftwork.plugins.datasets import VectorsSpec
 from graftwork.plugins.datasets.records.vectors import Vectors
 
@@ -143,6 +145,33 @@ def test_every_adapter_on_features_runs_on_them_and_predicts(tmp_path: Path, ada
     assert predictor.predict(vectors=vectors[0])[0].label == "0"
     np.save(tmp_path / "new.npy", vectors[:4])
     rows = predictor.named([str(tmp_path / "new.npy")], (), ())
+    assert name_of_row(rows[1], 1) == f"{tmp_path / 'new.npy'} row 1"
     assert [one.label for one in predictor.predict(vectors=[row["vector"] for row in rows])] == list("0101")
     with pytest.raises(DataError, match="is NaN"):
         predictor.predict(vectors=vectors[:1] * np.nan)
+
+
+def test_a_run_on_vectors_is_evaluated_on_a_file_and_exported(tmp_path: Path) -> None:
+    """The file alone names other data; vectors of another width are refused wherever they come in."""
+    vectors, labels = made()
+    spec = {
+        "dataset": {"type": "vectors", "file": str(saved(tmp_path, vectors=vectors, labels=labels))},
+        "encoder": "given",
+        "adapter": "bottleneck",
+        "task": {"type": "classification", "head": "logistic_regression"},
+        "trainer": {"epochs": 2},
+        "reporters": [],
+    }
+    run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store").folder
+    np.savez(tmp_path / "all.npz", vectors=vectors, labels=labels, splits=np.array(["train"] * 4 + ["test"] * 36))
+    evaluated = evaluate(run, tmp_path / "all.npz", store=tmp_path / "store")
+    answers = [int(one.label) for one in load(run).predict(vectors=vectors[4:])]
+    assert evaluated.items == 36
+    assert evaluated.figures["accuracy"] == pytest.approx(np.mean(np.array(answers) == labels[4:]))
+    np.savez(tmp_path / "other.npz", vectors=vectors[:, :4], labels=labels)
+    refused = "items have 4 numbers each, and the run was trained on 6"
+    with pytest.raises(DataError, match=refused):
+        evaluate(run, tmp_path / "other.npz", store=tmp_path / "store")
+    with pytest.raises(DataError, match=refused):
+        load(run).predict(vectors=vectors[:1, :4])
+    assert "vector float32 [items, 6]" in export(run, "torch", tmp_path / "run.pt2").note
