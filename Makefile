@@ -4,7 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-report \
+  evidence-resolve evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -40,10 +41,12 @@ bench: $(READY)
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
 
-# What the day's property section needs and a machine with a GPU may lack, as wheels of Python alone (under 1 MB), for any Python.
+# What the day's properties and few-shot trainings need and a machine with a GPU may lack, as wheels (3 MB): Python 3.12 on x86-64.
 gpu-day-pack:
 	rm -rf build/gpu_day_wheels
 	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform any --python-version 3.12 -d build/gpu_day_wheels hypothesis
+	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform manylinux_2_17_x86_64 --python-version 3.12 --no-deps -d build/gpu_day_wheels \
+	    $(shell grep -E '^(pydantic|pydantic_core|annotated-types|typing-inspection)==' constraints.txt)
 
 # The same in Triton's interpreter, at toy sizes and without a time.
 gpu-day-dry: $(READY)
@@ -127,6 +130,20 @@ evidence-pyg: $(READY)
 # interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
 evidence-real: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
+
+# Three examples run, reported and opened in headless Chromium (Debian's, with nodejs and npm): prints docs/benchmarks/report.md,
+# pictures of each page in build/report; ten minutes.
+evidence-report: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.report.browser_evidence
+
+# Whether pip finds versions of everything that `all` names for each Python, wheels alone; installs nothing, and needs a package index.
+evidence-resolve: $(READY)
+	rm -rf build/resolve
+	$(BIN)/python -m build --wheel --outdir build/resolve .
+	for version in 3.11 3.12 3.13 3.14; do \
+	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --python-version $$version \
+	    --target build/resolve/none "$$(ls build/resolve/*.whl)[all]" && echo "$$version: resolved" || exit 1; \
+	done
 
 # Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
 # minutes.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+#: Where notes go that are told outside of a run: of a spec that is read, of a run that is finished already. They are
+#: warnings there; the command line prints them as it prints a run's.
+NOTES = logging.getLogger("graftwork.notes")
 
 
 @dataclass(frozen=True, slots=True)

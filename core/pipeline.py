@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
+    from .studies.compare_report import Comparison
     from .studies.sweep import Grid, Hear
     from .studies.sweep_report import WrittenSweep
 
@@ -65,6 +66,23 @@ class Pipeline:
         return cls._of(spec_from_dict(value, overrides, catalogue), catalogue)
 
     @classmethod
+    def from_folder(
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, Any] | None = None,
+        catalogue: Catalogue | None = None,
+        store: str | Path | None = None,
+    ) -> Self:
+        """What ``graftwork init`` would write for a folder or a file of data. ``store`` remembers what files hold.
+
+        Raises ``DataError`` for data that no data set reads, or that tells no classes apart.
+        """
+        from .survey.draft import draft
+
+        catalogue = catalogue or default_catalogue()
+        return cls._of(draft(path, overrides or {}, catalogue, store_root(store)).spec, catalogue)
+
+    @classmethod
     def from_lock(cls, lock: str | Path | Mapping[str, Any], catalogue: Catalogue | None = None) -> Self:
         """What a lock (a file, or what ``lock()`` gave) holds; it runs only where nothing differs from it.
 
@@ -107,25 +125,35 @@ class Pipeline:
 
         return make_plan(self.spec, self.catalogue, store_root(store), tell, leaks_above)
 
-    def run(self, out: str | Path | None = None, store: str | Path | None = None, *, resume: bool | None = None) -> Run:
+    def run(
+        self,
+        out: str | Path | None = None,
+        store: str | Path | None = None,
+        *,
+        resume: bool | None = None,
+        show: bool = False,
+    ) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
 
         ``resume``: go on with the finished trainings that an interrupted run of that folder left, or (``False``) begin
         anew. Where nothing is said and there are some, it raises ``ResumeError``.
+
+        ``show``: progress and table on standard error, as the spec's reporters say them. Without it what happens is in
+        the log alone: ``logging.getLogger("graftwork.run")``, where notes are warnings.
         """
         from .run.run import run_pipeline
 
         root, folder = store_root(store), None if out is None else Path(out)
         going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
-            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going)
+            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going, show=show)
         from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going
+            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going, show
         )
 
     def sweep(
@@ -144,4 +172,39 @@ class Pipeline:
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)
         done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
-        return WrittenSweep(done, tuple(write_sweep(done, folder)))
+        return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))
+
+
+def compare(
+    given: Sequence[str | Path | Pipeline | Run],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    against: str | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    catalogue: Catalogue | None = None,
+) -> Comparison:
+    """Put runs beside each other, as ``graftwork compare`` does: spec files, pipelines, run folders, runs.
+
+    What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
+    unless it was before; table and chart are written into ``out``. Every other run is paired with ``against``, the name
+    of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
+    ``RunFolderError`` before anything is run.
+    """
+    from .studies.compare import compare as compared
+    from .studies.compare import write_comparison
+
+    changes = {**(overrides or {}), **({"evaluation.seeds": list(seeds)} if seeds else {})}
+    opened = [_spec_or_place(one) for one in given]
+    known = catalogue or next((one.catalogue for one in given if isinstance(one, Pipeline)), None)
+    folder = Path(out or Path("runs") / "compare").absolute()
+    found = compared(opened, changes, known or default_catalogue(), store_root(store), folder, against=against)
+    write_comparison(found, folder)
+    return found
+
+
+def _spec_or_place(given: str | Path | Pipeline | Run) -> PipelineSpec | str | Path:
+    if isinstance(given, Pipeline):
+        return given.spec
+    return given if isinstance(given, (str, Path)) else given.folder

@@ -23,7 +23,8 @@ from rich.table import Table
 
 from graftwork import GraftworkError
 from graftwork.core.storage.root import store_root
-from graftwork.core.studies.compare import Comparison, Entry, compare
+from graftwork.core.studies.compare import compare
+from graftwork.core.studies.compare_report import Comparison, Entry
 from graftwork.core.studies.paired import Paired, pairs_of
 from graftwork.core.studies.tables import values_in_words
 from graftwork.registry.discovery import default_catalogue

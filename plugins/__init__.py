@@ -6,7 +6,8 @@ imported on first use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..registry.component import Component
@@ -27,6 +28,7 @@ from . import (
 from .examples import graftwork_examples as graftwork_examples
 
 GRAFTWORK_API = 1
+_SUITES = Path(__file__).resolve().parent / "suites"
 
 _FOLDERS = (
     datasets,
@@ -56,6 +58,12 @@ def graftwork_commands(cli: Any) -> None:
     from .pocket.command import command
 
     cli.add_command(command)
+
+
+@hookimpl
+def graftwork_suites() -> Mapping[str, Path]:
+    """The files of ``suites/``."""
+    return {name: _SUITES / f"{name}.json" for name in ("few_shot", "probes", "towers")}
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..registry.errors import EXTRAS
 from ..registry.hookspecs import Check
 from ..registry.importing import declared_operators
 from .pocket import AST_FOLDER, CLIP_FOLDER, LLAVA_FOLDER, SCENE_CLIP_FOLDER, VILT_FOLDER
@@ -18,13 +19,15 @@ def checks() -> Iterator[Check]:
 
     devices = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     yield Check("torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads, devices: {', '.join(devices)}")
-    try:
-        from .encoders.open_clip.encoder import import_open_clip
+    if find_spec("open_clip") is not None:
+        try:
+            from .encoders.open_clip.encoder import import_open_clip
 
-        import_open_clip()
-        yield Check("open_clip", True, version("open_clip_torch"))
-    except ImportError as error:
-        yield Check("open_clip", False, str(error), "pip install -c constraints.txt graftwork")
+            import_open_clip()
+            yield Check("open_clip", True, version("open_clip_torch"))
+        except ImportError as error:
+            yield Check("open_clip", False, str(error), 'pip install -c constraints.txt "graftwork[clip]"')
+    yield _extras()
     if find_spec("torchvision") is not None:
         yield _torchvision()
     yield Check("transformers", True, f"{version('transformers')}{_accelerate()}")
@@ -35,6 +38,14 @@ def checks() -> Iterator[Check]:
     yield _folder("pocket AST", AST_FOLDER, audio, "make pocket-towers")
     yield _folder("pocket scene CLIP", SCENE_CLIP_FOLDER, llava, "make pocket-towers")
     yield _folder("pocket ViLT", VILT_FOLDER, llava, "make pocket-towers")
+
+
+def _extras() -> Check:
+    """Which are installed whole; what lacks another is no fault."""
+    lacking = {extra for module, extra in EXTRAS.items() if find_spec(module) is None}
+    there = sorted(set(EXTRAS.values()) - lacking)
+    brings = f'; without {", ".join(sorted(lacking))} (pip install "graftwork[all]")' if lacking else ""
+    return Check("extras", True, f"{', '.join(there) or 'none'}{brings}")
 
 
 def _torchvision() -> Check:

@@ -83,6 +83,14 @@ def _labelled(folder: Path) -> list[tuple[Path, str]]:
     return [(path, path.parent.name) for path in sorted(folder.glob("*/*.png"))]
 
 
+def _vectors(folder: Path) -> Examples:
+    import numpy as np
+
+    vectors = np.random.default_rng(0).normal(size=(20, 4))
+    np.savez(folder / "vectors.npz", vectors=vectors, labels=np.array(["cat", "dog"] * 10))
+    return [{"file": str(folder / "vectors.npz")}]
+
+
 def _audio_folder(folder: Path) -> Examples:
     if not find_spec("soundfile"):
         return "it needs soundfile (pip install graftwork[audio])"
@@ -171,6 +179,7 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
         {"task": task, "train": 12, "val": 4, "test": 4} for task in ("events", "vqa", "nlvr2", "retrieval")
     ],
     "dataset.json_lines": _json_lines,
+    "dataset.vectors": _vectors,
     "dataset.tuxpaint_stamps": _tuxpaint_stamps,
     "dataset.mnist5k": _mnist5k,
     "captioner.captions_file": _captions_file,

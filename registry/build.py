@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from .catalogue import Catalogue
-from .errors import GraftworkError, nearest
+from .errors import GraftworkError, missing_extra, nearest
 from .loading import said
 from .moved import moved
 from .spec import Spec
@@ -21,8 +21,9 @@ class BuildError(GraftworkError):
 def build(role: type[R], catalogue: Catalogue, spec: Spec, *arguments: Any, **keywords: Any) -> R:
     """Import and call what the spec's component names.
 
-    Raises ``BuildError`` where its module cannot be imported, where what it names cannot be called with this, or where
-    it gives something else than the ``role`` that was asked for.
+    Raises ``MissingExtra`` where a library is not installed that an extra brings, ``BuildError`` where its module
+    cannot be imported, where what it names cannot be called with this, or where it gives something else than the
+    ``role`` that was asked for.
     """
     component = catalogue.component_of(spec)
     owner = catalogue.owner(component)
@@ -31,6 +32,8 @@ def build(role: type[R], catalogue: Catalogue, spec: Spec, *arguments: Any, **ke
     try:
         found = import_module(module)
     except ImportError as error:
+        if missing := missing_extra(error, f"{component.kind} `{component.type}`"):
+            raise missing from error
         remedy = moved(error) or f"reinstall {owner.distribution} or what it needs"
         raise BuildError(f"{what}: {error}; {remedy}") from error
     except Exception as error:  # a third party's module may raise anything
@@ -42,6 +45,8 @@ def build(role: type[R], catalogue: Catalogue, spec: Spec, *arguments: Any, **ke
     builder = getattr(found, attribute)
     try:
         made = builder(spec, *arguments, **keywords)
+    except ImportError as error:
+        raise missing_extra(error, f"{component.kind} `{component.type}`") or error from None
     except TypeError as error:
         if error.__traceback__ and error.__traceback__.tb_next:
             raise

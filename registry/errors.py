@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]*\Z", re.ASCII)
 
@@ -95,6 +96,44 @@ class SpecError(UserError):
 
 class MissingExtra(UserError):
     """An optional library is not installed; the message says how to get it."""
+
+
+#: Module to the extra that brings it: what a built-in component, or a chart, needs beyond the core.
+EXTRAS = {
+    "av": "video",
+    "datasets": "data",
+    "matplotlib": "charts",
+    "mlxtend": "sets",
+    "open_clip": "clip",
+    "optuna": "search",
+    "peft": "lora",
+    "resvg_py": "sets",
+    "sklearn": "probes",
+    "soundfile": "audio",
+    "timm": "vision",
+    "torch_geometric": "pyg",
+    "webdataset": "data",
+}
+
+
+def missing_extra(error: ImportError, what: str = "this") -> MissingExtra | None:
+    """The error with the command that installs what was to be imported; ``None`` where no extra brings it."""
+    module = (error.name or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or module not in EXTRAS:
+        return None
+    return MissingExtra(f'{what} needs {module}, which is not installed: pip install "graftwork[{EXTRAS[module]}]"')
+
+
+def imported(module: str, what: str) -> Any:
+    """A module that an extra brings. Raises ``MissingExtra`` without it."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        if (missing := missing_extra(error, what)) is None:
+            raise
+        raise missing from error
 
 
 #: Verbs of several, and of one.

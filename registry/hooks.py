@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
@@ -79,6 +80,10 @@ class Hooks:
         """Everybody's checks; a hook that breaks is a failed check of its own."""
         return [check for call in self._calls("graftwork_doctor") for check in _checked(call)]
 
+    def suites(self) -> list[tuple[str, str, Path]]:
+        """Plugin, name and file of everybody's suites of methods. Raises ``HookError`` where a hook fails."""
+        return [one for call in self._calls("graftwork_suites") for one in _named_files(call)]
+
     def _calls(self, hook: str) -> list[pluggy.HookImpl]:
         """In the order of calling; wrappers from the outside in."""
         return list(reversed(getattr(self._manager.hook, hook).get_hookimpls()))
@@ -99,6 +104,15 @@ def _checked(call: pluggy.HookImpl) -> list[Check]:
     except BREAKAGE as error:
         name = call.plugin_name.partition(" of ")[0]
         return [Check(f"plugin {name}", False, f"its doctor hook failed: {error}", "report it to the plugin's author")]
+
+
+def _named_files(call: pluggy.HookImpl) -> list[tuple[str, str, Path]]:
+    try:
+        return [(call.plugin_name, str(name), Path(path)) for name, path in _called(call).items()]
+    except GraftworkError:
+        raise
+    except BREAKAGE as error:
+        raise HookError(f"plugin {call.plugin_name}: its graftwork_suites failed: {said(error)}") from error
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -121,6 +122,19 @@ def graftwork_doctor() -> Iterable[Check]:  # type: ignore[empty-body]
     Order: by name of the entry point.
     Wrappers: none.
     If it raises: that is a failed check of its own.
+    """
+
+
+@hookspec
+def graftwork_suites() -> Mapping[str, Path]:  # type: ignore[empty-body]
+    """Name suites of methods for `graftwork compare --methods`: name to JSON file, laid out as
+    `graftwork.core.studies.suites` says.
+
+    Called: by `graftwork compare --methods`.
+    Built in: graftwork.plugins:graftwork_suites names few_shot, probes and towers.
+    Order: by name of the entry point. A name that another plugin has already is refused.
+    Wrappers: none.
+    If it raises: the command ends with exit code 1 and the plugin's name.
     """
 
 

@@ -4,7 +4,8 @@ One self-contained schema of draft 2020-12:
 
 - ``$defs/<kind>.<type>`` says what may stand in an object of that type;
 - ``$defs/<kind>`` is an object whose ``type`` is one of the installed ones; and for each of them, if it is that, then
-  what may and what must stand in it. So an editor's messages are about the type that was written, and no other;
+  what may and what must stand in it. So an editor's messages are about the type that was written, and no other. It may
+  be a string, too: the ``type`` alone, of those that need nothing else;
 - ``$defs/<kind>.partial`` is the same without what must: an object that a file which ``extends`` others adds to.
 
 ``enumDescriptions``, which validators ignore, is what editors show beside each type.
@@ -86,14 +87,18 @@ def _choice(components: list[Component], musts: dict[str, list[str]] | None) -> 
         then: Json = {"$ref": f"{_AT}{one.name}"}
         if musts and musts[one.name]:
             then["required"] = musts[one.name]
-        branches.append({"if": {"properties": {"type": {"const": one.type}}, "required": ["type"]}, "then": then})
+        named = {"type": "object", "properties": {"type": {"const": one.type}}, "required": ["type"]}
+        branches.append({"if": named, "then": then})
+    alone = [one for one in components if not (musts and musts[one.name])]
+    short = {"enum": [one.type for one in alone], "enumDescriptions": [one.summary for one in alone]}
+    branches.append({"if": {"type": "string"}, "then": short})
     types = {
         "description": f"Which {kind}.",
         "enum": [one.type for one in components],
         "enumDescriptions": [one.summary for one in components],
     }
     must = {"required": ["type"]} if musts is not None else {}
-    return {"type": "object", "properties": {"type": types}, **must, "allOf": branches}
+    return {"type": ["object", "string"], "properties": {"type": types}, **must, "allOf": branches}
 
 
 def _root(definition: Json, names: dict[str, str]) -> Json:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
@@ -50,9 +51,12 @@ class Slot:
         catalogue = catalogue_in(info.context)
         if isinstance(value, Spec):
             return self._accept(value, catalogue, info.context)
+        value = full_form(value)
         if not isinstance(value, dict):
             raise PydanticCustomError(
-                "component_object", "{reason}", {"reason": f"expected an object whose `type` names the {self.kind}"}
+                "component_object",
+                "{reason}",
+                {"reason": f"expected an object whose `type` names the {self.kind}, or that name"},
             )
         type_ = value.get("type", self.default)
         if type_ is None:
@@ -81,6 +85,46 @@ class Slot:
             reason = f"`{component.type}` is of kind {component.kind}, not {self.kind}"
             raise PydanticCustomError("component_kind", "{reason}", {"reason": reason})
         return as_written(component.spec, value, context, _hint(component, catalogue))
+
+
+def full_form(value: Any) -> Any:
+    """A component as an object, where its type alone is written: ``"linear"`` is ``{"type": "linear"}``."""
+    return {"type": value} if isinstance(value, str) else value
+
+
+def slot_of(field: FieldInfo) -> Slot | None:
+    """The slot that a field is, may be, or is a list of."""
+    return next((one for one in field.metadata if isinstance(one, Slot)), None) or slot_in(field.annotation)
+
+
+def slot_in(annotation: Any) -> Slot | None:
+    """The slot inside ``Annotated[...]``, unions and tuples."""
+    for part in (*getattr(annotation, "__metadata__", ()), *getattr(annotation, "__args__", ())):
+        found = part if isinstance(part, Slot) else slot_in(part)
+        if found:
+            return found
+    return None
+
+
+def in_full(value: Any, model: type[BaseModel], catalogue: Catalogue) -> Any:
+    """``value``, as JSON gives it, with every component in it as an object. What is no spec of ``model`` stays."""
+    if not isinstance(value, dict):
+        return value
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    return {key: _in_full(one, fields[key], catalogue) if key in fields else one for key, one in value.items()}
+
+
+def _in_full(value: Any, field: FieldInfo, catalogue: Catalogue) -> Any:
+    if (slot := slot_of(field)) is None:
+        return value
+    if isinstance(value, list):
+        return [_in_full(one, field, catalogue) for one in value]
+    value = full_form(value)
+    try:
+        inner = catalogue.find(slot.kind, str(value.get("type", slot.default))).spec
+    except (AttributeError, UnknownComponent):  # validation says what it is
+        return value
+    return in_full(value, inner, catalogue)
 
 
 def _hint(component: Component, catalogue: Catalogue) -> str:

@@ -89,10 +89,14 @@ class GCNConv(_PygGCNConv):  # type: ignore[misc]
         self._last = _LastGraph()
 
     def jittable(self, typing: str | None = None) -> _PygGCNConv:
-        """PyG's own layer with these very parameters, for TorchScript, which cannot read ours."""
+        """PyG's own layer with these very parameters, as its `jittable` makes it."""
+        return self.__prepare_scriptable__().jittable(typing)
+
+    def __prepare_scriptable__(self) -> _PygGCNConv:
+        """PyG's own layer with these very parameters, for TorchScript, which cannot read ours and asks for this."""
         theirs = _PygGCNConv(1, 1)  # which writes the functions that TorchScript reads
         theirs.__dict__ = {name: value for name, value in vars(self).items() if name != "_last"}
-        return theirs.jittable(typing)
+        return theirs
 
     def forward(self, x: Tensor, edge_index: Tensor | SparseGraph, edge_weight: Tensor | None = None) -> Tensor:
         """New node features.

@@ -3,9 +3,9 @@
 Every section runs in a process with a limit; what is done stands in OUT/results.json after each, and a second run goes
 on with the others. Then OUT has, besides the log, `page.md` for people and `configurations.json`, which replaces the
 file of that name in `triton_kernels/`. Standard library and Triton alone here, as the machine that has the GPU may have
-little else; `--dry` runs all of it in the interpreter, without a time in any row. What the properties need besides
-(hypothesis) is taken from the wheels in `build/gpu_day_wheels`, where `make gpu-day-pack` put them beforehand: carry
-that folder along.
+little else; `--dry` runs all of it in the interpreter, without a time in any row. What the properties (hypothesis) and
+the few-shot trainings (pydantic) need besides is taken from the wheels in `build/gpu_day_wheels`, where
+`make gpu-day-pack` put them beforehand: carry that folder along.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SECTIONS = {"card": 30, "compile": 60, "properties": 70, "messages": 60, "screens": 60, "graphs": 40, "adapters": 40}
+SECTIONS = {
+    "card": 30, "compile": 60, "properties": 70, "messages": 60, "screens": 60, "graphs": 40, "adapters": 40,
+    "few_shot": 40,
+}  # fmt: skip
 """Name to seconds, as in `sections.py`, which imports torch."""
 SECONDS = 240
 """Of all sections together."""
@@ -85,10 +89,12 @@ def _import_folders() -> list[str]:
 
 
 def unpacked(wheels: Path) -> list[str]:
-    """A folder to import from for each wheel of a package that is not installed here; wheels are of Python alone."""
-    found = []
-    for wheel in sorted(wheels.glob("*-none-any.whl")):
-        if find_spec(wheel.name.partition("-")[0]) is None:
+    """A folder to import from for each wheel of a package that is not installed here: of Python alone, or built for
+    this Python and machine."""
+    python, found = f"-cp{sys.version_info.major}{sys.version_info.minor}-", list[str]()
+    for wheel in sorted(wheels.glob("*.whl")):
+        name, fits = wheel.name, python in wheel.name and wheel.name.endswith(f"_{platform.machine()}.whl")
+        if (fits or name.endswith("-none-any.whl")) and find_spec(name.partition("-")[0]) is None:
             folder = Path(tempfile.gettempdir()) / f"graftwork-wheels-{os.getpid()}" / wheel.stem
             if not folder.exists():
                 zipfile.ZipFile(wheel).extractall(folder)

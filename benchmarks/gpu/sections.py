@@ -256,6 +256,26 @@ def _both_ways(graph: SparseGraph, x: Tensor, weights: dict[str, Any]) -> Iterat
         yield {"what": f"{what}, both ways", "ms": ms(partial(_gradients, forward, list(leaves.values()), x))}
 
 
+def few_shot() -> Iterator[Row]:
+    """A training of GA-Net on 160 items of width 512 with each of three seeds: one by one, and as one."""
+    try:
+        from .few_shot import SEEDS, learners, trained
+    except ImportError as lacking:
+        yield {"what": f"few-shot trainings: not timed, {lacking}"}
+        return
+    epochs = 2 if DRY else 200
+    for rounds in range(1 if DRY else 3):  # in turn; the first one is warm-up
+        start = time.perf_counter()
+        apart = [trained(one, epochs) for one in learners(DEVICE, as_one=False)]
+        middle = time.perf_counter()
+        (together,) = [trained(one, epochs) for one in learners(DEVICE, as_one=True)]
+        end = time.perf_counter()
+        right = bool(((together - torch.cat(apart)).abs() <= 1e-3).all())
+        took = (None, None) if DRY else ((middle - start) * 1e3, (end - middle) * 1e3)
+        yield {"what": f"few-shot, {SEEDS} seeds one by one, round {rounds}", "ms": took[0]}
+        yield {"what": f"few-shot, {SEEDS} seeds as one, round {rounds}", "ms": took[1], "right": right}
+
+
 SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {
     "card": (card, 30),
     "compile": (compile_ahead, 60),
@@ -264,6 +284,7 @@ SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {
     "screens": (screens, 60),
     "graphs": (graphs, 40),
     "adapters": (adapters, 40),
+    "few_shot": (few_shot, 40),
 }
 """Name to what it does and to the seconds that it may take."""
 

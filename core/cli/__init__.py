@@ -32,7 +32,7 @@ def _run(received: Received) -> None:
         from .commands import cli
 
         try:
-            cli.main(prog_name="graftwork", standalone_mode=False)
+            cli.main(prog_name="graftwork", standalone_mode=False, obj=received)
         finally:
             sys.stdout.flush()
     except SystemExit as end:
@@ -52,7 +52,7 @@ def _say(error: Exception | KeyboardInterrupt, received: Received) -> int:
     """Say what went wrong; the exit code. Raises what is neither a user's mistake nor a plugin's."""
     import click
 
-    from ...registry.errors import GraftworkError, memory_ran_out, one_line
+    from ...registry.errors import GraftworkError, memory_ran_out, missing_extra, one_line
     from .say import say, say_usage
 
     if isinstance(error, click.Abort):
@@ -63,6 +63,9 @@ def _say(error: Exception | KeyboardInterrupt, received: Received) -> int:
     if isinstance(error, GraftworkError):
         say(f"error: {error}", err=True)
         return error.exit_code
+    if isinstance(error, ImportError) and (missing := missing_extra(error)):
+        say(f"error: {missing}", err=True)
+        return missing.exit_code
     if memory_ran_out(error):
         asked = one_line(str(error).partition("\n")[0] or type(error).__name__)
         say(f"error: memory ran out: {asked}; a smaller batch_size, fewer items or fewer edges take less", err=True)

@@ -9,17 +9,25 @@ from typing import Any, TypeVar
 
 import click
 
+from .loudness import loudness_options, own_log, with_loudness
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Command to module; its attribute ``command`` is the click command. In the order of ``--help``.
 COMMANDS = {
+    "init": "specs.init",
     "run": "runs.run",
     "sweep": "runs.sweep",
     "compare": "runs.compare",
+    "evaluate": "runs.evaluate",
+    "report": "runs.report",
+    "runs": "runs.list_runs",
     "plan": "specs.plan",
     "validate": "specs.validate",
     "lock": "specs.lock",
     "predict": "runs.predict",
+    "export": "runs.export",
+    "push": "runs.push",
     "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",
@@ -43,7 +51,7 @@ class LazyGroup(click.Group):
 
             return plugin_commands(COMMANDS).get(cmd_name)
         command = import_module(f".{COMMANDS[cmd_name]}", __package__).command
-        return command if isinstance(command, click.Command) else None
+        return with_loudness(command) if isinstance(command, click.Command) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -93,11 +101,16 @@ def _names(name: str, variable: str, text: str) -> Callable[[F], F]:
 @_names("--plugins-block", "GRAFTWORK_PLUGINS_BLOCK", "Leave these plugins out.")
 @_switch("--strict-plugins", "GRAFTWORK_PLUGINS_STRICT", "A plugin that cannot be loaded is an error.")
 @click.version_option(package_name="graftwork")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Graft small trainable adapters onto frozen multi-modal models, declared in JSON."""
     from ..storage.files import StorageError
 
+    own_log(context)
     try:
         os.getcwd()
     except OSError:  # paths count from it, and oneMKL ends the process where it is gone
         raise StorageError("the working folder was removed; cd to one that exists") from None
+
+
+cli.params += loudness_options()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
 
 from .options import format_option, warn_of_broken_plugins
-from .say import print_json, say
+from .say import print_json, say, width
 
 
 @click.group("components")
@@ -34,8 +35,11 @@ def list_(kind: str | None, style: str) -> None:
     if style == "json":
         print_json(rows)
         return
+    builtin = {str(plugin) for plugin in catalogue.plugins if plugin.name == "builtin"}
     for row in rows:
-        say(f"{row['kind']:<12} {row['type']:<16} {row['summary']}  [{row['plugin']}]")
+        foreign = "" if row["plugin"] in builtin else f"  [{row['plugin']}]"
+        line = f"{row['kind']:<12} {row['type']:<16} {row['summary']}{foreign}"
+        say(textwrap.fill(line, width(), subsequent_indent=" " * 30, break_on_hyphens=False, break_long_words=False))
 
 
 @command.command("show", epilog="Example: graftwork components show adapter lora")
@@ -71,10 +75,9 @@ def _require_kind(kind: str, where: str) -> None:
 def _lines(page: dict[str, Any]) -> list[str]:
     """For reading; standard output of ``show``."""
     import json
-    import textwrap
 
     def wrapped(text: str, indent: str) -> list[str]:
-        return textwrap.wrap(text, 110, initial_indent=indent, subsequent_indent=indent)
+        return textwrap.wrap(text, width(), initial_indent=indent, subsequent_indent=indent)
 
     lines = [f"{page['kind']} `{page['type']}`, version {page['version']}", "", *page["documentation"].splitlines()]
     for field in page["fields"]:

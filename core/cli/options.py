@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .say import say
+from .say import say_note
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -113,12 +114,36 @@ def read_pipeline(spec: str, settings: tuple[str, ...]) -> Pipeline:
     return Pipeline.from_file(spec, parse_set(settings), root=click.get_current_context().meta.get(_ROOT))
 
 
+def goes_on(how: str) -> None:
+    """Where the command is ended before its time, it is said that ``how`` goes on with it."""
+    from .signals import Received
+
+    received = click.get_current_context().find_root().obj
+    if isinstance(received, Received):
+        received.goes_on = f"{how} goes on with it"
+
+
 def warn_of_broken_plugins() -> None:
     """One line on standard error for each plugin that could not be loaded, and for what else is odd about one."""
     from ...registry.discovery import default_catalogue
 
     for plugin in default_catalogue().plugins:
         if plugin.failure:
-            say(f"warning: plugin {plugin.name} of {plugin} is left out: {plugin.failure}", err=True)
+            say_note(f"plugin {plugin.name} of {plugin} is left out: {plugin.failure}", "warning")
         for note in plugin.notes:
-            say(f"warning: plugin {plugin.name} of {plugin} {note}", err=True)
+            say_note(f"plugin {plugin.name} of {plugin} {note}", "warning")
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """What loading a run warns of, on standard error: another policy than the run's as a note."""
+    import warnings
+
+    from ..run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
+            warnings.simplefilter("always", category)
+        yield
+    for one in caught:
+        say_note(one.message, "note" if issubclass(one.category, PolicyWarning) else "warning")

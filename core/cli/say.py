@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+
+#: Where a command's context has ``quiet`` or ``verbose``, if it was asked to be.
+LOUDNESS = "graftwork.loudness"
+#: Letters of a table's frame, a column; one more stands at the end of a line.
+FRAME = 3
+
+
+def is_quiet() -> bool:
+    """Whether the command that runs was asked to be."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(LOUDNESS) == "quiet"
 
 
 def printable(text: str) -> str:
@@ -22,6 +37,18 @@ def printable(text: str) -> str:
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:
     """Print lines, on standard error with ``err``."""
     click.echo(printable(str(text)), err=err, nl=nl)
+
+
+def say_note(text: object, word: str = "note") -> None:
+    """A line on standard error of what should be known beside the results: a ``note``, or a ``warning``."""
+    if not is_quiet():
+        click.echo(f"{click.style(word, fg='yellow')}: {printable(str(text))}", err=True)
+
+
+def say_progress(text: object) -> None:
+    """A line on standard error of how far it has come."""
+    if not is_quiet():
+        say(text, err=True)
 
 
 def say_checked(good: bool, text: str) -> None:
@@ -42,15 +69,17 @@ def print_json(value: Any) -> None:
     click.echo(_as_json(value))
 
 
-def print_json_list(values: Iterable[Any]) -> None:
-    """The same of a list, each value printed when it is there; whole where ``values`` ends by an error, too."""
-    before = "[\n"
+def print_json_list(values: Iterable[Any]) -> int:
+    """The same of a list, each value printed when it is there; whole where ``values`` ends by an error, too. How many
+    they were."""
+    count = 0
     try:
         for value in values:
-            click.echo(before + "  " + _as_json(value).replace("\n", "\n  "), nl=False)
-            before = ",\n"
+            click.echo((",\n  " if count else "[\n  ") + _as_json(value).replace("\n", "\n  "), nl=False)
+            count += 1
     finally:
-        click.echo("[]" if before == "[\n" else "\n]")
+        click.echo("\n]" if count else "[]")
+    return count
 
 
 def _as_json(value: Any) -> str:
@@ -62,20 +91,57 @@ def _as_json(value: Any) -> str:
     return text if printable(text) == text else json.dumps(value, indent=2)
 
 
+def width() -> int:
+    """Letters of a line: those of the terminal (or ``COLUMNS``); 80 where there is none."""
+    import shutil
+
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str, left: int = 1) -> None:
     """Print a table on standard output, numbers to the right after ``left`` columns of words.
 
-    In a pipe its lines are as long as they need be.
+    No line is wider than the terminal: columns that do not fit stand below, again after those of words, and long words
+    are wrapped. Whoever wants a line a row asks for JSON.
     """
-    import sys
-
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(title)) if title else None, title_justify="left")
-    for index, header in enumerate(headers):
-        table.add_column(Text(printable(header)), justify="left" if index < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(table)
+    room, cells = width(), [[printable(cell) for cell in row] for row in (headers, *rows)]
+    for number, columns in enumerate(_parts(cells, left, room)):
+        shown = Text(printable(title)) if title and not number else None
+        table = Table(title=shown, title_justify="left")
+        for index in columns:
+            least = None if index < left else min(_needed(cells, index) - FRAME, room // 2)
+            justify: JustifyMethod = "left" if index < left else "right"
+            table.add_column(Text(cells[0][index]), justify=justify, overflow="fold", min_width=least)
+        for row in cells[1:]:
+            table.add_row(*(Text(row[index]) for index in columns))
+        Console(highlight=False, width=room).print(table)
+
+
+def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[int]]:
+    """Which columns stand beside each other: those of words in every part, and of the others as many as fit.
+
+    Words may be wrapped: where figures stand beside them, half of the line is theirs at most.
+    """
+    words = list(range(left))
+    beside = room - 1 - min(sum(_needed(cells, one) for one in words), room // 2)
+    parts, free = [list(words)], beside
+    for column in range(left, len(cells[0])):
+        needed = _needed(cells, column)
+        if needed > free and len(parts[-1]) > left:
+            parts.append(list(words))
+            free = beside
+        parts[-1].append(column)
+        free -= needed
+    return parts
+
+
+def _needed(cells: Sequence[Sequence[str]], column: int) -> int:
+    """Letters of a column with its frame: headers are wrapped between words, figures are not."""
+    from rich.cells import cell_len
+
+    header = max(map(cell_len, cells[0][column].split()), default=0)
+    return FRAME + max([header, *(cell_len(line) for row in cells[1:] for line in row[column].split("\n"))])

@@ -31,6 +31,8 @@ class Received:
         self.raises = False
         #: Whether the command ends by one, and its process soon after.
         self.ends = False
+        #: How the command goes on that was ended, where it does; it says so itself.
+        self.goes_on = ""
 
     def said(self) -> int:
         """Say that the command ends, which another signal could only make a traceback of; the exit code."""
@@ -40,7 +42,7 @@ class Received:
         with contextlib.suppress(ValueError):  # not in the main thread, where none arrives
             for one in _known():
                 signal.signal(one, signal.SIG_IGN)
-        say(f"{WORDS[found.name]}; what was encoded so far is stored", err=True)
+        say(f"{WORDS[found.name]}; what was encoded so far is stored{self.goes_on and f'; {self.goes_on}'}", err=True)
         return 128 + found
 
 

@@ -14,6 +14,8 @@ from typing import Literal
 from ...registry.errors import counted
 from .items import DataError, DatasetContent, Item, Media, some_of
 
+#: What a note on them ends with.
+NAMES = '; "duplicates": "fail" in `dataset` names them'
 #: What an item is for this: its pictures and sounds, or its text where it has nothing else; (kind, digest) each.
 Content = tuple[tuple[str, str], ...]
 
@@ -30,7 +32,7 @@ def with_duplicates_told(content: DatasetContent, duplicates: Literal["note", "f
             "\n".join(f"{note}:{some_of(named)}" for note, named in found)
             + '\nremove the copies, or set "duplicates": "note" in `dataset`'
         )
-    return replace(content, notes=(*content.notes, *(note for note, _ in found))) if found else content
+    return replace(content, notes=(*content.notes, *(note + NAMES for note, _ in found))) if found else content
 
 
 def _shared(of: Mapping[str, Mapping[Content, Sequence[Item]]]) -> Iterator[tuple[str, list[str]]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,11 +40,12 @@ def _named_once(media: Sequence[Media], name: str) -> tuple[Media, ...]:
 
 def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
     """The files, and in place of a folder those of these suffixes at any depth of it, in order; hidden ones are none.
+    In place of a pattern (``*.png``, ``**/*.png``) what matches it, unless a file is called so.
 
-    Raises ``DataError`` for a folder that holds none.
+    Raises ``DataError`` for a folder that holds none, and for a pattern that nothing matches.
     """
     found: list[str] = []
-    for name in files:
+    for name in itertools.chain.from_iterable(map(_matching, files)):
         folder = Path(name)
         if not folder.is_dir():
             found.append(name)
@@ -52,3 +56,11 @@ def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
             raise DataError(f"folder {name} holds none of {', '.join(sorted(suffixes))}")
         found += map(str, shown)
     return found
+
+
+def _matching(name: str) -> Sequence[str]:
+    if not glob.has_magic(name) or os.path.lexists(name):
+        return (name,)
+    if not (matching := sorted(glob.glob(name, recursive=True))):
+        raise DataError(f"nothing matches {name}")
+    return matching

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from ...registry.errors import counted
 from .given_clips import ClipInSegments
 from .items import DataError, Item, Media
 from .pictures import WHITE, bytes_of, open_picture
 from .sounds import open_sound
+from .vector_files import as_vectors
 from .video import SUFFIXES as CLIPS
 from .video import Absent, Clip, VideoFrames, file_clip, sound_media
 from .waveform import Waveform
@@ -30,7 +32,7 @@ Row = Mapping[str, Content | ClipInSegments | Sequence[Content]]
 Sampled = Callable[[Clip], Media] | None
 #: Modality to what ``predict`` and the command line call it.
 WORDS = {"image": ("images", "IMAGES"), "video": ("clips", "CLIPS"), "audio": ("sounds", "--sound")}
-WORDS |= {"text": ("texts", "--text")}
+WORDS |= {"text": ("texts", "--text"), "vector": ("vectors", "IMAGES (files of vectors)")}
 
 
 def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list[Row]:
@@ -49,14 +51,25 @@ def rows_of(given: Mapping[str, Contents | None], needed: Sequence[str]) -> list
     first = next(iter(there), "image")
     for kind, contents in there.items():
         if len(contents) != len(there[first]):
-            raise DataError(f"{len(contents)} {WORDS[kind][0]} for {len(there[first])} {WORDS[first][0]}")
+            raise DataError(f"{_number(kind, contents)} for {_number(first, there[first])}")
     return [dict(zip(kinds, row, strict=True)) for row in zip(*(there[kind] for kind in kinds), strict=True)]
+
+
+def _number(kind: str, contents: Sequence[Content | Sequence[Content]]) -> str:
+    """``1 image``, ``2 texts``; ``2 items of 2 images`` of items of several passes."""
+    passes = {len(one) for one in contents if isinstance(one, (tuple, list))}
+    word = WORDS[kind][0]
+    if not passes:
+        return counted(len(contents), word)
+    return f"{counted(len(contents), 'items')} of {' or '.join(counted(one, word) for one in sorted(passes))}"
 
 
 def _listed(kind: str, contents: Contents) -> list[Content | Sequence[Content]]:
     """One content alone is a list of one: a path is no sequence of letters, a picture none of rows."""
     if isinstance(contents, (str, Path, Image, Waveform, VideoFrames, Media)):
         return [contents]
+    if kind == "vector" and isinstance(contents, np.ndarray):
+        return [contents] if contents.ndim == 1 else list(contents)
     if isinstance(contents, np.ndarray) and (contents.ndim == 2 or contents.shape[2:] == (3,)):
         return [contents]
     if isinstance(contents, (bytes, Mapping)) or not isinstance(contents, Iterable):
@@ -100,6 +113,9 @@ def _opened(modality: str, content: object, background: str, sampling: Sampled, 
         if not isinstance(content, str):
             raise DataError(f"a text is a str, not a {type(content).__name__}")
         return Media.of_text(content, content)
+    if modality == "vector":
+        (vector,) = as_vectors(np.asarray(content)[None], "vectors")
+        return _held(vector, "")
     source = str(content) if isinstance(content, (str, Path)) else ""
     if modality == "video":
         return _held(_open_clip(content, sampling), source)
@@ -135,6 +151,8 @@ def bytes_held(item: Item) -> int:
 
 
 def _bytes(content: Any) -> int:
+    if isinstance(content, np.ndarray):
+        return int(content.nbytes)
     return int(content.samples.nbytes) if isinstance(content, Waveform) else bytes_of(content)
 
 

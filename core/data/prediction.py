@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .html_table import html_table
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+#: Classes, and neighbours, that a notebook shows.
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +25,9 @@ class Neighbour:
     similarity: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
-    """What the pipeline says of one item."""
+    """What the pipeline says of one item. A notebook shows it as a table."""
 
     label: str
     #: Softmax probability of ``label``, 0 to 1.
@@ -55,6 +60,16 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.label!r}, {self.probability:.3f})"
+
+    def _repr_html_(self) -> str:
+        ranked = list(self.probabilities.items())[:SHOWN]
+        heard = [f"{one.id} ({one.label or 'unlabelled'}, cosine {one.similarity:.3f})" for one in self.neighbours]
+        notes = [] if self.description is None else [f"description: {self.description}"]
+        notes += [f"hears {', '.join(heard[:SHOWN])}"] if heard else []
+        return html_table(("class", "probability"), [(name, f"{share:.3f}") for name, share in ranked], notes=notes)
 
 
 class Segments(list[Prediction]):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.items import DataError, Item, Items, Media
+from ..data.modalities import require_modalities
 from ..data.tokens import Tokens
 from ..spec.node_kinds import token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
@@ -50,9 +51,8 @@ def encode(
     """
     wanted = [(VECTORS, kind) for kind in vector_modalities(spec)] + [(TOKENS, kind) for kind in token_modalities(spec)]
     unreadable: dict[str, str] = {}
-    for name, split in items.splits.items():
-        for _, kind in wanted:
-            _require(kind, name, split)
+    require_modalities(items.splits, [kind for _, kind in wanted])
+    for split in items.splits.values():
         for form, kind in wanted:
             unreadable |= stage.store(form, kind, _media(split, kind), context.tell)
     items = leave_out(items, unreadable, [kind for _, kind in wanted], spec.dataset, context.tell)
@@ -68,12 +68,6 @@ def _features(items: Sequence[Item], spec: PipelineSpec, stage: EncoderStage) ->
 
 def _media(items: Sequence[Item], modality: str) -> list[Media]:
     return [item.modalities[modality] for item in items]
-
-
-def _require(modality: str, name: str, items: Sequence[Item]) -> None:
-    if lacking := next((item for item in items if modality not in item.modalities), None):
-        remedy = 'add a "captioner", or a `text` for every item' if modality == "text" else "take other nodes"
-        raise DataError(f"item {lacking.id} of split {name} has no {modality}, which the nodes need; {remedy}")
 
 
 def _class_of(item: Item) -> int:

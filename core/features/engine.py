@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ...registry.build import build
 from ..data.prediction import Neighbour
+from ..events import Note
 from ..graph.make_nodes import prompt_nodes
 from ..graph.neighbours import neighbours_of
 from ..graph.saved_support import support_tensors
@@ -27,24 +29,16 @@ from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.finished import FinishedTrainings
-from ..training.loop import Hear
-from ..training.trial import Outcome, SplitScore, Trial
+from ..training.loop import Hear, TrainingError
+from ..training.trial import SplitScore, Trial
 from ..training.warm_start import start_from
+from . import stacked
 from .learner import FeatureLearner, HeldOut, Labelled
-from .leave_one_out import leave_one_out
-from .model import FeatureModel, build_model
+from .model import build_model
 from .prepare import FeatureInputs, prepare
+from .recorded import NotStacked
+from .start import FeatureOutcome, Start
 from .support_sets import SupportSets, lacking_edges
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureOutcome(Outcome):
-    """With the support set that predictions refer to."""
-
-    model: FeatureModel
-    support: Support
-    #: The split that selected, as epochs were ranked on it; ``None`` without one.
-    selection: HeldOut | None
 
 
 class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
@@ -56,39 +50,87 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         self.support_sets = SupportSets(
             context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
         )
+        #: Why seeds are trained one by one, as it was said.
+        self._told: set[str] = set()
 
     def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
         return prepare(spec, key, self.context)
 
     def train(self, trial: Trial[FeatureInputs, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
         """On the labelled nodes of the seed's support set."""
+        with self._starts(trial, [seed]) as (start,):
+            left_out = start.left_out(trial.spec)
+            return start.outcome(self.trained(trial, start.learner, seed, hear), left_out)
+
+    def train_all(
+        self, trial: Trial[FeatureInputs, FeatureOutcome], hears: Mapping[int, Hear]
+    ) -> Iterator[FeatureOutcome]:
+        """Those of one training first, where a GPU can have them as one; then the others, one after the other."""
+        found = self._train_as_one(trial, hears)
+        for seed, hear in hears.items():
+            one = found.get(seed) or self.train(trial, seed, hear)
+            if isinstance(one, TrainingError):
+                raise one
+            yield one
+
+    def _train_as_one(
+        self, trial: Trial[FeatureInputs, FeatureOutcome], hears: Mapping[int, Hear]
+    ) -> dict[int, FeatureOutcome | TrainingError]:
+        """Of the seeds that were not found finished; none where they are to be trained one by one."""
+        spec, finished = trial.spec, self.finished
+        if self.context.device.type not in stacked.DEVICES or not spec.trainer.epochs:
+            return {}
+        hears = {seed: hear for seed, hear in hears.items() if finished is None or not finished.holds(spec, seed)}
+        if len(hears) < 2:
+            return {}
+        try:
+            stacked.require_stackable(spec)
+            with self._starts(trial, list(hears)) as starts:
+                if not starts[0].learner.model.trainable():
+                    return {}
+                left_out = [one.left_out(spec) for one in starts]
+                learner = stacked.stack([one.learner for one in starts])
+                found = zip(hears, starts, self.trained_now(trial, learner, hears), left_out, strict=True)
+                return {
+                    seed: trained if isinstance(trained, TrainingError) else start.outcome(trained, left)
+                    for seed, start, trained, left in found
+                }
+        except NotStacked as why:
+            if str(why) not in self._told:
+                self._told.add(str(why))
+                self.context.tell(Note(f"seeds are trained one by one: {why}"))
+            return {}
+
+    @contextlib.contextmanager
+    def _starts(self, trial: Trial[FeatureInputs, FeatureOutcome], seeds: Sequence[int]) -> Iterator[list[Start]]:
+        """Seeds before they are trained, inside the stage that trains."""
         spec, prepared = trial.spec, trial.prepared
-        task = build(Task, self.context.catalogue, spec.task)
         split = spec.evaluation.selecting_split
         with fitting_threads(_numbers(prepared)):
-            support = self.support_sets.support(spec, prepared, seed)
-            selection = self.support_sets.met(spec, prepared, seed, split) if split else None
-        prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
-        rows = (support.targets >= 0).nonzero().squeeze(1)
-        labelled = Labelled(support.nodes, rows, support.targets[rows])
-        scale = selection.queries.numbers if selection else labelled.nodes.x.numel()
+            supports = [self.support_sets.support(spec, prepared, seed) for seed in seeds]
+            met = [self.support_sets.met(spec, prepared, seed, split) if split else None for seed in seeds]
+        scale = sum(one.queries.numbers if one else of.x.numel() for of, one in zip(supports, met, strict=True))
         with self.context.stage("train"), own_randomness(self.context.device), fitting_threads(scale):
-            torch.manual_seed(seed)
-            classes = len(prepared.content.class_names)
-            widths = support.nodes.width, support.nodes.text_width
-            model = build_model(spec, self.context.catalogue, widths[0], classes, prompts, widths[1])
-            model = model.to(self.context.device)
-            if spec.trainer.start_from:
-                weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
-                start_from(model, Path(spec.trainer.start_from), prepared.content.class_names, weights)
-            labelled = replace(labelled, nodes=model.aggregated(labelled.nodes))
-            if selection is not None:
-                selection = replace(selection, queries=selection.queries.aggregated(model))
-            learner = FeatureLearner(model, task, labelled, selection)
-            left_out = leave_one_out(model, task, labelled) if spec.evaluation.select_on == "labelled" else None
-            trained = self.trained(trial, learner, seed, hear)
-            trained.selection = trained.selection if left_out is None else left_out
-        return FeatureOutcome(trained, tuple(support.ids[row] for row in rows.tolist()), model, support, selection)
+            yield [self._start(spec, prepared, *of_seed) for of_seed in zip(seeds, supports, met, strict=True)]
+
+    def _start(
+        self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, support: Support, selection: HeldOut | None
+    ) -> Start:
+        """A seed's own model, and what it makes of its items before it trains."""
+        torch.manual_seed(seed)
+        prompts = prompt_nodes(prepared.prompts, spec.graph) if prepared.prompts else None
+        names, widths = prepared.content.class_names, (support.nodes.width, support.nodes.text_width)
+        model = build_model(spec, self.context.catalogue, widths[0], len(names), prompts, widths[1])
+        model = model.to(self.context.device)
+        if spec.trainer.start_from:
+            weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
+            start_from(model, Path(spec.trainer.start_from), names, weights)
+        rows = (support.targets >= 0).nonzero().squeeze(1)
+        labelled = Labelled(model.aggregated(support.nodes), rows, support.targets[rows])
+        if selection is not None:
+            selection = replace(selection, queries=selection.queries.aggregated(model))
+        task = build(Task, self.context.catalogue, spec.task)
+        return Start(FeatureLearner(model, task, labelled, selection), support)
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""

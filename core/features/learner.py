@@ -47,34 +47,34 @@ class FeatureLearner(Learner):
     def __init__(self, model: FeatureModel, task: Task, labelled: Labelled, selection: HeldOut | None = None) -> None:
         self.model: FeatureModel = model
         self.items = len(labelled.rows)
-        self._task, self._labelled, self._selection = task, labelled, selection
+        self.task, self.labelled, self.selection = task, labelled, selection
         nodes, rows = labelled.nodes, labelled.rows
         #: All of them, chosen once, not every epoch.
-        self._all: tuple[Nodes, Tensor | slice] = (nodes, rows)
+        self.all: tuple[Nodes, Tensor | slice] = (nodes, rows)
         if len(rows) == len(nodes):
-            self._all = (nodes, slice(None))
+            self.all = (nodes, slice(None))
         elif nodes.graph is None:
-            self._all = (nodes.select(rows), slice(None))
-        self._ranking = Ranking(task)
+            self.all = (nodes.select(rows), slice(None))
+        self.ranking = Ranking(task)
 
     def fit(self) -> None:
         """See ``FeatureModel.fit_head``."""
-        self.model.fit_head(self._labelled.nodes, self._labelled.rows, self._labelled.targets)
+        self.model.fit_head(self.labelled.nodes, self.labelled.rows, self.labelled.targets)
 
     def loss(self, rows: Tensor) -> Tensor:
         """The task's mean loss."""
         if len(rows) == self.items:
-            return losses_of(self._task, self.model(*self._all), self._labelled.targets).mean()
-        rows = rows.to(self._labelled.rows.device)
-        logits = self.model(self._labelled.nodes, self._labelled.rows[rows])
-        return losses_of(self._task, logits, self._labelled.targets[rows]).mean()
+            return losses_of(self.task, self.model(*self.all), self.labelled.targets).mean()
+        rows = rows.to(self.labelled.rows.device)
+        logits = self.model(self.labelled.nodes, self.labelled.rows[rows])
+        return losses_of(self.task, logits, self.labelled.targets[rows]).mean()
 
     @torch.no_grad()
     def rank(self) -> Rank | None:
         """Of the selection split, in one pass."""
-        if self._selection is None:
+        if self.selection is None:
             return None
-        return self._ranking.of(self._selection.queries.logits(self.model), self._selection.targets)
+        return self.ranking.of(self.selection.queries.logits(self.model), self.selection.targets)
 
     @torch.no_grad()
     def final_loss(self) -> float:
@@ -85,9 +85,9 @@ class FeatureLearner(Learner):
         """All labelled items at once."""
         return TrainingView(
             parameters=self.model.trainable(),
-            logits=lambda: self.model(self._labelled.nodes, self._labelled.rows),
-            targets=self._labelled.targets,
-            losses=self._task.losses,
+            logits=lambda: self.model(self.labelled.nodes, self.labelled.rows),
+            targets=self.labelled.targets,
+            losses=self.task.losses,
             previous=previous,
             generator=generator,
             rows_before=self.model.rows_before,

@@ -6,6 +6,7 @@ from ..data.items import DatasetContent, Item, Media
 from ..spec.node_kinds import item_width, modalities_of, node_width, token_modalities, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..stages.list_items import note_unread
 from ..stages.prompts import class_prompts
 from ..stages.stage_plan import StagePlan, type_of
 
@@ -13,6 +14,7 @@ from ..stages.stage_plan import StagePlan, type_of
 def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, items: list[Item]) -> list[StagePlan]:
     """What is to be encoded, and what of it is stored."""
     stage, captioner = context.encoder(spec), context.captioner(spec)
+    note_unread({"": items}, spec, context)
     of = {kind: [item.modalities[kind] for item in items if kind in item.modalities] for kind in modalities_of(spec)}
     known, undescribed = of.get("text", []), 0
     if captioner is not None:

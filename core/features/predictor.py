@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,16 +14,14 @@ from torch import Tensor
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..data.given_items import name_of
+from ..data.given_items import Contents, name_of
 from ..data.items import DataError, Item
 from ..data.pictures import bare
-from ..data.prediction import Answer, Prediction
+from ..data.prediction import Answer, Neighbour, Prediction
 from ..data.tokens import Tokens
-from ..graph.check_support import SUPPORT, check_support, require_settled, same_centre, same_graph, same_width
-from ..graph.make_nodes import nodes_of, zero_shot_logits
+from ..graph.check_support import SUPPORT, check_support, require_settled, same_graph
 from ..graph.neighbours import neighbours_of
-from ..graph.nodes import Nodes
-from ..graph.queries import Queries, attach_queries
+from ..graph.queries import Queries
 from ..graph.saved_support import centre_in, class_prompts_in, nodes_in
 from ..graph.support import Support
 from ..roles.captioner import Captioner, WrittenCaptions, texts_of
@@ -40,6 +38,7 @@ from ..storage.run_folder import RunFolderError
 from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor, finite
 from .model import FeatureModel, build_model
+from .module import TOKENS, FeatureModule
 from .written_of_files import written_of_files
 
 T = TypeVar("T")
@@ -84,17 +83,34 @@ class FeaturePredictor(Predictor):
         blended: ClassPrompts | None = None,
     ) -> None:
         super().__init__(spec, class_names)
-        self._model, self._support, self._builder = model, support, builder
-        self._encoder, self._captioner, self._blended = encoder, captioner, blended
+        self._module = FeatureModule(spec, model, support, builder, blended).eval()
+        self._encoder, self._captioner = encoder, captioner
+
+    @property
+    def module(self) -> FeatureModule:
+        """The trained part, which ``predict`` asks, too: it may be trained further, or frozen."""
+        return self._module
+
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> dict[str, Tensor | Tokens]:
+        """What ``module`` is given of these items: float32 [N, d] of each modality, and tokens where they are used."""
+        parts = [self._encoded(few) for few in self._batches(self._items(images, texts, sounds), self._batch_size())]
+        whole = Encoded.joined(parts)
+        return {**whole.vectors, **{kind + TOKENS: one for kind, one in whole.tokens.items()}}
+
+    def width(self, modality: str, content: Any) -> int:
+        """Numbers in a vector of a modality, as the frozen encoder gives it of one content."""
+        return int(self._encoder.encode(modality, [content]).shape[1])
 
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """With the support items that each heard, and what the captioner said where no text was given."""
         return itertools.chain.from_iterable(map(self._answers, self._together(items)))
 
     def _answers(self, encoded: Encoded) -> Sequence[Answer]:
-        nodes = self._nodes(encoded)
-        queries = self._met(nodes)
-        neighbours = neighbours_of(self._support, nodes, queries.sources, self.class_names)
+        nodes = self._module.nodes(encoded.vectors, encoded.tokens)
+        queries = self._module.met(nodes)
+        neighbours = neighbours_of(self._module.support, nodes, queries.sources, self.class_names)
         finite(torch.tensor([[sum(one.similarity for one in near)] for near in neighbours]), encoded.names)
         probabilities = self._answered(queries, encoded).softmax(dim=-1)
         return [
@@ -103,16 +119,28 @@ class FeaturePredictor(Predictor):
         ]
 
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
-        return (self._answered(self._met(self._nodes(encoded)), encoded) for encoded in self._together(items))
+        for encoded in self._together(items):
+            yield self._answered(self._module.met(self._module.nodes(encoded.vectors, encoded.tokens)), encoded)
+
+    def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """See ``Predictor``."""
+        for encoded in self._together(items):
+            nodes = self._module.nodes(encoded.vectors, encoded.tokens)
+            queries = self._module.met(nodes)
+            near = neighbours_of(self._module.support, nodes, queries.sources, self.class_names, most)
+            yield self._answered(queries, encoded), near
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
         """Those that are answered together: with policy ``batch`` they hear each other."""
-        size = max(self.spec.encoder.tower(kind).batch_size for kind in modalities_of(self.spec))
+        size = self._batch_size()
         if policy_of(self.spec) == "batch":
             size = self.spec.evaluation.inductive_batch
         rest = iter(items)
         while encoded := list(map(self._encoded, self._batches(itertools.islice(rest, size), size))):
             yield Encoded.joined(encoded)
+
+    def _batch_size(self) -> int:
+        return max(self.spec.encoder.tower(kind).batch_size for kind in modalities_of(self.spec))
 
     def _needed(self, given: Collection[str]) -> tuple[str, ...]:
         nodes = modalities_of(self.spec)
@@ -121,12 +149,8 @@ class FeaturePredictor(Predictor):
         heard = [kind for kind in nodes if kind != "text" or not describes]
         return tuple(dict.fromkeys([*(["image"] if shown else []), *heard]))
 
-    def _met(self, nodes: Nodes) -> Queries:
-        same_width(self._support.x, nodes.x)
-        return attach_queries(self._support, nodes, self._builder, self.spec)
-
     def _answered(self, queries: Queries, encoded: Encoded) -> Tensor:
-        return finite(queries.logits(self._model).float().cpu(), encoded.names)
+        return finite(queries.logits(self._module.model).float().cpu(), encoded.names)
 
     def _described(self, items: Sequence[Item]) -> list[str] | None:
         """What the captioner says of each picture, where there is one and no text was given."""
@@ -154,15 +178,6 @@ class FeaturePredictor(Predictor):
             parts = self._parts(kind, contents[kind], self._encoder.encode_tokens)
             tokens[kind] = Tokens.of([one for part in parts for one in part])
         return Encoded(vectors, tokens, texts or [None] * len(items), list(map(name_of, items)))
-
-    def _nodes(self, encoded: Encoded) -> Nodes:
-        graph = self.spec.graph
-        same_centre(self._support.centre, encoded.vectors)
-        nodes = nodes_of(encoded.vectors, encoded.tokens, graph, self._support.centre)
-        if self._blended is not None:
-            logits = zero_shot_logits(encoded.vectors, graph, self._blended, self.spec.task.blend_by)
-            nodes = replace(nodes, zero_shot=logits)
-        return nodes.to(self._support.targets.device)
 
     def _parts(self, modality: str, contents: Sequence[Any], encode: Callable[[str, Sequence[Any]], T]) -> Iterator[T]:
         size = self.spec.encoder.tower(modality).batch_size

@@ -9,7 +9,7 @@ from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.describe import describe
-from ..stages.list_items import list_items
+from ..stages.list_items import list_items, note_unread
 from ..stages.prepare import Prepared, note_short_classes
 from ..stages.prompts import encode_prompts
 from ..stages.text_facts import text_facts
@@ -28,6 +28,7 @@ def prepare(spec: PipelineSpec, key: str, context: RunContext) -> FeatureInputs:
     """Run the stages up to the vectors, measuring each."""
     encoder = context.encoder(spec)
     items = list_items(spec, context)
+    note_unread(items.splits, spec, context)
     items = describe(items, spec, context)
     with context.stage("encode"):
         items, features = encode(items, spec, encoder, context)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ..towers.stop import Place, Placement, Stop, find_stop
     from ..towers.tower import Tower
     from .grafted import GraftedTowers
+    from .grafted_model import GraftedModel, graft
     from .hub import HubError
+    from .peft_folder import load_peft, save_peft
     from .placed import GraftedOutput, builder
     from .saving import load_adapter, push_to_hub, save_pretrained
 
@@ -28,7 +30,9 @@ _LAZY = {
     "..towers.stop": ("Place", "Placement", "Stop", "find_stop"),
     "..towers.tower": ("Tower",),
     ".grafted": ("GraftedTowers",),
+    ".grafted_model": ("GraftedModel", "graft"),
     ".hub": ("HubError",),
+    ".peft_folder": ("load_peft", "save_peft"),
     ".placed": ("GraftedOutput", "builder"),
     ".saving": ("load_adapter", "push_to_hub", "save_pretrained"),
 }
@@ -36,6 +40,7 @@ _HOMES = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "Exchange",
+    "GraftedModel",
     "GraftedOutput",
     "GraftedTowers",
     "HubError",
@@ -48,10 +53,13 @@ __all__ = [
     "builder",
     "find_blocks",
     "find_stop",
+    "graft",
     "load_adapter",
+    "load_peft",
     "lockstep",
     "pair_blocks",
     "push_to_hub",
+    "save_peft",
     "save_pretrained",
 ]
 

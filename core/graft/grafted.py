@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..towers.errors import TowerError
 from ..towers.tower import Tower, frozen_parameters
-from .placed import BuildAdapter, GraftedOutput, Placed, calls_of, place
+from .placed import BuildAdapter, GraftedOutput, Placed, builder, calls_of, place
 
 
 class GraftedTowers(nn.Module):
@@ -47,11 +48,16 @@ class GraftedTowers(nn.Module):
         """Where an adapter's streams meet; empty for one whose towers do not (LoRA)."""
         return self._placed[name].meetings
 
-    def add_adapter(self, name: str, spec: TowerAdapterSpec, build: BuildAdapter) -> None:
-        """Graft an adapter in; it becomes active. Raises ``TowerError`` where it does not fit."""
+    def add_adapter(self, name: str, spec: TowerAdapterSpec, build: BuildAdapter | None = None) -> None:
+        """Graft an adapter in; it becomes active. ``build`` is by default ``builder()``.
+
+        Raises ``TowerError`` where it does not fit.
+        """
         if name in self.adapters:
             raise TowerError(f"there is an adapter `{name}` already; delete_adapter it, or take another name")
-        placed = place(spec, list(self._towers.values()), build)
+        if not name or "." in name or hasattr(self.adapters, name):
+            raise TowerError(f"an adapter cannot be called {name!r}, which torch gives no module; take another name")
+        placed = place(spec, list(self._towers.values()), build or builder())
         self.adapters[name], self._placed[name], self.active = placed.adapter, placed, name
 
     def set_adapter(self, name: str) -> None:
@@ -100,6 +106,28 @@ class GraftedTowers(nn.Module):
         """Parameters of the active adapter over those of the frozen towers."""
         trainable = sum(p.numel() for p in self.adapters[self.active].parameters()) if self.active else 0
         return trainable / self.frozen_parameters()
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Blocks of the frozen towers keep little and run again in the backward pass, for the active adapter.
+
+        The spec's ``gradient_checkpointing``, under transformers' name; its ``Trainer`` calls this. The keywords mean
+        nothing here. Raises ``TowerError`` without an active adapter, or where it sits inside blocks.
+        """
+        self._checkpoint(True)
+
+    def gradient_checkpointing_disable(self) -> None:
+        """The other way round."""
+        self._checkpoint(False)
+
+    def _checkpoint(self, on: bool) -> None:
+        if self.active is None:
+            raise TowerError("no adapter is active, and without one nothing runs again; set_adapter one")
+        placed = self._placed[self.active]
+        try:
+            spec = placed.spec.model_validate(placed.spec.model_dump() | {"gradient_checkpointing": on})
+        except ValidationError as error:
+            raise TowerError(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from None
+        self._placed[self.active] = placed.with_spec(spec)
 
     def _require(self, name: str) -> None:
         if name not in self.adapters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,38 +22,52 @@ class HubError(UserError):
     """The hub does not have it, does not let it, or cannot be reached; the message says which, and what to do."""
 
 
-def fetched(source: str | Path, revision: str | None = None) -> Path:
-    """The folder itself, or for a hub id (OWNER/NAME, where no such folder exists) its snapshot in the hub's cache.
+def fetched(source: str | Path, revision: str | None = None, files: Sequence[str] = FILES) -> Path:
+    """The folder itself, or for a hub id (OWNER/NAME, where neither folder exists) its snapshot in the hub's cache.
 
-    Downloads what the cache lacks; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
+    Downloads what the cache lacks of ``files``, names or patterns; with HF_HUB_OFFLINE nothing. Raises ``HubError``.
     """
     folder = Path(os.path.expanduser(source))  # that of pathlib raises where nobody knows the home
-    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source):
+    # Where there is a folder OWNER, as `runs`, a path was meant.
+    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source) or folder.parent.is_dir():
         if revision is not None:
             raise HubError(f"{source} is a folder and has no revision; it belongs to a hub id (OWNER/NAME)")
         return folder
     from huggingface_hub import snapshot_download
 
     missing = " is neither a folder here nor in the hub's cache, and the hub cannot be reached; where it can: "
-    with _explained(source, revision, missing + _command(source, revision)):
-        return Path(snapshot_download(source, revision=revision, allow_patterns=list(FILES)))
+    with _explained(source, revision, missing + _command(source, revision, files)):
+        return Path(snapshot_download(source, revision=revision, allow_patterns=list(files)))
 
 
-def upload(folder: Path, repo_id: str, *, private: bool | None, revision: str | None, token: str | None) -> str:
-    """Put an adapter folder into a repository of the hub, made if need be. Returns the commit's address.
+def require_hub_id(repo_id: str) -> None:
+    """Raises ``HubError`` for what is no OWNER/NAME."""
+    if not _HUB_ID.fullmatch(repo_id):
+        raise HubError(f"`{repo_id}` is no hub id; write OWNER/NAME")
+
+
+def upload(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool | None,
+    revision: str | None,
+    token: str | None,
+    files: Sequence[str] = FILES,
+) -> str:
+    """Put those files of a folder into a repository of the hub, made if need be. Returns the commit's address.
 
     Raises ``HubError``.
     """
     from huggingface_hub import HfApi, get_token
 
-    if not _HUB_ID.fullmatch(repo_id):
-        raise HubError(f"`{repo_id}` is no hub id; write OWNER/NAME")
+    require_hub_id(repo_id)
     if token is None and get_token() is None:
         raise HubError(f"no token for the hub to write `{repo_id}`: run `hf auth login`, or set HF_TOKEN")
     api = HfApi(token=token)
-    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; save_pretrained instead"):
+    with _explained(repo_id, revision, ": the hub cannot be reached and nothing was uploaded; try again where it can"):
         api.create_repo(repo_id, private=private, exist_ok=True)
-        done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(FILES), revision=revision)
+        done = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=list(files), revision=revision)
     return str(done.commit_url)
 
 
@@ -78,5 +92,7 @@ def _explained(repo: str, revision: str | None, unreachable: str) -> Iterator[No
         raise HubError(f"`{repo}`{unreachable}") from error
 
 
-def _command(repo: str, revision: str | None) -> str:
-    return shlex.join(["hf", "download", repo, *FILES, *(["--revision", revision] if revision else [])])
+def _command(repo: str, revision: str | None, files: Sequence[str]) -> str:
+    chosen = [word for one in files if "*" in one for word in ("--include", one)]
+    named = [one for one in files if "*" not in one]
+    return shlex.join(["hf", "download", repo, *named, *chosen, *(["--revision", revision] if revision else [])])

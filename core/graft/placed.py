@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -70,6 +70,12 @@ class Placed(Protocol):
     def untouched(self, tower: Tower) -> int:
         """How many of a tower's first blocks, and what comes before them, give what the frozen tower gives."""
 
+    def with_spec(self, spec: TowerAdapterSpec) -> Placed:
+        """The same adapter run by another spec of it, of the same sizes."""
+
+    def sites(self) -> Sequence[str]:
+        """Where it sits, ``tower.path`` each; empty for a tower adapter that does not say."""
+
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """The towers on their keyword arguments, with the adapter in them."""
 
@@ -89,6 +95,15 @@ class Meets:
         """Those before its first stop; the block of that one, too, where all that is added comes after it."""
         after = self.spec.places == ("block",) and self.spec.placement == "sequential"
         return self.first[tower.name] + after if tower.name in self.first else 0
+
+    def with_spec(self, spec: TowerAdapterSpec) -> Meets:
+        """The stops are those it has."""
+        assert isinstance(spec, LayerAdapterSpec)
+        return replace(self, spec=spec)
+
+    def sites(self) -> Sequence[str]:
+        """A stream at a meeting each."""
+        return [f"{stream}.{stop}" for meeting in self.meetings for stream, stop in meeting.stops.items()]
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """In lock-step; a tower without blocks runs alone."""
@@ -130,6 +145,14 @@ class Installs:
     def untouched(self, tower: Tower) -> int:
         """The adapter says so."""
         return self.adapter.first_block(tower)
+
+    def with_spec(self, spec: TowerAdapterSpec) -> Installs:
+        """Its modules are those it has."""
+        return replace(self, spec=spec)
+
+    def sites(self) -> Sequence[str]:
+        """The adapter says so."""
+        return self.adapter.sites()
 
     def run(self, towers: Mapping[str, Tower], inputs: Inputs, masks: Mapping[str, Tensor | None]) -> GraftedOutput:
         """Each tower by itself; masks are the towers' own inputs."""

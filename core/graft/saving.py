@@ -80,12 +80,13 @@ def push_to_hub(
 def load_adapter(
     grafted: GraftedTowers,
     folder: str | Path,
-    name: str = "default",
+    name: str | None = None,
     catalogue: Catalogue | None = None,
     revision: str | None = None,
 ) -> GraftedTowers:
     """Graft a saved adapter into towers like those it was trained in; it becomes active.
 
+    ``name`` is by default the one under which it was saved, ``default`` for that of a run.
     ``folder`` may be a run of a pipeline, whose head is left behind, or a hub id (OWNER/NAME), ``revision`` then a
     branch, tag or commit. Raises ``RunFolderError`` for a
     folder that is incomplete or altered, ``HubError`` for one that cannot be fetched, ``TowerError`` for towers it does
@@ -98,16 +99,16 @@ def load_adapter(
     catalogue = catalogue or default_catalogue()
     spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
     _require_same_towers(grafted, about.towers or {}, found / CONFIG)
-    before = grafted.active
+    before, called = grafted.active, name or (isinstance(about, GraftedAdapter) and about.name) or "default"
     tensors = read_tensors(found / TENSORS)
     with no_larger_than(found, tensors):
-        grafted.add_adapter(name, spec, builder(catalogue))
+        grafted.add_adapter(called, spec, builder(catalogue))
     try:
-        if [_meeting(one) for one in grafted.meetings(name)] != about.meetings:
+        if [_meeting(one) for one in grafted.meetings(called)] != about.meetings:
             raise TowerError(f"{found / CONFIG} is of other blocks than its spec names here; it does not fit")
-        _fill(grafted.adapters[name], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, found)
+        _fill(grafted.adapters[called], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, found)
     except BaseException:
-        grafted.delete_adapter(name)
+        grafted.delete_adapter(called)
         grafted.active = before
         raise
     return grafted
@@ -132,7 +133,7 @@ def _fill(adapter: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
 
 def _config(grafted: GraftedTowers, name: str) -> AdapterConfig:
     placed = saved_facts(grafted, name)
-    saved = GraftedAdapter(adapter=GraftedAdapter.FORMAT, version=__version__, **dict(placed))
+    saved = GraftedAdapter(adapter=GraftedAdapter.FORMAT, version=__version__, name=name, **dict(placed))
     return AdapterConfig(base_model_name_or_path=None, revision=None, graftwork=saved)
 
 

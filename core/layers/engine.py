@@ -35,6 +35,7 @@ from .passes import Passes
 from .plan import unheard_partner_warning
 from .prepare import LayerInputs, prepare
 from .read_outs import ReadOuts, all_logits
+from .read_targets import ReadTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             selection = self._pairs(spec.task, prepared, selecting) if selecting else None
             return PairLearner(model, pairs, selection, size)
         task = build(Task, self.context.catalogue, spec.task)
-        labelled = self._targeted(prepared, task, items)
+        labelled = self._targeted(prepared, task, items, kept=spec.task.passes_are != "masks")
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
 
@@ -114,18 +115,19 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
-            targets = fitting(held_out.targets, said.logits)
+            targets = fitting(held_out.targets[:], said.logits)
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
-            # Masks are no answers that a line could hold.
-            whole = spec.task.passes_are != "masks"
-            answers = SplitAnswers([item.id for item in items], said.logits.float().cpu(), scores) if whole else None
+            logits = None if spec.task.passes_are == "masks" else said.logits.float().cpu()
+            answers = SplitAnswers([item.id for item in items], logits, scores)
             figures |= figures_by(task, items, scores)
             return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)
 
-    def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item]) -> Targeted:
-        targets = targets_of(task, items, len(prepared.content.class_names)).to(self.context.device)
-        return Targeted(Passes(items, prepared.towers, prepared.reader), targets)
+    def _targeted(self, prepared: LayerInputs, task: Task, items: Sequence[Item], kept: bool = True) -> Targeted:
+        passes, classes = Passes(items, prepared.towers, prepared.reader), len(prepared.content.class_names)
+        if not kept:
+            return Targeted(passes, ReadTargets(task, items, classes, self.context.device))
+        return Targeted(passes, targets_of(task, items, classes).to(self.context.device))
 
     def _read_outs(self, spec: PipelineSpec, prepared: LayerInputs) -> Callable[[LayerModel, Passes], ReadOuts]:
         """Read-outs of a model: those of frozen towers are the same for every trial and seed."""

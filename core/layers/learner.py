@@ -19,6 +19,7 @@ from ..training.ranking import Ranking
 from .model import LayerModel
 from .passes import Passes
 from .read_outs import ReadOuts, all_logits, batches
+from .read_targets import ReadTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Targeted:
 
     passes: Passes
     #: As ``Task.targets`` makes them: a row an item.
-    targets: Tensor
+    targets: Tensor | ReadTargets
 
 
 class TowerLearner(Learner):
@@ -75,7 +76,7 @@ class LayerLearner(TowerLearner):
             return
         with torch.no_grad():
             parts = [self._head_inputs(rows) for rows in batches(self.items, self._batch)]
-            head.fit(torch.cat(parts), self._labelled.targets)
+            head.fit(torch.cat(parts), self._labelled.targets[:])
 
     def _head_inputs(self, rows: Sequence[int]) -> Tensor:
         read_out, counts = self._source.of(rows)
@@ -105,7 +106,7 @@ class LayerLearner(TowerLearner):
             return None
         source = self._read_outs(self.model, self._selection.passes)
         logits = all_logits(self.model, source, len(self._selection.passes), self._batch).logits
-        return self._ranking.of(logits, fitting(self._selection.targets, logits))
+        return self._ranking.of(logits, fitting(self._selection.targets[:], logits))
 
 
 def shares_of(usage: Tensor) -> Tensor:

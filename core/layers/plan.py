@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from ...registry.errors import counted
 from ..data.items import DataError, DatasetContent, Item
+from ..data.modalities import unread_modalities
+from ..events import Note
 from ..graft.plan import GraftPlan, plan_graft
-from ..roles.specs import PairTaskSpec, TowerShape, blocks_in_words
+from ..roles.specs import PairTaskSpec, TaskSpec, TowerShape, blocks_in_words
 from ..roles.tower_specs import LayerAdapterSpec, TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
@@ -21,10 +24,12 @@ UNHEARD_PARTNER = (
 def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, items: list[Item]) -> list[StagePlan]:
     """What is to be read, by which towers, with what in them; nothing of it is stored."""
     modalities = tower_modalities(spec, content)
+    if unread := unread_modalities({"": items}, modalities, "the towers read"):
+        context.tell(Note(unread))
     towers = used_towers(spec, modalities)
     contents = {view[kind].digest for item in items for view in item.views() for kind in modalities if kind in view}
     graft = graft_of(spec, towers)
-    plans = [StagePlan("read", f"{', '.join(modalities)}: {len(contents):,} contents, not stored")]
+    plans = [StagePlan("read", f"{', '.join(modalities)}: {counted(len(contents), 'contents')}, not stored")]
     plans.append(StagePlan("towers", f"{type_of(spec.encoder)}: {towers_in_words(towers, modalities)}"))
     plans += [StagePlan("graft", line) for line in (graft.lines() if graft else ())]
     return plans + [StagePlan("graft", line) for line in filter(None, [unheard_partner_warning(spec)])]
@@ -37,7 +42,12 @@ def tower_modalities(spec: PipelineSpec, content: DatasetContent) -> tuple[str, 
     if spec.captioner is not None:
         given.append("text")
     can = spec.encoder.modalities()
-    return tuple(one for one in dict.fromkeys([*spec.task.needs, *given]) if can is None or one in can)
+    return tuple(one for one in readable(spec.task, given) if can is None or one in can)
+
+
+def readable(task: TaskSpec, given: Sequence[str]) -> list[str]:
+    """Of what an item has, what its task reads where there are towers for it: pairs are of what they need alone."""
+    return list(dict.fromkeys(task.needs if task.passes_are == "pairs" else [*task.needs, *given]))
 
 
 def used_towers(spec: PipelineSpec, modalities: tuple[str, ...]) -> tuple[TowerShape, ...] | None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +21,17 @@ from ..data.items import DataError, Item
 from ..data.prediction import Answer, Prediction, Segments
 from ..graph.check_support import SUPPORT, check_layer_support, wrong
 from ..graph.saved_support import class_prompts_in
+from ..roles.specs import PairTaskSpec
+from ..roles.task import PairTask, figures_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import build_encoder, require_weights
 from ..storage.adapter_config import TENSORS, LayerAdapter
 from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor, finite
 from .model import LayerModel, build_layer_model
+from .module import LayerModule
 from .open_towers import open_towers
+from .pairs import Pairs
 from .passes import Passes
 from .patches import PATCHES
 from .preprocessed import Reader
@@ -39,6 +44,19 @@ class LayerPredictor(Predictor):
     def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], model: LayerModel, passes: int) -> None:
         super().__init__(spec, class_names, passes)
         self._model = model
+        self._module = LayerModule(spec, model, passes)
+
+    @property
+    def module(self) -> LayerModule:
+        """Towers with the trained adapter in them and the head, which ``predict`` asks, too."""
+        return self._module
+
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> dict[str, Any]:
+        """What ``module`` is given of these items: tower to the keyword arguments of its forward, on its device."""
+        items = list(self._items(images, texts, sounds))
+        return dict(Passes(items, self._model.towers, self._reader()).batch(range(len(items))).inputs)
 
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """Of a whole item, or of each of its passes."""
@@ -111,6 +129,14 @@ class LayerPredictor(Predictor):
         passes = Passes(items, self._model.towers, self._reader())
         vectors, _ = self._model.alone(passes, modality, [item.views() for item in items])
         return {modality: finite(vectors, list(map(name_of, items)))}
+
+    def pair_figures(self, items: Sequence[Item], task: PairTask) -> Mapping[str, float]:
+        """The metrics of a task of pairs, of items of an image and a text each. Raises ``DataError``."""
+        if not isinstance(self.spec.task, PairTaskSpec):
+            raise DataError(f"task `{self.spec.task.type}` is none of pairs")
+        pairs = Pairs(self.spec.task, task, Passes(items, self._model.towers, self._reader()))
+        scored = pairs.all_scores(self._model, self.spec.encoder.batch_size)
+        return figures_of(task, scored.scores, scored.relevant)
 
     def _few(self, items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         return self._batches(items, self.spec.encoder.batch_size)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..data.found_files import FoundFiles, Reading
 from .specs import (
     AdapterSpec,
     BlendSpec,
@@ -17,6 +18,7 @@ from .specs import (
     GraphSpec,
     HeadSpec,
     NodeKind,
+    OnHand,
     OptimizerSpec,
     PairTaskSpec,
     RegularizerSpec,
@@ -80,6 +82,7 @@ __all__ = [
     "EncoderSpec",
     "Expert",
     "ExpertSpec",
+    "FoundFiles",
     "GraphBuilder",
     "GraphError",
     "GraphSpec",
@@ -90,10 +93,12 @@ __all__ = [
     "Masks",
     "Meeting",
     "NodeKind",
+    "OnHand",
     "OptimizerSpec",
     "PairTask",
     "PairTaskSpec",
     "PictureKey",
+    "Reading",
     "Regularizer",
     "RegularizerSpec",
     "Reporter",

@@ -61,7 +61,7 @@ def width_of(adapter: Adapter) -> int:
 
 def adapted_of(adapter: Adapter, x: Tensor, graph: SparseGraph | None) -> Tensor:
     """Vectors [N, output_width] of nodes [N, width]. Raises ``ContractError`` for another shape."""
-    return _checked(adapter, adapter(x) if graph is None else adapter(x, graph), len(x))
+    return _checked(adapter, adapter(x) if graph is None else adapter(x, graph), x.shape[0])
 
 
 def aggregated_of(adapter: Adapter, x: Tensor, graph: SparseGraph) -> tuple[Tensor, ...] | None:
@@ -95,10 +95,11 @@ def _depth(adapter: Adapter, name: str) -> int:
 
 def adapted_of_aggregated(adapter: Adapter, aggregated: Sequence[Tensor]) -> Tensor:
     """Vectors [n, output_width] of n rows of what it computed once. Raises ``ContractError`` for another shape."""
-    return _checked(adapter, adapter.forward_aggregated(*aggregated), len(aggregated[0]))
+    return _checked(adapter, adapter.forward_aggregated(*aggregated), aggregated[0].shape[0])
 
 
 def _checked(adapter: Adapter, given: Tensor, nodes: int) -> Tensor:
+    """``nodes`` comes of a shape, not of ``len``, which torch.export would take for a constant."""
     if not isinstance(given, Tensor) or given.shape != (nodes, adapter.output_width):
         width = adapter.output_width
         raise broken("adapter", adapter, f"gave {form(given)} for {nodes} nodes, and its output_width is {width}")

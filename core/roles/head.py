@@ -58,6 +58,6 @@ class Head(nn.Module, ABC):
 def logits_of(head: Head, x: Tensor) -> Tensor:
     """What the head says of vectors [N, width]. Raises ``ContractError`` where that is no row of logits each."""
     given = head(x)
-    if not isinstance(given, Tensor) or given.ndim != 2 or len(given) != len(x):
+    if not isinstance(given, Tensor) or given.ndim != 2 or given.shape[0] != x.shape[0]:
         raise broken("head", head, f"gave {form(given)} for {len(x)} vectors; `forward` gives logits [N, C]")
     return given

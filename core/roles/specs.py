@@ -16,11 +16,12 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
 from ...registry.spec import Items, Spec
+from ..data.found_files import FoundFiles, Reading
 
 Json = Mapping[str, Any]
 #: What of an item the frozen model's own opinion is asked of.
 BlendOf = Literal["nodes", "text"]
-NodeKind = Literal["image", "video", "text", "audio", "fused", "pair", "tokens"]
+NodeKind = Literal["image", "video", "text", "audio", "vector", "fused", "pair", "tokens"]
 
 
 class ComponentSpec(Spec):
@@ -44,7 +45,7 @@ class Sampling:
 class DatasetSpec(ComponentSpec):
     """Where items come from."""
 
-    #: Which of `image`, `video` and `audio` its items have; without a graph section their vectors are the nodes.
+    #: Which of `image`, `video`, `audio`, `vector` its items have; without a graph section their vectors are the nodes.
     gives: ClassVar[tuple[str, ...]] = ("image",)
 
     shots: Annotated[int, Field(ge=1)] | None = None
@@ -62,6 +63,14 @@ class DatasetSpec(ComponentSpec):
 
     def tree(self) -> str | None:
         """The folder of which all that lies below is data, so that nothing may be written there; ``None``: none is."""
+        return None
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """How a data set of this type would read what lies there; ``None``: it does not. `graftwork init` asks.
+
+        Names and counts are given; it may look into a file of its own kind, and opens no media.
+        """
         return None
 
     def sampling(self) -> Sampling | None:
@@ -86,6 +95,16 @@ class CaptionerSpec(ComponentSpec):
     def missing_files(self) -> str | None:
         """What must be on this machine and is not, and how to get it; ``None`` where nothing is missing. No torch."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class OnHand:
+    """An encoder that is on this machine."""
+
+    #: Its spec, without ``type``.
+    fields: Json
+    #: Of several that fit, the lowest is taken: 0 of a model trained on what people have, 1 of one made for trials.
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,14 @@ class EncoderSpec(ComponentSpec):
             if "{}" not in template:
                 raise ValueError(f"template {template!r} has no {{}} for the class name")
         return templates
+
+    @classmethod
+    def on_hand(cls) -> Sequence[OnHand]:
+        """Those of this type whose models are on this machine, the best first; `graftwork init` takes one that fits.
+
+        By looking for files alone: nothing is fetched or loaded.
+        """
+        return ()
 
     def tower(self, modality: str) -> EncoderSpec:
         """The encoder whose model encodes that modality. A composed encoder gives a part of itself, others themselves.
@@ -201,9 +228,9 @@ class GraphSpec(ComponentSpec):
     several_nodes: ClassVar[bool] = False
 
     nodes: NodeKind = "image"
-    """One node an item: its `image`, `video`, `text` or `audio` vector, or image and text `fused`. Several nodes an
-    item: its image and its text as a `pair`, with edges within and across modalities; or its patch and text `tokens`, a
-    small graph of their own for each item."""
+    """One node an item: its `image`, `video`, `text` or `audio` vector, the `vector` that a data set brings, or image
+    and text `fused`. Several nodes an item: its image and its text as a `pair`, with edges within and across
+    modalities; or its patch and text `tokens`, a small graph of their own for each item."""
     fusion: Literal["mean", "concat", "cross_attention"] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
@@ -394,6 +421,10 @@ class RegularizerSpec(ComponentSpec):
 class OptimizerSpec(ComponentSpec):
     """How parameters are updated."""
 
+    #: Whether a step changes every number by its own gradients alone, with no norm over a parameter or over all of
+    #: them: several seeds may then be trained as one on a GPU.
+    elementwise: ClassVar[bool] = False
+
     lr: Annotated[float, Field(gt=0, le=1e38)] = 1e-3
     """Learning rate at the start."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -402,3 +433,7 @@ class OptimizerSpec(ComponentSpec):
 
 class ReporterSpec(ComponentSpec):
     """Who hears what happens during a run."""
+
+    #: Whether it writes to a terminal: ``graftwork run`` builds such a one, but not with ``--quiet``; Python where
+    #: ``show`` is asked for.
+    shows: ClassVar[bool] = False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ..towers.errors import TowerError
 from .contract import broken, form
 from .tower_specs import TowerAdapterSpec
 
@@ -28,6 +30,21 @@ class TowerAdapter(nn.Module, ABC):
     def first_block(self, tower: Tower) -> int:
         """Of the first block that it changes: what those before it give of an item may be kept. 0: nothing is."""
         return 0
+
+    def sites(self) -> Sequence[str]:
+        """Where it sits, ``tower.path`` each; empty: it does not say."""
+        return ()
+
+    def merge(self) -> None:
+        """Add what it does to the frozen weights, for good. Raises ``TowerError`` where weights cannot hold it."""
+        raise TowerError(f"adapter `{self.spec.type}` cannot be merged into the frozen weights")
+
+    def peft_names(self, tower: str) -> Mapping[str, str]:
+        """What PEFT calls the tensors of a tower's part: name in the state dict to ``BLOCK.PATH.lora_A.weight``.
+
+        Raises ``TowerError`` where PEFT has no such adapter.
+        """
+        raise TowerError(f"adapter `{self.spec.type}` is none of PEFT's, and is saved by save_pretrained alone")
 
     @abstractmethod
     def installed(self) -> AbstractContextManager[None]:

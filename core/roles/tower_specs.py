@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,12 +26,26 @@ class TowerAdapterSpec(AdapterSpec):
     """An adapter inside the frozen towers. ``tower_adapter.py`` says what it is built as."""
 
     level: ClassVar[Literal["features", "layers"]] = "layers"
+    #: What PEFT calls this adapter (``peft_type`` in its config); ``None``: it has none such.
+    PEFT_TYPE: ClassVar[str | None] = None
 
     budget: BudgetSpec | None = None
     """Instead of a rank: how large the adapter may be."""
     gradient_checkpointing: bool = False
     """Blocks of the frozen towers keep what they are given alone and run once more in the backward pass: less memory, a
     second forward. Not where adapters sit inside blocks that towers meet in."""
+
+    def to_peft(self) -> Mapping[str, Any]:
+        """What PEFT's config says of such an adapter, its modules left out."""
+        return {}
+
+    @classmethod
+    def of_peft(cls, config: Mapping[str, Any], paths: Sequence[str]) -> Self:
+        """The spec of PEFT's adapter in the modules of those paths, ``BLOCK.PATH`` each.
+
+        Raises ``ValueError`` that names what of the config it cannot be.
+        """
+        raise ValueError(f"adapter `{cls.model_fields['type'].default}` reads none of PEFT's")
 
 
 class LayerAdapterSpec(TowerAdapterSpec):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +73,25 @@ class Experiment:
             # Asked for the next one: this one is trained with every seed, or broke down.
             search.tell(trial.selection() if len(trial.outcomes) == len(spec.seeds) else None)
 
-    def train(self, trial: Trial[Any, Any], number: int, seed: int) -> None:
-        """Train one seed of a trial and add the outcome to it."""
+    def train(self, trial: Trial[Any, Any], number: int) -> None:
+        """Train every seed of a trial, the first as training ``number`` of the run, and add the outcomes to it."""
+        numbered = dict(zip(trial.spec.seeds, itertools.count(number)))
+        hears = {seed: partial(self._hear, own, seed) for seed, own in numbered.items()}
+        for (seed, own), outcome in zip(numbered.items(), self.engine(trial.spec).train_all(trial, hears), strict=True):
+            trial.outcomes.append(outcome)
+            trained = outcome.trained
+            self.tell(TrainingFinished(own, seed, trial.values, trained.epoch, trained.selection, trained.seconds))
 
-        def hear(epoch: int, loss: float, metric: float | None, usage: Mapping[str, tuple[float, ...]]) -> None:
-            self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
-
-        trial.outcomes.append(self.engine(trial.spec).train(trial, seed, hear))
-        trained = trial.outcomes[-1].trained
-        self.tell(TrainingFinished(number, seed, trial.values, trained.epoch, trained.selection, trained.seconds))
+    def _hear(
+        self,
+        number: int,
+        seed: int,
+        epoch: int,
+        loss: float,
+        metric: float | None,
+        usage: Mapping[str, tuple[float, ...]],
+    ) -> None:
+        self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
 
     def score(self, trial: Trial[Any, Any], split: str) -> list[SplitScore]:
         """Metrics of every seed of a trial on a split."""

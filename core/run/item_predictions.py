@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.items import Item, Masks, Target
 from ..data.prediction import Neighbour
@@ -25,12 +25,13 @@ def item_predictions(
     """Of the best trial and its scores, split to one a seed; neighbours are of seed number ``saved``."""
     for split, of_seeds in scores.items():
         # As the data set gave them: what a captioner says of an item makes it no other item.
-        items = {item.id: item for item in trial.prepared.content.splits[split]}
-        contents = {id_: _content(item) for id_, item in items.items()}
+        content = trial.prepared.content
+        items = {item.id: item for item in content.splits[split]}
+        contents = {id_: content_key(item) for id_, item in items.items()}
         for index, score in enumerate(of_seeds):
             if score.answers is not None:
-                seed = trial.spec.seeds[index]
-                yield from _of_seed(split, seed, items, contents, score.answers, trial, neighbours=index == saved)
+                seed, names, most = trial.spec.seeds[index], content.class_names, MOST if index == saved else 0
+                yield from lines_of(split, seed, items, contents, score.answers, names, most)
 
 
 def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredictions | None:
@@ -40,17 +41,44 @@ def kept_predictions(scores: Mapping[str, Sequence[SplitScore]]) -> KeptPredicti
     return KeptPredictions(file=PREDICTIONS, items=items) if items else None
 
 
-def _of_seed(
+def lines_of(
     split: str,
     seed: int,
     items: Mapping[str, Item],
     contents: Mapping[str, str],
     said: SplitAnswers,
-    trial: Trial[Any, Any],
-    neighbours: bool,
+    names: Sequence[str],
+    most: int,
 ) -> Iterator[ItemPrediction]:
-    names = trial.prepared.content.class_names
-    heard = said.neighbours(MOST) if neighbours else []
+    """Of one seed's answers, with ``most`` neighbours each; ``contents`` has the ``content_key`` of every item."""
+    heard = said.neighbours(most) if most else []
+    answers = _classes(said, items, names)
+    for row, (id_, answer) in enumerate(zip(said.ids, answers, strict=True)):
+        yield ItemPrediction(
+            split=split,
+            seed=seed,
+            id=id_,
+            content=contents[id_],
+            label=_named(items[id_].target, names),
+            prediction=answer.prediction,
+            score=None if said.scores is None else float(said.scores[row]),
+            probabilities=answer.probabilities,
+            neighbours=[_heard(one) for one in heard[row]] if heard and heard[row] else None,
+        )
+
+
+class _Answer(NamedTuple):
+    """Of one item; nothing of one whose answer is no class."""
+
+    prediction: str | list[str] | None = None
+    probabilities: dict[str, float] | list[dict[str, float]] | None = None
+
+
+def _classes(said: SplitAnswers, items: Mapping[str, Item], names: Sequence[str]) -> Iterator[_Answer]:
+    """The likeliest classes of each item, or of each of its segments."""
+    if said.logits is None:
+        yield from (_Answer() for _ in said.ids)
+        return
     whole = said.logits.ndim == 2
     ranked = (said.logits[:, None] if whole else said.logits).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
     classes, shares = ranked.indices[..., :MOST].tolist(), ranked.values[..., :MOST].tolist()
@@ -58,20 +86,11 @@ def _of_seed(
         segments = 1 if whole else len(items[id_].views())
         top = [_named_shares(*one, names) for one in list(zip(classes[row], shares[row], strict=True))[:segments]]
         first = [next(iter(one)) for one in top]
-        yield ItemPrediction(
-            split=split,
-            seed=seed,
-            id=id_,
-            content=contents[id_],
-            label=_named(items[id_].target, names),
-            prediction=first[0] if whole else first,
-            score=None if said.scores is None else float(said.scores[row]),
-            probabilities=top[0] if whole else top,
-            neighbours=[_heard(one) for one in heard[row]] if heard and heard[row] else None,
-        )
+        yield _Answer(first[0], top[0]) if whole else _Answer(first, top)
 
 
-def _content(item: Item) -> str:
+def content_key(item: Item) -> str:
+    """Equal for items of the same contents and target: 16 hexadecimal digits."""
     views = [sorted((kind, media.bytes_digest) for kind, media in view.items()) for view in item.views()]
     target = sorted(item.target.items()) if isinstance(item.target, Mapping) else item.target
     return hashlib.sha256(repr((views, target)).encode()).hexdigest()[:16]

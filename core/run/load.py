@@ -10,6 +10,7 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import SpecError
 from ..features.predictor import load_feature_predictor
+from ..graft.hub import fetched
 from ..layers.predictor import load_layer_predictor
 from ..spec.load_spec import load_spec
 from ..spec.node_kinds import modalities_of, used_captioner
@@ -22,6 +23,8 @@ from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor
 from .provenance import changed, not_installed, predicting, recorded
 
+#: What loading a run of the hub fetches.
+ON_HUB = ("*.json", "*.safetensors")
 TRANSDUCTIVE = (
     "was trained with the inductive policy `transductive`: its test items were nodes of the training graph. A new "
     "image was not, so it is attached to that graph (policy `attach`), and the run's figures do not speak of it"
@@ -51,8 +54,13 @@ class ReadingWarning(UserWarning):
     """Pictures were read otherwise when the run was trained."""
 
 
-def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None = None) -> Predictor:
-    """Load a finished run (its folder, or the ``adapter`` folder alone).
+def load(
+    run: str | Path, *, device: str = "auto", revision: str | None = None, catalogue: Catalogue | None = None
+) -> Predictor:
+    """Load a finished run: its folder, the ``adapter`` folder alone, or what ``graftwork push`` put on the hub.
+
+    A hub id (OWNER/NAME) is fetched, safetensors and JSON alone, ``revision`` a branch, tag or commit; ``HubError``
+    where that cannot be.
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
@@ -60,13 +68,14 @@ def load(run: str | Path, *, device: str = "auto", catalogue: Catalogue | None =
     (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded, and
     (``UnsealedWarning``) of a run whose result nothing vouches for.
     """
-    folder = adapter_folder(Path(run))
+    source = fetched(run, revision, ON_HUB)
+    folder = adapter_folder(source)
     catalogue = catalogue or default_catalogue()
     spec = _spec_of(run, folder, catalogue)
     place = resolve_device(device)
     if found := changed(recorded(folder), predicting(spec, catalogue), catalogue):
         warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
-    if not is_sealed(Path(run)):
+    if not is_sealed(source):
         warnings.warn(UnsealedWarning(f"{run}: {UNSEALED}"), stacklevel=2)
     if policy_of(spec) == "transductive":
         warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)

@@ -52,7 +52,7 @@ def make_lock(
     """
     context = RunContext(catalogue, store, may_download=may_download)
     if data is None:
-        data = listed(spec, context).fingerprint()
+        data = listed(spec.dataset, context).fingerprint()
     plugins, components = made_with(components_tried(spec, catalogue), catalogue)
     return Lock(
         lock=1,

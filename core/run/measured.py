@@ -60,6 +60,17 @@ def notes_of(result: Result) -> tuple[str, ...]:
     return (*first, *_at_an_end(result), *ends)
 
 
+def result_rows(result: Result) -> list[tuple[str, str]]:
+    """What was measured, in words: every metric, and what it took."""
+    parameters, kept = result.parameters, Kept.from_result(result)
+    rows = [(name, str(score)) for name, score in result.test.items()]
+    rows.append(("trainable parameters", f"{parameters.trainable:,} ({parameters.trainable_share:.2%})"))
+    rows += [("epoch kept", str(kept))] if kept else []
+    rows += [(f"neighbours' share, {name}", f"{share:.1%}") for name, share in _neighbour_shares(result).items()]
+    rows.append(("seconds a training", f"{result.training_seconds_per_seed:.2f}"))
+    return [*rows, ("peak memory", f"{result.peak_memory_mb:,.0f} MB")]
+
+
 def _all_but_off(result: Result) -> str | None:
     """Where neighbours have little of every message of the adapter: the mean over the seeds."""
     means = _neighbour_shares(result)

@@ -18,7 +18,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
-from ..stages.list_items import listed, used_splits
+from ..stages.list_items import listed, require_splits, used_splits
 from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
@@ -40,9 +40,10 @@ def make_plan(
     """
     context = RunContext(catalogue, store, tell)
     try:
-        content = listed(spec, context)
+        content = listed(spec.dataset, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
+    require_splits(content, spec)
     _require_start(spec, context, content)
     for damage in _damages(spec, context):
         tell(Note(damage))
@@ -66,8 +67,8 @@ def make_plan(
         nodes = nodes_in_words(spec)
         stages.append(StagePlan("graph", f"{type_of(spec.graph)}: nodes {nodes}, pool {spec.graph.pool}"))
     trials = trial_count(spec)
-    counts = f"{_counted(trials, 'combination')} x {_counted(len(spec.seeds), 'seed')}"
-    counts += f", {_counted(spec.trainer.epochs, 'epoch')}"
+    counts = f"{counted(trials, 'combinations')} x {counted(len(spec.seeds), 'seeds')}"
+    counts += f", {counted(spec.trainer.epochs, 'epochs')}"
     stages.append(StagePlan("train", f"{type_of(spec.adapter)}: {counts}"))
     select = f"selected on {spec.evaluation.select_on}" if spec.evaluation.select_on != "none" else "no selection"
     policy = f", {spec.evaluation.inductive} ({policy_in_words(spec)})" if spec.level == "features" else ""
@@ -113,10 +114,6 @@ def missing_files(spec: PipelineSpec) -> tuple[str, ...]:
     captioner = used_captioner(spec)
     reasons = [captioner.missing_files() if captioner else None, spec.encoder.missing_files()]
     return tuple(reason for reason in reasons if reason)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _described(captioner: StoredCaptioner | None, items: list[Item]) -> list[StagePlan]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
+from ...registry.errors import one_line, printable
 from ...registry.hookspecs import hookimpl
-from ..events import Event
+from ..events import EpochFinished, Event, Note, RunFinished, StageAdvanced
 from ..roles.reporter import Reporter
+
+#: What happens in a run, for whoever listens by Python's own means: notes are warnings, the rest is for information,
+#: epochs and single steps for debugging.
+LOGGER = logging.getLogger("graftwork.run")
 
 
 class Reporters:
@@ -35,3 +42,19 @@ class Reporters:
         except Exception as error:  # noqa: BLE001  # an observer must not end the run it observes
             self._listening.remove(reporter)
             warnings.warn(f"reporter {type(reporter).__name__} failed and is silent from now on: {error}", stacklevel=3)
+
+
+def log(event: Event) -> None:
+    """An event as a record of ``graftwork.run``, which has it as its attribute ``event``."""
+    often = isinstance(event, (EpochFinished, StageAdvanced))
+    level = logging.WARNING if isinstance(event, Note) else logging.DEBUG if often else logging.INFO
+    if LOGGER.isEnabledFor(level):
+        LOGGER.log(level, "%s", _in_words(event), extra={"event": event})
+
+
+def _in_words(event: Event) -> str:
+    if isinstance(event, Note):
+        return printable(event.message)
+    fields = {"folder": event.folder} if isinstance(event, RunFinished) else asdict(event)
+    said = ", ".join(f"{name} {one:.4g}" if isinstance(one, float) else f"{name} {one}" for name, one in fields.items())
+    return one_line(f"{type(event).__name__}: {said}")

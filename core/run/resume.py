@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -13,15 +16,35 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError
 from ..events import Note, Tell
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.claim import TRAININGS, Claim
+from ..storage.claim import PARTIAL, TRAININGS, Claim, run_folders
+from ..storage.manifest import require_whole
 from ..storage.record import Json
 from ..training.finished import FinishedTrainings, ResumeError, written_trainings
+from .lock import read_lock
+from .lock_check import hold
 from .make_lock import installed_versions
 from .provenance import code_of
 
 #: ``ask``: refuse to go past finished trainings of an interrupted run; ``go on`` with them, where all that they depend
 #: on is as it was; ``where equal``: those that depend on something else are trained anew; ``anew``: all are.
 Resume = Literal["ask", "go on", "where equal", "anew"]
+
+
+def finished_run(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Path | None) -> Path | None:
+    """The folder of this very run, where it came to its end: nothing is left to go on with. ``None`` where there is
+    none, where another stands there, or where an interrupted one waits.
+    """
+    folders = [out] if out else list(itertools.takewhile(os.path.lexists, run_folders(spec.name)))
+    following = out or next(one for one in run_folders(spec.name) if not os.path.lexists(one))
+    if not folders or written_trainings(following.with_name(following.name + PARTIAL) / TRAININGS):
+        return None
+    try:
+        require_whole(folders[-1])
+        lock, name = read_lock(folders[-1] / "lock.json")
+        hold(lock, spec, catalogue, store, name)
+    except GraftworkError:
+        return None
+    return folders[-1]
 
 
 def code_here(catalogue: Catalogue, device: torch.device) -> Callable[[PipelineSpec], Json]:

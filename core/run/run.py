@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
 from ...registry.hooks import Hooks
-from ..events import Event, Note, RunFinished, RunStarted, StageFinished, Tell
+from ..data.html_table import html_table
+from ..events import NOTES, Event, Note, RunFinished, RunStarted, StageFinished, Tell
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
@@ -30,18 +31,18 @@ from .experiment import Experiment
 from .item_predictions import item_predictions
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
-from .measured import notes_of
-from .reporters import Reporters
-from .resume import Resume, code_here, found_in_words, resumed
+from .measured import notes_of, result_rows
+from .reporters import Reporters, log
+from .resume import Resume, code_here, finished_run, found_in_words, resumed
 from .save_adapter import save_adapter
 
 if TYPE_CHECKING:
     from ..training.predictor import Predictor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
-    """A finished run."""
+    """A finished run. A notebook shows it as a table."""
 
     #: Where it stands on disk.
     folder: Path
@@ -50,7 +51,15 @@ class Run:
     #: The same with a type.
     typed: Result
     #: Where its components are looked up.
-    catalogue: Catalogue = field(repr=False)
+    catalogue: Catalogue
+
+    def __repr__(self) -> str:
+        said = self.typed
+        return f"Run({str(self.folder)!r}: {said.metric} {said.test[said.metric]} on {said.test_on})"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.typed.name} on {self.typed.test_on}: {self.folder}"
+        return html_table(("metric", "mean ± s.d."), result_rows(self.typed), title, notes_of(self.typed))
 
     def load(self, device: str = "auto") -> Predictor:
         """The trained pipeline, ready to predict."""
@@ -66,8 +75,10 @@ def run_pipeline(
     out: Path | None = None,
     prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
     resume: Resume = "ask",
+    show: bool = False,
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
+    Without ``show`` the reporters that write to a terminal are left out.
 
     ``resume``: of finished trainings in what an interrupted run of that folder left. Raises ``GraftworkError`` with
     nothing lost: encoded vectors stay stored, and so do finished trainings.
@@ -75,12 +86,16 @@ def run_pipeline(
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
+    if resume == "go on" and (found := finished_run(spec, catalogue, store, out)) is not None:
+        NOTES.warning("%s is this run, and finished: nothing is trained; leave --resume out to train it again", found)
+        typed = Result.read(found / "result.json")
+        return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
     if store.exists():
         sweep_partials(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
-        reporters = Reporters([build(Reporter, catalogue, one, partial) for one in spec.reporters], partial)
+        reporters = Reporters(_reporters(spec, catalogue, partial, show), partial)
         hooks = Hooks(catalogue.plugins)
         tell = _teller(hooks)
         with contextlib.closing(reporters), resumed(claimed, resume, code_here(catalogue, device), tell) as finished:
@@ -142,10 +157,15 @@ def _scores(experiment: Experiment, best: Trial[Any, Any]) -> dict[str, list[Spl
     return {split: experiment.score(best, split) for split in splits}
 
 
+def _reporters(spec: PipelineSpec, catalogue: Catalogue, folder: Path, show: bool) -> list[Reporter]:
+    return [build(Reporter, catalogue, one, folder) for one in spec.reporters if show or not one.shows]
+
+
 def _teller(hooks: Hooks) -> Tell:
-    """Tells everyone; a plugin that fails to listen becomes a note to the others."""
+    """Tells everyone, and logs it; a plugin that fails to listen becomes a note to the others."""
 
     def tell(event: Event) -> None:
+        log(event)
         for failure in hooks.run_event(event):
             tell(Note(failure))
 
@@ -158,19 +178,19 @@ def _best_trial(
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any, Any] | None = None
     tried: list[Tried] = []
-    number = 0
+    number = 1
     for trial in experiment.trials():
         prepared(trial)
         try:
-            for seed in trial.spec.seeds:
-                number += 1
-                experiment.train(trial, number, seed)
+            experiment.train(trial, number)
         except TrainingError as error:
             if not experiment.spec.search:
                 raise
             experiment.tell(Note(f"{trial.values} is out: {error}"))
             tried.append(Tried(values=trial.values, selection=None, failure=str(error)))
             continue
+        finally:
+            number += len(trial.spec.seeds)
         tried.append(Tried(values=trial.values, selection=trial.selection()))
         if best is None or trial.selection() > best.selection():
             best = trial

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...registry import __version__
 from ..spec.components_in import components_in
+from ..spec.pipeline_spec import PipelineSpec
 from ..storage.adapter_config import (
     CONFIG,
     TENSORS,
@@ -34,7 +37,7 @@ def save_adapter(folder: Path, experiment: Experiment, trial: Trial[Any, Any], i
         write_tensors(folder / f"{stem}.safetensors", tensors)
     write_json(folder / "pipeline.json", trial.spec.to_json())
     write_json(folder / CONFIG, _config(experiment, trial, index).to_json())
-    (folder / "README.md").write_text(model_card(trial, result), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(trial.spec, result), encoding="utf-8")
     seal(folder)
 
 
@@ -62,17 +65,31 @@ def _config(experiment: Experiment, trial: Trial[Any, Any], index: int) -> Adapt
     )
 
 
-def model_card(trial: Trial[Any, Any], result: Result) -> str:
-    """A short README with what the adapter is and what was measured, every condition named."""
+#: What a model card says before its text, as the hub reads it.
+FRONT: Mapping[str, Any] = {"library_name": "graftwork", "tags": ["graftwork", "adapter"]}
+
+
+def model_card(
+    spec: PipelineSpec,
+    result: Result,
+    source: str = "path/to/this/folder",
+    given: str = '["image.png"]',
+    front: Mapping[str, Any] = FRONT,
+) -> str:
+    """A short README with what the adapter is and what was measured, every condition named.
+
+    ``source`` is what ``load`` is told of the run, ``given`` what ``predict`` is, ``front`` the metadata before it all.
+    """
     metrics = "\n".join(f"| {name} | {score} |" for name, score in result.test.items())
     by = " of the items' texts" if result.blend_by == "text" else ""
+    # JSON is YAML, and leaves no name of a stranger's to be read as anything else.
+    before = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items())
     return f"""---
-library_name: graftwork
-tags: [graftwork, adapter]
+{before}
 ---
-# {trial.spec.name}
+# {spec.name}
 
-Adapter `{trial.spec.adapter.type}` on the frozen encoder `{trial.spec.encoder.type}`, by Graftwork {__version__}.
+Adapter `{spec.adapter.type}` on the frozen encoder `{spec.encoder.type}`, by Graftwork {__version__}.
 {result.parameters.trainable:,} trainable parameters; no weight of the frozen model is in this folder.
 
 | metric on `{result.test_on}` | mean ± s.d. over seeds {result.seeds} |
@@ -86,6 +103,6 @@ Nodes: {result.nodes}. Blend with zero-shot logits: {result.blend}{by}. Prompts:
 
 ```python
 from graftwork import load
-load("path/to/this/folder").predict(["image.png"])
+load("{source}").predict({given})
 ```
 """

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from ...registry.catalogue import Catalogue, UnknownComponent
 from ...registry.errors import Problem, nearest
 from ...registry.field_docs import field_doc
-from ...registry.slot import Slot
+from ...registry.slot import Slot, full_form, slot_of
 from .json_source import JsonPath
 
 _IN_JSON_WORDS = {
@@ -117,7 +117,7 @@ def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Cata
     name = _name(model, path[-1]) if model else None
     if model is None or name is None:
         return None
-    slot = _slot(model.model_fields[name].metadata)
+    slot = next((one for one in model.model_fields[name].metadata if isinstance(one, Slot)), None)
     return (
         f"installed: {', '.join(catalogue.types(slot.kind))}"
         if slot
@@ -127,19 +127,6 @@ def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Cata
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _slot(metadata: list[Any]) -> Slot | None:
-    return next((item for item in metadata if isinstance(item, Slot)), None)
-
-
-def _slots_in(annotation: Any) -> Slot | None:
-    """The slot inside ``Annotated[...]``, unions and tuples."""
-    for part in (*getattr(annotation, "__metadata__", ()), *getattr(annotation, "__args__", ())):
-        found = part if isinstance(part, Slot) else _slots_in(part)
-        if found:
-            return found
-    return None
 
 
 def _model_in(annotation: Any, raw: Any) -> type[BaseModel] | None:
@@ -176,12 +163,12 @@ def _model_at(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalo
             field = _field(model, part)
             if field is None:
                 return None
-            slot = _slot(field.metadata) or _slots_in(field.annotation)
+            slot = slot_of(field)
             model = _model_in(field.annotation, raw)
             keyed = get_origin(field.annotation) is dict
-        if slot and isinstance(raw, dict):
+        if slot and isinstance(whole := full_form(raw), dict):
             try:
-                model = catalogue.find(slot.kind, str(raw.get("type"))).spec
+                model = catalogue.find(slot.kind, str(whole.get("type"))).spec
             except UnknownComponent:
                 return None
     return model

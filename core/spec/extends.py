@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...registry.errors import Problem, SpecError, nearest
+from ...registry.slot import full_form
 from .json_source import MAX_BYTES, MAX_VALUES, JsonPath, JsonSource, read_json
 from .variables import variable_in
 
@@ -61,6 +62,8 @@ class Composition:
 
     value: Any
     origins: Mapping[JsonPath, JsonSource]
+    #: Of an object that one of another type replaces: its path to the keys that so are gone, and the file of each.
+    dropped: Mapping[JsonPath, Mapping[str, str]] = field(default_factory=dict)
 
     def place(self, path: JsonPath) -> tuple[str, int, int]:
         """File, 1-based line and column of the value at ``path``, or of its nearest ancestor that a file holds."""
@@ -77,25 +80,39 @@ def read_composed(path: Path, root: Path | None = None) -> Composition:
 
 def merged(below: Composition, above: Composition) -> Composition:
     """``above`` over ``below``."""
-    replaced: list[JsonPath] = []
+    replaced: dict[JsonPath, list[str]] = {}
     value = _merged(below.value, above.value, (), replaced)
-    gone = set(replaced)
+    gone = replaced.keys()
     kept = {
         path: source
         for path, source in below.origins.items()
         if not any(path[:depth] in gone for depth in range(len(path) + 1))
     }
-    return Composition(value, {**kept, **above.origins})
+    dropped = {path: {key: below.origins[*path, key].name for key in keys} for path, keys in replaced.items() if keys}
+    return Composition(value, {**kept, **above.origins}, {**below.dropped, **above.dropped, **dropped})
 
 
-def _merged(below: Any, above: Any, path: JsonPath, replaced: list[JsonPath]) -> Any:
-    if not (isinstance(below, dict) and isinstance(above, dict)) or _type_changes(below, above):
-        replaced.append(path)
+def merged_values(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of objects that stand in no file."""
+    value: dict[str, Any] = _merged(dict(below), dict(above), (), {})
+    return value
+
+
+def _merged(below: Any, above: Any, path: JsonPath, replaced: dict[JsonPath, list[str]]) -> Any:
+    if (isinstance(below, str) and isinstance(above, dict)) or (_is_typed(below) and isinstance(above, str)):
+        below, above = full_form(below), full_form(above)  # a component whose type alone is written
+    both = isinstance(below, dict) and isinstance(above, dict)
+    if not both or _type_changes(below, above):
+        replaced[path] = [key for key in below if key not in above] if both else []
         return above
     out = dict(below)
     for key, value in above.items():
         out[key] = _merged(below[key], value, (*path, key), replaced) if key in below else value
     return out
+
+
+def _is_typed(value: Any) -> bool:
+    return isinstance(value, dict) and "type" in value
 
 
 def _type_changes(below: dict[str, Any], above: dict[str, Any]) -> bool:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
-from ...registry.errors import Problem, SpecError
+from ...registry.errors import Problem, SpecError, printable
+from ...registry.slot import in_full
+from ..events import NOTES
 from ..storage.json_files import deeper_than
 from .coherence import incoherences
 from .explain import MOST, default_list, explain, more_than_told
@@ -41,7 +43,28 @@ def load_spec(
     What it extends must lie in ``root`` (default: the folder of ``path``).
     """
     composed = read_composed(Path(path), Path(root) if root is not None else None)
-    return _Loading(composed.value, overrides or {}, catalogue or default_catalogue(), composed).spec()
+    loading = _Loading(composed.value, overrides or {}, catalogue or default_catalogue(), composed)
+    spec = loading.spec()
+    for note in _dropped(composed, spec, loading.touched):
+        NOTES.warning("%s", note)
+    return spec
+
+
+def _dropped(composed: Composition, spec: PipelineSpec, touched: Touched) -> Iterator[str]:
+    """Of a section that another file gives another type: what it does not take over, though it could have it."""
+    for path, keys in composed.dropped.items():
+        section: Any = spec
+        for part in path:
+            section = section[part] if isinstance(part, int) else getattr(section, part, None)
+        known = type(section).model_fields if isinstance(section, BaseModel) else {}
+        written = {*composed.origins, *touched}
+        lost = {key: file for key, file in keys.items() if key in known and (*path, key) not in written}
+        if lost:
+            named, verb = ", ".join(f"`{key}`" for key in lost), "is" if len(lost) == 1 else "are"
+            yield printable(
+                f"{'.'.join(map(str, path))} has another type than in {', '.join(dict.fromkeys(lost.values()))} and "
+                f"replaces it whole: {named} of there {verb} not taken over; write {named} where the type is"
+            )
 
 
 def spec_from_dict(
@@ -68,7 +91,9 @@ class _Loading:
         if isinstance(self.value, dict) and {"lock", "pipeline"} <= self.value.keys():
             raise SpecError([self._located(Problem(A_LOCK))])
         raw, self.touched = apply_overrides(
-            self.value, self.overrides, lambda path, raw: default_list(path, PipelineSpec, raw, self.catalogue)
+            in_full(self.value, PipelineSpec, self.catalogue),
+            self.overrides,
+            lambda path, raw: default_list(path, PipelineSpec, raw, self.catalogue),
         )
         problems = list(variables(raw))
         spec = None

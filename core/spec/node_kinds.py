@@ -12,6 +12,7 @@ MODALITIES: dict[NodeKind, tuple[str, ...]] = {
     "video": ("video",),
     "text": ("text",),
     "audio": ("audio",),
+    "vector": ("vector",),
     "fused": ("image", "text"),
     "pair": ("image", "text"),
     "tokens": ("image", "text"),
@@ -19,7 +20,7 @@ MODALITIES: dict[NodeKind, tuple[str, ...]] = {
 
 
 #: The order in which towers of several modalities stand.
-ORDER = ("image", "video", "text", "audio")
+ORDER = ("image", "video", "text", "audio", "vector")
 
 
 def ordered(modalities: Iterable[str]) -> list[str]:
@@ -28,10 +29,10 @@ def ordered(modalities: Iterable[str]) -> list[str]:
 
 
 def nodes_of(spec: PipelineSpec) -> NodeKind:
-    """What its nodes are; without a graph section images, where the data set has none clips, or else sounds."""
+    """What its nodes are; without a graph section images, where the data set has none clips, sounds, or vectors."""
     if spec.graph is not None:
         return spec.graph.nodes
-    kinds: tuple[NodeKind, ...] = ("image", "video", "audio")
+    kinds: tuple[NodeKind, ...] = ("image", "video", "audio", "vector")
     return next((kind for kind in kinds if kind in spec.dataset.gives), "image")
 
 

@@ -8,9 +8,12 @@ from ...registry.build import build
 from ..data.duplicates import with_duplicates_told
 from ..data.file_memo import FileMemo
 from ..data.items import MAX_NAMED, DataError, DatasetContent, Items, Splits
+from ..data.modalities import unread_modalities
 from ..data.names import alike
 from ..events import Note
 from ..roles.dataset import Dataset, content_of
+from ..roles.specs import DatasetSpec
+from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
 
@@ -24,17 +27,17 @@ NO_VAL = (
 def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
     with context.stage("dataset"):
-        content = listed(spec, context)
-        _require_splits(content, spec)
+        content = listed(spec.dataset, context)
+        require_splits(content, spec)
     return Items(content, used_splits(content, spec), ())
 
 
-def listed(spec: PipelineSpec, context: RunContext) -> DatasetContent:
+def listed(spec: DatasetSpec, context: RunContext) -> DatasetContent:
     """What the data set holds. Raises ``DataError``."""
-    dataset = build(Dataset, context.catalogue, spec.dataset)
+    dataset = build(Dataset, context.catalogue, spec)
     dataset.files = FileMemo(context.store, context.tell)
     dataset.may_download = context.may_download
-    content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.dataset.duplicates)
+    content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.duplicates)
     for note in content.notes:
         context.tell(Note(note))
     return content
@@ -56,7 +59,15 @@ def used_splits(content: DatasetContent, spec: PipelineSpec) -> Splits:
     return {name: content.splits[name] for name in wanted if name in content.splits}
 
 
-def _require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+def note_unread(splits: Splits, spec: PipelineSpec, context: RunContext) -> None:
+    """Tell of modalities that neither nodes nor a captioner are made of."""
+    nodes, described = modalities_of(spec), () if used_captioner(spec) is None else ("image",)
+    if unread := unread_modalities(splits, tuple(dict.fromkeys((*nodes, *described))), "the nodes are made of"):
+        context.tell(Note(unread))
+
+
+def require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
+    """Raises ``DataError`` where the data set lacks a split that is trained, selected or reported on."""
     wanted = {"train": "train", "select_on": spec.evaluation.selecting_split, "test_on": spec.evaluation.test_on}
     for key, name in wanted.items():
         if name is not None and not content.splits.get(name):

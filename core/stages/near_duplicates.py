@@ -47,7 +47,7 @@ class SharedBetween:
     contents: int
     #: Different contents of ``second`` that have a vector.
     compared: int
-    #: The nearest pairs.
+    #: The nearest pairs; where no pair counts, the nearest of those that do not.
     nearest: tuple[NearPair, ...]
 
 
@@ -127,8 +127,21 @@ def _shared(
         pairs, contents = pairs + len(row), contents + len(set(row.tolist()))
         nearest += zip(cosines.tolist(), row.tolist(), col.tolist(), strict=True)
         nearest = sorted(nearest, key=lambda pair: (-pair[0], *pair[1:]))[:MAX_NAMED]
+    nearest = nearest or _nearest(x, y, *number)
     named = [NearPair(support[b].source, media[a].source, round(cosine, 6)) for cosine, a, b in nearest]
     return SharedBetween(modality, first, second, pairs, contents, len(media), tuple(named))
+
+
+def _nearest(x: Tensor, y: Tensor, numbers: Tensor, others: Tensor) -> list[tuple[float, int, int]]:
+    """Cosine, row of ``x`` and row of ``y`` of the nearest pair of different contents, a block of both at a time."""
+    found: list[tuple[float, int, int]] = []
+    for a, b in itertools.product(range(0, len(x), ROWS), range(0, len(y), ROWS)):
+        cosines = x[a : a + ROWS] @ y[b : b + ROWS].T
+        cosines[numbers[a : a + ROWS, None] == others[None, b : b + ROWS]] = -2
+        best = int(cosines.argmax())
+        row, col = divmod(best, cosines.shape[1])
+        found.append((float(cosines[row, col]), a + row, b + col))
+    return [one for one in [max(found, key=lambda pair: pair[0])] if one[0] > -2]
 
 
 def _near(x: Tensor, y: Tensor, above: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

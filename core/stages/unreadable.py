@@ -44,7 +44,8 @@ def leave_out(items: Items, reasons: Mapping[str, str], kinds: Iterable[str], sp
     kept = items.without(new)
     _require_few(kept.left_out, spec.max_errors)
     named = some_of([one.reason for one in new])
-    tell(Note(f"{len(new)} items that cannot be read are left out:{named}"))
+    verb = "is" if len(new) == 1 else "are"
+    tell(Note(f"{counted(len(new), 'items')} that cannot be read {verb} left out:{named}"))
     for name, split in kept.splits.items():
         if items.splits[name] and not split:
             raise DataError(f"no item of split `{name}` can be read:{named}")

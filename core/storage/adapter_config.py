@@ -160,6 +160,11 @@ class LayerAdapter(LayerFacts, Trained):
 class GraftedAdapter(GraftFacts, Saved):
     """`graftwork` of an adapter that `save_pretrained` wrote, without a pipeline."""
 
+    LEFT_OUT: ClassVar[frozenset[str]] = GraftFacts.LEFT_OUT | {"name"}
+
+    name: str | None = None
+    """What the adapter was called among those of its towers; older Graftworks did not say it."""
+
 
 class PeftWords(Record):
     """The keys of ``adapter_config.json`` that PEFT names."""

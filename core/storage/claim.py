@@ -115,10 +115,16 @@ def claim_run(name: str, out: Path | None) -> Claim:
     """``out``, or the first free of ``runs/NAME``, ``runs/NAME-2``, ... Raises ``Taken`` for ``out``."""
     if out is not None:
         return claim(out)
-    for number in itertools.count(1):
+    for folder in run_folders(name):
         with contextlib.suppress(Taken):
-            return claim(Path("runs") / (name if number == 1 else f"{name}-{number}"))
+            return claim(folder)
     raise AssertionError("unreachable")
+
+
+def run_folders(name: str) -> Iterator[Path]:
+    """Those that a run of that name takes the first free of."""
+    for number in itertools.count(1):
+        yield Path("runs") / (name if number == 1 else f"{name}-{number}")
 
 
 def claim(folder: Path) -> Claim:

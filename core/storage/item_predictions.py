@@ -34,7 +34,7 @@ class HeardItem(Record):
 class ItemPrediction(Record):
     """What one seed's model says of one item."""
 
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"score", "neighbours"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"score", "neighbours", "prediction", "probabilities"})
 
     split: str
     """The item's."""
@@ -45,13 +45,14 @@ class ItemPrediction(Record):
     content: str | None = None
     """Equal for items of the same contents and target: 16 hexadecimal digits; `null` before there were any."""
     label: Any
-    """What is right: a class; a list of classes, one a segment, `null` where unlabelled; or classes to scores."""
-    prediction: str | Sequence[str]
-    """The likeliest class; a list of them, one a segment."""
+    """What is right: a class; a list of classes, one a segment, `null` where unlabelled; classes to scores; or digests
+    of masks, one a frame."""
+    prediction: str | Sequence[str] | None = None
+    """The likeliest class; a list of them, one a segment; left out of masks, which a line could not hold."""
     score: float | None = None
     """What the item has in the primary metric, which is the mean of these; left out where it is no mean over items."""
-    probabilities: Mapping[str, float] | Sequence[Mapping[str, float]]
-    """The five likeliest classes with their softmax probabilities; a list of such, one a segment."""
+    probabilities: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None
+    """The five likeliest classes with their softmax probabilities; a list of such, one a segment; left out of masks."""
     neighbours: Sequence[HeardItem] | None = None
     """The five nearest support items that it heard, of the seed that is saved; left out where there are none."""
 

@@ -4,82 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, UserError
-from ..run.measured import Measured, measured
+from ..run.measured import measured
 from ..run.provenance import changed, measuring, recorded_by_run
-from ..spec.load_spec import load_spec
+from ..spec.load_spec import load_spec, spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.manifest import adapter_folder, is_sealed, require_whole
+from ..storage.files import write_whole
+from ..storage.manifest import adapter_folder, require_whole
 from ..storage.result import Result
-from ..storage.run_folder import RunFolderError, read_json_file
-from .conditions import Difference, differences, shared
-from .paired import Paired, pairs_of
+from ..storage.run_folder import RunFolderError, read_json_file, write_json
+from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
+from .paired import pairs_of
 from .run_cache import RunCache
-from .settings import differing_settings
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One run of a comparison."""
-
-    name: str
-    #: Of its spec file or run folder: what tells two runs of one name apart.
-    stem: str
-    folder: Path
-    result: Result
-    measured: Measured
-    #: The resolved spec, the values that its search chose in it; empty where the folder has none.
-    pipeline: Mapping[str, Any]
-    #: The components, in words, whose code was another when the run was made.
-    changed: str = ""
-
-    @property
-    def is_sealed(self) -> bool:
-        """Whether its result is vouched for: not in a folder that an older Graftwork wrote."""
-        return is_sealed(self.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Runs in the order in which they were named."""
-
-    entries: tuple[Entry, ...]
-    #: Pipelines that could not be run: name to reason.
-    failures: Mapping[str, GraftworkError]
-    #: Every other run against the one that is named first, or asked for.
-    paired: tuple[Paired, ...] = ()
-    #: Runs that cannot be paired: name to reason.
-    unpaired: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def differences(self) -> list[Difference]:
-        """Every condition that the runs do not share; none is as it should be."""
-        return differences([(entry.name, entry.result) for entry in self.entries])
-
-    @property
-    def settings(self) -> list[Difference]:
-        """The settings in which the specs differ, by dotted path; not what the search of each one chose."""
-        known = [entry for entry in self.entries if entry.pipeline]
-        return differing_settings(
-            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result.chosen for entry in known}
-        )
-
-    @property
-    def shared(self) -> dict[str, str]:
-        """The conditions that they do share."""
-        return shared([entry.result for entry in self.entries])
-
+from .tables import charts, csv_table
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
 
 def compare(
-    given: Sequence[str | Path],
+    given: Sequence[str | Path | PipelineSpec],
     overrides: Mapping[str, Any],
     catalogue: Catalogue,
     store: Path,
@@ -87,7 +35,7 @@ def compare(
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
 ) -> Comparison:
-    """Read the run folders among ``given`` and run the specs, with ``overrides``, into ``out/runs``.
+    """Read the run folders among ``given`` and run the specs, files or not, with ``overrides``, into ``out/runs``.
 
     Every other run is paired with ``against``, the name of one of them; by default with the first.
 
@@ -95,7 +43,7 @@ def compare(
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
     does not stop the others.
     """
-    opened = [(Path(one).stem, _open(Path(one), overrides, catalogue)) for one in given]
+    opened = [_open(one, overrides, catalogue) for one in given]
     once = RunCache(catalogue, store, out / "runs")
     entries: list[Entry] = []
     failures: dict[str, GraftworkError] = {}
@@ -104,7 +52,7 @@ def compare(
             entries.append(one)
             continue
         try:
-            done = once(one)
+            done = once(one, one.name)
         except GraftworkError as error:
             failures[one.name] = error
             hear(one.name, error, False)
@@ -126,17 +74,26 @@ def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
     return [*chosen, *(entry for entry in entries if entry not in chosen)]
 
 
-def _open(path: Path, overrides: Mapping[str, Any], catalogue: Catalogue) -> Entry | PipelineSpec:
-    if path.is_dir():
-        if not (path / "result.json").is_file():
-            raise RunFolderError(f"{path} holds no finished run: result.json is missing")
-        require_whole(path)
-        if (path / "adapter").is_dir():
-            adapter_folder(path)  # its pipeline is compared
-        result = Result.read(path / "result.json")
-        entry = _entry(result.name, path.name, path, result)
-        return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
-    return load_spec(path, {**overrides, "reporters": [{"type": "jsonl"}]}, catalogue)
+def _open(
+    given: str | Path | PipelineSpec, overrides: Mapping[str, Any], catalogue: Catalogue
+) -> tuple[str, Entry | PipelineSpec]:
+    """What it is called, and the run or the spec."""
+    overrides = {**overrides, "reporters": [{"type": "jsonl"}]}
+    if isinstance(given, PipelineSpec):
+        return given.name, spec_from_dict(given.to_json(), overrides, catalogue)
+    path = Path(given)
+    return path.stem, _read(path, catalogue) if path.is_dir() else load_spec(path, overrides, catalogue)
+
+
+def _read(path: Path, catalogue: Catalogue) -> Entry:
+    if not (path / "result.json").is_file():
+        raise RunFolderError(f"{path} holds no finished run: result.json is missing")
+    require_whole(path)
+    if (path / "adapter").is_dir():
+        adapter_folder(path)  # its pipeline is compared
+    result = Result.read(path / "result.json")
+    entry = _entry(result.name, path.name, path, result)
+    return replace(entry, changed=changed(recorded_by_run(path), measuring(catalogue), catalogue))
 
 
 def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:
@@ -154,3 +111,14 @@ def _distinct(entries: Sequence[Entry]) -> list[Entry]:
         if seen[one.name] > 1:
             named[index] = replace(one, name=f"{one.name} #{seen[one.name]}")
     return named
+
+
+def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
+    """Write ``compare.json``, ``compare.csv``, ``compare.md`` and, where there is a run, the chart as PNG and SVG."""
+    write_json(out / "compare.json", comparison_json(comparison))
+    write_whole(out / "compare.csv", csv_table(comparison_rows(comparison)).encode())
+    write_whole(out / "compare.md", comparison_markdown(comparison).encode())
+    written = [out / f"compare.{kind}" for kind in ("json", "csv", "md")]
+    if comparison.entries and (plots := charts()):
+        written += plots.save_figure(plots.compare_figure(comparison), out / "compare")
+    return written

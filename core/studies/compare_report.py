@@ -1,28 +1,97 @@
-"""A comparison as table (text, Markdown, CSV, JSON). Light: no torch, no matplotlib."""
+"""A comparison, and the same as table (text, Markdown, CSV, JSON, HTML). Light: no torch, no matplotlib."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..storage.files import write_whole
-from ..storage.manifest import UNSEALED
-from ..storage.run_folder import write_json
-from .tables import csv_table, markdown_table, values_in_words
+from ...registry.errors import GraftworkError, one_line, printable
+from ..data.html_table import html_table
+from ..run.measured import Measured
+from ..storage.manifest import UNSEALED, is_sealed
+from ..storage.result import Result
+from .conditions import Difference, differences, shared
+from .paired import Paired
+from .settings import differing_settings
+from .tables import markdown_table, values_in_words
 
-if TYPE_CHECKING:
-    from .compare import Comparison
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of a comparison."""
+
+    name: str
+    #: Of its spec file or run folder: what tells two runs of one name apart.
+    stem: str
+    folder: Path
+    result: Result
+    measured: Measured
+    #: The resolved spec, the values that its search chose in it; empty where the folder has none.
+    pipeline: Mapping[str, Any]
+    #: The components, in words, whose code was another when the run was made.
+    changed: str = ""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its result is vouched for: not in a folder that an older Graftwork wrote."""
+        return is_sealed(self.folder)
 
 
-def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
-    """Write ``compare.json``, ``compare.csv``, ``compare.md`` and, where there is a run, the chart as PNG and SVG."""
-    from .plots import compare_figure, save_figure
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """Runs in the order in which they were named. ``print`` and a notebook show it as a table."""
 
-    write_json(out / "compare.json", comparison_json(comparison))
-    write_whole(out / "compare.csv", csv_table(_flat(comparison)).encode())
-    write_whole(out / "compare.md", comparison_markdown(comparison).encode())
-    written = [out / f"compare.{kind}" for kind in ("json", "csv", "md")]
-    return written + (save_figure(compare_figure(comparison), out / "compare") if comparison.entries else [])
+    entries: tuple[Entry, ...]
+    #: Pipelines that could not be run: name to reason.
+    failures: Mapping[str, GraftworkError]
+    #: Every other run against the one that is named first, or asked for.
+    paired: tuple[Paired, ...] = ()
+    #: Runs that cannot be paired: name to reason.
+    unpaired: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """A row a run, figures as numbers: what ``compare.csv`` holds, and ``pandas.DataFrame`` takes."""
+        return comparison_rows(self)
+
+    def __repr__(self) -> str:
+        runs = "; ".join(f"{one.name}: {one.measured.metric} {one.measured.test}" for one in self.entries)
+        return one_line(f"Comparison({runs}{f'; {len(self.failures)} failed' if self.failures else ''})")
+
+    def __str__(self) -> str:
+        return printable(comparison_markdown(self))
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
+
+    @property
+    def best(self) -> Entry | None:
+        """The run with the best mean on the split that selects, the first among equals; none where the metrics of runs
+        differ, or no run has such a score."""
+        scored = [one for one in self.entries if one.measured.val]
+        if len({one.measured.metric for one in scored}) != 1:
+            return None
+        return max(scored, key=lambda one: one.measured.val.mean)  # type: ignore[union-attr]
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Every condition that the runs do not share; none is as it should be."""
+        return differences([(entry.name, entry.result) for entry in self.entries])
+
+    @property
+    def settings(self) -> list[Difference]:
+        """The settings in which the specs differ, by dotted path; not what the search of each one chose."""
+        known = [entry for entry in self.entries if entry.pipeline]
+        return differing_settings(
+            {entry.name: entry.pipeline for entry in known}, {entry.name: entry.result.chosen for entry in known}
+        )
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """The conditions that they do share."""
+        return shared([entry.result for entry in self.entries])
 
 
 def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -94,6 +163,14 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def comparison_html(comparison: Comparison) -> str:
+    """The table, who is ahead of whom, what differs; for notebooks."""
+    notes = [*paired_lines(comparison), *comparison_notes(comparison), *comparability(comparison)]
+    notes += [f"failed: {name}: {error}" for name, error in comparison.failures.items()]
+    headers, rows = comparison_table(comparison)
+    return html_table(headers, rows, "Comparison", notes)
+
+
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Everything as plain JSON."""
     return {
@@ -106,6 +183,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             }
             for entry in comparison.entries
         ],
+        "best_on_validation": comparison.best and comparison.best.name,
         "paired": [one.to_json() for one in comparison.paired],
         "unpaired": dict(comparison.unpaired),
         "comparable": not comparison.differences,
@@ -116,7 +194,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _flat(comparison: Comparison) -> list[dict[str, Any]]:
+def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row a run, its figures as numbers."""
     rows = []
     for entry in comparison.entries:
         found = entry.measured.to_json()

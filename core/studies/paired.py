@@ -121,13 +121,25 @@ def paired(name: str, scores: Scores, against: str, others: Scores) -> Paired:
     for row, seed in enumerate(seeds):
         for id_, score in scores[seed].items():
             difference[row, column[id_]], there[row, column[id_]] = score - others[seed][id_], 1.0
-    low, high = _interval(difference, there)
+    low, high = interval(difference, there)
     mean = float(difference.sum() / there.sum())
     return Paired(name, against, mean, low, high, _mcnemar(seeds, scores, others), len(items), len(seeds))
 
 
-def _interval(difference: Numbers, there: Numbers) -> tuple[float, float]:
-    """Of the mean over what is there, float64 [seeds, items]; a seed may have items of its own."""
+def interval_of(scores: Scores) -> tuple[float, float]:
+    """The 95 % interval of the mean of one run's ``scores_of``, over items and seeds, as ``paired`` says. Raises
+    ``Unpaired`` where no item is scored."""
+    items = list(dict.fromkeys(id_ for own in scores.values() for id_ in own))
+    if not items:
+        raise Unpaired("no item was scored")
+    given = [[own.get(id_) for id_ in items] for own in scores.values()]
+    there = numpy.array([[float(one is not None) for one in own] for own in given])
+    return interval(numpy.array([[one or 0.0 for one in own] for own in given]), there)
+
+
+def interval(difference: Numbers, there: Numbers) -> tuple[float, float]:
+    """The 95 % interval of the mean over what is there, float64 [seeds, items], as ``paired`` says; a seed may have
+    items of its own."""
     generator = numpy.random.default_rng(0)
     seeds, items = difference.shape
     means = []

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..run.measured import Measured
 from ..storage.files import write_whole
-from .compare import Comparison
+from .compare_report import Comparison
 from .sweep import Point, Sweep
 from .tables import label
 

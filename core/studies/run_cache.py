@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..run.run import run_pipeline
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..storage.claim import PARTIAL
 from ..storage.manifest import require_whole
 from ..storage.record import Json
 from ..storage.result import Result
@@ -37,21 +39,27 @@ class Done:
         return self.typed.to_json()
 
 
+#: Digits of the content at the end of a folder's name: 2 ** 48 contents, of which a folder holds some thousands.
+DIGITS = 12
+#: Letters of what people call it.
+LONGEST = 48
+
+
 class RunCache:
-    """Runs pipelines into folders under ``parent`` that are named by content; a finished one is not run again, and of
-    one that was interrupted the finished trainings are not.
+    """Runs pipelines into folders ``parent/NAME-CONTENT``; a finished one is found by its content, whatever its name,
+    and not run again; of one that was interrupted the finished trainings are not.
     """
 
     def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
         self.catalogue, self.store, self.parent = catalogue, store, parent
         self._known: dict[str, str] = {}
 
-    def __call__(self, spec: PipelineSpec) -> Done:
+    def __call__(self, spec: PipelineSpec, name: str) -> Done:
         """The finished run of ``spec``. Raises what ``run_pipeline`` raises; a failed run is tried again next time.
 
         Raises ``RunFolderError`` where a finished one was altered since.
         """
-        folder = self.parent / self.key(spec)
+        folder = self._folder(name, self.key(spec))
         if (folder / "result.json").is_file():
             require_whole(folder)
             return Done(folder, Result.read(folder / "result.json"), True)
@@ -74,6 +82,13 @@ class RunCache:
             },
         }
         return identity_key(identity)
+
+    def _folder(self, name: str, key: str) -> Path:
+        """The one that is there, finished or not, or was written when folders had the whole key for a name."""
+        there = {path.name.removesuffix(PARTIAL) for path in self.parent.glob(f"*{key[:DIGITS]}*")}
+        known = [one for one in sorted(there) if one == key or one.endswith(f"-{key[:DIGITS]}")]
+        said = re.sub(r"[^A-Za-z0-9._+]+", "-", name)[:LONGEST].strip("-.") or "run"
+        return self.parent / next(iter(known), f"{said}-{key[:DIGITS]}")
 
     def _once(self, section: Spec, find: Callable[[], str]) -> str:
         key = f"{type(section).__name__} {section.model_dump_json()}"

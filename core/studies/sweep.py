@@ -18,6 +18,7 @@ from ..run.measured import Measured, measured
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
 from .run_cache import Done, RunCache
+from .tables import label
 
 Grid = Mapping[str, Sequence[Any]]
 #: Paths that say how a sweep itself is run or measured.
@@ -134,7 +135,7 @@ def sweep(
 
 def _point(values: Mapping[str, Any], spec: PipelineSpec, once: RunCache) -> Point:
     try:
-        done = once(spec)
+        done = once(spec, " ".join(f"{key.rpartition('.')[2]} {label(value)}" for key, value in values.items()))
         return Point(values, done, measured(done.typed))
     except GraftworkError as error:
         return Point(values, None, None, error)

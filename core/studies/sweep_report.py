@@ -12,7 +12,7 @@ from ..storage.files import write_whole
 from ..storage.manifest import UNSEALED, is_sealed
 from ..storage.run_folder import write_json
 from .conditions import Difference, differences, shared
-from .tables import csv_table, label, markdown_table, values_in_words
+from .tables import charts, csv_table, label, markdown_table, values_in_words
 
 if TYPE_CHECKING:
     from .sweep import Point, Sweep
@@ -28,19 +28,18 @@ class WrittenSweep:
     """A finished sweep and the files that tell of it."""
 
     sweep: Sweep
+    folder: Path
     written: tuple[Path, ...]
 
 
 def write_sweep(sweep: Sweep, out: Path) -> list[Path]:
     """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and, where a point finished, the chart as PNG and SVG."""
-    from .plots import save_figure, sweep_figure
-
     write_json(out / "sweep.json", sweep_json(sweep, out))
     write_whole(out / "sweep.csv", csv_table(list(_flat(sweep))).encode())
     write_whole(out / "sweep.md", sweep_markdown(sweep).encode())
     written = [out / "sweep.json", out / "sweep.csv", out / "sweep.md"]
-    if any(point.measured for point in sweep.points):
-        written += save_figure(sweep_figure(sweep), out / "sweep")
+    if any(point.measured for point in sweep.points) and (plots := charts()):
+        written += plots.save_figure(plots.sweep_figure(sweep), out / "sweep")
     return written
 
 

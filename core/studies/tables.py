@@ -8,6 +8,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...registry.errors import MissingExtra, imported
+from ..events import NOTES
+
+
+def charts() -> Any:
+    """The module that draws; ``None`` without matplotlib, which a note says."""
+    try:
+        return imported(f"{__package__}.plots", "a chart")
+    except MissingExtra as missing:
+        NOTES.warning("%s", missing)
+        return None
+
 
 def label(value: Any) -> str:
     """A spec value in a few words: ``0.8``, ``cosine``, ``average_degree 8``."""

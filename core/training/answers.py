@@ -20,8 +20,9 @@ class SplitAnswers:
 
     #: Ids of the items.
     ids: Sequence[str]
-    #: float32 on the CPU, [N, C]; of items of several segments [N, S, C], padded to the longest.
-    logits: Tensor
+    #: float32 on the CPU, [N, C]; of items of several segments [N, S, C], padded to the longest; ``None`` of answers
+    #: that are no classes (masks).
+    logits: Tensor | None
     #: float64 [N]: what each item has in the task's primary figure; ``None`` where that is no mean over items.
     scores: Tensor | None
     #: Finds so many support items that each item heard, nearest first; an empty list without a graph.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -16,7 +16,7 @@ from ..storage.adapter_config import FeatureFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers, SupportGraph
 from .finished import FinishedTrainings
 from .learner import Learner
-from .loop import Hear, Trained, train
+from .loop import Hear, Trained, TrainingError, train
 from .trial import P, R, SplitScore, Trial
 
 
@@ -54,15 +54,30 @@ class Engine(ABC, Generic[P, R]):
     def train(self, trial: Trial[P, R], seed: int, hear: Hear) -> R:
         """Train one seed."""
 
+    def train_all(self, trial: Trial[P, R], hears: Mapping[int, Hear]) -> Iterator[R]:
+        """Train the seeds of ``hears``, one after the other; each outcome comes as soon as it is there."""
+        for seed, hear in hears.items():
+            yield self.train(trial, seed, hear)
+
     def trained(self, trial: Trial[P, R], learner: Learner, seed: int, hear: Hear) -> Trained:
         """The training of a seed: found where an interrupted run had finished it; else done now, and kept."""
-        spec, prepared, finished = trial.spec, trial.prepared, self.finished
-        found = finished.find(spec, prepared, seed, learner.model) if finished else None
+        finished = self.finished
+        found = finished.find(trial.spec, trial.prepared, seed, learner.model) if finished else None
         if found is not None:
             return found
-        trained = train(spec, self.context.catalogue, learner, seed, hear)
-        if finished:
-            finished.keep(spec, prepared, seed, trained)
+        (trained,) = self.trained_now(trial, learner, {seed: hear})
+        if isinstance(trained, TrainingError):
+            raise trained
+        return trained
+
+    def trained_now(
+        self, trial: Trial[P, R], learner: Learner, hears: Mapping[int, Hear]
+    ) -> list[Trained | TrainingError]:
+        """The trainings that a learner is, by their seeds: all that came to their end are kept."""
+        trained = train(trial.spec, self.context.catalogue, learner, hears)
+        for seed, one in zip(hears, trained, strict=True):
+            if self.finished and isinstance(one, Trained):
+                self.finished.keep(trial.spec, trial.prepared, seed, one)
         return trained
 
     @abstractmethod

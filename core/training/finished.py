@@ -62,15 +62,21 @@ class FinishedTrainings:
     _since: float = field(default_factory=time.perf_counter)
     _data: dict[str, str] = field(default_factory=dict)
 
+    def holds(self, spec: PipelineSpec, seed: int) -> bool:
+        """Whether there is one of a seed, if it can be read. Where others alone are there, that is said."""
+        if self._path(spec, seed).is_file():
+            return True
+        self._say_that_others_wait(seed)
+        return False
+
     def find(self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel) -> Trained | None:
         """The training of a seed, its parameters put into ``model``; ``None`` where none was finished.
 
         Raises ``ResumeError`` where it was done with other code, data or weights.
         """
-        path = self._path(spec, seed)
-        if not path.is_file():
-            self._say_that_others_wait(seed)
+        if not self.holds(spec, seed):
             return None
+        path = self._path(spec, seed)
         try:
             about, tensors = _about(path), read_tensors(path)
         except RunFolderError:  # a disk that filled up, a file that was altered: it is done again

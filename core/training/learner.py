@@ -12,7 +12,8 @@ from torch import Generator, Tensor, nn
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 
-#: Primary metric and loss on the selection split: numbers, or scalars that were not read yet.
+#: Primary metric and loss on the selection split: numbers, or scalars that were not read yet. Of a learner that is
+#: several trainings tensors [members].
 Rank = tuple[Tensor | float, Tensor | float]
 
 
@@ -38,13 +39,19 @@ class TrainableModel(nn.Module):
 
 
 class Learner(ABC):
-    """A model with the labelled items that it learns from and the split that it is selected on."""
+    """A model with the labelled items that it learns from and the split that it is selected on.
+
+    It may be several trainings in one, ``members``: every tensor of its model then has a dimension of members before
+    its own, and so have loss and rank.
+    """
 
     #: Labelled items a step where ``trainer.batch_size`` names no number; ``None``: all of them.
     default_batch: ClassVar[int | None] = None
     model: TrainableModel
-    #: Number of labelled items.
+    #: Number of labelled items, of each member.
     items: int
+    #: How many trainings it is.
+    members: int = 1
 
     @abstractmethod
     def fit(self) -> None:
@@ -54,7 +61,7 @@ class Learner(ABC):
     def loss(self, rows: Tensor) -> Tensor:
         """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included.
 
-        All of them come in their order.
+        All of them come in their order. Of several members [members], over rows [n, members]; all of them as [n].
         """
 
     @abstractmethod
@@ -67,6 +74,12 @@ class Learner(ABC):
     def usage(self) -> Mapping[str, Tensor]:
         """Where experts are mixed: ``meeting.stream`` to their mean shares [E] since this was asked last, not read."""
         return {}
+
+    def member(self, index: int, state: Mapping[str, Tensor] | None) -> Learner:
+        """The learner of one training, its model with the parameters of ``state``, else with those of now."""
+        if state is not None:
+            self.model.load_state_dict(state)
+        return self
 
     @abstractmethod
     def final_loss(self) -> float:

@@ -1,10 +1,10 @@
-"""One training: one spec, one seed, whatever the level of the adapter."""
+"""Training by one spec, whatever the level of the adapter: one seed, or several whose learner trains them as one."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..roles.regularizer import Regularizer, files_of, penalty_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.manifest import adapter_folder
 from .learner import Learner, TrainableModel
-from .unread import Epoch, Losses, State, Unread, numbers_of, rank_of
+from .unread import Epoch, Losses, State, Unread, each, numbers_of, rank_of
 
 
 class TrainingError(UserError):
@@ -61,17 +61,40 @@ LOWER = "lower trainer.optimizer.lr"
 Hear = Callable[[int, float, float | None, Mapping[str, tuple[float, ...]]], None]
 
 
+class _Member:
+    """What is known of one of the trainings that a learner is."""
+
+    def __init__(self, spec: PipelineSpec, seed: int, hear: Hear) -> None:
+        self._of = f" with seed {seed}" if len(spec.seeds) > 1 else ""
+        self._hear = hear
+        self.best, self.keeps = _Best(), spec.trainer.keep == "best"
+        #: Why it has no outcome; nothing is heard of it from then on.
+        self.failure: TrainingError | None = None
+
+    def read(self, one: Epoch) -> None:
+        """One epoch more."""
+        self.require_finite(one.loss, one.number)
+        if self.failure is not None:
+            return
+        if one.rank is not None and self.keeps:
+            self.best.offer(one.state, one.number, one.rank)
+        self._hear(one.number, one.loss, one.rank[0] if one.rank and math.isfinite(one.rank[0]) else None, one.usage)
+
+    def require_finite(self, value: float, epoch: int) -> None:
+        """It fails, if it did not before."""
+        if self.failure is None and not math.isfinite(value):
+            cause = LOWER + (", unless what adapter or head gives is not finite from the start" if epoch == 1 else "")
+            self.failure = TrainingError(f"the loss is no longer finite in epoch {epoch}{self._of}; {cause}")
+
+
 def train(
-    spec: PipelineSpec,
-    catalogue: Catalogue,
-    learner: Learner,
-    seed: int,
-    hear: Hear = lambda epoch, loss, metric, usage: None,
-) -> Trained:
+    spec: PipelineSpec, catalogue: Catalogue, learner: Learner, hears: Mapping[int, Hear]
+) -> list[Trained | TrainingError]:
     """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
 
-    ``hear`` is called for each epoch in their order, of several at a time (``Unread``). Raises ``TrainingError`` when
-    the loss is not finite.
+    ``hears``: a seed for each training that the learner is, and who is told of its epochs, in their order, of several
+    at a time (``Unread``). A training whose loss is not finite has an error for its outcome, and leaves the others
+    alone. The seconds of each are its share of what all took.
     """
     start = time.perf_counter()
     model = learner.model.eval()
@@ -79,53 +102,75 @@ def train(
     parameters = model.trainable()
     regularizers = [build(Regularizer, catalogue, one) for one in spec.regularizers] if parameters else []
     previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
-    views = [learner.view(previous, torch.Generator().manual_seed(seed))] * len(regularizers) if regularizers else []
+    generator = torch.Generator().manual_seed(min(hears))
+    views = [learner.view(previous, generator)] * len(regularizers) if regularizers else []
     for regularizer, view in zip(regularizers, views, strict=True):
         regularizer.start(view)
-    best, keeps = _Best(), spec.trainer.keep == "best"
-    if (rank := _read(learner)) is not None and keeps:
-        best.offer(State.of(model), 0, rank)
-
-    def read(one: Epoch) -> None:
-        _require_finite(one.loss, one.number)
-        if one.rank is not None and keeps:
-            best.offer(one.state, one.number, one.rank)
-        hear(one.number, one.loss, one.rank[0] if one.rank and math.isfinite(one.rank[0]) else None, one.usage)
-
+    members = [_Member(spec, seed, hear) for seed, hear in hears.items()]
     last = spec.trainer.epochs if parameters else 0
-    unread = Unread(learner, keeps, read)
+    _train_epochs(learner, members, _Loop(spec, catalogue, learner, hears).epochs(regularizers) if last else ())
+    found = [_kept(learner, index, member, last) for index, member in enumerate(members)]
+    seconds = (time.perf_counter() - start) / len(members)
+    for trained in found:
+        if isinstance(trained, Trained):
+            trained.seconds = seconds
+            for regularizer, view in zip(regularizers, views, strict=True):
+                trained.files |= files_of(regularizer, view)
+    return found
+
+
+def _train_epochs(learner: Learner, members: Sequence[_Member], epochs: Iterable[Losses]) -> None:
+    """Train, and tell each member of its epochs, until the end or until all have failed."""
+    keeps = members[0].keeps
+    if (ranks := _read(learner)) is not None and keeps:
+        state = State.of(learner.model)
+        for member, rank in zip(members, ranks, strict=True):
+            member.best.offer(state, 0, rank)
+    unread = Unread(learner, keeps, [member.read for member in members])
     try:
-        for epoch, losses in enumerate(_Loop(spec, catalogue, learner, seed).epochs(regularizers) if last else (), 1):
+        for epoch, losses in enumerate(epochs, 1):
             unread.add(epoch, losses)
-    except Exception:
-        unread.read()  # a loss that was not finite came first, and says more
+            if all(member.failure for member in members):
+                break
+    except Exception as error:
+        unread.read()
+        for member in members:
+            if member.failure:  # a loss that was not finite came first, and says more
+                raise member.failure from error
         raise
     unread.read()
-    trained = _keep(spec, learner, best, last)
-    if last:  # the last step may have ruined what the last loss still looked well on
-        _require_finite(learner.final_loss(), trained.epoch)
-        _require_finite(trained.selection or 0.0, trained.epoch)
-    trained.seconds = time.perf_counter() - start
-    for regularizer, view in zip(regularizers, views, strict=True):
-        trained.files |= files_of(regularizer, view)
-    return trained
 
 
-def _read(learner: Learner) -> tuple[float, float] | None:
+def _read(learner: Learner) -> list[tuple[float, float]] | None:
+    """Of each member."""
     rank = learner.rank()
-    return None if rank is None else rank_of(*numbers_of(rank))
+    if rank is None:
+        return None
+    values = numbers_of([one for part in rank for one in each(part)])
+    return [rank_of(*one) for one in zip(values[: learner.members], values[learner.members :], strict=True)]
 
 
-def _require_finite(value: float, epoch: int) -> None:
-    if not math.isfinite(value):
-        cause = LOWER + (", unless what adapter or head gives is not finite from the start" if epoch == 1 else "")
-        raise TrainingError(f"the loss is no longer finite in epoch {epoch}; {cause}")
+def _kept(learner: Learner, index: int, member: _Member, last: int) -> Trained | TrainingError:
+    """The training of a member with the kept parameters in place."""
+    if member.failure is not None:
+        return member.failure
+    best, state = member.best, member.best.state
+    one = learner.member(index, state.tensors() if state else None)
+    if state is None:
+        ranks = _read(one)
+        trained = Trained(one.model, last, ranks[0][0] if ranks else None, 0.0)
+    else:
+        trained = Trained(one.model, best.epoch, best.rank[0], 0.0)
+    if last:  # the last step may have ruined what the last loss still looked well on
+        member.require_finite(one.final_loss(), trained.epoch)
+        member.require_finite(trained.selection or 0.0, trained.epoch)
+    return member.failure or trained
 
 
 class _Loop:
     """Optimizer, learning rate and batch order of one training."""
 
-    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, learner: Learner, seed: int) -> None:
+    def __init__(self, spec: PipelineSpec, catalogue: Catalogue, learner: Learner, seeds: Iterable[int]) -> None:
         self.learner, self._trainer = learner, spec.trainer
         self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
         self.parameters = learner.model.trainable()
@@ -136,7 +181,8 @@ class _Loop:
             steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._one: Tensor | None = None
-        self._order, self._all = torch.Generator().manual_seed(seed), torch.arange(learner.items)
+        self._orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._all = torch.arange(learner.items)
 
     def epochs(self, regularizers: Sequence[Regularizer]) -> Iterator[Losses]:
         """The losses of each epoch of the spec, which is trained when it is asked for."""
@@ -167,17 +213,18 @@ class _Loop:
         return losses
 
     def _one_like(self, loss: Tensor) -> Tensor:
-        """What a loss is differentiated with: a 1, made once."""
+        """What a loss is differentiated with: a 1, made once; of several members their sum is."""
         one = self._one
         if one is None or (one.dtype, one.device, one.shape) != (loss.dtype, loss.device, loss.shape):
             one = self._one = torch.ones_like(loss)
         return one
 
     def _batches(self) -> Sequence[Tensor]:
-        """Labelled items of each step: all of them in their order, or some in a new one."""
+        """Labelled items of each step: all of them in their order, or some in a new one, which each member has."""
         if self.size == self.learner.items:
             return [self._all]
-        return torch.split(torch.randperm(self.learner.items, generator=self._order), self.size)
+        orders = [torch.randperm(self.learner.items, generator=one) for one in self._orders]
+        return torch.split(orders[0] if len(orders) == 1 else torch.stack(orders, dim=1), self.size)
 
     def _step(self) -> None:
         try:
@@ -192,11 +239,3 @@ class _Loop:
             return nullcontext()
         device = next(iter(self.parameters.values())).device.type
         return torch.autocast(device, torch.bfloat16)
-
-
-def _keep(spec: PipelineSpec, learner: Learner, best: _Best, last: int) -> Trained:
-    if spec.trainer.keep == "last" or best.state is None:
-        rank = _read(learner)
-        return Trained(learner.model, last, rank and rank[0], 0.0)
-    learner.model.load_state_dict(best.state.tensors())
-    return Trained(learner.model, best.epoch, best.rank[0], 0.0)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.given_clips import ClipInSegments, in_folders
-from ..data.given_items import Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
+from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item
 from ..data.pictures import SUFFIXES as PICTURES
-from ..data.prediction import Answer, Predictions
+from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
+from ..data.vector_files import read_columns, vectors_in
 from ..data.video import SUFFIXES as CLIPS
 from ..data.video import clip_media
 from ..spec.pipeline_spec import PipelineSpec
@@ -36,6 +38,7 @@ class Predictor(ABC):
         sounds: Contents | None = None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Predictions:
         """One answer for each item, in order: a ``Prediction``, or ``Segments`` where a task predicts each of them.
 
@@ -43,13 +46,13 @@ class Predictor(ABC):
         too) or ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments
         of a clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
         describes the images. ``clips`` are paths or ``VideoFrames``; for a run that answers segment by segment they are
-        cut into segments of ``every`` seconds. Raises ``DataError``.
+        cut into segments of ``every`` seconds. ``vectors`` are arrays [N, d], or a list of [d]. Raises ``DataError``.
 
         On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
         its batch. A run that was ``transductive`` attaches: a new item was no node of its graph. Files are decoded a
         few at a time, whatever their number.
         """
-        return list(self.answer(self._items(images, texts, sounds, clips, every)))
+        return list(self.answer(self._items(images, texts, sounds, clips, every, vectors)))
 
     def logits(
         self,
@@ -58,12 +61,22 @@ class Predictor(ABC):
         sounds: Contents | None = None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Tensor:
         """Logits float32 on the CPU, [N, C] or of segments [N, S, C], classes in the order of ``class_names``."""
-        parts = list(self._logits(self._items(images, texts, sounds, clips, every)))
+        parts = list(self._logits(self._items(images, texts, sounds, clips, every, vectors)))
         if not parts:
             return torch.zeros(0, len(self.class_names))
         return torch.cat(padded(parts))
+
+    def row_of(self, item: Item) -> Row:
+        """What ``open`` takes, of an item of a data set. Raises ``DataError`` where it lacks what is heard here."""
+        views = item.views()
+        needed = self._needed([kind for kind in views[0] if kind in WORDS])
+        if lacking := [kind for kind in needed if any(kind not in view for view in views)]:
+            raise DataError(f"item {item.id} has no {' and no '.join(lacking)}, and this run hears {', '.join(needed)}")
+        own = {kind for one in item.passes for kind in one}
+        return {kind: [view[kind] for view in views] if kind in own else item.modalities[kind] for kind in needed}
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -77,9 +90,10 @@ class Predictor(ABC):
         sounds: Contents | None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> list[Row]:
         """What ``predict`` is given, item by item. Raises ``DataError`` where something lacks or is too many."""
-        given = {"image": images, "video": clips, "text": texts, "audio": sounds}
+        given = {"image": images, "video": clips, "text": texts, "audio": sounds, "vector": vectors}
         needed = self._needed([kind for kind, contents in given.items() if contents is not None])
         if clips is None or "video" in needed or self.spec.task.passes_are != "each":
             if every is not None:
@@ -102,6 +116,12 @@ class Predictor(ABC):
         those in it, and files that are read together come in groups.
         """
         hears = self.modalities
+        if "vector" in hears:
+            called = {
+                kind: name for kind, name in getattr(self.spec.dataset, "columns", {}).items() if kind == "vector"
+            }
+            rows = [row for file in files for row in vectors_in(read_columns(Path(file), called), file)]
+            return self.rows(None, texts or None, sounds or None, vectors=rows or None)
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")
         if "video" in hears or ("image" in hears and any(map(is_clip, files))):
@@ -130,9 +150,30 @@ class Predictor(ABC):
             raise DataError(f"item {name}: this pipeline takes one content a modality, not {passes}")
         return item
 
+    @property
+    @abstractmethod
+    def module(self) -> nn.Module:
+        """What was trained, as a torch module: ``module(**features(images=…, texts=…))`` gives logits [N, C].
+
+        It is in ``eval()``; its parameters train once ``train()`` and an optimizer are there, and ``predict`` answers
+        by them. Frozen models are no part of its parameters.
+        """
+
+    @abstractmethod
+    def features(
+        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+    ) -> Mapping[str, Any]:
+        """What ``module`` takes of these items, by name, all of it in memory."""
+
     @abstractmethod
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """What ``predict`` says of each item that ``open`` gave, in order; items are asked for a batch at a time."""
+
+    def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """Of some items that ``open`` gave after the other: their logits float32 [n, ...] on the CPU, and of each the
+        ``most`` nearest support items that it heard; none where no graph is."""
+        for logits in self._logits(items):
+            yield logits, [() for _ in logits]
 
     @abstractmethod
     def _logits(self, items: Iterable[Item]) -> Iterator[Tensor]:
@@ -153,9 +194,10 @@ class Predictor(ABC):
         sounds: Contents | None,
         clips: Contents | None = None,
         every: float | None = None,
+        vectors: Contents | None = None,
     ) -> Iterator[Item]:
         """Each decoded when it is asked for."""
-        rows = self.rows(images, texts, sounds, clips, every)
+        rows = self.rows(images, texts, sounds, clips, every, vectors)
         return (self.open(row, name_of_row(row, number)) for number, row in enumerate(rows))
 
     @staticmethod

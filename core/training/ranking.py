@@ -19,19 +19,28 @@ class Ranking:
     """
 
     def __init__(self, task: Task) -> None:
-        self._task, self._by_scores = task, False
+        self._task = task
+        #: Whether the mean of the task's scores was found to be its figure.
+        self.by_scores = False
 
     @torch.no_grad()
     def of(self, logits: Tensor, targets: Tensor) -> Rank:
         """Of one model."""
-        if self._by_scores and (scores := self._task.scores(logits, targets)) is not None:
-            return _mean(scores), losses_of(self._task, logits, targets).mean()
+        if self.by_scores and (scores := self._task.scores(logits, targets)) is not None:
+            return _numbers(scores).mean(), losses_of(self._task, logits, targets).mean()
         figure, better = ranked(self._task, logits, targets)
         if math.isfinite(better) and scores_of(self._task, logits, targets, figure) is not None:
             scores = self._task.scores(logits, targets)
-            self._by_scores = scores is not None and float(_mean(scores)) == figure
+            self.by_scores = scores is not None and float(_numbers(scores).mean()) == figure
         return figure, -better
 
+    @torch.no_grad()
+    def of_members(self, logits: Tensor, targets: Tensor, members: int) -> Rank:
+        """Of several models whose items stand one after the other, where scores will do: tensors [members]."""
+        scores, losses = self._task.scores(logits, targets), losses_of(self._task, logits, targets)
+        assert scores is not None
+        return _numbers(scores).view(members, -1).mean(dim=1), losses.view(members, -1).mean(dim=1)
 
-def _mean(scores: Tensor) -> Tensor:
-    return (scores if scores.is_floating_point() else scores.double()).mean()
+
+def _numbers(scores: Tensor) -> Tensor:
+    return scores if scores.is_floating_point() else scores.double()

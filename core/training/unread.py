@@ -70,8 +70,8 @@ class _Waiting:
 
     def unread(self) -> Iterator[Tensor | float]:
         """Its scalars: losses, rank, usage."""
-        yield from (loss for loss, _ in self.losses)
-        yield from self.rank or ()
+        for value in (*(loss for loss, _ in self.losses), *(self.rank or ())):
+            yield from each(value)
         for shares in self.usage.values():
             yield from shares.unbind()
 
@@ -79,8 +79,9 @@ class _Waiting:
 class Unread:
     """Hands epochs on in their order, each once, ``SECONDS`` or ``EPOCHS`` after they were over at the latest."""
 
-    def __init__(self, learner: Learner, keeps_states: bool, hear: Callable[[Epoch], None]) -> None:
-        self._learner, self._keeps_states, self._hear = learner, keeps_states, hear
+    def __init__(self, learner: Learner, keeps_states: bool, hears: Sequence[Callable[[Epoch], None]]) -> None:
+        """``hears``: one a member."""
+        self._learner, self._keeps_states, self._hears = learner, keeps_states, hears
         size = sum(one.numel() * one.element_size() for one in learner.model.state_dict().values())
         self._most = min(EPOCHS, max(1, BYTES // max(1, size)))
         self._waiting: list[_Waiting] = []
@@ -100,13 +101,31 @@ class Unread:
         """Hand on all that wait."""
         waiting, self._waiting = self._waiting, []
         values = iter(numbers_of([value for one in waiting for value in one.unread()]))
-        for one in waiting:
-            items = sum(count for _, count in one.losses)
-            loss = sum(next(values) * count / items for _, count in one.losses)
-            rank = None if one.rank is None else rank_of(next(values), next(values))
-            usage = {name: tuple(next(values) for _ in range(len(shares))) for name, shares in one.usage.items()}
-            self._hear(Epoch(one.number, loss, rank, usage, one.state))
+        epochs = [self._of_members(one, values) for one in waiting]
+        for hear, of_member in zip(self._hears, zip(*epochs, strict=True), strict=False):
+            for one in of_member:
+                hear(one)
         self._since = time.perf_counter()
+
+    def _of_members(self, one: _Waiting, values: Iterator[float]) -> list[Epoch]:
+        """An epoch as each member has it."""
+
+        def taken() -> list[float]:
+            return [next(values) for _ in self._hears]
+
+        items = sum(count for _, count in one.losses)
+        shares = [[loss * count / items for loss in taken()] for _, count in one.losses]
+        losses = [sum(of_member) for of_member in zip(*shares, strict=True)]
+        ranks = (
+            [None] * len(losses) if one.rank is None else [rank_of(*of) for of in zip(taken(), taken(), strict=True)]
+        )
+        usage = {name: tuple(next(values) for _ in range(len(of))) for name, of in one.usage.items()}
+        return [Epoch(one.number, loss, rank, usage, one.state) for loss, rank in zip(losses, ranks, strict=True)]
+
+
+def each(value: Tensor | float) -> Sequence[Tensor | float]:
+    """Of each member, of what has one number a member; else the number itself."""
+    return value.unbind() if isinstance(value, Tensor) and value.ndim else (value,)
 
 
 def rank_of(figure: float, loss: float) -> tuple[float, float]:

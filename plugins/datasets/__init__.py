@@ -18,6 +18,7 @@ from .specs import (
     JsonLinesSpec,
     OxfordPetsSpec,
     PocketWorldSpec,
+    VectorsSpec,
     VideoFolderSpec,
     WebDatasetSpec,
 )
@@ -51,6 +52,7 @@ COMPONENTS = components(
     (MsrvttSpec, "multimodal.msrvtt:Msrvtt", "MSR-VTT: clips with captions or questions, by protocol"),
     (MsvdSpec, "multimodal.msvd:Msvd", "MSVD: clips with captions or questions"),
     (HuggingFaceSpec, "records.huggingface:HuggingFace", "the datasets library: Hub, disk, parquet"),
+    (VectorsSpec, "records.vectors:Vectors", "vectors that are ready, with labels: npy, npz, parquet"),
     (WebDatasetSpec, "records.webdataset:WebDataset", "WebDataset shards, pictures read in place"),
     (PocketWorldSpec, "pocket_world:PocketWorld", "shapes that sound: four cross-modal tasks"),
     (JsonLinesSpec, "json_lines.dataset:JsonLines", "items of any task, a JSON object a line"),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ...core.data.items import DatasetContent, Item, Media
 from ...core.roles import Dataset
+from ...registry.errors import imported
 from .specs import DigitsSpec
 from .stratified import stratified_split
 
@@ -28,9 +29,7 @@ class Digits(Dataset):
 
     def load(self) -> DatasetContent:
         """1,797 items, ids ``digits/0000`` ... in scikit-learn's order."""
-        from sklearn.datasets import load_digits
-
-        bunch = load_digits()
+        bunch = imported("sklearn.datasets", "dataset `digits`").load_digits()
         items, order = [], {}
         for index, (pixels, target) in enumerate(zip(bunch.images.astype("uint8"), bunch.target, strict=True)):
             item = Item(f"digits/{index:04d}", {"image": _media(pixels, index)}, int(target))

@@ -64,7 +64,7 @@ def _of_copies(splits: Mapping[str, Sequence[Item]], index: int) -> str:
 
 
 def _kind(item: Item) -> str:
-    words = {"image": "picture", "video": "clip", "audio": "sound"}
+    words = {"image": "picture", "video": "clip", "audio": "sound", "vector": "vector"}
     return next((word for kind, word in words.items() if kind in item.modalities), "item")
 
 
@@ -76,7 +76,9 @@ def _content(item: Item) -> str:
     """Digest of its picture, of its clip's bytes whichever frames are seen, of its sound, or of its text."""
     if "video" in item.modalities:
         return item.modalities["video"].bytes_digest
-    return next(item.modalities[kind].digest for kind in ("image", "audio", "text") if kind in item.modalities)
+    return next(
+        item.modalities[kind].digest for kind in ("image", "audio", "vector", "text") if kind in item.modalities
+    )
 
 
 def _require_two(items: Sequence[Item], where: str) -> None:

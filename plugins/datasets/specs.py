@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ...core.roles import DatasetSpec, Sampling
+from ...core.data.found_files import of_folders
+from ...core.roles import DatasetSpec, FoundFiles, Reading, Sampling
 from ...registry.spec import Items, LocalPath
 
 #: Frames of a clip that are seen where nothing is said.
@@ -54,6 +55,17 @@ class ImageFolderSpec(DatasetSpec):
             raise ValueError("a split file says which pictures there are; `exclude` leaves out class folders")
         return self
 
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Pictures in folders, or with a list of ours."""
+        from ...core.data.pictures import SUFFIXES as PICTURES
+
+        if "metadata.jsonl" in found.own and found.count(PICTURES):
+            return Reading(
+                {"root": str(found.path)}, found.count(PICTURES), "pictures", "with metadata.jsonl", listed=True
+            )
+        return of_folders(found, PICTURES, "pictures")
+
     def tree(self) -> str | None:
         """Its folders are its classes, unless a file says which pictures there are."""
         listed = self.split_file or Path(self.root, "metadata.jsonl").is_file()
@@ -89,6 +101,13 @@ class AudioFolderSpec(MediaFolderSpec):
     gives: ClassVar[tuple[str, ...]] = ("audio",)
 
     type: Literal["audio_folder"] = "audio_folder"
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Sounds in folders."""
+        from ...core.data.sounds import SUFFIXES as SOUNDS
+
+        return of_folders(found, SOUNDS, "sounds")
 
 
 class ClipsSpec(DatasetSpec):
@@ -129,6 +148,13 @@ class VideoFolderSpec(MediaFolderSpec, ClipsSpec):
     sound: Literal["none", "required", "silence"] = "none"
     """Whether items have the clip's sound as well, as `audio`: `required`, so that a clip without any cannot be read
     (see `on_error`); or `silence` where it has none, which the run counts."""
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Clips in folders."""
+        from ...core.data.video import SUFFIXES as CLIPS
+
+        return of_folders(found, CLIPS, "clips")
 
     def silent(self) -> bool:
         """As `sound` says."""
@@ -245,6 +271,40 @@ class WebDatasetSpec(RecordsSpec):
     """The same for the words about a picture: `txt`, `json.caption`."""
 
 
+class VectorsSpec(DatasetSpec):
+    """Vectors that another program made, with a class each: an `.npy` file with labels in another one, an `.npz`
+    archive or a parquet file. Encoder `given` takes them as they are, at unit length.
+
+    Label -1, or an empty name, in `train`: unlabelled. Arrays of Python objects are never opened.
+    """
+
+    gives: ClassVar[tuple[str, ...]] = ("vector",)
+
+    type: Literal["vectors"] = "vectors"
+    file: LocalPath
+    """The file: `vectors` [N, d] and `labels` [N] (numbers or names); also `texts`, `ids` and `splits`, strings [N]."""
+    labels: LocalPath | None = None
+    """An `.npy` file of the labels, where they stand by themselves."""
+    columns: Mapping[Literal["vector", "label", "text", "id", "split"], str] = {}
+    """Arrays or columns of other names: `{"vector": "clip_embedding", "label": "genus"}`."""
+    class_names: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The names of the classes, class 0 first. Default: the labels themselves, sorted."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of each class that becomes `val` where there is no such split (taken from `train`)."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of each class that becomes `test` where there is no such split (taken from `train`)."""
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """A file of vectors by itself; labels of an `.npy` file lie beside it, as `labels.npy` or `STEM_labels.npy`."""
+        if found.is_folder or found.path.suffix.lower() not in (".npy", ".npz", ".parquet"):
+            return None
+        beside = [found.path.with_name(name) for name in ("labels.npy", f"{found.path.stem}_labels.npy", "y.npy")]
+        labels = next((one for one in beside if one.is_file()), None) if found.path.suffix.lower() == ".npy" else None
+        fields = {"file": str(found.path), **({"labels": str(labels)} if labels else {})}
+        return Reading(fields, 1, "vectors", f"in {found.path.name}")
+
+
 class PocketWorldSpec(DatasetSpec):
     """Graftwork's own world of shapes that sound, drawn as it is read: tasks whose labels need both modalities.
 
@@ -283,9 +343,13 @@ class PocketWorldSpec(DatasetSpec):
     """Another seed, another world."""
 
 
+#: What a column of a table, or a key of a line, may be said to be.
+Column = Literal["id", "image", "video", "text", "audio", "at", "start", "end", "label", "split"]
+
+
 class JsonLinesSpec(ClipsSpec):
     """Items of any task, a JSON object a line: pictures, clips, texts and sounds, several passes an item, labels or
-    answers.
+    answers. Or a row of a table (`.csv`, `.tsv`) each.
 
     `{"id": "1", "image": "pics/a.png", "text": "what is it?", "answers": ["cat", "cat", "dog"]}`; all lines alike.
     """
@@ -294,7 +358,15 @@ class JsonLinesSpec(ClipsSpec):
     root: LocalPath
     """The folder that the paths in lines, and the names of files, count from."""
     splits: Annotated[Mapping[Literal["train", "val", "test"], str], Field(min_length=1)] | None = None
-    """Split to its file. Default: those of `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    """Split to its file: JSON lines, or a table with the names of its columns on its first line. Default: those of
+    `train.jsonl`, `val.jsonl` and `test.jsonl` that are there."""
+    columns: Mapping[Column, str] = {}
+    """Where keys or columns have other names: `{"image": "file_name", "label": "genus"}`; others are then not read.
+    `split` names the one that says `train`, `val` or `test`."""
+    val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each class that becomes `val` where there is no such split (taken from `train`). 0: none."""
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each class that becomes `test` where there is no such split (taken from `train`). 0: none."""
     classes: Annotated[Items[str], Field(min_length=1)] | None = None
     """The classes (or answers), the first is 0. Default: the labels of train, sorted (or the `vocabulary`)."""
     vocabulary: Annotated[int, Field(ge=1)] = 3129
@@ -308,6 +380,13 @@ class JsonLinesSpec(ClipsSpec):
     def silent(self) -> bool:
         """As `absent` says."""
         return self.absent == "silence"
+
+    @classmethod
+    def reading(cls, found: FoundFiles) -> Reading | None:
+        """Lines or tables whose columns are called as such columns are."""
+        from .json_lines.recognise import reading_of
+
+        return reading_of(found)
 
     @field_validator("splits")
     @classmethod

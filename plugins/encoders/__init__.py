@@ -9,6 +9,7 @@ from ...registry.component import Component, components
 from .conse.spec import ConseSpec
 from .dual import DualSpec
 from .open_clip.spec import OpenClipSpec
+from .specs import GivenSpec
 from .timm.spec import TimmSpec
 from .transformers.spec import TransformersSpec
 
@@ -25,6 +26,7 @@ COMPONENTS = (
             "CLIP, SigLIP, CLAP, ViLT, models of pictures, texts and sounds of transformers",
         ),
         (TimmSpec, "timm.encoder:Timm", "any vision model of timm: convolutional networks, vision transformers"),
+        (GivenSpec, "given:Given", "no model: vectors that the data set brings"),
         (ConseSpec, "conse.encoder:Conse", "images in a text encoder's space, by a classifier's likeliest classes"),
     ),
     Component("encoder", "dual", DualSpec, _COMPOSED, "one encoder a modality: images, clips, texts, sounds"),

@@ -22,7 +22,7 @@ from ...core.events import (
     TrainingFinished,
 )
 from ...core.roles import Reporter
-from ...core.run.measured import Kept
+from ...core.run.measured import result_rows
 from ...core.storage.result import Result
 from ...core.storage.result_parts import Example
 from ...registry.errors import one_line, printable
@@ -69,7 +69,7 @@ class Console(Reporter):
             case TrainingFinished():
                 self._finish_training(event)
             case Note():
-                self._terminal.print(Text.assemble(("note", "yellow"), f" {event.message}"), soft_wrap=True)
+                self._terminal.print(Text.assemble(("note", "yellow"), f": {event.message}"), soft_wrap=True)
             case RunFinished():
                 result = Result.from_json(event.result, "the result")
                 if self._trained is not None:  # the values beside the bar were those of the latest training
@@ -122,14 +122,8 @@ def result_table(result: Result) -> Table:
     table = Table(title=Text(f"{result.name} on {result.test_on}"), title_justify="left")
     table.add_column("metric")
     table.add_column("mean ± s.d.", justify="right")
-    for name, score in result.test.items():
-        table.add_row(Text(name), str(score))
-    parameters = result.parameters
-    table.add_row("trainable parameters", f"{parameters.trainable:,} ({parameters.trainable_share:.2%})")
-    if kept := Kept.from_result(result):
-        table.add_row("epoch kept", str(kept))
-    table.add_row("seconds a training", f"{result.training_seconds_per_seed:.2f}")
-    table.add_row("peak memory", f"{result.peak_memory_mb:,.0f} MB")
+    for name, figure in result_rows(result):
+        table.add_row(Text(name), figure)
     return table
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...core.roles import ReporterSpec
 
 
 class ConsoleSpec(ReporterSpec):
-    """Live progress and a closing table in the terminal; plain lines where there is none."""
+    """Live progress and a closing table in the terminal; plain lines where there is none.
 
+    In Python it is silent but for `Pipeline.run(show=True)`.
+    """
+
+    shows: ClassVar[bool] = True
     type: Literal["console"] = "console"
     table: bool = True
     """Whether to print the closing table."""
@@ -19,3 +23,10 @@ class JsonlSpec(ReporterSpec):
     """Every event as a line of `events.jsonl` in the run folder."""
 
     type: Literal["jsonl"] = "jsonl"
+
+
+class TensorboardSpec(ReporterSpec):
+    """Curves of each training and the figures of the result, for TensorBoard, in the folder `tensorboard` of the run
+    folder; needs the extra `tensorboard`."""
+
+    type: Literal["tensorboard"] = "tensorboard"

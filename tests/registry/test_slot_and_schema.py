@@ -186,9 +186,9 @@ def test_instance_of_no_component_is_a_problem_at_its_place():
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (3, "expected an object whose `type` names the adapter, not 3"),
-        (None, "expected an object whose `type` names the adapter"),
-        ([], "expected an object whose `type` names the adapter"),
+        (3, "expected an object whose `type` names the adapter, or that name, not 3"),
+        (None, "expected an object whose `type` names the adapter, or that name"),
+        ([], "expected an object whose `type` names the adapter, or that name"),
         ({}, "`type` is missing: it names the adapter"),
         ({"type": None}, "`type` is missing: it names the adapter"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -49,6 +51,20 @@ import graftwork_shift
         "import PIL.Image\npicture = PIL.Image.new('RGB', (48, 48))\n"
     ),
     "plugins/pocket/towers/weights/vilt/README.md": "import PIL.Image\npicture = PIL.Image.new('RGB', (48, 48))\n",
+}
+
+
+#: Columns of a line of Python or JSON: what a page shows without scrolling.
+WIDEST = 90
+#: Pages whose blocks hold lines that cannot be broken: JSON lines, docstrings, signatures.
+UNBROKEN = {
+    "docs/datasets.md",
+    "docs/encoders.md",
+    "docs/from_peft.md",
+    "docs/how_to/adapter.md",
+    "docs/how_to/expert.md",
+    "docs/how_to/kernel.md",
+    "docs/kernels.md",
 }
 
 
@@ -179,3 +195,32 @@ class Walk:
         """`...` stands for anything; white space is folded."""
         same = OutputChecker().check_output(block.code, self._said, ELLIPSIS | NORMALIZE_WHITESPACE)
         assert same, f"{block}: expected\n{block.code}\ngot\n{self._said}"
+
+
+def test_code_is_read_without_scrolling() -> None:
+    """Python and JSON of every page that a reader is led to."""
+    wide = {
+        page.relative_to(ROOT).as_posix()
+        for page in (*PAGES, *WALKS)
+        for block in blocks_of(page)
+        if block.language in ("python", "json") and any(len(line) > WIDEST for line in block.code.splitlines())
+    }
+    assert wide == UNBROKEN
+
+
+def test_the_pictures_are_those_of_their_script() -> None:
+    """`python docs/_ext/pictures.py` draws them anew."""
+    spec = importlib.util.spec_from_file_location("pictures", DOCS / "_ext" / "pictures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = {path.name: path.read_text("utf-8") for path in (DOCS / "pictures").iterdir()}
+    assert found == {name: draw() for name, draw in module.PICTURES.items()}
+
+
+def test_what_the_page_on_the_surface_names_is_there() -> None:
+    """Every module, and every name of one."""
+    page = (DOCS / "reference" / "surface.md").read_text("utf-8")
+    for name in re.findall(r"`(graftwork[.\w]*)`", page):
+        pkgutil.resolve_name(name)

@@ -18,6 +18,7 @@ NOT_SHIPPED = {"tests", "examples", "docs"}
 DATA = {
     "py.typed",
     "triton_kernels/configurations.json",
+    "core/report/templates",
     "core/scaffold/plugin_templates",
     "plugins/datasets/registries/emoji_excerpt.tar",
     "plugins/datasets/registries/emoji_excerpt.NOTICE",

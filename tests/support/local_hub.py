@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -64,7 +65,10 @@ def _entry(name: str, content: bytes) -> dict[str, object]:
 
 @contextmanager
 def served(repos: Mapping[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """A hub with these models: its address, and the names of the files whose content was asked for."""
+    """A hub with these models: its address, and the names of the files whose content was asked for.
+
+    What is put into a repository is written into its folder.
+    """
     given: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -78,18 +82,47 @@ def served(repos: Mapping[str, Path]) -> Iterator[tuple[str, list[str]]]:
                 self.answer(404, b"", {"X-Error-Code": "RepoNotFound"})
             elif self.path.startswith("/api/models/"):
                 self.answer(200, json.dumps(_tree(folder) if "tree" in rest else _facts(owner, name, folder)).encode())
+            elif not (folder / rest[-1]).is_file():
+                self.answer(404, b"", {"X-Error-Code": "EntryNotFound"})
             else:
                 content = (folder / rest[-1]).read_bytes()
                 etag = hashlib.sha256(content).hexdigest()
                 self.answer(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
                 given.extend([rest[-1]] if self.command == "GET" else [])
 
+        def do_POST(self) -> None:
+            """What the client asks for to put files there; everything is small, and nothing goes to another store."""
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/api/repos/create":
+                made = json.loads(asked)
+                self.say({"url": f"{made['organization']}/{made['name']}"})
+            elif self.path == "/api/validate-yaml":
+                self.say({"errors": [], "warnings": []})
+            elif "/preupload/" in self.path:
+                files = [
+                    {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
+                    for one in json.loads(asked)["files"]
+                ]
+                self.say({"files": files})
+            else:
+                owner, name, *_ = self.path.removeprefix("/api/models/").split("/")
+                for line in map(json.loads, asked.splitlines()):
+                    if line["key"] == "file":
+                        content = base64.b64decode(line["value"]["content"])
+                        (repos[f"{owner}/{name}"] / line["value"]["path"]).write_bytes(content)
+                self.say(
+                    {"commitUrl": f"http://{self.headers['Host']}/{owner}/{name}/commit/{COMMIT}", "commitOid": COMMIT}
+                )
+
+        def say(self, value: object) -> None:
+            self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
         def answer(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
             self.send_response(status)
             for key, value in {**(headers or {}), "Content-Length": str(len(content))}.items():
                 self.send_header(key, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:

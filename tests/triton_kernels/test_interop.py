@@ -338,6 +338,16 @@ def test_torch_script_gets_pygs_own_layer_with_the_same_parameters() -> None:
     torch.testing.assert_close(torch.jit.script(jittable)(x, edge_index), theirs(x, edge_index))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:")
+def test_a_model_with_our_layers_can_be_scripted_as_it_is() -> None:
+    ours, theirs = pair_of_layers()
+    x, edge_index = torch.randn(3, 3), torch.tensor([[0, 1], [1, 2]])
+    ours(x, edge_index)  # edges remembered are no part of what is scripted
+    scripted = torch.jit.script(ours)
+    torch.testing.assert_close(scripted(x, edge_index), theirs(x, edge_index))
+    assert scripted.lin.weight.data_ptr() == ours.lin.weight.data_ptr()
+
+
 def _write_data(one: Tensor) -> None:
     one.data[..., 0] = one.data[..., 0].flip(0) + (0.5 if one.is_floating_point() else 0)
 

@@ -24,7 +24,7 @@ READS = frozenset(
 """Operators that wait for the device: their result, or its size, is looked at."""
 READ_METHODS = frozenset(("tolist", "cpu", "numpy"))
 """The same for methods of a tensor, some of which no operator shows on a CPU."""
-_ROOM = ("empty", "empty_like", "empty_strided", "new_empty", "lift_fresh", "_unsafe_view")
+_ROOM = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "lift_fresh", "_unsafe_view")
 FREE = frozenset((*_ROOM, "scalar_tensor", "_local_scalar_dense"))
 """Operators that launch nothing; views beside them. A `scalar_tensor` is a number on the host, and a read is counted
 as one."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..options import Place
-from ..say import say
+from ..options import Place, format_option
+from ..say import print_json, print_json_list, print_table, say, say_progress
 
 
 @click.command("bench", epilog="Example: graftwork bench propagate --quick")
@@ -23,7 +23,8 @@ from ..say import say
 )
 @click.option("--only", metavar="TEXT", default="", help="Measure the cases alone whose title holds this.")
 @click.option("--out", type=Place(dir_okay=False), help="Write the Markdown there as well, table by table.")
-def command(name: str | None, quick: bool, device: str, only: str, out: str | None) -> None:
+@format_option("markdown", "json")
+def command(name: str | None, quick: bool, device: str, only: str, out: str | None, style: str) -> None:
     """Measure the kernels and the pipeline against their limits and their peers, in Markdown.
 
     NAME is one benchmark, or `all`; without it they are listed. Candidates are alternated in one process and ratios
@@ -31,22 +32,43 @@ def command(name: str | None, quick: bool, device: str, only: str, out: str | No
     """
     benchmarks = _benchmarks()
     if name is None:
-        width = max(map(len, benchmarks.BENCHMARKS))
-        for one, summary in benchmarks.BENCHMARKS.items():
-            say(f"{one:<{width}}  {summary}")
-        say("\nRun one of them, or `graftwork bench all` (some 20 minutes; with --quick one).", err=True)
+        if style == "json":
+            print_json(benchmarks.BENCHMARKS)
+            return
+        print_table(("benchmark", "measures"), list(benchmarks.BENCHMARKS.items()), "", left=2)
+        say_progress("Run one of them, or `graftwork bench all` (some 20 minutes; with --quick one).")
         return
     names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
     target = None if out is None else _opened(out)
-    pages = 0
-    for text in _pages(names, benchmarks.Setting(quick, device, only)):
-        pages += 1
-        say(text)
+    pages = _written(_pages(names, benchmarks.Setting(quick, device, only)), target)
+    count = print_json_list(map(page_json, pages)) if style == "json" else sum(map(_say, pages))
+    if count == 1:  # which says what machine this is
+        raise click.BadParameter(f"no title holds '{only}'; those above were passed over", param_hint="--only")
+
+
+def _written(pages: Iterator[str], target: Path | None) -> Iterator[str]:
+    """Each of them, appended to the file."""
+    for text in pages:
         if target:
             with target.open("a", encoding="utf-8") as file:
                 file.write(f"{text}\n")
-    if pages == 1:  # which says what machine this is
-        raise click.BadParameter(f"no title holds '{only}'; those above were passed over", param_hint="--only")
+        yield text
+
+
+def _say(page: str) -> int:
+    say(page)
+    return 1
+
+
+def page_json(page: str) -> dict[str, Any]:
+    """A page of Markdown: the rows of its table by header, and its other lines."""
+    lines = [line.strip() for line in page.splitlines() if line.strip()]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    headers, rows = (table[0], table[2:]) if table else ([], [])
+    return {
+        "lines": [line for line in lines if not line.startswith("|")],
+        "rows": [dict(zip(headers, row, strict=True)) for row in rows],
+    }
 
 
 def _benchmarks() -> Any:
@@ -89,4 +111,4 @@ def _pages(names: list[str], setting: Any) -> Iterator[str]:
         warnings.filterwarnings("ignore", message="Sparse")  # torch's notice that its CSR is a beta
         yield f"{import_module('....benchmarks.measure', __package__).machine(setting)}\n"
         for name in names:
-            yield from _benchmarks().tables(name, setting, lambda line: say(f"  {line}", err=True))
+            yield from _benchmarks().tables(name, setting, lambda line: say_progress(f"  {line}"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ....registry.errors import counted
 from ..options import format_option
 from ..say import print_json, say
 from .check import command as check
@@ -45,11 +46,15 @@ def list_(context: click.Context, style: str) -> None:
 
 
 @command.command("hooks", epilog="Example: graftwork plugins hooks > hooks.md")
-def hooks() -> None:
+@format_option("markdown", "json")
+def hooks(style: str) -> None:
     """Print the reference of all hooks, in Markdown."""
-    from .hook_page import hook_page
+    from .hook_page import hook_page, hooks_json
 
-    say(hook_page(), nl=False)
+    if style == "json":
+        print_json(hooks_json())
+    else:
+        say(hook_page(), nl=False)
 
 
 def _json(plugin: Plugin, commands: list[str]) -> dict[str, Any]:
@@ -68,8 +73,7 @@ def _json(plugin: Plugin, commands: list[str]) -> dict[str, Any]:
 
 
 def _lines(plugin: Plugin, commands: list[str]) -> list[str]:
-    count, s = len(plugin.components), "" if len(plugin.components) == 1 else "s"
-    state = f"API {plugin.api}, {count} component{s}, {plugin.seconds * 1e3:.0f} ms"
+    state = f"API {plugin.api}, {counted(len(plugin.components), 'components')}, {plugin.seconds * 1e3:.0f} ms"
     if plugin.failure:
         state = f"not loaded: {plugin.failure}"
     if plugin.left_out:

@@ -33,6 +33,15 @@ def hook_page() -> str:
     return "\n".join([_HEAD.format(version=API_VERSION), *(_section(name, HOOKS[name]) for name in HOOKS)])
 
 
+def hooks_json() -> list[dict[str, Any]]:
+    """The same, hook by hook."""
+    return [
+        {"name": name, "signature": str(inspect.signature(hook)).replace("'", ""), "is_for": parts.pop(""), **parts}
+        for name, hook in HOOKS.items()
+        for parts in [parts_of(hook)]
+    ]
+
+
 def parts_of(hook: Callable[..., Any]) -> dict[str, str]:
     """Of a specification's docstring: ``""`` to what the hook is for, each of ``LABELS`` to its paragraph."""
     parts, label = {"": ""}, ""

@@ -7,7 +7,7 @@ from functools import cache
 
 import click
 
-from ..say import say
+from ..say import say_note
 
 
 def plugin_commands(taken: Iterable[str]) -> dict[str, click.Command]:
@@ -38,12 +38,12 @@ def _mounted(selection: object, taken: frozenset[str]) -> dict[str, tuple[click.
     mounted: dict[str, tuple[click.Command, str]] = {}
     for plugin, given in Hooks(default_plugins()).commands(lambda: click.Group("graftwork")):
         if isinstance(given, str):
-            say(f"warning: plugin {plugin}: {given}", err=True)
+            say_note(f"plugin {plugin}: {given}", "warning")
             continue
         for name, command in given.commands.items():
             owner = "Graftwork" if name in taken else mounted[name][1] if name in mounted else None
             if owner:
-                say(f"warning: plugin {plugin}: its command `{name}` is that of {owner}; left out", err=True)
+                say_note(f"plugin {plugin}: its command `{name}` is that of {owner}; left out", "warning")
             else:
                 mounted[name] = command, plugin
     return mounted

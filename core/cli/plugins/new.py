@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..options import Place
-from ..say import say
+from ..options import Place, format_option
+from ..say import print_json, say
 
 
 class _Kind(click.Option):
@@ -36,9 +36,13 @@ def command() -> None:
     default=Path(),
     help="The folder to write the package's folder into. [default: here]",
 )
-def new(name: str, kind: str, type_: str | None, out: Path) -> None:
+@format_option("text", "json")
+def new(name: str, kind: str, type_: str | None, out: Path, style: str) -> None:
     """Write package NAME: a component that works, its tests, the kit, and a pipeline that trains with it."""
     from ...scaffold.new_plugin import new_plugin
 
     folder = new_plugin(name, kind, out, type_)
+    if style == "json":
+        print_json({"folder": str(folder)})
+        return
     say(f'wrote {folder}\n\n  cd {folder}\n  pip install -e ".[test]"\n  pytest\n  graftwork run example.json')

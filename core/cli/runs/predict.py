@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..options import format_option
-from ..say import print_json_list, say
+from ..progress import shown_progress
+from ..say import print_json, print_json_list, say, say_note
+from .prediction_files import PredictionFile, Said, prediction_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...data.given_items import Row
-    from ...data.items import Item
-    from ...data.prediction import Prediction
+    from ...data.items import DataError, Item
     from ...training.predictor import Predictor
 
 
@@ -35,6 +36,20 @@ if TYPE_CHECKING:
 @click.option(
     "--masks", "folder", type=click.Path(), help="A new folder for PNG files, for runs that give masks.", metavar="DIR"
 )
+@click.option(
+    "--out",
+    type=PredictionFile(dir_okay=False),
+    metavar="FILE",
+    help="Write the answers there, a row each, as .csv or .jsonl, with progress on standard error.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(("report", "fail", "skip", "record")),
+    default="report",
+    show_default=True,
+    help="Of items that cannot be read: name them, predict the others, exit code 2; stop at the first; leave them out; "
+    "write a row with the reason into --out.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 def command(
@@ -45,81 +60,123 @@ def command(
     sounds: tuple[str, ...],
     every: float | None,
     folder: str | None,
+    out: str | None,
+    on_error: str,
     top: int,
     device: str,
 ) -> None:
     """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
-    sound files; of a run on clips, of clips. A folder stands for the files in it.
+    sound files; of a run on clips, of clips. A folder stands for the files in it, a pattern ('*.png') for those that
+    match.
 
-    Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2. Answers
-    come in order, a batch at a time: a few files are in memory, whatever their number. A run that reads two pictures
-    together takes IMAGES two by two.
+    Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2
+    (--on-error says otherwise). Answers come in order, a batch at a time: a few files are in memory, whatever their
+    number. A run that reads two pictures together takes IMAGES two by two.
     """
     if not (images or texts or sounds):
         raise click.UsageError("Missing argument 'IMAGES...'.")
-    predictor = _loaded(run, device)
-    broken: list[str] = []
+    if on_error == "record" and out is None:
+        raise click.UsageError("--on-error record writes into a file: name one with --out")
+    predictor, unread = _loaded(run, device), Unread(on_error)
     rows = predictor.named(images, texts, sounds, every)
     if folder is not None:
-        _write_masks(predictor, rows, folder, broken)
-        if broken:
-            raise SystemExit(2)
-        return
-    answers = _answers(predictor, rows, broken)
-    if style == "json":
-        print_json_list({"image": image, **_json(one, top)} for image, _, one in answers)
+        _write_masks(predictor, rows, folder, unread)
+    elif out is not None:
+        _write_answers(predictor, rows, out, unread, top, style)
+    elif style == "json":
+        print_json_list(one.to_json(top) for one in _answers(predictor, rows, unread))
     else:
-        for image, segment, one in answers:
-            _print(image + segment, one, top)
-    if broken:
-        raise SystemExit(2)
+        for one in _answers(predictor, rows, unread):
+            _print(one, top)
+    unread.end()
+
+
+class Unread:
+    """What becomes of items that cannot be read."""
+
+    def __init__(self, on_error: str) -> None:
+        self.on_error, self.count = on_error, 0
+
+    def met(self, error: DataError) -> None:
+        """One of them. Raises the error where it ends the command."""
+        if self.on_error == "fail":
+            raise error
+        self.count += 1
+        if self.on_error == "report":
+            say(f"error: {error}", err=True)
+
+    def end(self) -> None:
+        """After the last item."""
+        from ....registry.errors import counted
+
+        if self.count and self.on_error == "report":
+            raise SystemExit(2)
+        if self.count:
+            how = "recorded with the reason" if self.on_error == "record" else "left out"
+            say_note(f"{counted(self.count, 'items')} that cannot be read: {how}")
 
 
 def _loaded(run: str, device: str) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
-    import warnings
+    from ...run.load import load
+    from ..options import warnings_said
 
-    from ...run.load import CodeWarning, PolicyWarning, ReadingWarning, UnsealedWarning, load
-
-    with warnings.catch_warnings(record=True) as caught:
-        for category in (PolicyWarning, CodeWarning, ReadingWarning, UnsealedWarning):
-            warnings.simplefilter("always", category)
-        predictor = load(run, device=device)
-    for one in caught:
-        say(f"{'note' if issubclass(one.category, PolicyWarning) else 'warning'}: {one.message}", err=True)
-    return predictor
+    with warnings_said():
+        return load(run, device=device)
 
 
-def _answers(predictor: Predictor, rows: Sequence[Row], broken: list[str]) -> Iterator[tuple[str, str, Prediction]]:
-    """What is said of each item that can be read, with its name and, of several segments, which it is.
-
-    Why others cannot is told and added to ``broken``.
-    """
-    names: deque[str] = deque()
-    for answer in predictor.answer(_opened(predictor, rows, names, broken)):
-        name = names.popleft()
+def _answers(predictor: Predictor, rows: Sequence[Row], unread: Unread) -> Iterator[Said]:
+    """What is said of each item that can be read, and why not of each other one where that is recorded, in order."""
+    names: deque[Said | str] = deque()
+    for answer in predictor.answer(_opened(predictor, rows, names, unread)):
+        while isinstance(one := names.popleft(), Said):
+            yield one
         each = answer.each()
-        for number, one in enumerate(each, start=1):
-            yield name, f" segment {number} of {len(each)}" if len(each) > 1 else "", one
+        several = len(each) if len(each) > 1 else 0
+        for number, prediction in enumerate(each, start=1):
+            yield Said(one, number if several else 0, several, prediction)
+    yield from (one for one in names if isinstance(one, Said))
 
 
-def _opened(predictor: Predictor, rows: Sequence[Row], names: deque[str], broken: list[str]) -> Iterator[Item]:
-    """The items that can be read, whose names are added to ``names``."""
+def _opened(predictor: Predictor, rows: Sequence[Row], names: deque[Said | str], unread: Unread) -> Iterator[Item]:
+    """The items that can be read, whose names are added to ``names``; of others what is recorded."""
     from ...data.given_items import name_of, name_of_row
     from ...data.items import DataError
 
     for number, row in enumerate(rows):
+        name = name_of_row(row, number)
         try:
-            item = predictor.open(row, name_of_row(row, number))
+            item = predictor.open(row, name)
         except DataError as error:
-            broken.append(str(error))
-            say(f"error: {error}", err=True)
+            unread.met(error)
+            if unread.on_error == "record":
+                names.append(Said(name, 0, 0, None, str(error)))
         else:
             names.append(name_of(item))
             yield item
 
 
-def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken: list[str]) -> None:
+def _write_answers(predictor: Predictor, rows: Sequence[Row], out: str, unread: Unread, top: int, style: str) -> None:
+    """A row an answer; progress is told by the item."""
+    from pathlib import Path
+
+    from ...events import StageAdvanced, StageStarted
+
+    written = done = 0
+    with shown_progress() as tell, prediction_file(Path(out), min(top, len(predictor.class_names))) as write:
+        tell(StageStarted("predict", len(rows)))
+        for one in _answers(predictor, rows, unread):
+            write(one)
+            written += 1
+            done += one.segment == one.segments  # of an item's segments the last
+            tell(StageAdvanced("predict", done + (unread.count if unread.on_error != "record" else 0)))
+    if style == "json":
+        print_json({"file": out, "rows": written, "items": len(rows), "unread": unread.count})
+    else:
+        say(out)
+
+
+def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, unread: Unread) -> None:
     """A PNG a picture, white where the mask is, in a new folder: ``1.png``; of an item of several ``1_1.png``."""
     from pathlib import Path
 
@@ -134,8 +191,8 @@ def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken:
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"--masks: {folder} is not empty; name a new folder")
     place.mkdir(parents=True, exist_ok=True)
-    names: deque[str] = deque()
-    for item, masks in enumerate(predictor.masks_of(_opened(predictor, rows, names, broken)), start=1):
+    names: deque[Said | str] = deque()
+    for item, masks in enumerate(predictor.masks_of(_opened(predictor, rows, names, unread)), start=1):
         name = names.popleft()
         for number, mask in enumerate(masks, start=1):
             path = place / (f"{item}_{number}.png" if len(masks) > 1 else f"{item}.png")
@@ -143,16 +200,14 @@ def _write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, broken:
             say(f"{name}: {path}, {mask.mean():.1%} of it")
 
 
-def _print(image: str, one: Prediction, top: int) -> None:
+def _print(said: Said, top: int) -> None:
     from ....registry.errors import one_line
 
+    if (one := said.prediction) is None:
+        return
+    segment = f" segment {said.segment} of {said.segments}" if said.segment else ""
     others = ", ".join(f"{one_line(name)} {share:.3f}" for name, share in list(one.probabilities.items())[1:top])
-    say(f"{one_line(image)}: {one_line(one.label)} {one.probability:.3f}" + (f"  ({others})" if others else ""))
+    line = f"{one_line(said.item + segment)}: {one_line(one.label)} {one.probability:.3f}"
+    say(line + (f"  ({others})" if others else ""))
     if one.description is not None:
         say(f"  {one_line(one.description) or 'nothing said'}")
-
-
-def _json(prediction: Prediction, top: int) -> dict[str, Any]:
-    value = prediction.to_json()
-    value["probabilities"] = dict(list(prediction.probabilities.items())[:top])
-    return value

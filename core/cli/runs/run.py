@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import Place, cache_option, lock_beside, read_pipeline, root_option, set_option, warn_of_broken_plugins
-from ..say import say
+from ..options import (
+    Place,
+    cache_option,
+    format_option,
+    goes_on,
+    lock_beside,
+    read_pipeline,
+    root_option,
+    set_option,
+    warn_of_broken_plugins,
+)
+from ..say import is_quiet, print_json, say
 
 if TYPE_CHECKING:
     from ...pipeline import Pipeline
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     help="Go on with the finished trainings that an interrupted run left, or begin anew. [default: ask where there are "
     "some]",
 )
+@format_option("text", "json")
 @cache_option
 def command(
     spec: str | None,
@@ -40,6 +51,7 @@ def command(
     out: str | None,
     locked: str | None,
     resume: bool | None,
+    style: str,
     cache: str | None,
 ) -> None:
     """Run the pipeline in SPEC: encode, train, select, test, save.
@@ -47,7 +59,12 @@ def command(
     What was encoded is stored, and so are finished trainings: after an interrupt the same command with --resume goes
     on where it was, to the same result. With nothing to go on with, --resume begins at the start.
     """
-    say(_pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume).folder)
+    goes_on("the same command with --resume")
+    run = _pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume, show=not is_quiet())
+    if style == "json":
+        print_json({"folder": str(run.folder), "result": run.result})
+    else:
+        say(run.folder)
 
 
 def _pipeline(spec: str | None, settings: tuple[str, ...], locked: str | None) -> Pipeline:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, read_pipeline, seeds_option, spec_argument
-from ..say import say
+from ..options import Place, cache_option, format_option, goes_on, read_pipeline, seeds_option, spec_argument
+from ..say import say, say_progress
 
 if TYPE_CHECKING:
-    from ...studies.sweep import Point, Sweep
+    from ....registry.catalogue import Catalogue
+    from ...studies.sweep import Point
+    from ...studies.sweep_report import WrittenSweep
 
 
 @click.command(
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 )
 @seeds_option
 @click.option("--out", type=Place(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
+@format_option("table", "markdown", "json")
 @cache_option
 def command(
     spec: str,
@@ -35,6 +38,7 @@ def command(
     grids: tuple[str, ...],
     seeds: tuple[int, ...] | None,
     out: str | None,
+    style: str,
     cache: str | None,
 ) -> None:
     """Run SPEC at every point of a grid; report validation and test at each as table and chart.
@@ -42,11 +46,10 @@ def command(
     Finished points are found again when the same folder is given: a sweep can be interrupted, resumed and extended.
     What `search` varies beside the grid is searched at each point. Exit code 1 or 2 if a point failed.
     """
+    goes_on("the same command")
     pipeline = read_pipeline(spec, settings)
     done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_Progress())
-    _print(done.sweep)
-    for path in done.written:
-        say(path)
+    _print(done, pipeline.catalogue, style)
     if done.sweep.failures:
         raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))
 
@@ -78,12 +81,23 @@ class _Progress:
             assert point.done
             how = "found" if point.done.found else f"{seconds:.1f} s"
             said = f"val {point.measured.val or '–'}  test {point.measured.test}  ({how})"
-        say(f"[{number}/{total}] {point_label(point)}: {said}", err=True)
+        say_progress(f"[{number}/{total}] {point_label(point)}: {said}")
 
 
-def _print(sweep: Sweep) -> None:
-    from ...studies.sweep_report import NOTE, sweep_notes, sweep_table
-    from ..say import print_table
+def _print(done: WrittenSweep, catalogue: Catalogue, style: str) -> None:
+    from ...studies.sweep_report import NOTE, sweep_json, sweep_markdown, sweep_notes, sweep_table
+    from ...studies.winner import predict_command
+    from ..say import print_json, print_table
 
+    sweep, chosen = done.sweep, done.sweep.chosen
+    use = predict_command(chosen.done.folder, catalogue) if chosen and chosen.done else None
+    if style == "json":
+        print_json({**sweep_json(sweep, done.folder), "folder": str(done.folder), "use": use})
+        return
+    if style == "markdown":
+        say(sweep_markdown(sweep), nl=False)
+        return
     print_table(*sweep_table(sweep), title=sweep.name)
-    say("\n".join([NOTE, *sweep_notes(sweep)]))
+    say("\n".join([NOTE, *sweep_notes(sweep), *map(str, done.written)]))
+    if use:
+        say(f"the best on validation: {use}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..options import Place, cache_option, lock_beside, read_pipeline, spec_argument
-from ..say import print_json, say
+from ..options import Place, cache_option, format_option, lock_beside, read_pipeline, spec_argument
+from ..say import print_json, say, say_note
 
 #: What stands for standard output.
 _PRINTED = ("-", "/dev/stdout")
@@ -16,8 +16,9 @@ _PRINTED = ("-", "/dev/stdout")
 @click.option(
     "-o", "--output", type=Place(dir_okay=False, allow_dash=True), help="[default: SPEC's .lock.json; - prints it]"
 )
+@format_option("text", "json")
 @cache_option
-def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str | None) -> None:
+def command(spec: str, settings: tuple[str, ...], output: str | None, style: str, cache: str | None) -> None:
     """Write down all that the numbers of SPEC depend on: `graftwork run --locked` refuses where any of it differs."""
     from pathlib import Path
 
@@ -32,5 +33,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, cache: str
     write_json(target, lock)
     unknown = [name for name, identity in Lock.from_json(lock, str(target)).models.items() if identity is None]
     if unknown:
-        say(f"note: not on this machine, so locked by name alone: {', '.join(unknown)}", err=True)
-    say(target)
+        say_note(f"not on this machine, so locked by name alone: {', '.join(unknown)}")
+    if style == "json":
+        print_json({"file": str(target), "locked_by_name": unknown})
+    else:
+        say(target)

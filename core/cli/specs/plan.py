@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..options import cache_option, format_option, read_pipeline, spec_argument
+from ..progress import shown_progress
 from ..say import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ...events import Event
     from ...stages.near_duplicates import NearDuplicates
     from ...stages.stage_plan import Plan
 
@@ -33,18 +33,9 @@ def command(
     from ...stages.near_duplicates import ABOVE
 
     above = (ABOVE if leaks_above is None else leaks_above) if leaks or leaks_above is not None else None
-    plan = read_pipeline(spec, settings).plan(cache, _say, above)
+    with shown_progress() as tell:
+        plan = read_pipeline(spec, settings).plan(cache, tell, above)
     print_json(plan.to_json()) if style == "json" else print_plan(plan)
-
-
-def _say(event: Event) -> None:
-    """Notes, and what may take a while: on standard error, so that JSON stays JSON."""
-    from ...events import Note, StageStarted
-
-    if isinstance(event, Note):
-        say(f"note: {event.message}", err=True)
-    elif isinstance(event, StageStarted):
-        say(f"{event.stage}: {event.total - event.done} of {event.total}", err=True)
 
 
 def print_plan(plan: Plan) -> None:
@@ -73,7 +64,8 @@ def _print_leaks(leaks: NearDuplicates) -> None:
             f"{leaks.above:g} or more with some of {one.first}: {one.pairs} pairs"
         )
         for pair in one.nearest:
-            say(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}")
+            nearest = "" if one.pairs else " (the nearest)"
+            say(f"  {pair.cosine:.4f} {one_line(pair.first)} = {one_line(pair.second)}{nearest}")
         if one.pairs > len(one.nearest):
             say(f"  and {one.pairs - len(one.nearest)} more")
     for note in leaks.notes:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ..items import DataError
-from .backend import explained, open_container, origin, picture_track, read_only, require_decoder, tick
+from .backend import explained, origin, picture_track, tick
 from .decode_times import counted_stamps, is_counted
 from .facts import end_of
 from .orientation import turn_of
+from .track_reader import TrackReader
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 #: Where nothing is known of key frames: further ahead than this, one seeks instead of decoding on, in seconds.
 _FAR = Fraction(10)
@@ -41,14 +44,13 @@ class ShownFrame:
     resized: str = ""
 
 
-class FrameReader:
+class FrameReader(TrackReader["VideoStream"]):
     """A clip opened for its pictures. Not for several threads at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         from av.video.reformatter import VideoReformatter
 
-        self._open()
         track = self._track
         self._tick, self._origin = tick(track), origin(self._container, path)
         #: When pictures are shown, where they are counted from the start and not sought.
@@ -59,18 +61,6 @@ class FrameReader:
         self._current: VideoFrame | None = None
         self._next: VideoFrame | None = None
 
-    def _open(self) -> None:
-        self._container = open_container(self.path)
-        try:
-            if (track := picture_track(self._container)) is None:
-                raise DataError(f"{self.path}: has no pictures, sound alone")
-            require_decoder(self.path, track)
-        except DataError:
-            self._container.close()
-            raise
-        self._track = track
-        read_only(self._container, track)
-
     def close(self) -> None:
         """Let go of the file and the decoder."""
         self._current = self._next = None
@@ -80,6 +70,11 @@ class FrameReader:
     def end(self) -> Fraction:
         """When the pictures end, as the header promises, in seconds from the first."""
         return end_of(self._container, self.path)
+
+    def _choose(self, container: InputContainer) -> VideoStream:
+        if (track := picture_track(container)) is None:
+            raise DataError(f"{self.path}: has no pictures, sound alone")
+        return track
 
     def at(self, seconds: float, hold: bool = False) -> ShownFrame:
         """The frame that is shown so many seconds after the first one.

@@ -13,11 +13,14 @@ import numpy as np
 from ..items import DataError
 from ..sounds.budget import require_few, require_known_rate
 from ..sounds.decode import CANCELLED
-from .backend import explained, open_container, origin, read_only, require_decoder, sound_track, tick
+from .backend import explained, origin, sound_track, tick
 from .decode_times import is_never_sought
+from .track_reader import TrackReader
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
     from numpy.typing import NDArray
 
 #: Decoding begins at a multiple of so many seconds, wherever one comes from, and a little before it: what a decoder
@@ -49,12 +52,11 @@ class Heard:
     cancelled: bool
 
 
-class SoundReader:
+class SoundReader(TrackReader["AudioStream"]):
     """A clip opened for its sound. Not for several threads at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._open()
+        super().__init__(path)
         self.rate = int(self._track.rate or 0)
         with explained(f"{path}: its sound cannot be decoded"):
             require_known_rate(self.rate)
@@ -65,23 +67,16 @@ class SoundReader:
         self._blocks: list[NDArray[np.float32]] = []
         self._first = self._end = 0
 
-    def _open(self) -> None:
-        self._container = open_container(self.path)
-        try:
-            if (track := sound_track(self._container)) is None:
-                raise NoSound(f"{self.path}: has no sound")
-            require_decoder(self.path, track)
-        except DataError:
-            self._container.close()
-            raise
-        self._track = track
-        read_only(self._container, track)
-
     def close(self) -> None:
         """Let go of the file and the decoder."""
         self._blocks = []
         self._decoded = iter(())
         self._container.close()
+
+    def _choose(self, container: InputContainer) -> AudioStream:
+        if (track := sound_track(container)) is None:
+            raise NoSound(f"{self.path}: has no sound")
+        return track
 
     def window(self, start: float, end: float | None) -> Heard:
         """The sound from ``start`` to ``end``, in seconds from the clip's first picture; ``None``: to where it ends.

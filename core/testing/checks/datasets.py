@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ...data.items import DatasetContent, Item, Media
@@ -97,7 +98,7 @@ def _classes(target: Any) -> tuple[int, ...]:
     return tuple(target) if isinstance(target, Mapping | tuple) else (target,)
 
 
-_TYPES = {"image": Image.Image, "video": VideoFrames, "text": str, "audio": Waveform}
+_TYPES = {"image": Image.Image, "video": VideoFrames, "text": str, "audio": Waveform, "vector": np.ndarray}
 
 
 def media(case: Case) -> None:
@@ -115,6 +116,8 @@ def _bytes(content: Any) -> bytes:
         return content.encode()
     if isinstance(content, Waveform):
         return bytes(content.samples.tobytes())
+    if isinstance(content, np.ndarray):
+        return content.tobytes()
     if isinstance(content, VideoFrames):
         return b"".join(map(_bytes, content))
     return b"".join((content.mode.encode(), repr(content.size).encode(), content.tobytes()))

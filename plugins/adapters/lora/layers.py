@@ -40,6 +40,13 @@ def adapted_linear() -> type[nn.Module]:
 
 
 @cache
+def adapted_convolution() -> type[nn.Module]:
+    """The class of layers W * x + (alpha / r) B (A * x), A of the frozen kernel's size and B of size 1. Raises
+    ``MissingExtra``."""
+    return type("AdaptedConvolution", (_StandIn, import_peft().tuners.lora.Conv2d), {})
+
+
+@cache
 def adapted_parameter() -> type[nn.Module]:
     """The class of modules that see W + (alpha / r) B A where their parameter W is. Raises ``MissingExtra``."""
     return type("AdaptedParameter", (_StandIn, import_peft().tuners.lora.ParamWrapper), {})

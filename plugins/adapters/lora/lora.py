@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import nn
 from ....core.roles import TowerAdapter, parameter_name
 from ....core.towers.errors import TowerError
 from ....core.towers.tower import Tower, frozen_parameters
-from .layers import adapted_linear, adapted_parameter, import_peft
+from .layers import adapted_convolution, adapted_linear, adapted_parameter, import_peft
 from .spec import LoraSpec
 from .targets import PACKED, Target, find_targets
 
@@ -29,7 +29,7 @@ class Lora(TowerAdapter):
         super().__init__()
         targets = find_targets(towers, None if isinstance(spec.targets, str) else spec.targets)
         self.spec: LoraSpec = _sized(spec, targets, frozen_parameters(towers))
-        self.lora = nn.ModuleDict()
+        self.lora, self._targets = nn.ModuleDict(), targets
         # In a plain list: the frozen weights that peft's layers hold are not this module's.
         self._installed: list[tuple[nn.Module, str, nn.Module]] = []
         self._packed: list[tuple[nn.Module, nn.Module]] = []
@@ -37,7 +37,7 @@ class Lora(TowerAdapter):
             layer = _layer(self.spec, target)
             self.lora[parameter_name(target.tower, target.path)] = _trainable(layer)
             self._installed += [(parent, child, layer) for parent, child in target.places]
-            if target.packed:
+            if target.kind == "packed":
                 self._packed.append((layer, target.module))
 
     def first_block(self, tower: Tower) -> int:
@@ -45,6 +45,42 @@ class Lora(TowerAdapter):
         ours = {id(parent) for parent, _, _ in self._installed}
         enters = (any(id(module) in ours for module in block.modules()) for block in tower.blocks)
         return next((index for index, entered in enumerate(enters) if entered), 0)
+
+    def sites(self) -> Sequence[str]:
+        """Tower, block and path of each adapted matrix."""
+        return [f"{target.tower}.{target.path}" for target in self._targets]
+
+    def merge(self) -> None:
+        """W + (alpha / r) B A in place of every W.
+
+        Raises ``TowerError`` for numbers that are not finite, and for quantised weights; nothing is changed then.
+        """
+        for target in self._targets:
+            weight = target.module.in_proj_weight if target.kind == "packed" else target.module.weight
+            if type(weight) is not nn.Parameter or not weight.is_floating_point():
+                raise TowerError(
+                    f"{target.tower}: the weights of `{target.path}` are quantised ({type(weight).__name__}); merge "
+                    "into the model that they were made of"
+                )
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters()):
+            raise TowerError("numbers of this adapter are not finite; merged, they would spoil the frozen weights")
+        for _, _, layer in {id(one[2]): one for one in self._installed}.values():
+            layer.merge()  # type: ignore[operator]  # peft's
+
+    def peft_names(self, tower: str) -> Mapping[str, str]:
+        """Those of A and B of each linear layer; a packed projection has none in PEFT."""
+        names: dict[str, str] = {}
+        for target in self._targets:
+            if target.tower != tower:
+                continue
+            if target.kind == "packed":
+                raise TowerError(
+                    f"{tower}: `{target.path}` is a parameter of several projections, which PEFT's folders know "
+                    "otherwise; train with `targets` that leave it out"
+                )
+            own = parameter_name(target.tower, target.path)
+            names |= {f"lora.{own}.{matrix}.weight": f"{target.path}.lora_{matrix}.weight" for matrix in ("A", "B")}
+        return names
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -85,10 +121,15 @@ def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:
 
 def _layer(spec: LoraSpec, target: Target) -> nn.Module:
     """peft's layer around a frozen one."""
-    config = import_peft().LoraConfig(r=spec.own_rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout)
-    sizes: dict[str, Any] = {"config": config, "r": spec.own_rank, "lora_alpha": spec.alpha}
-    if not target.packed:
-        return adapted_linear()(target.module, "default", **sizes)
+    # Conv1D holds W's transpose, which merging must know.
+    transposed = target.kind == "linear" and not isinstance(target.module, nn.Linear)
+    of_spec = {"r": spec.own_rank, "lora_alpha": spec.alpha}
+    config = import_peft().LoraConfig(**of_spec, lora_dropout=spec.dropout, fan_in_fan_out=transposed)
+    sizes: dict[str, Any] = {"config": config, **of_spec}
+    if target.kind == "convolution":
+        return adapted_convolution()(target.module, "default", **sizes)
+    if target.kind == "linear":
+        return adapted_linear()(target.module, "default", fan_in_fan_out=transposed, **sizes)
     if spec.dropout:
         raise TowerError(
             f"adapter.dropout: {target.tower}'s `{target.path}` is a parameter and no layer, so its update sees no "

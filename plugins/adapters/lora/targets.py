@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -23,53 +24,61 @@ class Target:
     #: Index of its block and path in it: ``3.self_attn.q_proj``, ``3.attn.in_proj_weight``.
     path: str
     module: nn.Module
-    #: Whether the matrix is the module's ``in_proj_weight`` rather than the module is a linear layer.
-    packed: bool
+    #: A linear layer, a convolution (a matrix [out, in * k * k]), or whatever holds the matrix ``in_proj_weight``.
+    kind: Literal["linear", "convolution", "packed"]
     #: (parent, name of the child) wherever the module stands.
     places: list[tuple[nn.Module, str]]
 
     @property
     def sizes(self) -> tuple[int, int]:
         """Both widths of the matrix; LoRA of rank r has r times their sum of parameters."""
-        weight = self.module.in_proj_weight if self.packed else self.module.weight
+        weight = self.module.in_proj_weight if self.kind == "packed" else self.module.weight
         assert isinstance(weight, Tensor)
-        return weight.shape[0], weight.shape[1]
+        return weight.shape[0], weight[0].numel()
 
 
 def find_targets(towers: Sequence[Tower], names: Sequence[str] | None) -> list[Target]:
-    """The layers of all towers that have blocks; ``names`` are ends of paths, ``None`` takes all of them.
+    """The layers of all towers that have blocks; ``names`` are ends of paths, ``None`` takes all linear ones.
 
     A matrix that stands in several places, or towers, is one target. Raises ``TowerError`` where a tower has none of
     ``names``, or a name is nowhere.
     """
-    known = {tower.name: list(_linear_layers(tower)) for tower in towers if tower.blocks}
+    known = {tower.name: list(_layers(tower)) for tower in towers if tower.blocks}
     if not known:
         raise TowerError("adapter `lora` sits in blocks, and none of these towers has blocks to enter")
     for name in names or ():
         everywhere = [one for here in known.values() for one in here]
         if not any(_ends_with(one.path, name) for one in everywhere):
             raise TowerError(f"adapter.targets: {_none_of([name], everywhere)}")
-    found: dict[tuple[int, bool], Target] = {}
+    found: dict[tuple[int, str], Target] = {}
     for tower, here in known.items():
-        chosen = [one for one in here if names is None or any(_ends_with(one.path, name) for name in names)]
+        chosen = [one for one in here if _is_chosen(one, names)]
         if not chosen:
             raise TowerError(f"adapter.targets: in tower `{tower}` there is {_none_of(names, here)}")
         for one in chosen:
-            first = found.setdefault((id(one.module), one.packed), one)
+            first = found.setdefault((id(one.module), one.kind), one)
             first.places.extend(place for place in one.places if place not in first.places)
     return list(found.values())
 
 
-def _linear_layers(tower: Tower) -> Iterator[Target]:
+def _layers(tower: Tower) -> Iterator[Target]:
     for index, block in enumerate(tower.blocks):
         modules = {name: module for name, module in block.named_modules() if name}
         # torch's attention reads its out_proj's weight and never calls it: a layer in its place would not be heard.
         mute = {f"{name}.out_proj" for name, module in modules.items() if isinstance(module, nn.MultiheadAttention)}
         for name, module in modules.items():
             if _packs(module):
-                yield Target(tower.name, f"{index}.{name}.{PACKED}", module, True, _places(block, module))
+                yield Target(tower.name, f"{index}.{name}.{PACKED}", module, "packed", _places(block, module))
             elif _is_linear(module) and name not in mute:
-                yield Target(tower.name, f"{index}.{name}", module, False, _places(block, module))
+                yield Target(tower.name, f"{index}.{name}", module, "linear", _places(block, module))
+            elif _is_convolution(module):
+                yield Target(tower.name, f"{index}.{name}", module, "convolution", _places(block, module))
+
+
+def _is_chosen(one: Target, names: Sequence[str] | None) -> bool:
+    if names is None:
+        return one.kind != "convolution"
+    return any(_ends_with(one.path, name) for name in names)
 
 
 def _is_linear(module: nn.Module) -> bool:
@@ -79,6 +88,14 @@ def _is_linear(module: nn.Module) -> bool:
         "Conv1D",
         "transformers.pytorch_utils",
     )
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    """One that peft's layer computes alike: over all channels (no groups), without dilation. timm's subclass pads by
+    the size of what it sees, and peft makes another of it."""
+    kind = type(module)
+    known = kind is nn.Conv2d or (kind.__name__ == "Conv2dSame" and kind.__module__.startswith("timm."))
+    return known and isinstance(module, nn.Conv2d) and module.groups == 1 and module.dilation == (1, 1)
 
 
 def _packs(module: nn.Module) -> bool:
@@ -96,9 +113,11 @@ def _ends_with(path: str, name: str) -> bool:
 
 def _none_of(names: Sequence[str] | None, known: Sequence[Target]) -> str:
     ends = list(dict.fromkeys(one.path.rpartition(".")[2] for one in known))
-    if names is None or not ends:
+    if not ends:
         return "no linear layer in its blocks"
+    if names is None:
+        return f'no linear layer in its blocks; name its convolutions, as "targets": ["{ends[0]}"]: {", ".join(ends)}'
     near = nearest(names[0], ends) if len(names) == 1 else None
-    return f"no linear layer `{'`, `'.join(names)}`; " + (
+    return f"no layer `{'`, `'.join(names)}`; " + (
         f"did you mean `{near}`?" if near else f"there are: {', '.join(ends)}"
     )

@@ -13,6 +13,7 @@ from ....core.data.video import Clip, clip_media, frame_media, require_video, so
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
 from ..media_in_files import file_clips, file_pictures, file_sounds
+from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from ..specs import JsonLinesSpec
 from .line import Line, read_lines
 from .line_forms import require_ids_once, require_one_form
@@ -34,11 +35,13 @@ class JsonLines(Dataset):
     def load(self) -> DatasetContent:
         """Ids are ``SPLIT/ID``; pictures and sounds are hashed, not opened. Raises ``DataError``: file and line."""
         files = self._files()
-        lines = {split: list(read_lines(file)) for split, file in files.items()}
+        columns = {str(ours): name for ours, name in self.spec.columns.items()}
+        lines = {split: list(read_lines(file, columns)) for split, file in files.items()}
         for split, some in lines.items():
             if not some:
                 raise DataError(f"{files[split]} holds no items; write a line for each")
             require_ids_once(some)
+        lines = _as_said(lines)
         every = list(chain.from_iterable(lines.values()))
         require_one_form(every)
         targets, media = targets_of(lines, self.spec), self._media(every)
@@ -47,7 +50,25 @@ class JsonLines(Dataset):
             split: tuple(_item(split, line, targets.of[line.place], media) for line in some)
             for split, some in lines.items()
         }
-        return DatasetContent(splits, targets.class_names, f"json_lines, {hashes}", targets.notes)
+        splits, cut = self._cut(splits, targets.class_names)
+        return DatasetContent(splits, targets.class_names, f"json_lines, {hashes}{cut}", targets.notes)
+
+    def _cut(
+        self, splits: Mapping[str, tuple[Item, ...]], names: Sequence[str]
+    ) -> tuple[dict[str, tuple[Item, ...]], str]:
+        """With the splits that ``val_fraction`` and ``test_fraction`` ask for; and how, in words."""
+        fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
+        fractions = {split: share for split, share in fractions.items() if share > 0 and not splits.get(split)}
+        if not fractions:
+            return dict(splits), ""
+        if not all(item.target is None or isinstance(item.target, int) for item in splits["train"]):
+            raise DataError(
+                "dataset.val_fraction and dataset.test_fraction cut class by class, and these items have no single "
+                "class; give a file a split, under dataset.splits"
+            )
+        made = with_missing_splits(splits, fractions, str(self.root))
+        require_classes_everywhere(made, names, str(self.root))
+        return {split: tuple(items) for split, items in made.items() if items}, f", {how_cut(splits, fractions)}"
 
     def _files(self) -> dict[str, Path]:
         if not self.root.is_dir():
@@ -112,6 +133,21 @@ class JsonLines(Dataset):
                 f"the folder that paths count from:{some_of([f'{first[key]}: {key[1]}' for key in missing])}"
             )
         return {path for _, path in first} - {path for _, path in missing}
+
+
+def _as_said(lines: Mapping[str, list[Line]]) -> dict[str, list[Line]]:
+    """Where the lines of one file say their splits, by these. Raises ``DataError`` where some do not."""
+    every = list(chain.from_iterable(lines.values()))
+    if not any(line.split for line in every):
+        return dict(lines)
+    if silent := next((line for line in every if line.split is None), None):
+        raise DataError(f"{silent.place}: says no split, and others do; say it of each")
+    if len(lines) > 1:
+        raise DataError(f"{every[0].place}: says its split, and dataset.splits names a file for each; leave out one")
+    said = {split: [line for line in every if line.split == split] for split in SPLITS}
+    if not said["train"]:
+        raise DataError(f"{every[0].place.rpartition(':')[0]}: no line says split train")
+    return {split: some for split, some in said.items() if some}
 
 
 def _files_of(line: Line) -> Iterator[tuple[str, Shown]]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ....core.data.items import DataError
-from ....core.storage.files import open_regular
 from ....registry.errors import nearest
+from ..split_names import USUAL_NAMES, split_of
 from .answers import soft_scores
-from .json_object import AN_OBJECT, json_object
+from .json_object import AN_OBJECT
+from .line_fields import read_fields
 from .line_view import MODALITIES, TIMES, View, in_segments, view_of
 
 FIELDS = ("id", *MODALITIES, *TIMES, "segments", "passes", "label", "answers")
+NONE: Mapping[str, str] = MappingProxyType({})
 #: What a pass may hold.
 OWN = (*MODALITIES, *TIMES)
 
@@ -33,25 +36,36 @@ class Line:
     label: str | tuple[str | None, ...] | None
     #: Answer to soft score, in (0, 1]; ``None`` where the line says nothing.
     answers: Mapping[str, float] | None
+    #: What it says of its split; ``None`` where it says nothing.
+    split: str | None = None
 
     def views(self) -> tuple[View, ...]:
         """What each pass shows."""
         return tuple({**self.shared, **own} for own in self.passes) or (self.shared,)
 
 
-def read_lines(file: Path) -> Iterator[Line]:
-    """The items of a file, one at a time. Raises ``DataError`` naming file, line, what is wrong and what to write."""
-    try:
-        with open_regular(file) as lines:
-            for number, content in enumerate(lines, start=1):
-                if content.strip():
-                    yield _line(f"{file}:{number}", number, content)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
+def read_lines(file: Path, columns: Mapping[str, str] = NONE) -> Iterator[Line]:
+    """The items of a file, one at a time; ``columns``: what keys or columns are called, where that is otherwise.
+
+    Raises ``DataError`` naming file, line, what is wrong and what to write.
+    """
+    for number, fields in read_fields(file):
+        place = f"{file}:{number}"
+        yield _line(place, number, _called(place, fields, columns) if columns else fields)
 
 
-def _line(place: str, number: int, content: bytes) -> Line:
-    fields: Mapping[str, Any] = json_object(place, content)
+def _called(place: str, fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """What ``columns`` names, under our names. Raises ``DataError`` for a line that has none of them."""
+    if not any(name in fields for name in columns.values()):
+        near = "; ".join(f"{ours}: `{name}`" for ours, name in columns.items())
+        raise DataError(f"{place}: has none of dataset.columns ({near}); there are: {', '.join(fields) or 'none'}")
+    return {ours: fields[name] for ours, name in columns.items() if name in fields}
+
+
+def _line(place: str, number: int, fields: Mapping[str, Any]) -> Line:
+    split = fields.get("split")
+    if split is not None:
+        fields = {name: value for name, value in fields.items() if name != "split"}
     for name in fields:
         if name not in FIELDS:
             near = nearest(name, FIELDS)
@@ -69,7 +83,15 @@ def _line(place: str, number: int, content: bytes) -> Line:
     if label is not None and answers is not None:
         raise DataError(f"{place}: has both `label` and `answers`; an item has one or the other")
     scores = None if answers is None else soft_scores(place, answers)
-    return Line(place, _id(place, fields.get("id"), number), shared, passes, label, scores)
+    said = None if split is None else _split(place, split)
+    return Line(place, _id(place, fields.get("id"), number), shared, passes, label, scores, said)
+
+
+def _split(place: str, split: Any) -> str:
+    meant = split_of(split) if isinstance(split, str) else None
+    if meant is None:
+        raise DataError(f"{place}: split {split!r:.80} is none of {USUAL_NAMES}")
+    return meant
 
 
 def _id(place: str, id_: Any, number: int) -> str:

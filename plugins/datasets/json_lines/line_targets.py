@@ -106,7 +106,7 @@ def _images(lines: Iterable[Line]) -> Targets:
         if seen is None or "text" not in line.shared:
             raise DataError(
                 f"{line.place}: no line has a label or answers, and only pairs of an image (or a clip) and a text can "
-                "do without"
+                "do without; where the label is called otherwise, say how: dataset.columns.label"
             )
         targets[line.place] = images.setdefault(seen, len(images))
     return Targets((), targets)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ....core.roles import EncoderSpec, TowerShape
+from ....core.roles import EncoderSpec, OnHand, TowerShape
 from ....registry.errors import nearest
 from ....registry.spec import LocalPath
 from ...checkpoints.versions import library_versions
@@ -48,6 +48,11 @@ class OpenClipSpec(EncoderSpec):
         if not complete and len(given) != 1:
             raise ValueError(f"`{self.model}` needs either `pretrained` (a tag) or `checkpoint` (a file)")
         return self
+
+    @classmethod
+    def on_hand(cls) -> Sequence[OnHand]:
+        """What ships."""
+        return [OnHand({}, rank=1)]
 
     def identity(self) -> Mapping[str, Any]:
         """Architecture, weights by content where they are a file, precision, open_clip's version."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, field_validator, model_validator
 
-from ....core.roles import EncoderSpec, TowerShape, one_or_each
+from ....core.roles import EncoderSpec, OnHand, TowerShape, one_or_each
 from ...checkpoints.fetch import command
 from ...checkpoints.locate import is_path, named
 from ...checkpoints.parameters import count_parameters
 from ...checkpoints.versions import library_versions
-from ...checkpoints.wheels import WHEEL, WHEELS
+from ...checkpoints.wheels import WHEEL, WHEELS, installed_of
 from . import files
 from .architectures import known, require_known
 from .pinned import PINNED, Pinned
@@ -98,6 +99,11 @@ class TimmSpec(EncoderSpec):
 
     def _place(self) -> Path | None:
         return files.place(self.source, self.revision)
+
+    @classmethod
+    def on_hand(cls) -> Sequence[OnHand]:
+        """The packages that are installed."""
+        return [OnHand({"weights": name}) for name in installed_of("timm")] if find_spec("timm") else []
 
     def modalities(self) -> frozenset[str]:
         """Images."""

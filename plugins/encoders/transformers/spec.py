@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from ....core.roles import EncoderSpec, TowerShape
+from ....core.roles import EncoderSpec, OnHand, TowerShape
 from ...checkpoints.fetch import PATTERNS, command
-from ...checkpoints.locate import absent, folder_of, is_path, named
+from ...checkpoints.locate import POCKET, absent, folder_of, is_path, named
 from ...checkpoints.parameters import count_parameters
 from ...checkpoints.versions import library_versions
+from ...checkpoints.wheels import installed_of
+from ...pocket import TRANSFORMERS_FOLDERS
 from . import files
 
 #: The libraries that make what a model takes.
@@ -84,6 +86,12 @@ class TransformersSpec(EncoderSpec):
 
     def _projected(self) -> bool:
         return self.pooling in ("auto", "projection")
+
+    @classmethod
+    def on_hand(cls) -> Sequence[OnHand]:
+        """The packages that are installed, and what ships."""
+        ships = [OnHand({"model": f"{POCKET}:{name}"}, rank=1) for name in TRANSFORMERS_FOLDERS]
+        return [*(OnHand({"model": name}) for name in installed_of("transformers")), *ships]
 
     def modalities(self) -> frozenset[str] | None:
         """Told by the configuration."""

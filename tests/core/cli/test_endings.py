@@ -61,7 +61,8 @@ def test_a_signal_keeps_what_was_encoded(name: str, spec: Path) -> None:
     reporter = json.dumps([{"type": "fragile", "breaks_on": "StageAdvanced", "error": name}])
     said = answer(["run", str(spec), "--out", "x", "--set", f"reporters={reporter}"])
     assert (said["code"], said["out"]) == (CODES[name], "")
-    assert said["err"].strip("\n") + "\n" == f"{signals.WORDS[name]}; {SAID}"
+    go_on = "; the same command with --resume goes on with it\n"
+    assert said["err"].strip("\n") + "\n" == f"{signals.WORDS[name]}; {SAID.strip()}{go_on}"
     assert len(Pixels.encoded) == 16
     assert sorted(path.name for path in spec.parent.iterdir()) == ["spec.json", "x.partial"]
     assert answer(["run", str(spec), "--out", "x"])["code"] == 0
@@ -271,7 +272,7 @@ def test_progress_that_nobody_reads_costs_no_run_in_python(
     monkeypatch.setattr(sys, "stderr", stream)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a reporter failed and is silent from now on
-        run = pipeline(reporters=[{"type": "console"}, {"type": "jsonl"}]).run(tmp_path / "x")
+        run = pipeline(reporters=[{"type": "console"}, {"type": "jsonl"}]).run(tmp_path / "x", show=True)
     assert (run.folder / "events.jsonl").read_text().count("RunFinished") == 1
     with contextlib.suppress(OSError):
         stream.close()

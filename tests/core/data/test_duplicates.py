@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from graftwork.core.data.duplicates import with_duplicates_told
+from graftwork.core.data.duplicates import NAMES, with_duplicates_told
 from graftwork.core.data.items import DataError, DatasetContent, Item, Media, Target
 from graftwork.core.roles import DatasetSpec
-from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.core.stages.context import RunContext
 from graftwork.core.stages.list_items import listed
 from graftwork.plugins.datasets import ImageFolderSpec, JsonLinesSpec, PocketWorldSpec
@@ -101,15 +100,15 @@ def test_copies_in_given_splits_are_counted_for_each_pair():
     train = [item("t1", "x"), item("t2", "y"), item("t3", "z", 1)]
     said = notes(train=train, val=[item("v", "z", 1)], test=[item("e1", "x"), item("e2", "x"), item("e3", "q")])
     assert said == (
-        "1 content is in train and in val alike (1 of 1 item of val, byte for byte)",
-        "1 content is in train and in test alike (2 of 3 items of test, byte for byte)",
+        "1 content is in train and in val alike (1 of 1 item of val, byte for byte)" + NAMES,
+        "1 content is in train and in test alike (2 of 3 items of test, byte for byte)" + NAMES,
     )
 
 
 def test_one_picture_in_two_classes_is_said():
     """Within a split and between two; an unlabelled copy has no class."""
     train = [item("t1", "x"), item("t2", "x", 1), item("t3", "y"), item("t4", "y", None)]
-    assert notes(train=train) == ("1 content stands in more than one class, byte for byte",)
+    assert notes(train=train) == ("1 content stands in more than one class, byte for byte" + NAMES,)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +156,7 @@ def test_fail_names_them():
 
 def listing(dataset: DatasetSpec, folder: Path) -> DatasetContent:
     """As plan and run list a data set."""
-    rest = {"encoder": {"type": "open_clip"}, "adapter": {"type": "none"}}
-    spec = spec_from_dict({"dataset": dataset.model_dump(mode="json"), **rest})
-    return listed(spec, RunContext(default_catalogue(), folder / "store"))
+    return listed(dataset, RunContext(default_catalogue(), folder / "store"))
 
 
 def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):
@@ -171,7 +168,7 @@ def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     spec = JsonLinesSpec(root=str(tmp_path))
     (note,) = listing(spec, tmp_path).notes
-    assert note == "2 contents are in train and in test alike (2 of 2 items of test, byte for byte)"
+    assert note == "2 contents are in train and in test alike (2 of 2 items of test, byte for byte)" + NAMES
     with pytest.raises(DataError, match="remove the copies"):
         listing(spec.model_copy(update={"duplicates": "fail"}), tmp_path)
 

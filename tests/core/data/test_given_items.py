@@ -58,8 +58,8 @@ def test_what_is_no_content_and_no_list_is_said(contents: Any) -> None:
             r"hears image and text: give texts, too; in Python give predict\(images, texts=\[\.\.\.",
         ),
         ({"text": ["a"]}, r"give images, too; in Python give predict\(images, .* on the command line IMAGES"),
-        ({"image": ["a.png"], "text": ["a", "b"]}, "2 texts for 1 images"),
-        ({"image": "a.png", "text": []}, "0 texts for 1 images"),
+        ({"image": ["a.png"], "text": ["a", "b"]}, "2 texts for 1 image"),
+        ({"image": "a.png", "text": []}, "0 texts for 1 image"),
     ],
 )
 def test_what_lacks_or_is_too_many_is_said(given: dict[str, Any], says: str) -> None:

@@ -53,7 +53,7 @@ def test_an_adapter_is_loaded_by_its_hub_id(hub: Path) -> None:
     load_adapter(fresh, "owner/adapter", name="tagged", revision="v1")
     load_adapter(fresh, "owner/adapter", name="commit", revision=TAGGED)
     assert fresh.active == "commit"
-    assert same(fresh, "default", main)
+    assert same(fresh, "mine", main)
     assert same(fresh, "tagged", tagged)
     assert same(fresh, "commit", tagged)
     assert not same(fresh, "tagged", main)
@@ -86,7 +86,7 @@ def test_a_folder_comes_before_the_hub(hub: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     mine = grafted_of(3)
     save_pretrained(mine, "owner/adapter")
-    assert same(load_adapter(towers(), "owner/adapter"), "default", mine)
+    assert same(load_adapter(towers(), "owner/adapter"), "mine", mine)
     with pytest.raises(HubError, match="owner/adapter is a folder and has no revision"):
         load_adapter(towers(), "owner/adapter", revision="v1")
     for path in ("nowhere", "./owner/nothing", Path("owner/nothing")):
@@ -123,4 +123,4 @@ def test_pushing_uploads_what_save_pretrained_writes(hub: Path, monkeypatch: pyt
     address = push_to_hub(mine, "owner/adapter", token="hf_none", private=True)
     assert address == f"https://huggingface.co/owner/adapter/commit/{COMMIT}"
     assert asked == [("owner/adapter", {"private": True, "exist_ok": True})]
-    assert same(fresh, "default", mine)
+    assert same(fresh, "mine", mine)

@@ -85,7 +85,7 @@ class Measured:
         spec = pipeline(**overrides).spec
         experiment = Experiment(spec, catalogue(), folder / "store", resolve_device("cpu"), lambda event: None)
         self.trial = next(experiment.trials())
-        experiment.train(self.trial, 1, 0)
+        experiment.train(self.trial, 1)
         held_out = experiment.engine(self.trial.spec).support_sets.met(self.trial.spec, self.trial.prepared, 0, "test")
         self.logits = held_out.queries.logits(self.trial.trained[0].model)
         typed = result_of(experiment, self.trial, [], {"test": experiment.score(self.trial, "test")})

@@ -15,6 +15,7 @@ from graftwork.core.graft import GraftedTowers, builder
 from graftwork.core.stages.composed_encoder import build_encoder
 from graftwork.core.storage.tensors import read_tensors
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
+from graftwork.plugins.adapters.lora import LoraSpec
 from graftwork.plugins.encoders import TimmSpec
 from graftwork.registry.discovery import default_catalogue
 
@@ -86,3 +87,21 @@ def test_its_tower_reads_out_what_it_encodes_and_a_fresh_adapter_is_equal_to_the
     with torch.no_grad():
         vectors = frozen.read_out(grafted({"image": inputs}).outputs["image"], inputs)
         assert torch.equal(torch.nn.functional.normalize(vectors, dim=-1), encoder.encode("image", pictures))
+
+
+def test_lora_changes_it_where_its_convolutions_are_named() -> None:
+    """Equal to the bit before training, gradients in both blocks' named convolutions after a step."""
+    encoder = build_encoder(default_catalogue(), TimmSpec.model_validate(LITE), torch.device("cpu"))
+    (frozen,) = encoder.towers()
+    pictures = [item.modalities["image"].read() for item in Little(LittleSpec(task="image")).load().splits["val"][:2]]
+    inputs = frozen.collate({"image": [encoder.preprocess("image", one) for one in pictures]})
+    grafted = GraftedTowers([frozen.tower])
+    grafted.add_adapter("a", LoraSpec.model_validate({"targets": ["14.conv_pw", "15.conv_pwl"], "rank": 2}), builder())
+    with torch.no_grad(), grafted.disable_adapter():
+        plain = grafted({"image": inputs}).outputs["image"]
+    adapted = grafted({"image": inputs}).outputs["image"]
+    assert torch.equal(adapted, plain)
+    adapted.square().sum().backward()
+    reached = {name: float(one.grad.abs().max()) for name, one in grafted.named_parameters() if one.grad is not None}
+    assert len(reached) == 4
+    assert [name for name, most in reached.items() if most > 0] == [name for name in reached if ".B." in name]

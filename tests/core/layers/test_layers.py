@@ -13,7 +13,9 @@ from graftwork import Pipeline, load
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
 from graftwork.core.data.prediction import Segments
+from graftwork.core.events import Note
 from graftwork.core.graft import GraftedTowers, load_adapter
+from graftwork.core.layers.plan import readable
 from graftwork.core.run.measured import notes_of
 from graftwork.core.stages.composed_encoder import build_encoder
 from graftwork.core.storage.run_folder import RunFolderError
@@ -282,10 +284,22 @@ def test_a_single_stream_model_hears_both_and_is_one_tower(
 
 
 def test_an_unread_modality_is_noted(clip: dict[str, Any], tmp_path: Path) -> None:
-    """The clips' sounds, where the encoder has towers for pictures and texts."""
+    """The clips' sounds, where the encoder has towers for pictures and texts: in the plan, and in the run."""
     spec = pipeline("events", "clip", clip, ADAPTERS["lora"], reporters=[{"type": "jsonl"}])
+    note, told = "the towers read image; not used: audio (48 items)", list[Any]()
+    Pipeline(spec, with_little_data()).plan(tmp_path / "store", told.append)
+    assert Note(note) in told
     done = run(spec, tmp_path)
-    assert "no tower for audio: it is not used" in (done.folder / "events.jsonl").read_text()
+    assert note in (done.folder / "events.jsonl").read_text()
+
+
+def test_pairs_read_what_they_compare_and_nothing_else(sounding: dict[str, Any], clip: dict[str, Any]) -> None:
+    """A tower of sounds would hear them in vain."""
+    spec = Pipeline(
+        pipeline("retrieval", "pairs", {**sounding, "text": clip}, ADAPTERS["lora"]), with_little_data()
+    ).spec
+    assert readable(spec.task, ["image", "text", "audio"]) == ["image", "text"]
+    assert readable(spec.task, ["audio"]) == ["image", "text"]
 
 
 def test_a_broken_sound_of_one_segment_is_named_or_left_out(sounding: dict[str, Any], tmp_path: Path) -> None:

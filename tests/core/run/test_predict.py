@@ -328,7 +328,7 @@ def test_missing_texts_are_asked_for(worded: Predictor) -> None:
 
 def test_as_many_texts_as_images(worded: Predictor) -> None:
     """Both numbers stand in the message."""
-    with pytest.raises(DataError, match="2 texts for 1 images"):
+    with pytest.raises(DataError, match="2 texts for 1 image"):
         worded.predict([np.zeros((8, 8), np.uint8)], texts=["a", "b"])
 
 
@@ -454,7 +454,7 @@ def test_texts_on_the_command_line_follow_their_images(
     expected = run.load().predict([shown[0], shown[2]], texts=[texts[0], texts[2]])
     assert [one["probability"] for one in found] == [one.probability for one in expected]
     assert graftwork(monkeypatch, "predict", run.folder, shown[0], *given) == 2
-    assert "3 texts for 1 images" in capsys.readouterr().err
+    assert "3 texts for 1 image" in capsys.readouterr().err
 
 
 def test_no_item_has_no_logits(predictor: Predictor) -> None:

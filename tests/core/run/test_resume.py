@@ -346,3 +346,19 @@ def test_many_short_trainings_are_written_together(tmp_path: Path, monkeypatch: 
     kept = small(tmp_path).interrupted("x", 3)
     assert written_at == [3]
     assert len(list(kept.iterdir())) == 3
+
+
+def test_a_finished_run_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``resume`` says so, and gives the run that is there; one of another spec takes the next name, as without it."""
+    monkeypatch.chdir(tmp_path)
+    one, other = (Pipeline.from_dict(SMALL, {"trainer.epochs": epochs}, catalogue()) for epochs in (1, 2))
+    first = one.run(resume=True)
+    again = one.run(resume=True)
+    assert (again.folder, again.result) == (first.folder, first.result)
+    (note,) = [record.getMessage() for record in caplog.records if record.name == "graftwork.notes"]
+    assert note == "runs/small is this run, and finished: nothing is trained; leave --resume out to train it again"
+    assert one.run("runs/small", resume=True).folder == first.folder
+    assert other.run(resume=True).folder == tmp_path / "runs" / "small-2"
+    assert one.run().folder == tmp_path / "runs" / "small-3"

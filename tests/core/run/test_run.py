@@ -395,9 +395,10 @@ def test_without_selection_the_last_epoch_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_missing_validation_split_is_an_error_with_its_remedy(tmp_path: Path) -> None:
-    """The message names the key to set."""
-    with pytest.raises(DataError, match=r'evaluation\.select_on.*no split `val`.*"select_on": "none"'):
-        pipeline(dataset__val=0).run(tmp_path / "run")
+    """The message names the key to set; a plan says it as the run does."""
+    for ask in (pipeline(dataset__val=0).plan, lambda: pipeline(dataset__val=0).run(tmp_path / "run")):
+        with pytest.raises(DataError, match=r'evaluation\.select_on.*no split `val`.*"select_on": "none"'):
+            ask()
 
 
 def test_zero_shot_trains_nothing(tmp_path: Path) -> None:
@@ -437,7 +438,7 @@ def test_the_result_says_how_many_edges_join_one_class(tmp_path: Path, labelled:
 
 def test_the_console_shows_the_result_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Metric, conditions and folder; standard output stays clean for pipes."""
-    run = pipeline(reporters=[{"type": "console"}], search={"graph.threshold": [0.7]}).run(tmp_path / "run")
+    run = pipeline(reporters=[{"type": "console"}], search={"graph.threshold": [0.7]}).run(tmp_path / "run", show=True)
     output = capsys.readouterr()
     assert output.out == ""
     plain = " ".join(output.err.split())

@@ -53,6 +53,21 @@ def test_objects_merge_key_by_key_and_the_extending_file_wins(tmp_path):
     assert (spec.graph.threshold, spec.graph.nodes, spec.seed, spec.dataset.shots) == (0.5, "image", 3, 16)
 
 
+def test_what_another_type_does_not_take_over_is_said(tmp_path, caplog):
+    """Fields that it could have, with their file; not those that it has not, or that are written or set anew."""
+    adapter = {"type": "bottleneck"}
+    spec = write(tmp_path, base=BASE, spec={"extends": "base.json", "dataset": {"type": "emoji"}, "adapter": adapter})
+    load_spec(spec, {"adapter.bottleneck": 8})
+    (said,) = [record.getMessage().replace(f"{tmp_path}/", "") for record in caplog.records]
+    assert said == (
+        "dataset has another type than in base.json and replaces it whole: `shots` of there is not taken over; "
+        "write `shots` where the type is"
+    )
+    caplog.clear()
+    load_spec(spec, {"dataset.shots": 2, "adapter.bottleneck": 8})
+    assert caplog.records == []
+
+
 def test_a_component_whose_type_changes_replaces_the_whole_object(tmp_path):
     """Fields of another type would be strays in it."""
     spec = load_spec(write(tmp_path, base=BASE, spec={"extends": "base.json", "adapter": {"type": "bottleneck"}}))

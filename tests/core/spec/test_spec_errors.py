@@ -118,7 +118,7 @@ CASES = {
     ),
     "missing section": (
         changed('  "encoder": {"type": "open_clip", "model": "pocket"},\n', ""),
-        "spec.json:1:1: $: `encoder` is missing (installed: conse, dual, open_clip, timm, transformers)",
+        "spec.json:1:1: $: `encoder` is missing (installed: conse, dual, given, open_clip, timm, transformers)",
     ),
     "missing field": (
         changed(', "threshold": 0.8', ""),
@@ -132,7 +132,7 @@ CASES = {
     ),
     "section that is no object": (
         changed('{"type": "similarity", "threshold": 0.8}', "0.8"),
-        "spec.json:5:12: $.graph: expected an object whose `type` names the graph, not 0.8",
+        "spec.json:5:12: $.graph: expected an object whose `type` names the graph, or that name, not 0.8",
     ),
     "list that is an object": (
         changed('"version": 1', '"reporters": {"type": "console"}'),
@@ -332,7 +332,7 @@ SETTINGS = {
     "graph.threshold=NaN": '--set graph.threshold: $.graph.threshold: input should be a valid number, not "NaN"',
     "graph.treshold=0.5": "--set graph.treshold: $.graph.treshold: unknown key `treshold` (did you mean `threshold`?)",
     "adapter.type=ga-net": "--set adapter.type: $.adapter.type: unknown adapter type `ga-net` (did you mean `ga_net`?)",
-    "graph=0.5": "--set graph: $.graph: expected an object whose `type` names the graph, not 0.5",
+    "graph=0.5": "--set graph: $.graph: expected an object whose `type` names the graph, or that name, not 0.5",
     'graph={"type": "similarity"}': "--set graph: $.graph: `threshold` is missing "
     '(tau: the least cosine of an edge, -1 to 1; or `{"average_degree": k}`, `{"quantile": q}`, or one a block.)',
     "graph.threshold.tau=1": "--set graph.threshold.tau: $.graph.threshold: "

@@ -118,11 +118,21 @@ def test_the_threshold_decides_what_counts(folder: Path, stored: Path) -> None:
     assert none.pairs < len(COPIES)
 
 
+def test_without_a_pair_the_nearest_is_named(folder: Path, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of different contents: the first of those that a lower threshold names; three rows at a time as all at once."""
+    monkeypatch.setattr(near_duplicates, "ROWS", 3)
+    some, none = leaks(folder, stored, 0.001).between[0], leaks(folder, stored, 1.0).between[0]
+    assert (none.pairs, none.contents) == (0, 0)
+    (nearest,) = none.nearest
+    assert nearest.cosine == pytest.approx(some.nearest[0].cosine, abs=1e-5)
+    assert (nearest.first, nearest.second) == (some.nearest[0].first, some.nearest[0].second)
+
+
 def test_the_numbers_are_those_of_all_cosines(folder: Path, stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted here over the whole matrix; three rows at a time as all at once."""
     built = pipeline(folder)
     context = RunContext(built.catalogue, stored)
-    content = listed(built.spec, context)
+    content = listed(built.spec.dataset, context)
     train, test = ([one.modalities["image"] for one in content.splits[name]] for name in ("train", "test"))
     stage = context.encoder(built.spec)
     x, y = (torch.from_numpy(stage.vectors("image", some)).double() for some in (test, train))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import shutil
 import sys
@@ -11,19 +12,22 @@ from typing import Any
 
 import pytest
 
+from graftwork import compare as graftwork_compare
 from graftwork.core.cli import main
+from graftwork.core.data.prediction import Neighbour, Prediction
+from graftwork.core.run.measured import notes_of
 from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import RunFolderError
-from graftwork.core.studies.compare import Comparison, compare
+from graftwork.core.studies.compare import compare, write_comparison
 from graftwork.core.studies.compare_report import (
+    Comparison,
     comparability,
     comparison_json,
     comparison_markdown,
     comparison_notes,
     comparison_table,
     setting_lines,
-    write_comparison,
 )
 from graftwork.core.studies.conditions import conditions, differences
 from graftwork.core.studies.plots import compare_figure
@@ -384,7 +388,10 @@ def test_compare_on_the_command_line(
     assert graftwork(monkeypatch, "compare", *folders, "--out", "here") == 0
     output = capsys.readouterr().out
     assert "comparable: the same data set" in output
-    assert output.splitlines()[-1] == str(tmp_path / "here" / "compare.svg")
+    *_, chart, use = output.splitlines()
+    best = max(METHODS, key=lambda name: Result.read(runs[name] / "result.json").selection.mean or 0)
+    assert chart == str(tmp_path / "here" / "compare.svg")
+    assert use.startswith(f"the best on validation, {best}: graftwork predict {runs[best]} ")
     assert graftwork(monkeypatch, "compare", *folders, "--format", "json") == 0
     assert [run["name"] for run in json.loads(capsys.readouterr().out)["runs"]] == list(METHODS)
     assert (tmp_path / "runs" / "compare" / "compare.md").is_file()
@@ -416,3 +423,51 @@ def test_specs_on_the_command_line_share_settings_and_seeds(
     assert [run["name"] for run in told["runs"]] == ["good"]
     assert (told["shared"]["shots"], told["shared"]["seeds"]) == ("2", "0, 1")
     assert "bad: failed: the loss is no longer finite" in output.err
+
+
+def test_the_python_face_takes_pipelines_and_runs(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Beside files and folders; what it gives is a table, as numbers, as text and for a notebook."""
+    base = {"evaluation__seeds": [0, 1], "dataset__shots": 4, "device": "cpu", "trainer__epochs": 1}
+    run = pipeline(**base, name="run").run(tmp_path / "run", tmp_path / "store")
+    spec = spec_file(tmp_path / "spec.json", name="file", device="cpu")
+    given = [runs["probe"], run, pipeline(**base, name="pipeline"), spec]
+    done = graftwork_compare(given, {"dataset.shots": 4}, seeds=[0, 1], out=tmp_path / "out", catalogue=catalogue())
+    names = [row["name"] for row in done.table]
+    assert names == ["probe", "run", "pipeline", "file"]
+    assert [row["test_mean"] for row in done.table] == [one.measured.test.mean for one in done.entries]
+    assert done.table[1]["test_mean"] == done.table[2]["test_mean"]
+    assert done.entries[2].folder.name.startswith("pipeline-")
+    assert repr(done).startswith(f"Comparison(probe: accuracy {done.entries[0].measured.test}; run: ")
+    assert str(done) == (tmp_path / "out" / "compare.md").read_text()
+    shown = done._repr_html_()
+    assert all(f">{name}<" in shown for name in names)
+    assert "paired: run is " in shown
+    assert done.best is not None
+    assert done.best.measured.val is not None
+    assert all(one.measured.val is None or one.measured.val.mean <= done.best.measured.val.mean for one in done.entries)
+
+
+def test_a_run_is_shown_by_what_it_measured(tmp_path: Path) -> None:
+    """In a line, and as the table of the command line with its notes; names are escaped."""
+    run = pipeline(trainer__epochs=1, device="cpu").run(tmp_path / "<b>run", tmp_path / "store")
+    score = run.typed.test["accuracy"]
+    assert repr(run) == f"Run({str(run.folder)!r}: accuracy {score} on test)"
+    shown = run._repr_html_()
+    assert f">{score}<" in shown
+    assert ">neighbours&#x27; share, " in shown
+    assert "&lt;b&gt;run" in shown
+    assert "<b>" not in shown
+    assert all(html.escape(note) in shown for note in notes_of(run.typed))
+
+
+def test_a_prediction_is_shown_by_its_classes() -> None:
+    """In a line, and as a table of the likeliest with whom it heard; whatever is in the names."""
+    evil = "<script>x</script>\x1b"
+    said = Prediction(evil, 0.75, {evil: 0.75, "b": 0.25}, (Neighbour(evil, None, 0.5),), f"a {evil}")
+    assert repr(said) == "Prediction('<script>x</script>\\x1b', 0.750)"
+    shown = said._repr_html_()
+    assert "<script" not in shown
+    assert "\x1b" not in shown
+    assert shown.count("&lt;script&gt;x&lt;/script&gt;\\x1b") == 3
+    assert ">0.750<" in shown
+    assert "unlabelled, cosine 0.500" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -350,8 +351,11 @@ def test_sweep_on_the_command_line(spec: Path, tmp_path: Path, capsys: Capture, 
     assert "test accuracy" in output.out
     assert "quote the marked point's" in output.out
     folder = tmp_path / "runs" / "tiny-sweep"
-    assert output.out.splitlines()[-1] == str(folder / "sweep.svg")
     told = json.loads((folder / "sweep.json").read_text())
+    (chosen,) = (point for point in told["points"] if point["chosen_on_validation"])
+    use = f"graftwork predict runs/tiny-sweep/{chosen['folder']} PICTURES"
+    assert output.out.splitlines()[-2:] == [str(folder / "sweep.svg"), f"the best on validation: {use}"]
+    assert re.fullmatch(rf"points/C-{chosen['values']['task.head.C']}-[0-9a-f]{{12}}", chosen["folder"])
     assert told["conditions"]["seeds"] == "0, 1"
     assert graftwork(monkeypatch, "sweep", spec, "--grid", "task.head.C=[0.1,1]", "--seeds", "[0,1]") == 0
     assert capsys.readouterr().err.count("(found)") == 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from graftwork.core.graft import GraftedTowers, Tower, TowerError, builder, load_adapter, save_pretrained
+from graftwork.core.graft.peft_folder import save_peft
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.plugins.adapters.hmmoe import HMMoESpec
 from graftwork.plugins.adapters.lora import LoraSpec
@@ -58,6 +60,54 @@ def open_clip_towers(block: dict) -> tuple[nn.Module, dict[str, nn.Module]]:
         torch.manual_seed(0)
         clip = import_open_clip().CLIP(embed_dim=16, vision_cfg={**sizes, **block}, text_cfg=words).eval()
     return clip, {"image": clip.visual}
+
+
+class Convolutional(nn.Module):
+    """Two blocks of a pointwise, a depthwise and a strided convolution; no linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {"pw": nn.Conv2d(8, 8, 1), "dw": nn.Conv2d(8, 8, 3, padding=1, groups=8)}
+                | {"mix": nn.Conv2d(8, 8, 3, padding=1, bias=False), "norm": nn.BatchNorm2d(8)}
+            )
+            for _ in range(2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            for part in block.values():
+                x = part(x)
+        return x
+
+
+def test_convolutions_are_adapted_where_they_are_named(tmp_path: Path) -> None:
+    """W * x + (alpha / r) B A * x as one convolution with the sum of both kernels says, and as PEFT says of the saved
+    folder; depthwise ones stay frozen."""
+    tower = Convolutional().eval()
+    grafted = GraftedTowers([Tower.of("t", tower, blocks="blocks")])
+    grafted.add_adapter("lora", spec_of(targets=["mix"], rank=2), builder())
+    stirred(grafted)
+    x = torch.randn(2, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+    matrices = dict(grafted.named_parameters())
+    assert len(matrices) == 4
+    merged = Convolutional().eval()
+    for index in range(2):
+        (a,) = (one for name, one in matrices.items() if f"{index}_mix" in name and "A" in name)
+        (b,) = (one for name, one in matrices.items() if f"{index}_mix" in name and "B" in name)
+        assert (a.shape, b.shape) == ((2, 8, 3, 3), (8, 2, 1, 1))
+        merged.blocks[index]["mix"].weight.data += 16 / 2 * torch.einsum("or,rikl->oikl", b[:, :, 0, 0], a)
+    torch.testing.assert_close(grafted({"t": {"x": x}}).outputs["t"], merged(x), atol=1e-5, rtol=1e-4)
+    with grafted.disable_adapter():
+        assert torch.equal(grafted({"t": {"x": x}}).outputs["t"], tower(x))
+    assert type(tower.blocks[0]["mix"]) is nn.Conv2d
+    theirs = import_peft().PeftModel.from_pretrained(Convolutional().eval(), save_peft(grafted, tmp_path / "peft"))
+    torch.testing.assert_close(theirs(x), grafted({"t": {"x": x}}).outputs["t"])
+    for targets, said in [("all-linear", "name its convolutions.*: pw, mix$"), (["dw"], "no layer `dw`")]:
+        with pytest.raises(TowerError, match=said):
+            grafted.add_adapter("other", spec_of(targets=targets), builder())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -276,7 +326,7 @@ def test_saved_and_loaded_it_gives_bit_equal_outputs(tmp_path):
     )
     fresh = GraftedTowers([Tower.of("image", model("CLIPVision")), Tower.of("text", model("Bert", width=24))])
     load_adapter(fresh, folder).eval()
-    assert fresh.spec("default") == grafted.spec("lora")
+    assert fresh.spec("lora") == grafted.spec("lora")
     with torch.no_grad():
         there, here = states(grafted(batch())), states(fresh(batch()))
     assert all(torch.equal(there[name], here[name]) for name in there)
@@ -311,8 +361,8 @@ def test_an_adapter_that_peft_saved_is_called_that(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"targets": ["q_prj", "query"]}, "adapter.targets: no linear layer `q_prj`; did you mean `q_proj`"),
-        ({"targets": ["q_proj"]}, "in tower `text` there is no linear layer `q_proj`; there are: query, key, value"),
+        ({"targets": ["q_prj", "query"]}, "adapter.targets: no layer `q_prj`; did you mean `q_proj`"),
+        ({"targets": ["q_proj"]}, "in tower `text` there is no layer `q_proj`; there are: query, key, value"),
         ({"rank": 25}, r"adapter.rank 25 is above the width 24 of text's `0.attention.self.query`"),
         ({"budget": {"trainable_share": 1e-4}}, "trainable_share 0.0001 is too little: rank 1 is 0.0"),
     ],

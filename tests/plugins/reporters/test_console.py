@@ -162,7 +162,7 @@ def test_notes_and_paths_are_one_line_as_they_are(file: io.StringIO) -> None:
     """Longer than a line of a terminal, with brackets: a file has them whole."""
     note, folder = f"{{'head': ['linear']}} is out: {'x' * 150}", f"runs/[bold]/{'y' * 150}"
     assert shown([events.Note(note), events.RunFinished(folder, RESULT)], False, file) == (
-        f"note {note}\nsaved in {folder}\n"
+        f"note: {note}\nsaved in {folder}\n"
     )
 
 
@@ -170,7 +170,7 @@ def test_a_whole_run_whose_output_is_redirected_says_its_stages(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On standard error, where no terminal is."""
-    run = pipeline(reporters=[{"type": "console", "table": False}]).run(tmp_path / "run", tmp_path / "store")
+    run = pipeline(reporters=[{"type": "console", "table": False}]).run(tmp_path / "run", tmp_path / "store", show=True)
     sizes = run.result["dataset"]["sizes"].values()
     output = capsys.readouterr()
     said = [line.split(",")[0] for line in output.err.splitlines()]
@@ -195,4 +195,4 @@ def test_the_table_has_the_epochs_kept(changes: dict[str, Any], row: list[str]) 
     """Seed by seed, of how many; no row where nothing was trained or nothing selected."""
     table = result_table(Result.from_json(RESULT | changes, "the result"))
     names, cells = (list(column.cells) for column in table.columns)
-    assert [cell for name, cell in zip(names, cells, strict=True) if name == "epoch kept"] == row
+    assert [cell for name, cell in zip(names, cells, strict=True) if str(name) == "epoch kept"] == row

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from graftwork.core.data.items import DataError, Item, Masks, Media
 from graftwork.core.layers.patches import as_maps, patches_of
+from graftwork.core.layers.read_targets import CHUNK, ReadTargets
 from graftwork.plugins.tasks import SegmentationSpec
 from graftwork.plugins.tasks.segmentation import Segmentation
 from graftwork.plugins.tasks.segmentation_figures import batched_f, mean_iou, pooled_f
@@ -49,6 +50,20 @@ def test_targets_are_pixels_and_frames_without_a_mask() -> None:
     assert found[0, 0].nonzero().tolist() == [[0, 1]]
     assert (found[0, 1] == -1).all()
     assert (found[1, 1] == 0).all()
+
+
+def test_targets_that_are_read_when_needed_are_the_same_rows() -> None:
+    """A batch without any mask, too; nothing is held, and what is wrong is said at once."""
+    bare = clip(None, None)
+    items = [bare, clip(square((0, 1)), None), clip(None, square((2, 2), (3, 1)))]
+    read = ReadTargets(TASK, items, 1, torch.device("cpu"))
+    whole = TASK.targets(items, 1)
+    for rows in ([0], [2, 0], [1, 1]):
+        assert torch.equal(read[torch.tensor(rows)], whole[rows])
+    assert torch.equal(read[:], whole)
+    assert not any(isinstance(value, Tensor) for value in vars(read).values())
+    with pytest.raises(DataError, match="found 4 x 4, 5 x 5"):
+        ReadTargets(TASK, [*items, *[bare] * CHUNK, clip(square(side=5), None)], 1, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def _outputs(folder: Path) -> list[Any]:
             found = grafted({"image": inputs("CLIPVision", 2), "text": inputs("Bert", 2)}).outputs
         return [hidden(one).tolist() for one in found.values()]
     finally:
-        grafted.delete_adapter("default")
+        grafted.delete_adapter(str(grafted.active))
 
 
 def asked(name: str) -> Callable[[Path], Any]:

@@ -14,6 +14,9 @@ from PIL import Image
 from graftwork import Pipeline, load
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError, DatasetContent, Masks
+from graftwork.core.storage.item_predictions import read_predictions
+from graftwork.core.storage.result import Result
+from graftwork.core.studies.paired import scores_of
 from graftwork.plugins.datasets import AvsbenchSpec
 from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
 from graftwork.plugins.tasks import EventsSpec
@@ -143,6 +146,11 @@ def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_p
     right = torch.from_numpy(np.stack(masks(content, "test")))
     ious = frame_ious(torch.from_numpy(np.stack(found)).double(), right)
     assert test["mean_iou"] == pytest.approx(float(ious.mean()), abs=1e-6)
+    (line,) = (one for one in read_predictions(run.folder) if one.split == "test")
+    assert (line.id, line.prediction, line.score) == (item.id, None, pytest.approx(test["mean_iou"]))
+    assert {line.seed: {f"{line.id}\n{line.content}": line.score}} == scores_of(
+        run.folder, Result.read(run.folder / "result.json")
+    )
     with pytest.raises(DataError, match="this run gives masks; ask masks"):
         load(run.folder).predict(images=[tuple(frames)], sounds=[tuple(sounds)])
     frame = item.passes[0]["image"].source

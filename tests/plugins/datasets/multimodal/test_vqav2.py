@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graftwork import Pipeline
+from graftwork import Pipeline, load
 from graftwork.core.data.items import DataError, DatasetContent
 from graftwork.plugins.datasets import Vqav2Spec
 from graftwork.plugins.datasets.multimodal.vqa_text import (
@@ -199,3 +199,18 @@ def test_the_example_runs_on_the_miniature_and_tells_answer_types_apart(tmp_path
     test = {name: score["mean"] for name, score in run.result["test"].items()}
     kinds = {kind: test[f"vqa_score by answer_type: {kind}"] for kind in ("yes/no", "number", "other")}
     assert test["vqa_score"] == pytest.approx((2 * kinds["yes/no"] + kinds["number"] + kinds["other"]) / 4)
+    _answers_for_the_server(tmp_path)
+
+
+def _answers_for_the_server(folder: Path) -> None:
+    """As docs/datasets.md has it, of questions without answers: every question once, in the server's form."""
+    page = (ROOT / "docs/datasets.md").read_text()
+    (code,) = (one for one in page.split("```python\n")[1:] if "question_id" in one)
+    names: dict[str, Any] = {}
+    exec(code.partition("```")[0], names)
+    (asked,) = (folder / "data").rglob("v2_OpenEnded_mscoco_val2014_questions.json")
+    names["write_answers"](load(folder / "run"), asked, folder / "data/val2014", folder / "answers.json")
+    written = json.loads((folder / "answers.json").read_text())
+    questions = [one["question_id"] for one in json.loads(asked.read_text())["questions"]]
+    assert [one["question_id"] for one in written] == questions
+    assert all(isinstance(one["answer"], str) for one in written)

@@ -1,0 +1,208 @@
+"""Evaluate: a finished run scored anew, on its own data set or on another one of the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+
+from ...registry import __version__
+from ...registry.build import build
+from ...registry.catalogue import Catalogue
+from ...registry.discovery import default_catalogue
+from ..data.items import DataError, DatasetContent, Item, Items, some_of
+from ..data.prediction import Neighbour
+from ..layers.learner import fitting
+from ..layers.predictor import LayerPredictor
+from ..roles.specs import PairTaskSpec
+from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
+from ..run.item_predictions import MOST, content_key, lines_of
+from ..run.load import load
+from ..spec.pipeline_spec import PipelineSpec
+from ..stages.context import RunContext
+from ..stages.describe import describe
+from ..stages.list_items import listed
+from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
+from ..storage.item_predictions import PREDICTIONS, ItemPrediction
+from ..storage.manifest import adapter_folder
+from ..storage.result import Result
+from ..storage.root import store_root
+from ..storage.run_folder import RunFolderError, write_json, write_lines
+from ..training.answers import SplitAnswers
+from ..training.devices import own_randomness, resolve_device
+from ..training.predictor import Predictor, padded
+from .evaluated_data import Data, fitting_items, with_data
+from .evaluation import EVALUATION, Evaluation
+from .paired import interval
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What the saved seed's model says of the items."""
+
+    primary: str
+    figures: Mapping[str, float]
+    #: None of a task of pairs.
+    answers: SplitAnswers | None
+
+
+def evaluate(
+    run: str | Path,
+    dataset: Data = None,
+    *,
+    split: str | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    store: str | Path | None = None,
+    catalogue: Catalogue | None = None,
+) -> Evaluation:
+    """Score a finished run anew: the training that it saved, one seed.
+
+    ``dataset``: a file (a spec, or its section `dataset`), a folder in place of the run's ``root``, a section as a
+    mapping, or settings such as ``"root=photos"``, one or several; by default the run's own. ``split``: by default the
+    one that the run reports. ``out``: a new folder for ``evaluation.json`` and, an item a line, ``predictions.jsonl``.
+    Contents are encoded anew; descriptions are found in the store, as a run finds them.
+
+    The interval is that of the percentile bootstrap over items, 10,000 draws from seed 0. Raises ``DataError`` where
+    the data do not fit the run, ``SpecError`` where ``dataset`` is none, ``RunFolderError`` as ``load``, and for an
+    ``out`` that is not empty.
+    """
+    catalogue, place = catalogue or default_catalogue(), None if out is None else _new(Path(out))
+    predictor = load(run, device=device, catalogue=catalogue)
+    saved = saved_in(adapter_folder(Path(run)))
+    assert isinstance(saved, (FeatureAdapter, LayerAdapter))
+    spec = with_data(predictor.spec, dataset, catalogue)
+    context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
+    content, split = listed(spec.dataset, context), split or spec.evaluation.test_on
+    classes = () if isinstance(spec.task, PairTaskSpec) else predictor.class_names  # a target is then no class
+    items, unlabelled, notes = fitting_items(content, split, classes)
+    readable = _Readable(predictor, _described(items, split, content, spec, context))
+    with own_randomness(context.device):
+        scored = _scored(predictor, readable, catalogue)
+    items = readable.read
+    result = _result_of(Path(run))
+    own = result is not None and result.dataset.fingerprint == content.fingerprint()
+    lines = list(_lines(scored, split, saved.seed, items, predictor.class_names))
+    said = Evaluation(
+        evaluation=Evaluation.FORMAT,
+        graftwork=__version__,
+        run=str(run),
+        name=spec.name,
+        seed=saved.seed,
+        dataset=spec.dataset.model_dump(mode="json"),
+        split_id=content.split_id,
+        fingerprint=content.fingerprint(),
+        own_data=own,
+        split=split,
+        items=len(items),
+        left_out=unlabelled + len(readable.left_out),
+        metric=scored.primary,
+        figures=dict(scored.figures),
+        interval=_interval(scored),
+        in_result=_in_result(result, saved.seed, split) if own else None,
+        notes=[*notes, *(_seen(split, spec) if own else ())],
+        predictions=PREDICTIONS if place and lines else None,
+    )
+    if place is not None:
+        if lines:
+            write_lines(place / PREDICTIONS, (one.to_json() for one in lines))
+        write_json(place / EVALUATION, said.to_json())
+    return said
+
+
+def _new(place: Path) -> Path:
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise RunFolderError(f"--out {place} is there and not empty; name a new folder")
+    return place
+
+
+def _result_of(run: Path) -> Result | None:
+    path = run / "result.json"
+    return Result.read(path) if path.is_file() else None
+
+
+def _described(
+    items: list[Item], split: str, content: DatasetContent, spec: PipelineSpec, context: RunContext
+) -> Sequence[Item]:
+    return describe(Items(content, {split: tuple(items)}, ()), spec, context).splits[split]
+
+
+class _Readable:
+    """Opens items one after the other, when they are asked for; what cannot be read is an error, or left out."""
+
+    def __init__(self, predictor: Predictor, items: Sequence[Item]) -> None:
+        self.predictor, self.items = predictor, items
+        self.left_out: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self.items:
+            try:
+                opened = self.predictor.open(self.predictor.row_of(item), item.id)
+            except DataError as error:
+                if self.predictor.spec.dataset.on_error == "fail":
+                    raise DataError(f"item {item.id}: {error}") from None
+                self.left_out[item.id] = str(error)
+            else:
+                yield opened
+
+    @property
+    def read(self) -> list[Item]:
+        """Those that could be. Raises ``DataError`` where there are none."""
+        if len(self.left_out) == len(self.items):
+            raise DataError(f"no item can be read:{some_of([f'{id_}: {why}' for id_, why in self.left_out.items()])}")
+        return [item for item in self.items if item.id not in self.left_out]
+
+
+def _scored(predictor: Predictor, readable: _Readable, catalogue: Catalogue) -> _Scored:
+    spec = predictor.spec
+    if isinstance(spec.task, PairTaskSpec):
+        assert isinstance(predictor, LayerPredictor)
+        pairs = build(PairTask, catalogue, spec.task)
+        return _Scored(pairs.primary, predictor.pair_figures(readable.items, pairs), None)
+    task = build(Task, catalogue, spec.task)
+    parts, near = list[torch.Tensor](), list[tuple[Neighbour, ...]]()
+    for logits, neighbours in predictor.heard(readable, MOST):
+        parts.append(logits)
+        near += neighbours
+    items = readable.read
+    logits = torch.cat(padded(parts))
+    targets = fitting(targets_of(task, items, len(predictor.class_names)), logits)
+    figures = figures_of(task, logits, targets)
+    scores = scores_of(task, logits, targets, figures[task.primary])
+    ids = [item.id for item in items]
+    classes = logits if logits.ndim <= 3 else None  # masks are none
+    answers = SplitAnswers(ids, classes, scores, lambda most: near if any(near) else [])
+    return _Scored(task.primary, {**figures, **figures_by(task, items, scores)}, answers)
+
+
+def _interval(scored: _Scored) -> tuple[float, float] | None:
+    if scored.answers is None or scored.answers.scores is None:
+        return None
+    scores = scored.answers.scores.numpy()[None]
+    return interval(scores, numpy.ones_like(scores))
+
+
+def _lines(
+    scored: _Scored, split: str, seed: int, items: Sequence[Item], names: Sequence[str]
+) -> Iterator[ItemPrediction]:
+    """None of pairs."""
+    if scored.answers is not None:
+        by_id = {item.id: item for item in items}
+        contents = {id_: content_key(item) for id_, item in by_id.items()}
+        yield from lines_of(split, seed, by_id, contents, scored.answers, names, MOST)
+
+
+def _in_result(result: Result | None, seed: int, split: str) -> float | None:
+    if result is None or split != result.test_on or seed not in result.seeds:
+        return None
+    return result.test[result.metric].per_seed[list(result.seeds).index(seed)]
+
+
+def _seen(split: str, spec: PipelineSpec) -> Iterator[str]:
+    if split == "train":
+        yield "the run was trained on items of this split: its figures say nothing of new ones"
+    elif split == spec.evaluation.selecting_split:
+        yield "this split chose epochs and search values: its figures are better than those of new items"

@@ -1,0 +1,102 @@
+"""The data that a finished run is evaluated on: its own, or others of the same classes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...registry.catalogue import Catalogue
+from ...registry.errors import Problem, SpecError
+from ..data.items import DataError, DatasetContent, Item, Masks, Target, some_of
+from ..spec.extends import read_composed
+from ..spec.json_source import parse_json
+from ..spec.load_spec import spec_from_dict
+from ..spec.overrides import parse_set
+from ..spec.pipeline_spec import PipelineSpec
+
+#: A file, a folder, a section, settings; ``None``: the run's own data.
+Data = str | Path | Mapping[str, Any] | Sequence[str | Path] | None
+_SETTING = re.compile(r"[A-Za-z_][\w.]*[+-]?=")
+
+
+def spec_with(spec: PipelineSpec, given: Data) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """The section `dataset` that ``given`` names, and what is set in it. Raises ``SpecError``."""
+    own = spec.dataset.model_dump(mode="json")
+    section: Mapping[str, Any] = own
+    settings: dict[str, Any] = {}
+    for one in [given] if given is None or isinstance(given, (str, Path, Mapping)) else given:
+        if isinstance(one, str) and _SETTING.match(one):
+            settings |= parse_set([f"dataset.{one}"])
+        elif one is not None:
+            section = _section(one, own)
+    return section, settings
+
+
+def with_data(spec: PipelineSpec, given: Data, catalogue: Catalogue) -> PipelineSpec:
+    """The pipeline on the data that are ``given``. Raises ``SpecError``."""
+    section, settings = spec_with(spec, given)
+    return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
+
+
+def _section(given: str | Path | Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    text = os.fspath(given)
+    if text.lstrip().startswith("{"):
+        value = parse_json(text, "--dataset").value
+    elif Path(text).is_dir():
+        if "root" not in own:
+            raise _wrong(f"{text} is a folder, and the run's data set `{own['type']}` has none; name a file")
+        return {**own, "root": text}
+    elif Path(text).exists() or text.endswith(".json") or "/" in text:
+        value = read_composed(Path(text)).value
+    else:
+        return {"type": text}
+    section = value.get("dataset", value) if isinstance(value, dict) else value
+    if not isinstance(section, dict) or "type" not in section:
+        raise _wrong(f"{text} is neither a spec with a section `dataset` nor such a section (it lacks `type`)")
+    return section
+
+
+def _wrong(why: str) -> SpecError:
+    return SpecError([Problem(why, source="--dataset")])
+
+
+def fitting_items(content: DatasetContent, split: str, classes: Sequence[str]) -> tuple[list[Item], int, list[str]]:
+    """The labelled items of a split, their targets in the order of ``classes``; how many are unlabelled; and what is
+    to be noted. Raises ``DataError`` where there are none, and for a class that is none of ``classes``."""
+    if not content.splits.get(split):
+        raise DataError(f"--split {split}: the data set has no such items; its splits are {', '.join(content.splits)}")
+    if unknown := [name for name in content.class_names if classes and name not in classes]:
+        raise DataError(
+            f"{len(unknown)} of the {len(content.class_names)} classes of these data are none of the run's "
+            f"{len(classes)}; evaluate on data of its classes:{some_of(list(map(repr, unknown)))}"
+        )
+    index = [classes.index(name) for name in content.class_names] if classes else []
+    every = content.splits[split]
+    items = [replace(one, target=_moved(one.target, index)) for one in every if _is_labelled(one.target)]
+    if classes and not items:
+        raise DataError(f"--split {split}: none of its {len(every)} items has a label to be held against")
+    lacking = [name for name in classes if name not in content.class_names]
+    few = f"these data lack {len(lacking)} of the run's {len(classes)} classes:{some_of(lacking)}"
+    notes = [few] if lacking else []
+    return items or list(every), len(every) - len(items or every), notes
+
+
+def _is_labelled(target: Target | None) -> bool:
+    return target is not None and target != -1
+
+
+def _moved(target: Target | None, index: Sequence[int]) -> Target | None:
+    """Classes of the data as those of the run."""
+    if target is None or isinstance(target, Masks) or not index:
+        return target
+    if isinstance(target, Mapping):
+        return {index[one]: score for one, score in target.items()}
+    if isinstance(target, tuple):
+        return tuple(index[one] if one >= 0 else one for one in target)
+    return index[target]

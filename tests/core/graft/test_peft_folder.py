@@ -1,0 +1,185 @@
+"""LoRA as a folder of PEFT's: real peft loads ours, ours loads real peft's, and another model's is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from graftwork import GraftedModel, graft, hmmoe, lora
+from graftwork.core.graft import TowerError, load_adapter
+from graftwork.core.storage.run_folder import RunFolderError
+from graftwork.plugins.adapters.lora.layers import import_peft
+from graftwork.registry.errors import UserError
+
+from ...support.models.tower_models import inputs, model
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own
+
+
+def stirred(module: nn.Module) -> Any:
+    torch.manual_seed(1)
+    for name, parameter in module.named_parameters():
+        if "lora" in name:
+            nn.init.normal_(parameter, std=0.2)
+    return module.eval()
+
+
+def ours_of(family: str = "Bert", **fields: Any) -> GraftedModel:
+    return stirred(graft({"tower": model(family, 2)}, lora(rank=4, **fields)))
+
+
+@torch.no_grad()
+def state(answer: Any) -> Tensor:
+    return answer.last_hidden_state
+
+
+def said_by(grafted: GraftedModel, family: str) -> Tensor:
+    with torch.no_grad():
+        return state(grafted({"tower": inputs(family, 2)}).outputs["tower"])
+
+
+def theirs_in(folder: Path, config: dict[str, Any] | None = None, depth: int = 2) -> Any:
+    """PEFT's LoRA in a model, saved by PEFT."""
+    peft = import_peft()
+    chosen = {"r": 4, "lora_alpha": 8, "target_modules": ["query", "value"]} | (config or {})
+    theirs = stirred(peft.get_peft_model(model("Bert", depth), peft.LoraConfig(**chosen)))
+    theirs.save_pretrained(folder)
+    return theirs
+
+
+@pytest.mark.parametrize("family", ["Bert", "CLIPVision", "ViT"])
+def test_peft_loads_ours_and_merges_it(family: str, tmp_path: Path) -> None:
+    """Equal outputs, and the same from the merged model."""
+    grafted = ours_of(family)
+    expected = said_by(grafted, family)
+    folder = grafted.save_peft(tmp_path / "adapter")
+    assert sorted(path.name for path in folder.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    theirs = import_peft().PeftModel.from_pretrained(model(family, 2), folder).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(state(theirs(**inputs(family, 2))), expected)
+        merged = theirs.merge_and_unload()
+        torch.testing.assert_close(state(merged(**inputs(family, 2))), expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(state(model(family, 2)(**inputs(family, 2))), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("config", [{}, {"use_rslora": True}, {"target_modules": r".*layer.1.*dense"}])
+def test_ours_loads_theirs(config: dict[str, Any], tmp_path: Path) -> None:
+    """Whatever way PEFT was told the modules; it does not train, as in PEFT, unless that is asked for."""
+    theirs = theirs_in(tmp_path / "theirs", config)
+    ours = GraftedModel({"tower": model("Bert", 2)})
+    ours.load_peft(tmp_path / "theirs", "mine")
+    assert ours.active_adapters == ["mine"]
+    assert not any(one.requires_grad for one in ours.parameters())
+    with torch.no_grad():
+        torch.testing.assert_close(said_by(ours, "Bert"), state(theirs(**inputs("Bert", 2))))
+
+
+def test_there_and_back_is_the_same(tmp_path: Path) -> None:
+    """Every tensor, and rank, alpha and dropout."""
+    ours = ours_of(alpha=3.0, dropout=0.1, targets=["query", "output.dense"])
+    again = GraftedModel({"tower": model("Bert", 2)})
+    again.load_peft(ours.save_peft(tmp_path / "adapter"), is_trainable=True)
+    spec = again.peft_config["default"].model_dump()
+    assert (spec["rank"], spec["alpha"], spec["dropout"]) == (4, 3.0, 0.1)
+    there, here = ours.adapters["default"].state_dict(), again.adapters["default"].state_dict()
+    assert there.keys() == here.keys()
+    assert all(torch.equal(here[name], there[name]) for name in there)
+    assert all(one.requires_grad for one in again.parameters())
+
+
+def test_of_several_models_one_is_named(tmp_path: Path) -> None:
+    both = stirred(graft({"image": model("CLIPVision", 2), "tower": model("Bert", 2)}, lora(rank=4)))
+    with pytest.raises(TowerError, match=r"an adapter of PEFT is of one model, and here are image, tower"):
+        both.save_peft(tmp_path / "adapter")
+    with pytest.raises(TowerError, match="`words` is none of those"):
+        both.save_peft(tmp_path / "adapter", tower="words")
+    folder = both.save_peft(tmp_path / "adapter", tower="tower")
+    with pytest.raises(TowerError, match="an adapter of PEFT is of one model"):
+        both.load_peft(folder, "second")
+    theirs = import_peft().PeftModel.from_pretrained(model("Bert", 2), folder).eval()
+    with torch.no_grad():
+        expected = state(both({"tower": inputs("Bert", 2)}).outputs["tower"])
+        torch.testing.assert_close(state(theirs(**inputs("Bert", 2))), expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"use_dora": True}, "`use_dora` is True, and `lora` is"),
+        ({"rank_pattern": {"query": 2}}, "`rank_pattern` is"),
+        ({"bias": "all"}, "`bias` is 'all'"),
+        ({"target_modules": ["pooler.dense"]}, "`pooler.dense` stands outside the blocks of BertModel"),
+        ({"init_lora_weights": "pissa"}, "`init_lora_weights` is 'pissa', which changes the frozen weights"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of peft's own about these
+def test_what_is_not_plain_lora_in_blocks_is_refused(config: dict[str, Any], said: str, tmp_path: Path) -> None:
+    theirs_in(tmp_path, config)
+    fresh = GraftedModel({"tower": model("Bert", 2)})
+    with pytest.raises(TowerError, match=said):
+        fresh.load_peft(tmp_path)
+    assert not fresh.adapters
+
+
+def test_an_adapter_of_another_model_names_modules_and_shapes(tmp_path: Path) -> None:
+    """Of another architecture the module that is not there; of another width the tensor; of one that is deeper."""
+    theirs_in(tmp_path)
+    other = GraftedModel({"tower": model("CLIPVision", 2)})
+    with pytest.raises(TowerError) as error:
+        other.load_peft(tmp_path)
+    assert "is of another model: CLIPVisionModel has not 4 of its 4 adapted modules" in str(error.value)
+    assert "first `encoder.layer.0.attention.self.query`; modules here are called like `" in str(error.value)
+    with pytest.raises(
+        TowerError, match=r"8 of 8 tensors differ, first `encoder.layer.0.*lora_A.weight`: \(4, 32\) there, \(4, 24\)"
+    ):
+        GraftedModel({"tower": model("Bert", 2, width=24)}).load_peft(tmp_path)
+    theirs_in(tmp_path, depth=3)
+    with pytest.raises(TowerError, match=r"has not 2 of its 6 adapted modules, first `encoder.layer.2"):
+        GraftedModel({"tower": model("Bert", 2)}).load_peft(tmp_path)
+
+
+def test_folders_of_the_other_kind_say_whose_they_are(tmp_path: Path) -> None:
+    """Ours given as PEFT's and the other way round; other methods of PEFT; pickles; nothing."""
+    grafted = ours_of()
+    own, theirs = grafted.save_pretrained(tmp_path / "own"), grafted.save_peft(tmp_path / "theirs")
+    fresh = GraftedModel({"tower": model("Bert", 2)})
+    with pytest.raises(TowerError, match=r"`peft_type` is 'GRAFTWORK', and what is read here is LORA; .* load_adapter"):
+        fresh.load_peft(own)
+    with pytest.raises(RunFolderError, match="`peft_type` is 'LORA', and ours is 'GRAFTWORK'"):
+        load_adapter(fresh, theirs)
+    config = json.loads((theirs / "adapter_config.json").read_text())
+    for peft_type in ("IA3", None, ["LORA"]):
+        (theirs / "adapter_config.json").write_text(json.dumps(config | {"peft_type": peft_type}))
+        with pytest.raises(TowerError, match="`peft_type` is "):
+            fresh.load_peft(theirs)
+    (theirs / "adapter_config.json").write_text(json.dumps(config | {"r": "4"}))
+    with pytest.raises(TowerError, match="`r` and `lora_alpha` are no numbers"):
+        fresh.load_peft(theirs)
+    (theirs / "adapter_config.json").write_text(json.dumps(config))
+    (theirs / "adapter_model.safetensors").unlink()
+    (theirs / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(RunFolderError, match=r"a pickle \(.bin\) is not read"):
+        fresh.load_peft(theirs)
+    with pytest.raises(UserError):
+        fresh.load_peft(tmp_path / "nowhere")
+    assert not fresh.adapters
+
+
+def test_what_peft_has_not_is_not_saved_as_its(tmp_path: Path) -> None:
+    """Updates across models, packed projections, no adapter at all; a folder that exists stays as it is."""
+    with pytest.raises(TowerError, match="adapter `hmmoe` is none of PEFT's"):
+        graft({"tower": model("Bert", 2)}, hmmoe(rank=2, experts=[{"type": "unimodal"}])).save_peft(tmp_path / "no")
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 64), 2, enable_nested_tensor=False)
+    with pytest.raises(TowerError, match="is a parameter of several projections"):
+        graft({"tower": encoder}, "lora").save_peft(tmp_path / "no")
+    with pytest.raises(TowerError, match="there is no adapter to save"):
+        GraftedModel({"tower": model("Bert", 2)}).save_peft(tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+    with pytest.raises(RunFolderError, match="exists already"):
+        ours_of().save_peft(tmp_path)
+    assert list(tmp_path.iterdir()) == []
