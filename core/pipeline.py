@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
+from ..registry.errors import UserError
 from .events import Event
 from .spec.load_spec import load_spec, spec_from_dict
 from .spec.pipeline_spec import PipelineSpec
@@ -190,8 +191,10 @@ def compare(
     What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
     unless it was before; table and chart are written into ``out``. Every other run is paired with ``against``, the name
     of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
-    ``RunFolderError`` before anything is run.
+    ``RunFolderError`` before anything is run, ``UserError`` where nothing is given, or one that is in no list.
     """
+    if not isinstance(given, (list, tuple)) or not given:
+        raise UserError("compare takes a list of at least one spec file, pipeline, run folder or run")
     from .studies.compare import compare as compared
     from .studies.compare import write_comparison
 

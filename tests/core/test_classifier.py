@@ -86,5 +86,7 @@ def test_what_cannot_be_is_refused_in_words() -> None:
         GraftClassifier("hmmoe", graph=None).fit(X, y)
     with pytest.raises(SpecError, match="did you mean `bottleneck`"):
         GraftClassifier("bottlenek").fit(X, y)
+    with pytest.raises(SpecError, match="adapter"):
+        GraftClassifier(3).fit(X, y)
     with pytest.raises(ValueError, match="one class: no"):
         GraftClassifier().fit(X[::2], y[::2])

@@ -32,7 +32,7 @@ from graftwork.core.studies.compare_report import (
 from graftwork.core.studies.conditions import conditions, differences
 from graftwork.core.studies.plots import compare_figure
 from graftwork.core.studies.settings import differing_settings
-from graftwork.registry.errors import SpecError
+from graftwork.registry.errors import SpecError, UserError
 
 from ...support.small_pipeline import SMALL, catalogue, pipeline
 
@@ -445,6 +445,14 @@ def test_the_python_face_takes_pipelines_and_runs(runs: dict[str, Path], tmp_pat
     assert done.best is not None
     assert done.best.measured.val is not None
     assert all(one.measured.val is None or one.measured.val.mean <= done.best.measured.val.mean for one in done.entries)
+
+
+@pytest.mark.parametrize("given", ["runs/a", [], Path("a")])
+def test_the_python_face_refuses_what_is_no_list(given: Any, tmp_path: Path) -> None:
+    """A path alone is no list of its letters; nothing is written."""
+    with pytest.raises(UserError, match="a list of at least one"):
+        graftwork_compare(given, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_is_shown_by_what_it_measured(tmp_path: Path) -> None:
