@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -76,6 +76,7 @@ def test_a_type_alone_or_a_tower_that_was_told_more_will_do() -> None:
         ("hmoe", "adapter.type: unknown adapter type `hmoe`; did you mean `hmmoe`?"),
         ({"type": "lora", "rnk": 2}, r"adapter\.rnk: .*"),
         ({"rank": 2}, "adapter.type: `type` is missing: it names the adapter; installed: "),
+        (nn.Identity(), r"adapter: a spec as `lora\(rank=8\)`, an object with `type`, or a type, not Identity"),
         (BottleneckSpec(), "adapter `bottleneck` works on a model's vectors, and graft puts adapters inside models"),
     ],
 )
@@ -85,7 +86,9 @@ def test_what_is_no_adapter_inside_models_is_said(adapter: Any, said: str) -> No
 
 
 def test_names_that_cannot_be_are_refused() -> None:
-    """Two names of one tower; names of adapters that torch gives no module."""
+    """Two names of one tower; names of adapters that torch gives no module; no name at all."""
+    with pytest.raises(TowerError, match=r"models: expected names to models, as .*, not a BertModel"):
+        graft(cast(Any, model("Bert", 2)), "lora")
     with pytest.raises(TowerError, match=r"tower `text` is given as `words`; call it so in Tower\.of"):
         graft({"words": Tower.of("text", model("Bert", 2))}, "lora")
     for name in ("", "a.b", "keys"):
@@ -122,6 +125,8 @@ def test_add_set_and_delete_adapter() -> None:
     assert list(grafted.peft_config) == ["second"]
     with pytest.raises(TowerError, match="there is no adapter `first`; there are: second"):
         grafted.set_adapter("first")
+    with pytest.raises(TowerError, match="there are: second"):
+        grafted.set_adapter(cast(Any, ["second"]))  # as PEFT takes, of which one is active here
 
 
 def test_disable_adapter() -> None:
