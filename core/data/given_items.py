@@ -161,7 +161,8 @@ def name_of_row(row: Row, number: int) -> str:
     media = [value for kind, value in row.items() if kind != "text"]
     given = [one for value in media for one in (value if isinstance(value, (tuple, list)) else [value])]
     named = (one.path if isinstance(one, ClipInSegments) else one for one in given)
-    return " ".join(str(one) for one in named if isinstance(one, (str, Path))) or str(number + 1)
+    sources = (one.source if isinstance(one, Media) else one for one in named)
+    return " ".join(str(one) for one in sources if isinstance(one, (str, Path))) or str(number + 1)
 
 
 def name_of(item: Item) -> str:

@@ -75,9 +75,9 @@ def as_vectors(given: Any, where: str) -> Array:
 
 
 def _npz(file: Path) -> dict[str, Array]:
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no archive of arrays")
     with np.load(file, allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("it is no archive of arrays")
         return {name: arrays[name] for name in arrays.files}
 
 

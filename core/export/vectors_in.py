@@ -56,7 +56,10 @@ def vectors_in(predictor: FeaturePredictor) -> VectorsIn:
     widths = {}
     for name in module.takes:
         told = predictor.spec.encoder.tower(name).width(name)
-        widths[name] = predictor.width(name, content(name)) if told is None else told
+        if told is None:
+            told = module.model.width if name == "vector" else predictor.width(name, content(name))
+        assert told is not None, "a model that was loaded knows its width"
+        widths[name] = told
     return VectorsIn(ByPosition(module), widths, predictor.class_names)
 
 

@@ -129,7 +129,8 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 def _needs_graph(adapter: Section, catalogue: Catalogue) -> bool:
     """Of what is no adapter, validation says so."""
     known = catalogue.types("adapter")
-    type_ = full_form(adapter).get("type")
+    whole = full_form(adapter)
+    type_ = whole.get("type") if isinstance(whole, Mapping) else None
     return type_ in known and bool(getattr(catalogue.find("adapter", type_).spec, "needs_graph", False))
 
 

@@ -34,8 +34,11 @@ class FeatureModel(TrainableModel):
         readout: Readout = "mean",
         blend: float = 0.0,
         fits_pool: bool = False,
+        width: int | None = None,
     ) -> None:
         super().__init__()
+        #: Numbers a node, where that is known.
+        self.width = width
         self.adapter: Adapter = adapter
         self.head = head
         self.fusion = fusion
@@ -123,4 +126,5 @@ def build_model(
     graph = spec.graph
     fusion = CrossAttention(width, text_width, graph.fusion_rank) if graph and graph.fuses and text_width else None
     fits = spec.task.head.fits_pool
-    return FeatureModel(adapter, head, fusion, graph.readout if graph else "mean", spec.task.blend_share, fits)
+    readout: Readout = graph.readout if graph else "mean"
+    return FeatureModel(adapter, head, fusion, readout, spec.task.blend_share, fits, width)

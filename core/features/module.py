@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..data.items import DataError
 from ..data.tokens import Tokens
 from ..graph.check_support import same_centre, same_width
 from ..graph.make_nodes import nodes_of, zero_shot_logits
@@ -71,6 +72,11 @@ class FeatureModule(nn.Module):
         return nodes.to(self.support.targets.device)
 
     def met(self, nodes: Nodes) -> Queries:
-        """Nodes that met the support set."""
+        """Nodes that met the support set. Raises ``DataError`` for nodes of another width than the run's."""
+        if self.model.width not in (None, nodes.x.shape[1]):
+            raise DataError(
+                f"items have {nodes.x.shape[1]} numbers each, and the run was trained on {self.model.width}: they are "
+                "vectors of another encoder"
+            )
         same_width(self.support.x, nodes.x)
         return attach_queries(self.support, nodes, self._builder, self.spec)

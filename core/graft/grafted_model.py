@@ -53,7 +53,7 @@ class GraftedModel(GraftedTowers):
 
     def __init__(self, models: Models, *, catalogue: Catalogue | None = None) -> None:
         if not isinstance(models, Mapping):
-            raise TowerError(f'models: expected names to models, as {{"text": model}}, not a {type(models).__name__}')
+            raise TowerError(f'models are given by name, as {{"image": model}}, not as a {type(models).__name__}')
         super().__init__([_tower(name, model) for name, model in models.items()])
         self._catalogue = catalogue or default_catalogue()
 
@@ -187,6 +187,8 @@ class GraftedModel(GraftedTowers):
 
 
 def _tower(name: str, model: nn.Module | Tower) -> Tower:
+    if not isinstance(model, nn.Module | Tower):
+        raise TowerError(f"{name}: a model is a torch module or a Tower, not a {type(model).__name__}")
     if not isinstance(model, Tower):
         return Tower.of(name, model)
     if model.name != name:

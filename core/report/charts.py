@@ -9,11 +9,15 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from ...registry.errors import MissingExtra
 from .figures_of_answers import Bin
+
+try:
+    from matplotlib import rc_context
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ImportError:
+    raise MissingExtra('a report draws its charts by matplotlib: pip install "graftwork[charts]"') from None
 
 #: Each is at least 3:1 against white and against the dark page; marks and dashes tell them apart, too.
 COLOURS = ("#2f7fc1", "#c2620e", "#2a8a4a", "#8a63c9", "#a8507d", "#7a7a20")

@@ -69,7 +69,8 @@ class DatasetSpec(ComponentSpec):
     def reading(cls, found: FoundFiles) -> Reading | None:
         """How a data set of this type would read what lies there; ``None``: it does not. `graftwork init` asks.
 
-        Names and counts are given; it may look into a file of its own kind, and opens no media.
+        Names and counts are given; it may look into a file of its own kind, and opens no media. Raises ``DataError``
+        for such a file that is broken: said where nothing else reads what lies there.
         """
         return None
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import Problem, SpecError
+from ..data.found_files import find_files
 from ..data.items import DataError, DatasetContent, Item, Masks, Target, some_of
+from ..roles.specs import DatasetSpec
 from ..spec.extends import read_composed
 from ..spec.json_source import parse_json
 from ..spec.load_spec import spec_from_dict
@@ -34,7 +36,7 @@ def spec_with(spec: PipelineSpec, given: Data) -> tuple[Mapping[str, Any], dict[
         if isinstance(one, str) and _SETTING.match(one):
             settings |= parse_set([f"dataset.{one}"])
         elif one is not None:
-            section = _section(one, own)
+            section = _section(one, spec.dataset)
     return section, settings
 
 
@@ -44,9 +46,10 @@ def with_data(spec: PipelineSpec, given: Data, catalogue: Catalogue) -> Pipeline
     return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
 
 
-def _section(given: str | Path | Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+def _section(given: str | Path | Mapping[str, Any], dataset: DatasetSpec) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
+    own = dataset.model_dump(mode="json")
     text = os.fspath(given)
     if text.lstrip().startswith("{"):
         value = parse_json(text, "--dataset").value
@@ -54,6 +57,8 @@ def _section(given: str | Path | Mapping[str, Any], own: Mapping[str, Any]) -> M
         if "root" not in own:
             raise _wrong(f"{text} is a folder, and the run's data set `{own['type']}` has none; name a file")
         return {**own, "root": text}
+    elif Path(text).suffix.lower() != ".json" and Path(text).is_file() and (as_own := _as_own(Path(text), dataset)):
+        return as_own
     elif Path(text).exists() or text.endswith(".json") or "/" in text:
         value = read_composed(Path(text)).value
     else:
@@ -62,6 +67,12 @@ def _section(given: str | Path | Mapping[str, Any], own: Mapping[str, Any]) -> M
     if not isinstance(section, dict) or "type" not in section:
         raise _wrong(f"{text} is neither a spec with a section `dataset` nor such a section (it lacks `type`)")
     return section
+
+
+def _as_own(file: Path, dataset: DatasetSpec) -> Mapping[str, Any] | None:
+    """A file of the same kind as the run's data, as `graftwork init` would read it."""
+    reading = dataset.reading(find_files(file))
+    return {"type": dataset.type, **reading.fields} if reading else None
 
 
 def _wrong(why: str) -> SpecError:

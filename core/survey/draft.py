@@ -20,8 +20,8 @@ from .on_hand import Chosen, encoder_for
 MOST_SHOTS, MOST_POOL = 16, 50_000
 #: Fewer training items are not centred.
 FEW_NODES = 32
-#: What nodes are made of: the first of these that every item has; image and text are joined.
-_NODES = ("image", "video", "audio", "text")
+#: What nodes are made of: the first of these that every item has; image and text are joined. Ready vectors go first.
+_NODES = ("vector", "image", "video", "audio", "text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ..roles.specs import DatasetSpec
 from ..spec.overrides import apply_overrides
 from ..stages.context import RunContext
 from ..stages.list_items import listed
-from .contents import contents_of
+from .contents import FEW, contents_of
 from .fractions import UNCUT, fractions_of
 from .sections import dataset_spec
 
@@ -71,15 +71,22 @@ def look(path: Path, catalogue: Catalogue, store: Path, tell: Tell, settings: Ma
     modalities = tuple(kind for kind in every[0].modalities if all(kind in item.modalities for item in every))
     for kind in modalities:
         contents[kind], unread = contents_of(every, kind)
+        if len(unread) == min(FEW, len(every)):
+            raise DataError(f"{path}: none of the {counted(len(unread), 'items')} looked at can be read: {unread[0]}")
         broken += unread
     if broken and "on_error" not in said:
         section["on_error"] = "record"
         notes.append(
-            f"{counted(len(broken), 'items')} of those looked at cannot be read, and are left out: {broken[0]}"
+            f"items that cannot be read are left out; of those looked at {counted(len(broken), 'items')}: {broken[0]}"
         )
     if cuts:
         section |= fractions_of(_counts(content, "train"), given, cuts, type_)
         content = listed(dataset_spec(section, catalogue), context)
+    if not content.splits.get("test"):
+        raise DataError(
+            f"{path}: no `test` is left when copies stay together: too few of its {len(every):,} items differ; "
+            "add items, or split folders"
+        )
     least = min(_counts(content, "train").values(), default=0)
     return Seen(
         path=path,
@@ -98,7 +105,8 @@ def look(path: Path, catalogue: Catalogue, store: Path, tell: Tell, settings: Ma
 
 def _chosen(found: FoundFiles, catalogue: Catalogue, type_: Any) -> tuple[str, Reading, list[str]]:
     """The type that reads the most of what was found, or that which is asked for; and a note of the others."""
-    readings = [(name, one) for name in catalogue.types("dataset") if (one := _reading(name, found, catalogue))]
+    broken: list[DataError] = []
+    readings = [(name, one) for name in catalogue.types("dataset") if (one := _reading(name, found, catalogue, broken))]
     readings.sort(key=lambda one: (one[1].files, one[1].listed), reverse=True)
     if type_ is not None:
         named = [one for one in readings if one[0] == type_]
@@ -106,7 +114,7 @@ def _chosen(found: FoundFiles, catalogue: Catalogue, type_: Any) -> tuple[str, R
             raise SpecError([Problem(_unread(str(type_), readings, catalogue), ("dataset", "type"), source="--set")])
         return *named[0], []
     if not readings:
-        raise DataError(_nothing(found))
+        raise broken[0] if broken else DataError(_nothing(found))
     notes = [
         f"also there: {counted(reading.files, reading.media)} {reading.where}, which `{name}` reads: "
         f"--set dataset.type={name}"
@@ -116,9 +124,14 @@ def _chosen(found: FoundFiles, catalogue: Catalogue, type_: Any) -> tuple[str, R
     return *readings[0], notes
 
 
-def _reading(type_: str, found: FoundFiles, catalogue: Catalogue) -> Reading | None:
+def _reading(type_: str, found: FoundFiles, catalogue: Catalogue, broken: list[DataError]) -> Reading | None:
+    """``broken``: gets why files of its own kind cannot be read."""
     spec = catalogue.find("dataset", type_).ready_spec()
-    return spec.reading(found) if issubclass(spec, DatasetSpec) else None
+    try:
+        return spec.reading(found) if issubclass(spec, DatasetSpec) else None
+    except DataError as error:
+        broken.append(error)
+        return None
 
 
 def _unread(type_: str, readings: Sequence[tuple[str, Reading]], catalogue: Catalogue) -> str:
@@ -137,7 +150,7 @@ def _nothing(found: FoundFiles) -> str:
     return (
         f"{found.path} holds nothing that an installed data set reads (files: {kinds}). What is read: a folder a class "
         "of pictures, sounds or clips, or split folders of such; pictures listed with their classes in a CSV or JSON "
-        "lines beside them; such a list by itself; vectors (.npy, .npz, .parquet) with their labels"
+        "lines beside them; such a list by itself; vectors with their labels: name the .npy, .npz or .parquet file"
     )
 
 

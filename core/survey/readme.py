@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...registry.errors import counted
+from ...registry.errors import counted, one_line
 from .draft import Draft
 
 #: A page that begins so is one that ``init`` may write again.
@@ -28,13 +28,15 @@ def rows(made: Draft) -> list[tuple[str, str]]:
     splits = ", ".join(
         f"{name} {count:,}{'' if name in seen.given else ' (cut)'}" for name, count in seen.splits.items()
     )
+    unlabelled = sum(seen.splits.values()) - sum(counts.values())
     head, seeds = made.spec.task.head, len(made.spec.seeds)
     method = (
         f"{made.spec.adapter.type}, head {head.type if head else 'none'}; {_shots(made)}; {counted(seeds, 'seeds')}"
     )
     return [
         ("data", f"{made.spec.dataset.type}: {seen.what}"),
-        (f"{len(counts)} classes", each + more),
+        (f"{len(counts)} classes", one_line(each + more)),
+        *([("unlabelled", f"{unlabelled:,}")] if unlabelled else []),
         ("splits", splits),
         *seen.contents.items(),
         ("copies", f"{seen.copies:,} of {sum(seen.splits.values()):,}" if seen.copies else "none"),

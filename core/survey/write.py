@@ -27,7 +27,6 @@ def require_free(spec: Path, force: bool) -> None:
 def write_draft(made: Draft, spec: Path) -> tuple[Path, Path]:
     """The two files. Raises ``StorageError`` where they cannot be written."""
     page = _page(spec)
-    spec.parent.mkdir(parents=True, exist_ok=True)
     write_json(spec, made.value)
     write_whole(page, readme(made, spec).encode())
     return spec, page

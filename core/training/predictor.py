@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.given_clips import ClipInSegments, in_folders
 from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
-from ..data.items import DataError, Item
+from ..data.items import DataError, Item, Media
 from ..data.pictures import SUFFIXES as PICTURES
 from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
@@ -120,7 +122,11 @@ class Predictor(ABC):
             called = {
                 kind: name for kind, name in getattr(self.spec.dataset, "columns", {}).items() if kind == "vector"
             }
-            rows = [row for file in files for row in vectors_in(read_columns(Path(file), called), file)]
+            rows = [
+                Media("", f"{file} row {number}", partial(np.asarray, row))
+                for file in files
+                for number, row in enumerate(vectors_in(read_columns(Path(file), called), file))
+            ]
             return self.rows(None, texts or None, sounds or None, vectors=rows or None)
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")

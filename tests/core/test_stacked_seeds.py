@@ -221,16 +221,22 @@ ODD = {**ALONE, "trainer__epochs": 2}
 def test_what_cannot_be_one_is_trained_one_by_one_and_that_is_said(
     overrides: Any, why: str, store: Path, on_cpu: Callable[[], int]
 ) -> None:
-    """To the bit: a seed begins anew."""
     together = Seeds(store, **overrides)
     assert on_cpu() == 0
     (note,) = together.notes
     assert re.search(f"^seeds are trained one by one: .*{why}", note)
+    assert {len(epochs) for epochs in together.epochs().values()} == {2}
+
+
+def test_seeds_that_cannot_be_one_draw_what_they_draw_one_by_one(store: Path, on_cpu: Callable[[], int]) -> None:
+    """To the bit: each begins anew."""
+    overrides = {**ODD, "adapter": {"type": "odd", "way": "drops"}}
+    together = Seeds(store, **overrides)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(stacked, "DEVICES", frozenset())
         apart = Seeds(store, **overrides)
+    assert (on_cpu(), len(together.notes), len(apart.notes)) == (0, 1, 0)
     assert torch.equal(together.losses(), apart.losses())
-    assert apart.notes == []
 
 
 def test_one_seed_and_nothing_to_train_are_none_of_it(store: Path, on_cpu: Callable[[], int]) -> None:

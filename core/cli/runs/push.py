@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..say import say
+from ..options import format_option
+from ..say import print_json, say
 
 
 @click.command("push", epilog="Example: graftwork push runs/digits owner/digits --private --dry-run")
@@ -15,7 +16,8 @@ from ..say import say
     "--example", metavar="FILE|TEXT", help="A picture, sound or text to show on the card, with the run's answer."
 )
 @click.option("--dry-run", is_flag=True, help="Upload nothing: print the files and the card.")
-def command(run: str, repo_id: str, private: bool | None, example: str | None, dry_run: bool) -> None:
+@format_option("text", "json")
+def command(run: str, repo_id: str, private: bool | None, example: str | None, dry_run: bool, style: str) -> None:
     """Put a finished RUN into a repository of the Hugging Face hub, with a card of what was measured.
 
     load("OWNER/NAME") and `graftwork predict OWNER/NAME` get it back. Pictures, texts and predictions stay here, but
@@ -24,6 +26,9 @@ def command(run: str, repo_id: str, private: bool | None, example: str | None, d
     from ...export.push import push
 
     done = push(run, repo_id, private=private, example=example, dry_run=dry_run)
+    if style == "json":
+        print_json({"address": done.address, "files": dict(done.files), "card": done.card, "note": done.note})
+        return
     if done.address is None:
         for name, size in done.files.items():
             say(f"{size:>12,} {name}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..options import Place, cache_option
-from ..say import say
+from ..options import Place, cache_option, format_option
+from ..say import print_json, say
 
 
 @click.command("report", epilog="Example: graftwork report runs/emoji-ganet runs/emoji-tip-adapter --out emoji.html")
@@ -14,8 +14,9 @@ from ..say import say
 @click.option(
     "--worst", type=click.IntRange(min=0), default=12, show_default=True, help="Wrong answers to show with pictures."
 )
+@format_option("text", "json")
 @cache_option
-def command(runs: tuple[str, ...], out: str, worst: int, cache: str | None) -> None:
+def command(runs: tuple[str, ...], out: str, worst: int, style: str, cache: str | None) -> None:
     """Write finished RUNs as one HTML file that stands by itself.
 
     It holds figures with intervals, learning curves, confusions, calibration, the worst items with their pictures and
@@ -26,4 +27,8 @@ def command(runs: tuple[str, ...], out: str, worst: int, cache: str | None) -> N
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
-    say(report(*runs, out=out, worst=worst, store=cache))
+    written = report(*runs, out=out, worst=worst, store=cache)
+    if style == "json":
+        print_json({"report": str(written)})
+    else:
+        say(written)

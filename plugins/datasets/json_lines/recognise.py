@@ -48,11 +48,22 @@ _KINDS: Mapping[str, Collection[str]] = {"image": PICTURES, "audio": SOUNDS, "vi
 
 
 def reading_of(found: FoundFiles) -> Reading | None:
-    """A list, or one a split; in a folder one that names files which are there, or texts where there are no media."""
+    """A list, or one a split; in a folder one that names files which are there, or texts where there are no media.
+
+    Raises ``DataError`` for one that cannot be read, and for one by itself in which nothing is known.
+    """
     root = found.path if found.is_folder else found.path.parent
     files = _files(found)
-    if not files or (columns := _columns(root / files["train"])) is None:
+    if not files:
         return None
+    if (columns := _columns(root / files["train"])) is None:
+        if found.is_folder:
+            return None
+        names = ", ".join(dict.fromkeys(str(name) for row in _first(found.path) for name in row)) or "no rows"
+        raise DataError(
+            f"{found.path}: nothing shows its items (it has {names}): it needs a column of texts ({', '.join(_TEXT)}), "
+            "or of files that are there (image, file_name, path ...)"
+        )
     media = {kind: found.count(suffixes) for kind, suffixes in _KINDS.items()}
     shown = next((kind for kind in _KINDS if kind in columns), None)
     if found.is_folder and shown is None and any(media.values()):
@@ -107,9 +118,5 @@ def _all_ours(file: Path) -> bool:
 
 
 def _first(file: Path) -> list[Mapping[str, Any]]:
-    """None where it is no list: whoever reads it as one says why."""
-    try:
-        with closing(read_fields(file)) as rows:
-            return [fields for _, fields in islice(rows, _FEW)]
-    except DataError:
-        return []
+    with closing(read_fields(file)) as rows:
+        return [fields for _, fields in islice(rows, _FEW)]

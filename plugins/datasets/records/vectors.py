@@ -57,11 +57,11 @@ class Vectors(Dataset):
                 f"{self.file} holds no labels; name their array or column in dataset.columns.label, or a file of them "
                 "in dataset.labels"
             )
-        given = np.squeeze(given)
+        given = _one_a_row(given)
         if given.ndim != 1 or len(given) != rows:
             raise DataError(f"{where}: labels of shape {given.shape} for {rows:,} vectors; one a vector is needed")
         if given.dtype.kind in "iub":
-            return self._numbers(given.astype(np.int64), where)
+            return self._numbers(given, where)
         if given.dtype.kind not in "US":
             raise DataError(f"{where}: labels are whole numbers or names, not {given.dtype}")
         named = _names(given, where)
@@ -72,6 +72,8 @@ class Vectors(Dataset):
         return [index[name] if name else None for name in named], names
 
     def _numbers(self, given: np.ndarray[Any, Any], where: str) -> tuple[list[int | None], tuple[str, ...]]:
+        if strange := next((int(one) for one in given if not -1 <= one < 2**63), None):
+            raise DataError(f"{where}: label {strange} is no class: they are counted from 0, and -1 is unlabelled")
         names = self.spec.class_names
         if names is None:
             present = sorted({int(one) for one in given if one >= 0})
@@ -94,7 +96,7 @@ class Vectors(Dataset):
     def _words(self, columns: Columns, name: str, rows: int) -> list[str] | None:
         if (given := columns.get(name)) is None:
             return None
-        given = np.squeeze(given)
+        given = _one_a_row(given)
         if given.ndim != 1 or len(given) != rows:
             raise DataError(
                 f"{self.file}: `{name}` of shape {given.shape} for {rows:,} vectors; one a vector is needed"
@@ -103,6 +105,11 @@ class Vectors(Dataset):
         if name == "id" and len(set(words)) < rows:
             raise DataError(f"{self.file}: some ids stand there twice; leave the column out, or mend it")
         return words
+
+
+def _one_a_row(given: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """[N] of [N, 1] or [1, N]."""
+    return given.reshape(-1) if given.ndim == 2 and 1 in given.shape else given
 
 
 def _names(given: np.ndarray[Any, Any], where: str) -> list[str]:

@@ -30,7 +30,13 @@ from ...support.strangers.small_runs import adapter_of
 ACTS = "\x1b[31m", "\x1b]0;x\x07", "a\rb", "\x9b31m", "\u202etxt", "\u2066x\u2069", "\x7f", "\x08", "\u200b", "\ud800"
 EVIL = "x".join(ACTS)
 #: What prints: all else of the package gives its words to these.
-PRINTERS = {"core/cli/say.py", "plugins/reporters/console.py", "plugins/reporters/progress.py"}
+#: The verb of PEFT that is named after it prints, too.
+PRINTERS = {
+    "core/cli/say.py",
+    "core/graft/grafted_model.py",
+    "plugins/reporters/console.py",
+    "plugins/reporters/progress.py",
+}
 
 
 def harmless(text: str) -> bool:

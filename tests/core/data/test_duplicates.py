@@ -15,7 +15,6 @@ from PIL import Image
 from graftwork.core.data.duplicates import NAMES, with_duplicates_told
 from graftwork.core.data.items import DataError, DatasetContent, Item, Media, Target
 from graftwork.core.roles import DatasetSpec
-from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.core.stages.context import RunContext
 from graftwork.core.stages.list_items import listed
 from graftwork.plugins.datasets import ImageFolderSpec, JsonLinesSpec, PocketWorldSpec
@@ -157,9 +156,7 @@ def test_fail_names_them():
 
 def listing(dataset: DatasetSpec, folder: Path) -> DatasetContent:
     """As plan and run list a data set."""
-    rest = {"encoder": {"type": "open_clip"}, "adapter": {"type": "none"}}
-    spec = spec_from_dict({"dataset": dataset.model_dump(mode="json"), **rest})
-    return listed(spec, RunContext(default_catalogue(), folder / "store"))
+    return listed(dataset, RunContext(default_catalogue(), folder / "store"))
 
 
 def test_every_data_set_is_looked_at_where_it_is_listed(tmp_path):

@@ -59,7 +59,7 @@ def test_note_names_both_in_any_data_set(tmp_path, type_, one, two):
             "task": {"type": "classification", "head": {"type": "linear"}},
         }
     )
-    content = listed(spec, RunContext(default_catalogue(), tmp_path / "store"))
+    content = listed(spec.dataset, RunContext(default_catalogue(), tmp_path / "store"))
     notes = [note for note in content.notes if "look alike" in note]
     expected = (
         f"classes that look alike are different classes; spell them in one way if they are one: {one!a} and {two!a}"

@@ -85,10 +85,15 @@ def test_what_is_no_adapter_inside_models_is_said(adapter: Any, said: str) -> No
         graft(models(), adapter)
 
 
+@pytest.mark.parametrize(("models", "said"), [([1], "given by name.*not as a list"), ({"text": 3}, "not a int")])
+def test_what_is_no_model_is_refused(models: Any, said: str) -> None:
+    """A list, a number."""
+    with pytest.raises(TowerError, match=said):
+        graft(models, "lora")
+
+
 def test_names_that_cannot_be_are_refused() -> None:
-    """Two names of one tower; names of adapters that torch gives no module; no name at all."""
-    with pytest.raises(TowerError, match=r"models: expected names to models, as .*, not a BertModel"):
-        graft(cast(Any, model("Bert", 2)), "lora")
+    """Two names of one tower; names of adapters that torch gives no module."""
     with pytest.raises(TowerError, match=r"tower `text` is given as `words`; call it so in Tower\.of"):
         graft({"words": Tower.of("text", model("Bert", 2))}, "lora")
     for name in ("", "a.b", "keys"):

@@ -8,6 +8,8 @@ import itertools
 import json
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -305,3 +307,13 @@ def test_the_command_prints_the_file(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     done = CliRunner().invoke(cli, ["report", str(run.folder), "--out", str(out), "--worst", "0"])
     assert (done.exit_code, done.stdout) == (0, f"{out}\n")
+
+
+def test_without_matplotlib_the_command_is_named(run: Run, tmp_path: Path) -> None:
+    """In a process of its own, where it cannot be imported."""
+    hidden = "import sys; sys.modules['matplotlib'] = None; from graftwork.core.cli import main; main()"
+    command = [sys.executable, "-c", hidden, "report", str(run.folder), "--out", str(tmp_path / "page.html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'pip install "graftwork[charts]"' in done.stderr
+    assert "Traceback" not in done.stderr

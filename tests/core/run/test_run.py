@@ -128,7 +128,7 @@ def test_an_encoder_may_have_no_parameters(
     small = pipeline(graph=None, adapter=adapter, task__head=head, reporters=console, trainer__epochs=1)
     print_plan(small.plan(tmp_path / "store"))
     assert f"frozen in all: 0; trainable share {share}\n" in capsys.readouterr().out
-    parameters = small.run(tmp_path / "run", tmp_path / "store").result["parameters"]
+    parameters = small.run(tmp_path / "run", tmp_path / "store", show=True).result["parameters"]
     assert (parameters["frozen"], f"{parameters['trainable_share']:.2%}") == (0, share)
     assert f"({share})" in capsys.readouterr().err
 

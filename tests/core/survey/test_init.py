@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,7 +17,9 @@ from graftwork.core.data.found_files import FoundFiles, Reading, find_files
 from graftwork.core.data.items import DataError
 from graftwork.core.events import Event, StageAdvanced
 from graftwork.core.roles import DatasetSpec, EncoderSpec, OnHand
+from graftwork.core.storage.files import StorageError
 from graftwork.core.survey.draft import Draft, draft
+from graftwork.core.survey.readme import rows
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 from graftwork.registry.discovery import default_catalogue
@@ -89,6 +92,48 @@ def test_copies_and_unreadable_pictures_are_told(tmp_path: Path) -> None:
     assert made.seen.copies == 1
     assert made.spec.dataset.on_error == "record"
     assert any("torn.jpg" in note for note in made.notes)
+
+
+def test_data_of_which_nothing_can_be_learnt_or_tested_is_refused(tmp_path: Path) -> None:
+    """Pictures none of which can be read; copies of one picture, that leave nothing to test on."""
+    for name in ("torn", "copied"):
+        for number in range(8):
+            content = jpeg("one", 0) if name == "copied" else f"no picture {number}".encode()
+            write(tmp_path / name / "ab"[number % 2] / f"{number}.jpg", content)
+    with pytest.raises(DataError, match=r"none of the 8 items looked at can be read: .*0\.jpg"):
+        drafted(tmp_path / "torn", tmp_path / "store")
+    with pytest.raises(DataError, match="no `test` is left when copies stay together"):
+        drafted(tmp_path / "copied", tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", "text,label\nh\u00e9llo,a\n".encode("latin1"), "t.csv.*UTF-8"),
+        ("t.csv", b"", "t.csv has no columns"),
+        ("t.csv", b"text,label\n", r"nothing shows its items \(it has no rows\)"),
+        ("t.csv", b"text,label,label\nx,a,b\n", "t.csv.*label"),
+        ("t.csv", b"words,label\nx,a\n", r"it has words, label\): it needs a column of texts \(text, caption"),
+        ("t.jsonl", b'{"text": "a", "label": NaN}\n', "t.jsonl:1.*NaN"),
+        ("t.jsonl", b"{", "t.jsonl:1"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """By itself, or in a folder where nothing else is read."""
+    write(tmp_path / "p" / name, content)
+    with pytest.raises(DataError, match=said):
+        drafted(tmp_path / "p" / name, tmp_path / "store")
+
+
+def test_ready_vectors_are_the_nodes_and_the_unlabelled_are_counted(tmp_path: Path) -> None:
+    """Of vectors with texts, too; a class name of two lines stays in its line of the page."""
+    labels = np.array(["a\nb", "c", ""] * 10)
+    vectors = np.random.default_rng(0).normal(size=(30, 4))
+    np.savez(tmp_path / "v.npz", vectors=vectors, labels=labels, texts=np.array([f"text {n}" for n in range(30)]))
+    made = drafted(tmp_path / "v.npz", tmp_path / "store")
+    assert made.spec.encoder.type == "given"
+    assert dict(rows(made))["unlabelled"] == "10"
+    assert dict(rows(made))["2 classes"] == "a\\nb 10, c 10"
 
 
 @pytest.mark.parametrize(
@@ -294,3 +339,10 @@ def test_grey_and_large_are_told_by_size(tmp_path: Path) -> None:
             Image.new("L", (side, side), number).save(tmp_path / "p" / name / f"{number}.png")
     made = drafted(tmp_path / "p", tmp_path / "store")
     assert made.seen.contents["image"] == "10 x 10 pixels to 30 x 30 pixels (all 6 looked at)"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file where a folder is needed."""
+    write(tmp_path / "file", b"x")
+    with pytest.raises(StorageError, match="file"):
+        init(pictures(tmp_path / "p", {"a": 4, "b": 4}), "--out", tmp_path / "file" / "more" / "spec.json")

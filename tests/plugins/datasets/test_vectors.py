@@ -8,8 +8,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from graftwork import Pipeline, load
+from graftwork import Pipeline, evaluate, load
+from graftwork.core.data.given_items import name_of_row
 from graftwork.core.data.items import DataError, DatasetContent
+from graftwork.core.export.export_run import export
 from graftwork.plugins.datasets import VectorsSpec
 from graftwork.plugins.datasets.records.vectors import Vectors
 
@@ -89,6 +91,9 @@ def changed(row: int, value: float) -> Array:
         ({"vectors": made()[0].astype(object), "labels": made()[1]}, "Python objects, which are never opened"),
         ({"vectors": made()[0], "labels": made()[1], "ids": np.array(["a"] * ROWS)}, "ids stand there twice"),
         ({"vectors": made()[0], "labels": made()[1], "splits": np.array(["other"] * ROWS)}, "split 'other' is none of"),
+        ({"vectors": made()[0], "labels": made()[1] - 2}, "label -2 is no class"),
+        ({"vectors": made()[0], "labels": made()[1].astype(np.uint64) + np.uint64(2**63)}, "label 9223.* is no class"),
+        ({"vectors": made()[0][:1], "labels": made()[1][:1]}, "only vector of its class"),
         ({"vectors": made()[0], "labels": np.array(["a"] * 39 + ["b"])}, "is the only vector of its class"),
     ],
 )
@@ -101,10 +106,13 @@ def test_what_cannot_be_used_is_said_with_its_row(tmp_path: Path, arrays: dict[s
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     """Another suffix, no archive, a file that is not there, a column that is not there."""
     (tmp_path / "v.npz").write_bytes(b"nothing")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, made()[0])
     (tmp_path / "v.parquet").write_bytes(b"nothing")
     for name, said in (
         ("v.txt", "read from"),
         ("v.npz", "cannot be read"),
+        ("array.npz", "no archive of arrays"),
         ("v.parquet", "cannot be read"),
         ("w.npy", "No such"),
     ):
@@ -137,6 +145,33 @@ def test_every_adapter_on_features_runs_on_them_and_predicts(tmp_path: Path, ada
     assert predictor.predict(vectors=vectors[0])[0].label == "0"
     np.save(tmp_path / "new.npy", vectors[:4])
     rows = predictor.named([str(tmp_path / "new.npy")], (), ())
+    assert name_of_row(rows[1], 1) == f"{tmp_path / 'new.npy'} row 1"
     assert [one.label for one in predictor.predict(vectors=[row["vector"] for row in rows])] == list("0101")
     with pytest.raises(DataError, match="is NaN"):
         predictor.predict(vectors=vectors[:1] * np.nan)
+
+
+def test_a_run_on_vectors_is_evaluated_on_a_file_and_exported(tmp_path: Path) -> None:
+    """The file alone names other data; vectors of another width are refused wherever they come in."""
+    vectors, labels = made()
+    spec = {
+        "dataset": {"type": "vectors", "file": str(saved(tmp_path, vectors=vectors, labels=labels))},
+        "encoder": "given",
+        "adapter": "bottleneck",
+        "task": {"type": "classification", "head": "logistic_regression"},
+        "trainer": {"epochs": 2},
+        "reporters": [],
+    }
+    run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store").folder
+    np.savez(tmp_path / "all.npz", vectors=vectors, labels=labels, splits=np.array(["train"] * 4 + ["test"] * 36))
+    evaluated = evaluate(run, tmp_path / "all.npz", store=tmp_path / "store")
+    answers = [int(one.label) for one in load(run).predict(vectors=vectors[4:])]
+    assert evaluated.items == 36
+    assert evaluated.figures["accuracy"] == pytest.approx(np.mean(np.array(answers) == labels[4:]))
+    np.savez(tmp_path / "other.npz", vectors=vectors[:, :4], labels=labels)
+    refused = "items have 4 numbers each, and the run was trained on 6"
+    with pytest.raises(DataError, match=refused):
+        evaluate(run, tmp_path / "other.npz", store=tmp_path / "store")
+    with pytest.raises(DataError, match=refused):
+        load(run).predict(vectors=vectors[:1, :4])
+    assert "vector float32 [items, 6]" in export(run, "torch", tmp_path / "run.pt2").note
