@@ -130,7 +130,7 @@ class GraftedTowers(nn.Module):
         self._placed[self.active] = placed.with_spec(spec)
 
     def _require(self, name: str) -> None:
-        if name not in self.adapters:
+        if name not in list(self.adapters):  # a list of names, as PEFT takes, has no hash
             raise TowerError(f"there is no adapter `{name}`; there are: {', '.join(self.adapters) or 'none'}")
 
     def _apply(self, fn: Any, recurse: bool = True) -> GraftedTowers:

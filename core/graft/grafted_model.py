@@ -218,6 +218,11 @@ def _spec_of(given: AdapterGiven, catalogue: Catalogue) -> TowerAdapterSpec:
             given if isinstance(given, AdapterSpec) else slot.validate_python(given, context={"catalogue": catalogue})
         )
     except ValidationError as error:
+        if not isinstance(given, Mapping):
+            made = type(given).__name__
+            raise TowerError(
+                f"adapter: a spec as `lora(rank=8)`, an object with `type`, or a type, not {made}"
+            ) from None
         first = error.errors(include_url=False)[0]
         at, hint = ".".join(["adapter", *map(str, first["loc"])]), first.get("ctx", {}).get("hint")
         raise TowerError(one_line(f"{at}: {first['msg']}" + (f"; {hint}" if hint else ""))) from None

@@ -34,7 +34,7 @@ from ..storage.run_folder import RunFolderError, write_json, write_lines
 from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
-from .evaluated_data import Data, fitting_items, with_data
+from .evaluated_data import EVERY, Data, every_split, fitting_items, with_data
 from .evaluation import EVALUATION, Evaluation
 from .paired import interval
 
@@ -63,8 +63,9 @@ def evaluate(
 
     ``dataset``: a file (a spec, or its section `dataset`), a folder in place of the run's ``root``, a section as a
     mapping, or settings such as ``"root=photos"``, one or several; by default the run's own. ``split``: by default the
-    one that the run reports. ``out``: a new folder for ``evaluation.json`` and, an item a line, ``predictions.jsonl``.
-    Contents are encoded anew; descriptions are found in the store, as a run finds them.
+    one that the run reports; ``"all"`` for the items of every split. ``out``: a new folder for ``evaluation.json`` and,
+    an item a line, ``predictions.jsonl``. Contents are encoded anew; descriptions are found in the store, as a run
+    finds them.
 
     The interval is that of the percentile bootstrap over items, 10,000 draws from seed 0. Raises ``DataError`` where
     the data do not fit the run, ``SpecError`` where ``dataset`` is none, ``RunFolderError`` as ``load``, and for an
@@ -76,7 +77,10 @@ def evaluate(
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
     context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
-    content, split = listed(spec.dataset, context), split or spec.evaluation.test_on
+    content, asked, split = listed(spec.dataset, context), split, split or spec.evaluation.test_on
+    fingerprint = content.fingerprint()
+    if split == EVERY:
+        content = every_split(content)
     classes = () if isinstance(spec.task, PairTaskSpec) else predictor.class_names  # a target is then no class
     items, unlabelled, notes = fitting_items(content, split, classes)
     readable = _Readable(predictor, _described(items, split, content, spec, context))
@@ -84,7 +88,7 @@ def evaluate(
         scored = _scored(predictor, readable, catalogue)
     items = readable.read
     result = _result_of(Path(run))
-    own = result is not None and result.dataset.fingerprint == content.fingerprint()
+    own = result is not None and result.dataset.fingerprint == fingerprint
     lines = list(_lines(scored, split, saved.seed, items, predictor.class_names))
     said = Evaluation(
         evaluation=Evaluation.FORMAT,
@@ -94,7 +98,7 @@ def evaluate(
         seed=saved.seed,
         dataset=spec.dataset.model_dump(mode="json"),
         split_id=content.split_id,
-        fingerprint=content.fingerprint(),
+        fingerprint=fingerprint,
         own_data=own,
         split=split,
         items=len(items),
@@ -103,7 +107,7 @@ def evaluate(
         figures=dict(scored.figures),
         interval=_interval(scored),
         in_result=_in_result(result, saved.seed, split) if own else None,
-        notes=[*notes, *(_seen(split, spec) if own else ())],
+        notes=[*notes, *(_seen(split, spec) if own else _unscored(content, split, asked))],
         predictions=PREDICTIONS if place and lines else None,
     )
     if place is not None:
@@ -202,7 +206,15 @@ def _in_result(result: Result | None, seed: int, split: str) -> float | None:
 
 
 def _seen(split: str, spec: PipelineSpec) -> Iterator[str]:
-    if split == "train":
+    if split in ("train", EVERY):
         yield "the run was trained on items of this split: its figures say nothing of new ones"
     elif split == spec.evaluation.selecting_split:
         yield "this split chose epochs and search values: its figures are better than those of new items"
+
+
+def _unscored(content: DatasetContent, split: str, asked: str | None) -> Iterator[str]:
+    """What of other data is not scored, where nobody asked for a split."""
+    others = {name: len(items) for name, items in content.splits.items() if name != split and items}
+    if others and asked is None:
+        counts = ", ".join(f"{name} {count:,}" for name, count in others.items())
+        yield f"items of other splits are not scored: {counts}; `--split {EVERY}` scores every item"

@@ -22,6 +22,8 @@ from ..spec.pipeline_spec import PipelineSpec
 
 #: A file, a folder, a section, settings; ``None``: the run's own data.
 Data = str | Path | Mapping[str, Any] | Sequence[str | Path] | None
+#: The name that stands for the items of all splits.
+EVERY = "all"
 _SETTING = re.compile(r"[A-Za-z_][\w.]*[+-]?=")
 
 
@@ -96,6 +98,13 @@ def fitting_items(content: DatasetContent, split: str, classes: Sequence[str]) -
     few = f"these data lack {len(lacking)} of the run's {len(classes)} classes:{some_of(lacking)}"
     notes = [few] if lacking else []
     return items or list(every), len(every) - len(items or every), notes
+
+
+def every_split(content: DatasetContent) -> DatasetContent:
+    """The items of all splits as those of one, ``EVERY``; a split of that name that the data have stays."""
+    if EVERY in content.splits:
+        return content
+    return replace(content, splits={EVERY: tuple(item for split in content.splits.values() for item in split)})
 
 
 def _is_labelled(target: Target | None) -> bool:

@@ -20,7 +20,7 @@ from ..say import print_json, print_table, say
     help="Other data of the same classes: a spec file or its section `dataset`, a folder in place of `root`, the "
     "section as JSON, or settings of it (repeatable). [default: the run's own]",
 )
-@click.option("--split", help="The split to score. [default: the one that the run reports]")
+@click.option("--split", help="The split to score, or `all`. [default: the one that the run reports]")
 @click.option("--out", type=Place(file_okay=False), help="A new folder for evaluation.json and predictions.jsonl.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @format_option("table", "json")

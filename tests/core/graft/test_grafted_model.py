@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -76,6 +76,7 @@ def test_a_type_alone_or_a_tower_that_was_told_more_will_do() -> None:
         ("hmoe", "adapter.type: unknown adapter type `hmoe`; did you mean `hmmoe`?"),
         ({"type": "lora", "rnk": 2}, r"adapter\.rnk: .*"),
         ({"rank": 2}, "adapter.type: `type` is missing: it names the adapter; installed: "),
+        (nn.Identity(), r"adapter: a spec as `lora\(rank=8\)`, an object with `type`, or a type, not Identity"),
         (BottleneckSpec(), "adapter `bottleneck` works on a model's vectors, and graft puts adapters inside models"),
     ],
 )
@@ -129,6 +130,8 @@ def test_add_set_and_delete_adapter() -> None:
     assert list(grafted.peft_config) == ["second"]
     with pytest.raises(TowerError, match="there is no adapter `first`; there are: second"):
         grafted.set_adapter("first")
+    with pytest.raises(TowerError, match="there are: second"):
+        grafted.set_adapter(cast(Any, ["second"]))  # as PEFT takes, of which one is active here
 
 
 def test_disable_adapter() -> None:

@@ -70,6 +70,19 @@ def test_other_settings_of_the_data(run: Run, tmp_path: Path) -> None:
     assert found.figures["accuracy"] < 0.2
 
 
+def test_every_item_of_other_data(run: Run, tmp_path: Path) -> None:
+    """What is in other splits than the reported one is said, and ``all`` scores it, too."""
+    some = evaluate(run.folder, "test=9", catalogue=catalogue(), store=tmp_path)
+    every = evaluate(run.folder, "test=9", split="all", catalogue=catalogue(), store=tmp_path)
+    assert "--split all" in some.notes[-1]
+    assert every.notes == []
+    assert every.items > some.items == 90
+    assert every.fingerprint == some.fingerprint
+    own = evaluate(run.folder, split="all", catalogue=catalogue(), store=tmp_path)
+    assert own.own_data
+    assert "trained on items" in own.notes[0]
+
+
 @pytest.mark.parametrize(
     ("task", "data", "kind"),
     [("vqa", "vqa", "clip"), ("nlvr2", "both", "clip"), ("events", "clip", "clap"), ("retrieval", "pairs", "clip")],
