@@ -33,8 +33,9 @@ NEVER |= {"runpy.run_module", "importlib.util.spec_from_file_location", "spec_fr
 NEVER_IMPORTED = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "runpy", "sentence_transformers"}
 #: What may be imported of them: an error to be caught.
 ERRORS = {"UnpicklingError"}
-#: Calls that say nothing since they cannot: a tokenizer that is none of transformers'.
+#: Calls that say nothing since they cannot: a tokenizer that is none of transformers', PEFT's of a folder just written.
 UNSAID = {
+    ("core/export/peft_folders.py", "PeftModel.from_pretrained(copy.deepcopy(frozen.tower.model), str(folder))"),
     ("plugins/encoders/open_clip/encoder.py", "self._library.get_tokenizer(name)"),
 }
 #: Modules that import by name: names of their own packages, components of installed plugins, a library.
@@ -42,8 +43,9 @@ IMPORT_BY_NAME = {
     "__init__.py",
     "benchmarks/__init__.py",
     "benchmarks/memory.py",
-    "core/cli/bench.py",
     "core/cli/commands.py",
+    "core/cli/machine/bench.py",
+    "core/export/onnx_file.py",
     "core/graft/__init__.py",
     "core/roles/__init__.py",
     "core/testing/__init__.py",
@@ -55,6 +57,7 @@ IMPORT_BY_NAME = {
     "plugins/pocket/command.py",
     "registry/build.py",
     "registry/component.py",
+    "registry/errors.py",
 }
 
 

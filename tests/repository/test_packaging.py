@@ -22,6 +22,7 @@ DATA = {
     "core/scaffold/plugin_templates",
     "plugins/datasets/registries/emoji_excerpt.tar",
     "plugins/datasets/registries/emoji_excerpt.NOTICE",
+    "plugins/suites",
     *(f"plugins/pocket/{name}/weights" for name in ("clip", "llava", "towers")),
 }
 
