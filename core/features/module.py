@@ -73,9 +73,9 @@ class FeatureModule(nn.Module):
 
     def met(self, nodes: Nodes) -> Queries:
         """Nodes that met the support set. Raises ``DataError`` for nodes of another width than the run's."""
-        if self.model.width not in (None, nodes.x.shape[1]):
+        if self.model.width not in (None, nodes.width):
             raise DataError(
-                f"items have {nodes.x.shape[1]} numbers each, and the run was trained on {self.model.width}: they are "
+                f"items have {nodes.width} numbers each, and the run was trained on {self.model.width}: they are "
                 "vectors of another encoder"
             )
         same_width(self.support.x, nodes.x)
