@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from ..storage.manifest import adapter_folder, require_whole
 from ..storage.record import Json
 from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file
+from ..studies.tables import told_apart
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,7 @@ def _listed(value: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def _distinct(runs: Sequence[ReportedRun]) -> list[ReportedRun]:
-    """Each once; names told apart by their folders where two are the same, and by number where those are, too."""
+    """Each once, with names that tell them apart."""
     once = list({run.folder.resolve(): run for run in runs}.values())
-    names = Counter(run.name for run in once)
-    named = [replace(run, name=f"{run.name} ({run.folder.name})") if names[run.name] > 1 else run for run in once]
-    seen: Counter[str] = Counter()
-    for index, run in enumerate(named):
-        seen[run.name] += 1
-        if seen[run.name] > 1:
-            named[index] = replace(run, name=f"{run.name} #{seen[run.name]}")
-    return named
+    names = told_apart([(run.name, run.folder.name) for run in once])
+    return [replace(run, name=name) for run, name in zip(once, names, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from ..storage.run_folder import RunFolderError, read_json_file, write_json
 from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
 from .paired import pairs_of
 from .run_cache import RunCache
-from .tables import charts, csv_table
+from .tables import charts, csv_table, told_apart
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
@@ -59,7 +58,8 @@ def compare(
         else:
             entries.append(_entry(one.name, stem, done.folder, done.typed))
             hear(one.name, entries[-1], done.found)
-    named = _distinct(entries)
+    names = told_apart([(one.name, one.stem) for one in entries])
+    named = [replace(one, name=name) for one, name in zip(entries, names, strict=True)]
     pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])
     return Comparison(tuple(named), failures, tuple(pairs), reasons)
 
@@ -99,18 +99,6 @@ def _read(path: Path, catalogue: Catalogue) -> Entry:
 def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:
     spec = folder / "adapter" / "pipeline.json"
     return Entry(name, stem, folder, result, measured(result), read_json_file(spec) if spec.is_file() else {})
-
-
-def _distinct(entries: Sequence[Entry]) -> list[Entry]:
-    """Names told apart by their files where two are the same, and by number where those are the same too."""
-    names = Counter(entry.name for entry in entries)
-    named = [replace(one, name=f"{one.name} ({one.stem})") if names[one.name] > 1 else one for one in entries]
-    seen: Counter[str] = Counter()
-    for index, one in enumerate(named):
-        seen[one.name] += 1
-        if seen[one.name] > 1:
-            named[index] = replace(one, name=f"{one.name} #{seen[one.name]}")
-    return named
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:

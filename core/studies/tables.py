@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,18 @@ def label(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(label(one) if key == "type" else f"{key} {label(one)}" for key, one in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def told_apart(runs: Sequence[tuple[str, str]]) -> list[str]:
+    """Of each run's name and its file's: names told apart by their files where two are the same, and by number where
+    those are the same, too.
+    """
+    names, seen, found = Counter(name for name, _ in runs), Counter[str](), []
+    for name, file in runs:
+        said = f"{name} ({file})" if names[name] > 1 else name
+        seen[said] += 1
+        found.append(said if seen[said] == 1 else f"{said} #{seen[said]}")
+    return found
 
 
 def values_in_words(values: Mapping[str, Any]) -> str:
