@@ -130,8 +130,8 @@ def _plain(text: str, entry: EntryPoint | None, folders: Sequence[Path]) -> str:
         text = text.replace(entry.name, "NAME")
     for folder in folders:
         text = text.replace(str(folder), "FOLDER")
-    # Files are hashed in parallel: by then, or not yet.
-    text = re.sub(r"read files \(sha256\): \d+ of \d+\n?", "", text)
+    # Files are hashed in parallel: by then, or not yet; and stored once they are old enough to be known by their time.
+    text = re.sub(r"read files \(sha256\): \d+ of \d+(, \d+ stored)?\n?", "", text)
     text = re.sub(r"\d+ ms\b", "N ms", text)
     text = re.sub(r'"load_seconds": [\d.]+', '"load_seconds": N', text)
     return re.sub(r"cache: \S+, [\d.]+ MB", "cache: N MB", text)
