@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Generator, Tensor, nn
 
+from ..data.items import Item
 from .contract import broken, form
 
 
@@ -48,6 +49,15 @@ class Regularizer(ABC):
         """Called once with the kept parameters; returns files to save beside the adapter: stem to named tensors."""
         return {}
 
+    def remember(self, memory: Sequence[Item], labelled: Sequence[Item], seed: int) -> Sequence[Item]:
+        """Items that join the labelled ones of the next task of a sequence.
+
+        Called once after each task, of a component built anew: ``memory`` is what it remembered before, ``labelled``
+        are the task's own labelled items, as they are in the data. It gives some of both. Nothing else of an earlier
+        task can be had, so that a memory is no larger than it says.
+        """
+        return ()
+
 
 def penalty_of(regularizer: Regularizer, parameters: Mapping[str, nn.Parameter]) -> Tensor:
     """The penalty. Raises ``ContractError`` where that is no scalar tensor."""
@@ -55,6 +65,16 @@ def penalty_of(regularizer: Regularizer, parameters: Mapping[str, nn.Parameter])
     if not isinstance(given, Tensor) or given.ndim:
         raise broken("regularizer", regularizer, f"gave {form(given)}; `penalty` gives a scalar tensor")
     return given
+
+
+def remembered_by(
+    regularizer: Regularizer, memory: Sequence[Item], labelled: Sequence[Item], seed: int
+) -> tuple[Item, ...]:
+    """What it remembers. Raises ``ContractError`` where that is none of the items that it was shown."""
+    given, shown = regularizer.remember(memory, labelled, seed), {item.id for item in (*memory, *labelled)}
+    if not isinstance(given, Sequence) or not all(isinstance(one, Item) and one.id in shown for one in given):
+        raise broken("regularizer", regularizer, f"gave {form(given)}; `remember` gives some of the items it is shown")
+    return tuple(given)
 
 
 def files_of(regularizer: Regularizer, view: TrainingView) -> dict[str, dict[str, Tensor]]:

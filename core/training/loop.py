@@ -100,7 +100,8 @@ def train(
     model = learner.model.eval()
     learner.fit()
     parameters = model.trainable()
-    regularizers = [build(Regularizer, catalogue, one) for one in spec.regularizers] if parameters else []
+    penalties = [one for one in spec.regularizers if one.penalizes] if parameters else []
+    regularizers = [build(Regularizer, catalogue, one) for one in penalties]
     previous = adapter_folder(Path(spec.trainer.start_from)) if spec.trainer.start_from else None
     generator = torch.Generator().manual_seed(min(hears))
     views = [learner.view(previous, generator)] * len(regularizers) if regularizers else []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ...core.data.items import DataError
 from ...core.roles import RegularizerSpec
 from ...core.storage.run_folder import RunFolderError
 
@@ -33,6 +34,10 @@ class EWCSpec(RegularizerSpec):
     normalize: bool = False
     """Divide F by its mean, so that `strength` means the same for every model."""
 
+    def in_first_task(self) -> EWCSpec:
+        """It holds nothing, and saves its Fisher information for the next."""
+        return self.model_copy(update={"anchor": "init", "strength": 0.0, "decay": 1.0})
+
     def require_previous(self, previous: Path | None) -> None:
         """The Fisher information of the run before, where that is the anchor. Raises ``RunFolderError``."""
         if self.anchor != "previous":
@@ -46,4 +51,27 @@ class EWCSpec(RegularizerSpec):
             raise RunFolderError(
                 f"ewc: {path} is missing: the previous run was trained without ewc; give it one: "
                 '"regularizers": [{"type": "ewc", "strength": 0, "anchor": "init"}] (strength 0 will do)'
+            )
+
+
+class ReplaySpec(RegularizerSpec):
+    """Items of earlier tasks are learnt again beside those of the present one (experience replay).
+
+    The memory is balanced over the classes seen so far; a class keeps the items that come first in an order drawn by
+    the seed, and gives some up when other classes come.
+    """
+
+    penalizes: ClassVar[bool] = False
+    between_tasks: ClassVar[bool] = True
+
+    type: Literal["replay"] = "replay"
+    memory: Annotated[int, Field(ge=1)]
+    """Labelled items that are kept of all earlier tasks together."""
+
+    def require_earlier(self, labelled: int) -> None:
+        """A memory for everything would be joint training. Raises ``DataError``."""
+        if self.memory > labelled:
+            raise DataError(
+                f"replay: a memory of {self.memory} items is larger than the data: all tasks but the last have "
+                f'{labelled} labelled items; lower `memory`, or set "training": "joint" in `sequence`'
             )
