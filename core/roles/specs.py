@@ -415,6 +415,13 @@ class PairTaskSpec(TaskSpec):
 class RegularizerSpec(ComponentSpec):
     """A penalty on the trainable parameters."""
 
+    #: Whether it looks at the logits or at the loss of each item, which a task of pairs does not have.
+    reads_logits: ClassVar[bool] = True
+
+    def in_first_task(self) -> RegularizerSpec | None:
+        """How it stands in the first task of a sequence, which has no run before it. ``None``: not at all."""
+        return self
+
     def require_previous(self, previous: Path | None) -> None:
         """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""
 
