@@ -415,8 +415,8 @@ class PairTaskSpec(TaskSpec):
 class RegularizerSpec(ComponentSpec):
     """A penalty on the trainable parameters, or what else keeps a model from forgetting."""
 
-    #: Whether it has a penalty; otherwise the training loop leaves it aside (``Regularizer.remember`` alone is asked).
-    penalizes: ClassVar[bool] = True
+    #: Whether it looks at the logits or at the loss of each item, which a task of pairs does not have.
+    reads_logits: ClassVar[bool] = True
     #: Whether it works between the tasks of a sequence alone: a pipeline without `tasks` is refused.
     between_tasks: ClassVar[bool] = False
 
