@@ -13,6 +13,7 @@ from .say import say_note
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
+    from ..run.jobs.machine import Jobs
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ROOT = "graftwork.root"
@@ -97,6 +98,33 @@ def seeds_option(function: F) -> F:
         type=_Seeds(),
         metavar="N|LIST",
         help="So many seeds (3: 0, 1 and 2), or these (0,4,7). [default: the spec's]",
+    )(function)
+
+
+class _Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
+    """A number of processes, or ``auto``."""
+
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Jobs:
+        """The number, from 1, or ``auto``."""
+        if value == "auto":
+            return "auto"
+        if isinstance(value, str) and (not value.isdecimal() or not int(value)):
+            self.fail(f"{value!r} is neither a number of processes, from 1, nor auto", param, ctx)
+        return int(value)
+
+
+def jobs_option(function: F) -> F:
+    """``--jobs``."""
+    return click.option(
+        "--jobs",
+        type=_Number(),
+        metavar="N|auto",
+        default="auto",
+        show_default=True,
+        help="Processes that train beside each other and share the cores; auto: as many as pay, each with all threads "
+        "that one alone has.",
     )(function)
 
 

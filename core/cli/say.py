@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -36,13 +36,20 @@ def printable(text: str) -> str:
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:
     """Print lines, on standard error with ``err``."""
-    click.echo(printable(str(text)), err=err, nl=nl)
+    click.echo(printable(str(text)), file=_above_bars() if err else None, err=err, nl=nl)
+
+
+def _above_bars() -> TextIO | None:
+    """Standard error while bars are redrawn there, which click would write past: lines then stand above them."""
+    import sys
+
+    return sys.stderr if hasattr(sys.stderr, "rich_proxied_file") else None
 
 
 def say_note(text: object, word: str = "note") -> None:
     """A line on standard error of what should be known beside the results: a ``note``, or a ``warning``."""
     if not is_quiet():
-        click.echo(f"{click.style(word, fg='yellow')}: {printable(str(text))}", err=True)
+        click.echo(f"{click.style(word, fg='yellow')}: {printable(str(text))}", file=_above_bars(), err=True)
 
 
 def say_progress(text: object) -> None:

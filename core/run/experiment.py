@@ -62,12 +62,16 @@ class Experiment:
             )
         return self._engines[level]
 
+    def spec_of(self, values: Mapping[str, Any]) -> PipelineSpec:
+        """The pipeline of a combination of search values."""
+        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
+        return spec_from_dict(base, values, self.catalogue) if values else self.spec
+
     def trials(self) -> Iterator[Trial[Any, Any]]:
         """Every combination that the search tries, one after another; one trial without a search."""
-        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
         search = search_of(self.spec)
         for values in search:
-            spec = spec_from_dict(base, values, self.catalogue) if values else self.spec
+            spec = self.spec_of(values)
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial
             # Asked for the next one: this one is trained with every seed, or broke down.

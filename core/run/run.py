@@ -29,6 +29,8 @@ from ..training.loop import TrainingError
 from ..training.trial import SplitScore, Trial
 from .experiment import Experiment
 from .item_predictions import item_predictions
+from .jobs.machine import Jobs, require_jobs
+from .jobs.trainings import trained_beside
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of, result_rows
@@ -76,13 +78,16 @@ def run_pipeline(
     prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
     resume: Resume = "ask",
     show: bool = False,
+    jobs: Jobs = 1,
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
     Without ``show`` the reporters that write to a terminal are left out.
 
-    ``resume``: of finished trainings in what an interrupted run of that folder left. Raises ``GraftworkError`` with
+    ``resume``: of finished trainings in what an interrupted run of that folder left. ``jobs``: how many processes train
+    beside each other. Raises ``GraftworkError`` with
     nothing lost: encoded vectors stay stored, and so do finished trainings.
     """
+    require_jobs(jobs)
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
@@ -104,9 +109,10 @@ def run_pipeline(
             tell(RunStarted(spec.name, str(folder), trial_count(spec) * len(spec.seeds)))
             if note := claimed.kept_in_words():
                 tell(Note(note))
-            best, tried = _best_trial(experiment, prepared)
-            scores = _scores(experiment, best)
-            typed = result_of(experiment, best, tried, scores)
+            with trained_beside(experiment, finished, claimed, jobs):
+                best, tried = _best_trial(experiment, prepared)
+                scores = _scores(experiment, best)
+                typed = result_of(experiment, best, tried, scores)
             claimed.require_ours()
             _save(partial, experiment, best, scores, typed)
             for name, usage in experiment.meter.stages.items():

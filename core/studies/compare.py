@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, UserError
+from ..events import Tell
+from ..run.jobs.machine import Jobs
 from ..run.measured import measured
 from ..run.provenance import changed, measuring, recorded_by_run
 from ..spec.load_spec import load_spec, spec_from_dict
@@ -19,7 +22,7 @@ from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file, write_json
 from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
 from .paired import pairs_of
-from .run_cache import RunCache
+from .run_cache import Done, RunCache
 from .tables import charts, csv_table, told_apart
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
@@ -33,6 +36,8 @@ def compare(
     out: Path,
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
+    jobs: Jobs = 1,
+    tell: Tell = lambda event: None,
 ) -> Comparison:
     """Read the run folders among ``given`` and run the specs, files or not, with ``overrides``, into ``out/runs``.
 
@@ -40,24 +45,22 @@ def compare(
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
-    does not stop the others.
+    does not stop the others. ``jobs`` processes run them beside each other, and ``tell`` hears what those do.
     """
     opened = [_open(one, overrides, catalogue) for one in given]
     once = RunCache(catalogue, store, out / "runs")
-    entries: list[Entry] = []
-    failures: dict[str, GraftworkError] = {}
-    for stem, one in opened:
-        if isinstance(one, Entry):
-            entries.append(one)
-            continue
-        try:
-            done = once(one, one.name)
-        except GraftworkError as error:
-            failures[one.name] = error
-            hear(one.name, error, False)
-        else:
-            entries.append(_entry(one.name, stem, done.folder, done.typed))
-            hear(one.name, entries[-1], done.found)
+    found: dict[int, Entry | GraftworkError] = {}
+    specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
+    numbers = list(specs)
+    with closing(once.each([(one, one.name) for one in specs.values()], jobs, tell)) as ended:
+        for index, done in ended:
+            number = numbers[index]
+            stem, name = opened[number][0], specs[number].name
+            found[number] = done if isinstance(done, GraftworkError) else _entry(name, stem, done.folder, done.typed)
+            hear(name, found[number], isinstance(done, Done) and done.found)
+    outcomes = [(one.name, found.get(number, one)) for number, (_, one) in enumerate(opened)]
+    entries = [one for _, one in outcomes if isinstance(one, Entry)]
+    failures = {name: one for name, one in outcomes if isinstance(one, GraftworkError)}
     names = told_apart([(one.name, one.stem) for one in entries])
     named = [replace(one, name=name) for one, name in zip(entries, names, strict=True)]
     pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])

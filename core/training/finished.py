@@ -28,7 +28,7 @@ from ..storage.run_folder import RunFolderError
 from ..storage.store import identity_key
 from ..storage.tensors import read_tensors, write_tensors
 from .learner import TrainableModel
-from .loop import Trained
+from .loop import Hear, Trained
 from .unread import State
 
 #: Seconds of training that may wait to be written.
@@ -55,7 +55,9 @@ class FinishedTrainings:
     tell: Tell
     #: Whether a training made with other code, data or weights is an error rather than done anew.
     strict: bool = True
-    #: How many were found so far.
+    #: Waits for a training that a process beside this one does, and tells of its epochs: whether one did.
+    beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
+    #: How many were found so far that are of before.
     found: int = 0
     _waiting: list[tuple[PipelineSpec, Prepared, int, Trained]] = field(default_factory=list)
     _said: bool = False
@@ -64,16 +66,32 @@ class FinishedTrainings:
 
     def holds(self, spec: PipelineSpec, seed: int) -> bool:
         """Whether there is one of a seed, if it can be read. Where others alone are there, that is said."""
-        if self._path(spec, seed).is_file():
+        if self.is_there(spec, seed):
             return True
         self._say_that_others_wait(seed)
         return False
 
-    def find(self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel) -> Trained | None:
-        """The training of a seed, its parameters put into ``model``; ``None`` where none was finished.
+    def others_are_ours(self) -> None:
+        """Trainings come in no order from now on: that the first is not there means nothing."""
+        self._said = True
+
+    def is_there(self, spec: PipelineSpec, seed: int) -> bool:
+        """Whether there is one of a seed."""
+        return self._path(spec, seed).is_file()
+
+    def key(self, spec: PipelineSpec, seed: int) -> str:
+        """Of the training of a seed: what its file is called."""
+        return self._path(spec, seed).stem
+
+    def find(
+        self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel, hear: Hear
+    ) -> Trained | None:
+        """The training of a seed, its parameters put into ``model``; ``None`` where none was finished. ``hear`` is told
+        of the epochs of one that is done meanwhile.
 
         Raises ``ResumeError`` where it was done with other code, data or weights.
         """
+        beside = self.beside(spec, seed, hear)
         if not self.holds(spec, seed):
             return None
         path = self._path(spec, seed)
@@ -97,7 +115,7 @@ class FinishedTrainings:
         except RuntimeError:  # of a component whose author changed it and not its version
             model.load_state_dict(at_the_start.tensors())
             return None
-        self.found += 1
+        self.found += not beside
         files = {stem.removeprefix(f"{_FILE}."): one for stem, one in parts.items()}
         return Trained(model.eval(), about["epoch"], about["selection"], about["seconds"], files)
 

@@ -11,6 +11,7 @@ from ..options import (
     cache_option,
     format_option,
     goes_on,
+    jobs_option,
     lock_beside,
     read_pipeline,
     root_option,
@@ -21,6 +22,7 @@ from ..say import is_quiet, print_json, say
 
 if TYPE_CHECKING:
     from ...pipeline import Pipeline
+    from ...run.jobs.machine import Jobs
 
 
 @click.command(
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     help="Go on with the finished trainings that an interrupted run left, or begin anew. [default: ask where there are "
     "some]",
 )
+@jobs_option
 @format_option("text", "json")
 @cache_option
 def command(
@@ -51,6 +54,7 @@ def command(
     out: str | None,
     locked: str | None,
     resume: bool | None,
+    jobs: Jobs,
     style: str,
     cache: str | None,
 ) -> None:
@@ -60,7 +64,7 @@ def command(
     on where it was, to the same result. With nothing to go on with, --resume begins at the start.
     """
     goes_on("the same command with --resume")
-    run = _pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume, show=not is_quiet())
+    run = _pipeline(spec, settings, locked).run(out=out, store=cache, resume=resume, show=not is_quiet(), jobs=jobs)
     if style == "json":
         print_json({"folder": str(run.folder), "result": run.result})
     else:
