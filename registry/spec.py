@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import EllipsisType
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
@@ -31,6 +33,31 @@ def _absolute(path: str) -> str:
 
 #: A path on this machine; relative ones count from the working directory and are stored absolute.
 LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
+
+
+#: What a field must be for another one to act.
+Asked = str | bool | tuple[str, ...] | EllipsisType
+
+
+class ActsWith:
+    """In the annotation of a field that changes nothing unless others of its object have certain values.
+
+    ``Annotated[int, ActsWith(joint=True)]``; a tuple names several values, ``...`` stands for any but ``None``. Whoever
+    sets such a field in vain is told.
+    """
+
+    def __init__(self, **others: Asked) -> None:
+        self.others: Mapping[str, Asked] = others
+
+    def lacking(self, spec: Spec) -> dict[str, Asked]:
+        """Those of the others that ``spec`` has with another value, with what is asked of them."""
+        return {name: asked for name, asked in self.others.items() if not _is_so(getattr(spec, name), asked)}
+
+
+def _is_so(value: object, asked: Asked) -> bool:
+    if asked is ...:
+        return value is not None
+    return value in asked if isinstance(asked, tuple) else value == asked
 
 
 class Documented(BaseModel):
