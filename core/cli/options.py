@@ -12,6 +12,8 @@ import click
 from .say import say_note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..pipeline import Pipeline
     from ..run.jobs.machine import Jobs
 
@@ -29,6 +31,36 @@ class Place(click.Path):
         if not os.fspath(value):
             self.fail("the path is empty; name one, or leave the option out", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def force_option(function: F) -> F:
+    """``--force``."""
+    return click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
+
+
+def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"") -> None:
+    """What is there is not replaced: raises ``UserError`` for a file where one is to be written, but with ``force``.
+
+    ``ours``: where nobody named the place, what the first bytes of a file hold that the command itself wrote there: it
+    is written anew. Pipes and devices are written to.
+    """
+    from pathlib import Path
+
+    from ...registry.errors import UserError
+
+    place = Path(path)
+    if place.is_dir():
+        raise UserError(f"{place} is a folder; name a file in it with --out")
+    if place.is_file() and not force and not (ours and ours in _beginning(place)):
+        raise UserError(f"{place} is there already; --force replaces it, --out FILE writes another")
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(2048)
+    except OSError:
+        return b""
 
 
 def spec_argument(function: F) -> F:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
-from ...registry.spec import Items, Spec
+from ...registry.spec import ActsWith, Items, Spec
 from ..data.found_files import FoundFiles, Reading
 
 Json = Mapping[str, Any]
@@ -53,7 +53,7 @@ class DatasetSpec(ComponentSpec):
     on_error: Literal["fail", "skip", "record"] = "fail"
     """Pictures, clips and sounds that cannot be decoded: `fail` names them all, `skip` goes on without them, `record`
     also lists them in the run folder (`unreadable.jsonl`)."""
-    max_errors: Annotated[int, Field(ge=0)] = 100
+    max_errors: Annotated[int, Field(ge=0), ActsWith(on_error=("skip", "record"))] = 100
     """With `skip` or `record`: more unreadable items than this still fail."""
     duplicates: Literal["note", "fail"] = "note"
     """Contents that are in several splits, or in several classes, byte for byte: a `note` counts them, in the plan, the
@@ -232,7 +232,7 @@ class GraphSpec(ComponentSpec):
     """One node an item: its `image`, `video`, `text` or `audio` vector, the `vector` that a data set brings, or image
     and text `fused`. Several nodes an item: its image and its text as a `pair`, with edges within and across
     modalities; or its patch and text `tokens`, a small graph of their own for each item."""
-    fusion: Literal["mean", "concat", "cross_attention"] = "mean"
+    fusion: Annotated[Literal["mean", "concat", "cross_attention"], ActsWith(nodes="fused")] = "mean"
     """How `fused` nodes join image and text: the `mean` of the unit vectors keeps the width, `concat` adds the widths;
     `cross_attention` is trained: patches look at the words of the description."""
     text_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -240,7 +240,7 @@ class GraphSpec(ComponentSpec):
     centre: Literal["none", "pool"] = "none"
     """`pool`: before they become nodes, unit vectors are moved by the mean of those of the pool, each modality by its
     own, and brought to unit length again. No labels are used, and the run keeps the means for new items."""
-    fusion_rank: Annotated[int, Field(ge=1, le=65536)] = 64
+    fusion_rank: Annotated[int, Field(ge=1, le=65536), ActsWith(nodes="fused", fusion="cross_attention")] = 64
     """With fusion `cross_attention`: the width in which patches and words meet."""
     readout: Literal["mean", "concat"] = "mean"
     """How the adapted nodes of an item become one vector: their mean, or (nodes `pair`) image and text side by side."""
@@ -389,9 +389,9 @@ class PairTaskSpec(TaskSpec):
     joint: bool = False
     """Off: image and text pass the towers apart, a vector each, so that experts which need a partner are silent. On:
     pairs pass the towers together as well, and the score of a pair is the cosine of its own two read-outs."""
-    rerank: Annotated[int, Field(ge=1)] = 32
+    rerank: Annotated[int, Field(ge=1), ActsWith(joint=True)] = 32
     """With `joint`: how many of the best apart, of each image and of each text, are scored again as pairs."""
-    negatives: Annotated[int, Field(ge=0)] = 0
+    negatives: Annotated[int, Field(ge=0), ActsWith(joint=True)] = 0
     """With `joint`, in training: how many images join each text of a batch, those of the training split that it scores
     best with apart before training and that are not its own. Pairs are then made within each such group alone. 0: of
     all images and texts of the batch."""
@@ -413,7 +413,19 @@ class PairTaskSpec(TaskSpec):
 
 
 class RegularizerSpec(ComponentSpec):
-    """A penalty on the trainable parameters."""
+    """A penalty on the trainable parameters, or what else keeps a model from forgetting."""
+
+    #: Whether it looks at the logits or at the loss of each item, which a task of pairs does not have.
+    reads_logits: ClassVar[bool] = True
+    #: Whether it works between the tasks of a sequence alone: a pipeline without `tasks` is refused.
+    between_tasks: ClassVar[bool] = False
+
+    def in_first_task(self) -> RegularizerSpec | None:
+        """How it stands in the first task of a sequence, which has no run before it. ``None``: not at all."""
+        return self
+
+    def require_earlier(self, labelled: int) -> None:
+        """Raises ``UserError`` where so many labelled items of all tasks but the last do not do. No torch."""
 
     def require_previous(self, previous: Path | None) -> None:
         """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""

@@ -27,8 +27,19 @@ from .run_folder import RunFolderError
 PARTIAL, LOCK = ".partial", ".graftwork-writing"
 #: Folder of finished trainings in one of an unfinished run: the next run that claims it finds them.
 TRAININGS = "trainings"
+#: Folder of the states of a sequence, one a task, in a run folder.
+TASKS = "tasks"
 #: What runs and adapters write, by name, by suffix and by how it begins; where something else stands, others put it in.
-_WRITTEN = {"adapter", TRAININGS, "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
+_WRITTEN = {
+    "adapter",
+    TRAININGS,
+    TASKS,
+    "events.jsonl",
+    "lock.json",
+    "result.json",
+    "predictions.jsonl",
+    "unreadable.jsonl",
+}
 _WRITTEN |= {"manifest.json", "pipeline.json", "adapter_config.json", "README.md"}
 _STAY = {LOCK, TRAININGS}
 _WRITTEN_AS, _UNFINISHED = ".safetensors", ".graftwork-"
@@ -258,7 +269,7 @@ def _read(lock: FileIO) -> dict[str, Any]:
 
 def _cleared(partial: Path) -> Path | None:
     """Remove all but lock and trainings; or, where others have put something in, move it into a folder beside it."""
-    if all(_is_written(path.name) for path in partial.rglob("*")):
+    if all(_is_written(path.name) or _is_of_a_task(path, partial) for path in partial.rglob("*")):
         _empty(partial)
         return None
     for number in itertools.count(1):
@@ -274,6 +285,11 @@ def _cleared(partial: Path) -> Path | None:
 
 def _is_written(name: str) -> bool:
     return name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED)
+
+
+def _is_of_a_task(path: Path, partial: Path) -> bool:
+    """A folder of a sequence's states, whose names are the tasks'."""
+    return path.is_dir() and path.relative_to(partial).parts[0] in (TRAININGS, TASKS)
 
 
 def _empty(partial: Path) -> None:

@@ -23,7 +23,7 @@ from ..storage.run_folder import RunFolderError, read_json_file, write_json
 from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
 from .paired import pairs_of
 from .run_cache import Done, RunCache
-from .tables import charts, csv_table, told_apart
+from .tables import charts, csv_table, require_own_tables, tell_replaced, told_apart
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
@@ -44,10 +44,12 @@ def compare(
     Every other run is paired with ``against``, the name of one of them; by default with the first.
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
-    and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
-    does not stop the others. ``jobs`` processes run them beside each other, and ``tell`` hears what those do.
+    and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``; ``UserError`` where
+    files that no comparison wrote stand where its tables go. A pipeline that fails does not stop the others. ``jobs``
+    processes run them beside each other, and ``tell`` hears what those do.
     """
     opened = [_open(one, overrides, catalogue) for one in given]
+    require_own_tables(out, "compare", "runs")
     once = RunCache(catalogue, store, out / "runs")
     found: dict[int, Entry | GraftworkError] = {}
     specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
@@ -106,6 +108,8 @@ def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
     """Write ``compare.json``, ``compare.csv``, ``compare.md`` and, where there is a run, the chart as PNG and SVG."""
+    before = require_own_tables(out, "compare", "runs")
+    tell_replaced(out, "compare", before, frozenset(str(one.folder) for one in comparison.entries))
     write_json(out / "compare.json", comparison_json(comparison))
     write_whole(out / "compare.csv", csv_table(comparison_rows(comparison)).encode())
     write_whole(out / "compare.md", comparison_markdown(comparison).encode())

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from ...registry.errors import GraftworkError
 from ...registry.spec import Spec
 from ..events import Tell
 from ..roles.dataset import Dataset
+from ..roles.specs import DatasetSpec
 from ..run.jobs.machine import Jobs, fitting, require_jobs, shared_threads, with_threads
 from ..run.jobs.runs import Wanted, runs_beside
 from ..run.provenance import code_of
@@ -24,6 +26,7 @@ from ..run.run import run_pipeline
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..stages.list_tasks import of_data_sets
 from ..storage.claim import PARTIAL
 from ..storage.manifest import require_whole
 from ..storage.record import Json
@@ -148,7 +151,7 @@ class RunCache:
         identity = {
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
             **code_of(spec, self.catalogue),
-            "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
+            "data": [self._once(one, partial(self._fingerprint, one)) for one in (spec.dataset, *of_data_sets(spec))],
             "weights": {
                 modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
                 for modality in _modalities(spec)
@@ -169,8 +172,8 @@ class RunCache:
             self._known[key] = find()
         return self._known[key]
 
-    def _fingerprint(self, spec: PipelineSpec) -> str:
-        return build(Dataset, self.catalogue, spec.dataset).load().fingerprint()
+    def _fingerprint(self, dataset: DatasetSpec) -> str:
+        return build(Dataset, self.catalogue, dataset).load().fingerprint()
 
     def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)

@@ -21,7 +21,7 @@ from ..run.measured import Measured, measured
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
 from .run_cache import Done, RunCache
-from .tables import label
+from .tables import label, require_own_tables
 
 Grid = Mapping[str, Sequence[Any]]
 #: Paths that say how a sweep itself is run or measured.
@@ -127,10 +127,12 @@ def sweep(
     """Run every point into ``out/points``; those already there are read. A point that fails does not stop the others.
 
     ``hear(number, total, point)`` is called after each, from 1, as they end; ``jobs`` processes run them beside each
-    other, and ``tell`` hears what those do. Raises ``SpecError`` before anything runs.
+    other, and ``tell`` hears what those do. Raises ``SpecError`` before anything runs, and ``UserError`` where files
+    that no sweep wrote stand where its tables go.
     """
     chosen = grid_of(spec, grid)
     planned = points_of(spec, chosen, seeds, catalogue)
+    require_own_tables(out, "sweep", "points")
     once = RunCache(catalogue, store, out / "points")
     named = [(pipeline, _name(values)) for values, pipeline in planned]
     points: dict[int, Point] = {}

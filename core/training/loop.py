@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
-from ..roles.regularizer import Regularizer, files_of, penalty_of
+from ..roles.regularizer import Regularizer, Step, files_of, penalties_of_logits, penalty_of, that_hear_steps
 from ..spec.pipeline_spec import PipelineSpec
 from ..storage.manifest import adapter_folder
 from .learner import Learner, TrainableModel
@@ -192,6 +192,7 @@ class _Loop:
     def _epoch(self, regularizers: Sequence[Regularizer]) -> Losses:
         """One pass over the labelled items; returns the mean loss of each batch, penalties included."""
         self.learner.model.train()
+        of_logits, hearing = penalties_of_logits(regularizers), that_hear_steps(regularizers)
         losses: list[tuple[Tensor, int]] = []
         batches = self._batches()
         for start in range(0, len(batches), self._trainer.accumulate):
@@ -200,17 +201,38 @@ class _Loop:
             self.optimizer.zero_grad(set_to_none=True)
             for batch in step:
                 with self._precision():
-                    loss = self.learner.loss(batch)
+                    loss = self.learner.loss(batch, of_logits)
+                apart = loss
                 for regularizer in regularizers:
                     loss = loss + penalty_of(regularizer, self.parameters)
-                share = loss if len(batch) == items else loss * (len(batch) / items)
-                share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
+                self._backward(apart if hearing else loss, len(batch), items)
                 losses.append((loss.detach(), len(batch)))
-            self._step()
+            if hearing:
+                self._heard_step(regularizers, hearing)
+            else:
+                self._step()
             if self.scheduler is not None:
                 self.scheduler.step()
         self.learner.model.eval()
         return losses
+
+    def _backward(self, loss: Tensor, count: int, items: int) -> None:
+        """Of a batch of so many of the step's items."""
+        share = loss if count == items else loss * (count / items)
+        share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
+
+    def _heard_step(self, regularizers: Sequence[Regularizer], hearing: Sequence[Regularizer]) -> None:
+        """A step that is told of. Gradients of what items lose are there; those of the penalties come to them here."""
+        parameters = self.parameters.items()
+        gradients = {name: torch.zeros_like(one) if one.grad is None else one.grad.clone() for name, one in parameters}
+        before = {name: one.detach().clone() for name, one in parameters}
+        penalty = torch.stack([penalty_of(one, self.parameters) for one in regularizers]).sum()
+        if penalty.requires_grad:
+            self._backward(penalty, 1, 1)
+        self._step()
+        step = Step(gradients, {name: one.detach() - before[name] for name, one in parameters})
+        for regularizer in hearing:
+            regularizer.stepped(step)
 
     def _one_like(self, loss: Tensor) -> Tensor:
         """What a loss is differentiated with: a 1, made once; of several members their sum is."""

@@ -38,9 +38,10 @@ from .pool import Job, Killed, Pool
 def trained_beside(experiment: Experiment, finished: FinishedTrainings, claimed: Claim, jobs: Jobs) -> Iterator[None]:
     """Within it trainings of the run are done by ``jobs`` processes, of ``auto`` where it pays; on the CPU alone."""
     device = experiment.device.type
-    if jobs == 1 or device != "cpu":
+    why = "tasks are learnt one after another" if experiment.spec.tasks else None if device == "cpu" else f"on {device}"
+    if jobs == 1 or why:
         if jobs not in (1, "auto"):
-            experiment.tell(Note(f"on {device} one process does all trainings of a run: jobs {jobs} is left out"))
+            experiment.tell(Note(f"{why}: one process does all trainings of this run, jobs {jobs} is left out"))
         yield
         return
     with contextlib.ExitStack() as stack:

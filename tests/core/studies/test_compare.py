@@ -430,6 +430,18 @@ def test_compare_on_the_command_line(
     assert capsys.readouterr().out == (tmp_path / "runs" / "compare" / "compare.md").read_text()
 
 
+def test_tables_of_other_runs_are_replaced_with_a_note(
+    runs: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which runs are no longer in the table; none where all still are."""
+    first, second, *_ = runs.values()
+    for folders, said in (((first,), 0), ((first, second), 0), ((second,), 1)):
+        caplog.clear()
+        write_comparison(compared(*folders, out=tmp_path), tmp_path)
+        assert len(caplog.messages) == said
+    assert f"compare.md: its tables told of {first.name} as well, and no longer do" in caplog.messages[0]
+
+
 def test_specs_on_the_command_line_share_settings_and_seeds(
     tmp_path: Path, tiny_clip: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:

@@ -325,7 +325,7 @@ def test_the_command_writes_what_runs_and_overwrites_nothing(
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A folder in the place of the file."""
-    from graftwork.core.survey.write import require_free
+    from graftwork.core.cli.options import require_free
 
     with pytest.raises(UserError, match="is a folder; name a file"):
         require_free(tmp_path, force=True)
