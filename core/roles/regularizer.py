@@ -44,6 +44,13 @@ class Regularizer(ABC):
     def penalty(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         """The penalty at the current parameters: a scalar, differentiable."""
 
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps: whatever changed since ``start``."""
+        return {}
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  # most keep what `start` found
+        """Take back what ``state`` gave. ``start`` was called before, with the same initial parameters as then."""
+
     def finish(self, view: TrainingView) -> dict[str, dict[str, Tensor]]:
         """Called once with the kept parameters; returns files to save beside the adapter: stem to named tensors."""
         return {}
