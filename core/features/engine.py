@@ -28,7 +28,7 @@ from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.finished import FinishedTrainings
-from ..training.loop import Hear, TrainingError
+from ..training.members import Hear, TrainingError
 from ..training.trial import SplitScore, Trial
 from ..training.warm_start import start_from
 from ..training.within_task import answered, task_for

@@ -14,8 +14,10 @@ from ..events import Tell
 from ..run.jobs.machine import Jobs
 from ..run.measured import measured
 from ..run.provenance import changed, measuring, recorded_by_run
+from ..run.resume import Resume
 from ..spec.load_spec import load_spec, spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.claim import CHECKPOINT_EVERY
 from ..storage.files import write_whole
 from ..storage.manifest import adapter_folder, require_whole
 from ..storage.result import Result
@@ -38,10 +40,14 @@ def compare(
     against: str | None = None,
     jobs: Jobs = 1,
     tell: Tell = lambda event: None,
+    *,
+    resume: Resume = "where equal",
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Comparison:
     """Read the run folders among ``given`` and run the specs, files or not, with ``overrides``, into ``out/runs``.
 
     Every other run is paired with ``against``, the name of one of them; by default with the first.
+    ``resume`` and ``checkpoint_every`` as ``run_pipeline`` takes them.
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``; ``UserError`` where
@@ -50,7 +56,7 @@ def compare(
     """
     opened = [_open(one, overrides, catalogue) for one in given]
     require_own_tables(out, "compare", "runs")
-    once = RunCache(catalogue, store, out / "runs")
+    once = RunCache(catalogue, store, out / "runs", resume, checkpoint_every)
     found: dict[int, Entry | GraftworkError] = {}
     specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
     numbers = list(specs)

@@ -22,12 +22,13 @@ from ..roles.specs import DatasetSpec
 from ..run.jobs.machine import Jobs, fitting, require_jobs, shared_threads, with_threads
 from ..run.jobs.runs import Wanted, runs_beside
 from ..run.provenance import code_of
+from ..run.resume import Resume
 from ..run.run import run_pipeline
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.list_tasks import of_data_sets
-from ..storage.claim import PARTIAL
+from ..storage.claim import CHECKPOINT_EVERY, PARTIAL
 from ..storage.manifest import require_whole
 from ..storage.record import Json
 from ..storage.result import Result
@@ -58,11 +59,19 @@ LONGEST = 48
 
 class RunCache:
     """Runs pipelines into folders ``parent/NAME-CONTENT``; a finished one is found by its content, whatever its name,
-    and not run again; of one that was interrupted the finished trainings are not.
+    and not run again; one that was interrupted goes on where it was, unless ``resume`` says ``anew``.
     """
 
-    def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        store: Path,
+        parent: Path,
+        resume: Resume = "where equal",
+        checkpoint_every: float = CHECKPOINT_EVERY,
+    ) -> None:
         self.catalogue, self.store, self.parent = catalogue, store, parent
+        self._resume, self._every = resume, checkpoint_every
         self._known: dict[str, str] = {}
 
     def __call__(self, spec: PipelineSpec, name: str) -> Done:
@@ -73,7 +82,7 @@ class RunCache:
         folder = self._folder(name, self.key(spec))
         if (found := _found(folder)) is not None:
             return found
-        run = run_pipeline(spec, self.catalogue, self.store, folder, resume="where equal")
+        run = run_pipeline(spec, self.catalogue, self.store, folder, resume=self._resume, checkpoint_every=self._every)
         return Done(run.folder, run.typed, False)
 
     def each(
@@ -132,7 +141,7 @@ class RunCache:
                 if (found := _found(folder)) is not None:
                     yield number, found
                 else:
-                    wanted.setdefault(folder, (number, Wanted(spec, folder, name)))
+                    wanted.setdefault(folder, (number, Wanted(spec, folder, name, self._resume, self._every)))
             except GraftworkError as error:
                 yield number, error
         if len(wanted) < 2:

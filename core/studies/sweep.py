@@ -18,8 +18,10 @@ from ...registry.errors import GraftworkError, Problem, SpecError
 from ..events import Tell
 from ..run.jobs.machine import Jobs
 from ..run.measured import Measured, measured
+from ..run.resume import Resume
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
+from ..storage.claim import CHECKPOINT_EVERY
 from .run_cache import Done, RunCache
 from .tables import label, require_own_tables
 
@@ -123,17 +125,20 @@ def sweep(
     hear: Hear = lambda number, total, point: None,
     jobs: Jobs = 1,
     tell: Tell = lambda event: None,
+    *,
+    resume: Resume = "where equal",
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Sweep:
     """Run every point into ``out/points``; those already there are read. A point that fails does not stop the others.
 
     ``hear(number, total, point)`` is called after each, from 1, as they end; ``jobs`` processes run them beside each
-    other, and ``tell`` hears what those do. Raises ``SpecError`` before anything runs, and ``UserError`` where files
-    that no sweep wrote stand where its tables go.
+    other, and ``tell`` hears what those do; the rest as ``run_pipeline`` takes it. Raises ``SpecError`` before anything
+    runs, and ``UserError`` where files that no sweep wrote stand where its tables go.
     """
     chosen = grid_of(spec, grid)
     planned = points_of(spec, chosen, seeds, catalogue)
     require_own_tables(out, "sweep", "points")
-    once = RunCache(catalogue, store, out / "points")
+    once = RunCache(catalogue, store, out / "points", resume, checkpoint_every)
     named = [(pipeline, _name(values)) for values, pipeline in planned]
     points: dict[int, Point] = {}
     # a graph too dense for this machine must not cost the other points

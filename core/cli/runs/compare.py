@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, format_option, goes_on, jobs_option, seeds_option, set_option
+from ..options import (
+    Place,
+    cache_option,
+    checkpoint_option,
+    format_option,
+    goes_on,
+    jobs_option,
+    resume_option,
+    seeds_option,
+    set_option,
+)
 from ..progress import shown_progress
 from ..say import print_json, print_table, say, say_progress
 
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="NAME", help="The run that the others are paired with. Default: the first.")
 @click.option("--out", type=Place(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
 @jobs_option
+@resume_option
+@checkpoint_option
 @format_option("table", "markdown", "json")
 @cache_option
 def command(
@@ -45,6 +57,8 @@ def command(
     against: str | None,
     out: str,
     jobs: Jobs,
+    resume: bool,
+    checkpoint_every: float,
     style: str,
     cache: str | None,
 ) -> None:
@@ -83,7 +97,19 @@ def command(
         listed, against = _tried(given, named, overrides, against)
         overrides = {}  # they are in what is tried
     with shown_progress() as tell:
-        comparison = compare(listed, overrides, catalogue, store, folder, _say, against, jobs, tell)
+        comparison = compare(
+            listed,
+            overrides,
+            catalogue,
+            store,
+            folder,
+            _say,
+            against,
+            jobs,
+            tell,
+            resume="where equal" if resume else "anew",
+            checkpoint_every=checkpoint_every,
+        )
     written = write_comparison(comparison, folder)
     use = predict_command(comparison.best.folder.absolute(), catalogue) if comparison.best else None
     if style == "json":

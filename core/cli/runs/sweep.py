@@ -9,10 +9,12 @@ import click
 from ..options import (
     Place,
     cache_option,
+    checkpoint_option,
     format_option,
     goes_on,
     jobs_option,
     read_pipeline,
+    resume_option,
     seeds_option,
     spec_argument,
 )
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 @seeds_option
 @click.option("--out", type=Place(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
 @jobs_option
+@resume_option
+@checkpoint_option
 @format_option("table", "markdown", "json")
 @cache_option
 def command(
@@ -50,6 +54,8 @@ def command(
     seeds: tuple[int, ...] | None,
     out: str | None,
     jobs: Jobs,
+    resume: bool,
+    checkpoint_every: float,
     style: str,
     cache: str | None,
 ) -> None:
@@ -61,7 +67,17 @@ def command(
     goes_on("the same command")
     pipeline = read_pipeline(spec, settings)
     with shown_progress() as tell:
-        done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_say, jobs=jobs, tell=tell)
+        done = pipeline.sweep(
+            _grid(grids),
+            seeds,
+            out=out,
+            store=cache,
+            hear=_say,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            jobs=jobs,
+            tell=tell,
+        )
     _print(done, pipeline.catalogue, style)
     if done.sweep.failures:
         raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))

@@ -6,12 +6,14 @@ import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ....registry.catalogue import Catalogue
 from ... import events
 from ...events import NOTES, EpochFinished, Event, JobAdvanced, RunStarted, StageStarted, Tell, TrainingFinished
 from ...spec.pipeline_spec import PipelineSpec
 from ..reporters import log
+from ..resume import Resume
 from .known import unknown_in_words, used
 from .pool import Job, JobError, Pool, Said
 
@@ -24,6 +26,9 @@ class Wanted:
     folder: Path
     #: What it is called on the page of progress.
     name: str
+    resume: Resume
+    #: Seconds between two checkpoints of a training.
+    every: float
 
 
 def runs_beside(
@@ -51,7 +56,8 @@ def runs_beside(
 
 
 def _job(one: Wanted, store: Path) -> Job:
-    said = {"do": "run", "spec": one.spec.to_json(), "folder": str(one.folder), "store": str(store)}
+    said: dict[str, Any] = {"do": "run", "spec": one.spec.to_json(), "folder": str(one.folder), "store": str(store)}
+    said |= {"resume": one.resume, "every": one.every}
     sections = [
         section and section.model_dump(mode="json")
         for section in (one.spec.dataset, one.spec.encoder, one.spec.captioner)

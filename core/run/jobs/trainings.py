@@ -1,7 +1,7 @@
 """Trainings of one run side by side: processes write them where a run that goes on after an interrupt finds them.
 
-The run itself stays one process. It asks for training after training in their order, as ever, tells of their epochs,
-and finds each finished: nothing that it writes depends on who trained.
+The run itself stays one process. It asks for training after training in their order, as ever, and finds each finished,
+with its epochs: nothing that it writes depends on who trained.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from ...spec.pipeline_spec import PipelineSpec
 from ...storage.claim import LOCK, Claim, Taken
 from ...training.devices import own_randomness
 from ...training.finished import FinishedTrainings
-from ...training.loop import Hear, TrainingError
+from ...training.members import TrainingError
 from ...training.trial import Trial
 from ..experiment import Experiment
 from ..meter import Usage
@@ -65,7 +64,6 @@ class _Beside:
         self._pool: Pool | None = None
         #: By their key, those that nobody began here, in their order.
         self._offered: dict[str, Job] = {}
-        self._epochs: dict[Job, deque[Any]] = {}
         #: Those of whose end was heard.
         self._ended: set[Job] = set()
         #: How many were trained here, and since when.
@@ -76,6 +74,7 @@ class _Beside:
             "store": str(experiment.store),
             "device": str(experiment.device),
             "folder": str(finished.folder),
+            "every": finished.every,
             "lock": [str(claimed.partial / LOCK), os.fstat(claimed.lock.fileno()).st_ino],
         }
         self._threads = torch.get_num_threads()
@@ -99,20 +98,16 @@ class _Beside:
         new = []
         for seed in spec.seeds:
             key = self._finished.key(spec, seed)
-            if key not in self._offered and not self._finished.is_there(spec, seed):
+            if key not in self._offered and not self._finished.holds(spec, seed):
                 said = {"do": "train", "of": self._of, "spec": spec.to_json() | {"reporters": []}, "seed": seed}
                 job = self._offered[key] = Job(said, ", ".join(filter(None, [name, f"seed {seed}"])))
-                self._epochs[job] = deque()
                 new.append(job)
         return new
 
-    def wait(self, spec: PipelineSpec, seed: int, hear: Hear) -> bool:
-        """As ``FinishedTrainings.beside``. Raises what went wrong there; what was killed there is done here.
-
-        Its epochs are told as they come, those of others when it is their turn: in the order of one after another.
-        """
+    def wait(self, spec: PipelineSpec, seed: int) -> bool:
+        """As ``FinishedTrainings.beside``. Raises what went wrong there; what was killed there is done here."""
         key = self._finished.key(spec, seed)
-        if key not in self._offered and self._finished.is_there(spec, seed):  # of before
+        if key not in self._offered and self._finished.holds(spec, seed):  # of before
             return False
         new = self._offer(spec) if key not in self._offered else []
         job = self._offered[key]
@@ -121,9 +116,7 @@ class _Beside:
         elif self._pool is not None:
             self._pool.add(new)
         while self._pool is not None and job not in self._ended:
-            self._tell_epochs(job, hear)
             self._hear(self._pool)
-        self._tell_epochs(job, hear)
         if self._pool is None:
             self._here += 1
         if isinstance(job.error, Killed):
@@ -132,10 +125,6 @@ class _Beside:
         if job.error is not None:
             raise TrainingError(str(job.error)) if job.error.kind == TrainingError.__name__ else job.error
         return job in self._ended
-
-    def _tell_epochs(self, job: Job, hear: Hear) -> None:
-        while self._epochs[job]:
-            hear(*self._epochs[job].popleft())
 
     def _from(self, job: Job) -> list[Job]:
         """It, and those after it."""
@@ -156,7 +145,6 @@ class _Beside:
 
     def _start(self, count: int, waiting: Sequence[Job]) -> None:
         if count > 1:
-            self._finished.others_are_ours()
             known = used([self._experiment.spec.model_copy(update={"reporters": ()})], self._experiment.catalogue)
             self._pool = self._stack.enter_context(Pool(count, self._threads, known))
             self._pool.add(waiting)
@@ -170,8 +158,7 @@ class _Beside:
             return
         job, total = said.job, self._experiment.spec.trainer.epochs
         if said.what == "epoch":
-            self._epochs[job].append(said.value)
-            self._experiment.tell(JobAdvanced((job.slot or 0) + 1, job.name, said.value[0], total))
+            self._experiment.tell(JobAdvanced((job.slot or 0) + 1, job.name, said.value, total))
         elif said.what == "note":
             self._experiment.tell(Note(said.value))
         elif said.what == "end":
@@ -202,7 +189,7 @@ class Opened:
             raise Taken(f"{Path(path).parent} was moved or removed by others while it was written")
 
         self._finished = FinishedTrainings(
-            Path(of["folder"]), code_here(catalogue, device), require_ours, lambda event: None, strict=False
+            Path(of["folder"]), code_here(catalogue, device), require_ours, lambda event: None, False, of["every"]
         )
         self._experiment = Experiment(
             spec, catalogue, Path(of["store"]), device, lambda event: None, finished=self._finished
@@ -214,7 +201,7 @@ class Opened:
         experiment = self._experiment
         spec = spec_from_dict(said["spec"], catalogue=experiment.catalogue)
 
-        def hear(*epoch: Any) -> None:
+        def hear(epoch: int, *figures: Any) -> None:
             self._say("epoch", epoch)
 
         with own_randomness(experiment.device):

@@ -128,7 +128,15 @@ def _run(said: Said, say: Say) -> Said:
     catalogue = default_catalogue()
     spec = spec_from_dict(said["spec"], catalogue=catalogue)
     folder, store = Path(said["folder"]), Path(said["store"])
-    run_pipeline(spec, catalogue, store, folder, lambda trial: say("prepared", None), "where equal")
+    run_pipeline(
+        spec,
+        catalogue,
+        store,
+        folder,
+        lambda trial: say("prepared", None),
+        said["resume"],
+        checkpoint_every=said["every"],
+    )
     return {}
 
 
