@@ -27,10 +27,10 @@ from graftwork.registry.component import Component
 from graftwork.registry.discovery import discover
 from graftwork.registry.errors import UserError
 
-from ...support.command_answers import answer
-from ...support.plugin_folder import plugin_folder
-from ...support.small_layers import LittleSpec
-from ...support.small_pipeline import SMALL, Hearing, Pixels, PixelsSpec, pipeline
+from ....support.command_answers import answer
+from ....support.plugin_folder import plugin_folder
+from ....support.small_layers import LittleSpec
+from ....support.small_pipeline import SMALL, Hearing, Pixels, PixelsSpec, pipeline
 
 #: What the entry module of a distribution says that brings it.
 SOURCE = f"""
@@ -207,7 +207,7 @@ sys.path[:] = json.loads(sys.argv[1])
 from graftwork.core.run.jobs.pool import Job, Pool
 with Pool(1, 1, {}) as pool:
     pool.add([Job(json.loads(sys.argv[2]), "waits")])
-    while pool.hear():
+    while pool.hear().what != "end":
         pass
 """
 
@@ -216,11 +216,14 @@ def test_no_process_outlives_one_that_is_killed(installed: Catalogue, tmp_path: 
     """It can ask nobody to end; the others see that it is gone."""
     spec = Pipeline.from_dict(ODD, {"encoder.marker": "wait"}, installed).spec.to_json()
     job = {"do": "run", "spec": spec, "folder": str(tmp_path / "x"), "store": str(tmp_path / "store")}
+    job |= {"resume": "ask", "every": 60.0}
     note = tmp_path / "notes" / "wait.pid"
     command = [sys.executable, "-c", PARENT, json.dumps(sys.path), json.dumps(job)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as started:
-        until(lambda: note.is_file() or started.poll() is not None)
-        started.kill()
+        try:
+            until(lambda: note.is_file() or started.poll() is not None)
+        finally:
+            started.kill()
     assert started.returncode == -signal.SIGKILL
     until(lambda: gone(int(note.read_text())))
 
