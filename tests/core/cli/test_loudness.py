@@ -122,8 +122,10 @@ def test_the_library_is_silent_and_logs(tmp_path: Path, capsys: Capture, caplog:
     assert f"saved in {tmp_path / 'again'}" in capsys.readouterr().err
 
 
-def test_notes_of_the_library_are_a_commands_notes(spec: str) -> None:
-    """Once, verbose or not; and none where it is quiet."""
+def test_notes_of_the_library_are_a_commands_notes(spec: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, verbose or not; and none where it is quiet. A handler of the root logger, as some libraries set one, hears
+    nothing of them.
+    """
     values = json.loads(Path(spec).read_text())
     Path("base.json").write_text(json.dumps(values | {"dataset": {"type": "digits", "shots": 4}}))
     Path("spec.json").write_text(json.dumps({"extends": "base.json", "dataset": {"type": "few_digits"}}))
@@ -131,6 +133,8 @@ def test_notes_of_the_library_are_a_commands_notes(spec: str) -> None:
         said = answer(["validate", spec, *options])
         assert (said["code"], said["err"].count("note: dataset has another type than in ")) == (0, count)
         assert said["err"].count("not taken over") == count
+    assert caplog.messages == []
+    assert logging.getLogger("graftwork").propagate
 
 
 def test_a_page_of_a_benchmark_is_rows() -> None:
