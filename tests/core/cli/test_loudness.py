@@ -76,6 +76,20 @@ def test_tables_fit_and_hold_every_figure(
         assert ROW[0] in "".join(line.split()[1] for line in lines if line.startswith("│"))
 
 
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_long_names_stand_in_the_first_part_alone(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """``again``: later parts have the number alone, every figure is there, and no line is too wide."""
+    monkeypatch.setenv("COLUMNS", columns)
+    rows = [[str(number), "a/long/name/of/a/run-0123456789ab", *["0.9912 ± 0.0050"] * 4] for number in (1, 2)]
+    print_table(["#", "run", "a", "b", "c", "d"], rows, "", left=2, again=1)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= int(columns)
+    assert (out.count("a/long/"), out.count("0.9912 ± 0.0050"), out.count("#")) == (2, 8, out.count("┏━━━┳"))
+    assert out.count("┏━━━┳") > 1
+
+
 def test_a_run_says_its_folder_or_json_alone(spec: str) -> None:
     """Standard output is the folder or one JSON value; progress and table are on standard error."""
     plain = answer(["run", spec, "--out", "plain"])
