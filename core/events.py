@@ -55,6 +55,14 @@ class StageFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskStarted(Event):
+    """The training for a task of a sequence begins."""
+
+    #: Seed, which of how many tasks, and its name.
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class EpochFinished(Event):
     """One epoch of one training.
 

@@ -12,6 +12,7 @@ from ..registry.errors import UserError
 from .events import Event
 from .spec.load_spec import load_spec, spec_from_dict
 from .spec.pipeline_spec import PipelineSpec
+from .storage.claim import CHECKPOINT_EVERY
 from .storage.root import store_root
 
 if TYPE_CHECKING:
@@ -96,6 +97,18 @@ class Pipeline:
         whole, name = read_lock(lock)
         return cls._of(locked_spec(whole, catalogue, name), catalogue, (whole, name))
 
+    @classmethod
+    def from_interrupted(cls, run: str | Path, catalogue: Catalogue | None = None) -> Self:
+        """What an interrupted run was to be, named by its folder, NAME or NAME.partial.
+
+        ``.run(NAME, resume=True)`` goes on with it.
+
+        Raises ``RunFolderError`` where there is none to go on with.
+        """
+        from .run.resume import interrupted_run
+
+        return cls.from_dict(interrupted_run(Path(run))[1], catalogue=catalogue)
+
     def lock(self, store: str | Path | None = None) -> dict[str, Any]:
         """Everything that this pipeline's numbers depend on, as JSON (see ``Lock``). Loads and fetches nothing.
 
@@ -133,12 +146,14 @@ class Pipeline:
         *,
         resume: bool | None = None,
         show: bool = False,
+        checkpoint_every: float = CHECKPOINT_EVERY,
     ) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
 
-        ``resume``: go on with the finished trainings that an interrupted run of that folder left, or (``False``) begin
-        anew. Where nothing is said and there are some, it raises ``ResumeError``.
+        ``resume``: go on with the trainings, finished or not, that an interrupted run of that folder left, or
+        (``False``) begin anew. Where nothing is said and there are some, it raises ``ResumeError``, and where they are
+        of another spec, other code or data. ``checkpoint_every``: seconds between two checkpoints of a training.
 
         ``show``: progress and table on standard error, as the spec's reporters say them. Without it what happens is in
         the log alone: ``logging.getLogger("graftwork.run")``, where notes are warnings.
@@ -148,13 +163,22 @@ class Pipeline:
         root, folder = store_root(store), None if out is None else Path(out)
         going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
-            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going, show=show)
+            return run_pipeline(
+                self.spec, self.catalogue, root, folder, resume=going, show=show, checkpoint_every=checkpoint_every
+            )
         from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going, show
+            self.spec,
+            self.catalogue,
+            root,
+            folder,
+            lambda trial: hold_weights(lock, trial, name),
+            going,
+            show,
+            checkpoint_every=checkpoint_every,
         )
 
     def sweep(
@@ -164,15 +188,32 @@ class Pipeline:
         out: str | Path | None = None,
         store: str | Path | None = None,
         hear: Hear | None = None,
+        *,
+        resume: bool = True,
+        checkpoint_every: float = CHECKPOINT_EVERY,
     ) -> WrittenSweep:
         """Run at every point of ``grid`` (default: the search values) and write table and chart into ``out`` (default:
-        ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each."""
+        ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each.
+
+        A point that was interrupted goes on where it was, or without ``resume`` begins anew."""
         from .studies.sweep import sweep
         from .studies.sweep_report import WrittenSweep, write_sweep
 
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)
-        done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
+        going: Resume = "where equal" if resume else "anew"
+        told = [hear] if hear else []
+        done = sweep(
+            self.spec,
+            grid,
+            seeds,
+            self.catalogue,
+            root,
+            folder,
+            *told,
+            resume=going,
+            checkpoint_every=checkpoint_every,
+        )
         return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))
 
 
@@ -185,11 +226,14 @@ def compare(
     out: str | Path | None = None,
     store: str | Path | None = None,
     catalogue: Catalogue | None = None,
+    resume: bool = True,
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Comparison:
     """Put runs beside each other, as ``graftwork compare`` does: spec files, pipelines, run folders, runs.
 
     What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
-    unless it was before; table and chart are written into ``out``. Every other run is paired with ``against``, the name
+    unless it was before; one that was interrupted goes on where it was, or without ``resume`` begins anew. Table and
+    chart are written into ``out``. Every other run is paired with ``against``, the name
     of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
     ``RunFolderError`` before anything is run, ``UserError`` where nothing is given, or one that is in no list.
     """
@@ -202,7 +246,18 @@ def compare(
     opened = [_spec_or_place(one) for one in given]
     known = catalogue or next((one.catalogue for one in given if isinstance(one, Pipeline)), None)
     folder = Path(out or Path("runs") / "compare").absolute()
-    found = compared(opened, changes, known or default_catalogue(), store_root(store), folder, against=against)
+    going: Resume = "where equal" if resume else "anew"
+    root = store_root(store)
+    found = compared(
+        opened,
+        changes,
+        known or default_catalogue(),
+        root,
+        folder,
+        against=against,
+        resume=going,
+        checkpoint_every=checkpoint_every,
+    )
     write_comparison(found, folder)
     return found
 

@@ -132,6 +132,28 @@ def seeds_option(function: F) -> F:
     )(function)
 
 
+def checkpoint_option(function: F) -> F:
+    """``--checkpoint-every``."""
+    return click.option(
+        "--checkpoint-every",
+        type=click.FloatRange(0.0),
+        metavar="SECONDS",
+        default=60.0,
+        show_default=True,
+        help="How often it is written how far a training came; later where that would take more than 2 % of its time.",
+    )(function)
+
+
+def resume_option(function: F) -> F:
+    """``--resume`` and ``--restart`` of a command that goes on by itself."""
+    return click.option(
+        "--resume/--restart",
+        default=True,
+        show_default=True,
+        help="Go on within a run that was interrupted, or begin it anew. Finished runs are found either way.",
+    )(function)
+
+
 def lock_beside(spec: str) -> str:
     """The lock of SPEC, where none is named: ``spec.lock.json`` beside ``spec.json``."""
     return f"{spec.removesuffix('.json')}.lock.json"

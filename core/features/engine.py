@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...registry.build import build
 from ..data.prediction import Neighbour
 from ..events import Note
 from ..graph.make_nodes import prompt_nodes
@@ -18,7 +17,7 @@ from ..graph.neighbours import neighbours_of
 from ..graph.saved_support import support_tensors
 from ..graph.support import Support
 from ..roles.adapter import Adapter
-from ..roles.task import Task, figures_of, scores_of
+from ..roles.task import figures_of, scores_of
 from ..spec.node_kinds import nodes_in_words
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
@@ -29,9 +28,10 @@ from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.finished import FinishedTrainings
-from ..training.loop import Hear, TrainingError
+from ..training.members import Hear, TrainingError
 from ..training.trial import SplitScore, Trial
 from ..training.warm_start import start_from
+from ..training.within_task import answered, task_for
 from . import stacked
 from .learner import FeatureLearner, HeldOut, Labelled
 from .model import build_model
@@ -129,12 +129,12 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         labelled = Labelled(model.aggregated(support.nodes), rows, support.targets[rows])
         if selection is not None:
             selection = replace(selection, queries=selection.queries.aggregated(model))
-        task = build(Task, self.context.catalogue, spec.task)
+        task = task_for(spec, prepared, self.context.catalogue)
         return Start(FeatureLearner(model, task, labelled, selection), support)
 
     def score(self, trial: Trial[FeatureInputs, FeatureOutcome], index: int, split: str) -> SplitScore:
         """By the pipeline's inductive policy."""
-        task = build(Task, self.context.catalogue, trial.spec.task)
+        task = task_for(trial.spec, trial.prepared, self.context.catalogue)
         outcome, names = trial.outcomes[index], trial.prepared.content.class_names
         held_out = outcome.selection if split == trial.spec.evaluation.selecting_split else None
         if held_out is None:
@@ -151,6 +151,7 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
             with fitting_threads(held_out.queries.numbers):
                 return neighbours_of(outcome.support, held_out.nodes, held_out.queries.sources, names, most)
 
+        logits = answered(task, logits, held_out.targets)
         answers = SplitAnswers(held_out.ids, logits.float().cpu(), scores, neighbours)
         return SplitScore(figures, answers=answers)
 

@@ -416,7 +416,19 @@ class PairTaskSpec(TaskSpec):
 
 
 class RegularizerSpec(ComponentSpec):
-    """A penalty on the trainable parameters."""
+    """A penalty on the trainable parameters, or what else keeps a model from forgetting."""
+
+    #: Whether it looks at the logits or at the loss of each item, which a task of pairs does not have.
+    reads_logits: ClassVar[bool] = True
+    #: Whether it works between the tasks of a sequence alone: a pipeline without `tasks` is refused.
+    between_tasks: ClassVar[bool] = False
+
+    def in_first_task(self) -> RegularizerSpec | None:
+        """How it stands in the first task of a sequence, which has no run before it. ``None``: not at all."""
+        return self
+
+    def require_earlier(self, labelled: int) -> None:
+        """Raises ``UserError`` where so many labelled items of all tasks but the last do not do. No torch."""
 
     def require_previous(self, previous: Path | None) -> None:
         """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""

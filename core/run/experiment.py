@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
+from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.hooks import Hooks
 from ...registry.hookspecs import StageContext
-from ..events import EpochFinished, Tell, TrainingFinished
+from ..events import EpochFinished, TaskStarted, Tell, TrainingFinished
 from ..features.engine import FeatureEngine
 from ..layers.engine import LayerEngine
+from ..roles.task import Task
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
@@ -56,7 +58,7 @@ class Experiment:
         if level not in self._engines:
             features = level == "features"
             self._engines[level] = (
-                FeatureEngine(self._context, len(self.spec.seeds), self._finished)
+                FeatureEngine(self._context, max(len(self.spec.seeds), _tasks(self.spec)), self._finished)
                 if features
                 else LayerEngine(self._context, self._finished)
             )
@@ -93,7 +95,20 @@ class Experiment:
     ) -> None:
         self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
 
+    def primary(self, spec: PipelineSpec) -> str:
+        """The task's primary metric."""
+        return build(Task, self.catalogue, spec.task).primary
+
+    def tell_task(self, said: str) -> None:
+        """A task of a sequence begins."""
+        self.tell(TaskStarted(said))
+
     def score(self, trial: Trial[Any, Any], split: str) -> list[SplitScore]:
         """Metrics of every seed of a trial on a split."""
         engine = self.engine(trial.spec)
         return [engine.score(trial, index, split) for index in range(len(trial.outcomes))]
+
+
+def _tasks(spec: PipelineSpec) -> int:
+    """How many tasks a state may be asked about, and one more."""
+    return 0 if spec.tasks is None else 1 + (spec.tasks if isinstance(spec.tasks, int) else len(spec.tasks))

@@ -11,8 +11,10 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, UserError
 from ..run.measured import measured
 from ..run.provenance import changed, measuring, recorded_by_run
+from ..run.resume import Resume
 from ..spec.load_spec import load_spec, spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
+from ..storage.claim import CHECKPOINT_EVERY
 from ..storage.files import write_whole
 from ..storage.manifest import adapter_folder, require_whole
 from ..storage.result import Result
@@ -33,10 +35,14 @@ def compare(
     out: Path,
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
+    *,
+    resume: Resume = "where equal",
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Comparison:
     """Read the run folders among ``given`` and run the specs, files or not, with ``overrides``, into ``out/runs``.
 
     Every other run is paired with ``against``, the name of one of them; by default with the first.
+    ``resume`` and ``checkpoint_every`` as ``run_pipeline`` takes them.
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
     and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``; ``UserError`` where
@@ -44,7 +50,7 @@ def compare(
     """
     opened = [_open(one, overrides, catalogue) for one in given]
     require_own_tables(out, "compare", "runs")
-    once = RunCache(catalogue, store, out / "runs")
+    once = RunCache(catalogue, store, out / "runs", resume, checkpoint_every)
     entries: list[Entry] = []
     failures: dict[str, GraftworkError] = {}
     for stem, one in opened:

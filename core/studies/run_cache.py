@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.spec import Spec
 from ..roles.dataset import Dataset
+from ..roles.specs import DatasetSpec
 from ..run.provenance import code_of
+from ..run.resume import Resume
 from ..run.run import run_pipeline
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..storage.claim import PARTIAL
+from ..stages.list_tasks import of_data_sets
+from ..storage.claim import CHECKPOINT_EVERY, PARTIAL
 from ..storage.manifest import require_whole
 from ..storage.record import Json
 from ..storage.result import Result
@@ -47,11 +51,19 @@ LONGEST = 48
 
 class RunCache:
     """Runs pipelines into folders ``parent/NAME-CONTENT``; a finished one is found by its content, whatever its name,
-    and not run again; of one that was interrupted the finished trainings are not.
+    and not run again; one that was interrupted goes on where it was, unless ``resume`` says ``anew``.
     """
 
-    def __init__(self, catalogue: Catalogue, store: Path, parent: Path) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        store: Path,
+        parent: Path,
+        resume: Resume = "where equal",
+        checkpoint_every: float = CHECKPOINT_EVERY,
+    ) -> None:
         self.catalogue, self.store, self.parent = catalogue, store, parent
+        self._resume, self._every = resume, checkpoint_every
         self._known: dict[str, str] = {}
 
     def __call__(self, spec: PipelineSpec, name: str) -> Done:
@@ -63,7 +75,7 @@ class RunCache:
         if (folder / "result.json").is_file():
             require_whole(folder)
             return Done(folder, Result.read(folder / "result.json"), True)
-        run = run_pipeline(spec, self.catalogue, self.store, folder, resume="where equal")
+        run = run_pipeline(spec, self.catalogue, self.store, folder, resume=self._resume, checkpoint_every=self._every)
         return Done(run.folder, run.typed, False)
 
     def key(self, spec: PipelineSpec) -> str:
@@ -75,7 +87,7 @@ class RunCache:
         identity = {
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
             **code_of(spec, self.catalogue),
-            "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
+            "data": [self._once(one, partial(self._fingerprint, one)) for one in (spec.dataset, *of_data_sets(spec))],
             "weights": {
                 modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
                 for modality in _modalities(spec)
@@ -96,8 +108,8 @@ class RunCache:
             self._known[key] = find()
         return self._known[key]
 
-    def _fingerprint(self, spec: PipelineSpec) -> str:
-        return build(Dataset, self.catalogue, spec.dataset).load().fingerprint()
+    def _fingerprint(self, dataset: DatasetSpec) -> str:
+        return build(Dataset, self.catalogue, dataset).load().fingerprint()
 
     def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)

@@ -15,8 +15,10 @@ from typing import Any
 from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, Problem, SpecError
 from ..run.measured import Measured, measured
+from ..run.resume import Resume
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
+from ..storage.claim import CHECKPOINT_EVERY
 from .run_cache import Done, RunCache
 from .tables import label, require_own_tables
 
@@ -118,16 +120,19 @@ def sweep(
     store: Path,
     out: Path,
     hear: Hear = lambda number, total, point: None,
+    *,
+    resume: Resume = "where equal",
+    checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Sweep:
     """Run every point into ``out/points``; those already there are read. A point that fails does not stop the others.
 
-    ``hear(number, total, point)`` is called after each, from 1. Raises ``SpecError`` before anything runs, and
-    ``UserError`` where files that no sweep wrote stand where its tables go.
+    ``hear(number, total, point)`` is called after each, from 1; the rest as ``run_pipeline`` takes it. Raises
+    ``SpecError`` before anything runs, and ``UserError`` where files that no sweep wrote stand where its tables go.
     """
     chosen = grid_of(spec, grid)
     planned = points_of(spec, chosen, seeds, catalogue)
     require_own_tables(out, "sweep", "points")
-    once = RunCache(catalogue, store, out / "points")
+    once = RunCache(catalogue, store, out / "points", resume, checkpoint_every)
     points = []
     for number, (values, pipeline) in enumerate(planned, start=1):
         points.append(_point(values, pipeline, once))

@@ -16,7 +16,8 @@ from ..storage.adapter_config import FeatureFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers, SupportGraph
 from .finished import FinishedTrainings
 from .learner import Learner
-from .loop import Hear, Trained, TrainingError, train
+from .loop import Trained, train
+from .members import Hear, TrainingError
 from .trial import P, R, SplitScore, Trial
 
 
@@ -64,6 +65,8 @@ class Engine(ABC, Generic[P, R]):
         finished = self.finished
         found = finished.find(trial.spec, trial.prepared, seed, learner.model) if finished else None
         if found is not None:
+            for one in found.heard:
+                hear(*one)
             return found
         (trained,) = self.trained_now(trial, learner, {seed: hear})
         if isinstance(trained, TrainingError):
@@ -73,11 +76,22 @@ class Engine(ABC, Generic[P, R]):
     def trained_now(
         self, trial: Trial[P, R], learner: Learner, hears: Mapping[int, Hear]
     ) -> list[Trained | TrainingError]:
-        """The trainings that a learner is, by their seeds: all that came to their end are kept."""
-        trained = train(trial.spec, self.context.catalogue, learner, hears)
+        """The trainings that a learner is, by their seeds: all that came to their end are kept, and until then from
+        time to time how far they came.
+        """
+        finished, spec, catalogue = self.finished, trial.spec, self.context.catalogue
+        if finished is None:
+            return train(spec, catalogue, learner, hears)
+        checkpoints = finished.checkpoints(spec, trial.prepared, list(hears))
+        try:
+            trained = train(spec, catalogue, learner, hears, checkpoints)
+        except TrainingError:  # it would break down again
+            checkpoints.remove()
+            raise
+        finished.over(checkpoints)
         for seed, one in zip(hears, trained, strict=True):
-            if self.finished and isinstance(one, Trained):
-                self.finished.keep(trial.spec, trial.prepared, seed, one)
+            if isinstance(one, Trained):
+                finished.keep(spec, trial.prepared, seed, one)
         return trained
 
     @abstractmethod

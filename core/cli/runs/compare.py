@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, format_option, goes_on, seeds_option, set_option
+from ..options import (
+    Place,
+    cache_option,
+    checkpoint_option,
+    format_option,
+    goes_on,
+    resume_option,
+    seeds_option,
+    set_option,
+)
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 )
 @click.option("--against", metavar="NAME", help="The run that the others are paired with. Default: the first.")
 @click.option("--out", type=Place(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
+@resume_option
+@checkpoint_option
 @format_option("table", "markdown", "json")
 @cache_option
 def command(
@@ -41,6 +52,8 @@ def command(
     methods: str | None,
     against: str | None,
     out: str,
+    resume: bool,
+    checkpoint_every: float,
     style: str,
     cache: str | None,
 ) -> None:
@@ -78,7 +91,17 @@ def command(
     if methods is not None:
         listed, against = _tried(given, named, overrides, against)
         overrides = {}  # they are in what is tried
-    comparison = compare(listed, overrides, catalogue, store, folder, _say, against)
+    comparison = compare(
+        listed,
+        overrides,
+        catalogue,
+        store,
+        folder,
+        _say,
+        against,
+        resume="where equal" if resume else "anew",
+        checkpoint_every=checkpoint_every,
+    )
     written = write_comparison(comparison, folder)
     use = predict_command(comparison.best.folder.absolute(), catalogue) if comparison.best else None
     if style == "json":

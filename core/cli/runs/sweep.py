@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, cache_option, format_option, goes_on, read_pipeline, seeds_option, spec_argument
+from ..options import (
+    Place,
+    cache_option,
+    checkpoint_option,
+    format_option,
+    goes_on,
+    read_pipeline,
+    resume_option,
+    seeds_option,
+    spec_argument,
+)
 from ..say import say, say_progress
 
 if TYPE_CHECKING:
@@ -30,6 +40,8 @@ if TYPE_CHECKING:
 )
 @seeds_option
 @click.option("--out", type=Place(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
+@resume_option
+@checkpoint_option
 @format_option("table", "markdown", "json")
 @cache_option
 def command(
@@ -38,6 +50,8 @@ def command(
     grids: tuple[str, ...],
     seeds: tuple[int, ...] | None,
     out: str | None,
+    resume: bool,
+    checkpoint_every: float,
     style: str,
     cache: str | None,
 ) -> None:
@@ -48,7 +62,15 @@ def command(
     """
     goes_on("the same command")
     pipeline = read_pipeline(spec, settings)
-    done = pipeline.sweep(_grid(grids), seeds, out=out, store=cache, hear=_Progress())
+    done = pipeline.sweep(
+        _grid(grids),
+        seeds,
+        out=out,
+        store=cache,
+        hear=_Progress(),
+        resume=resume,
+        checkpoint_every=checkpoint_every,
+    )
     _print(done, pipeline.catalogue, style)
     if done.sweep.failures:
         raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))
