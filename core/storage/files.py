@@ -79,9 +79,16 @@ def storage_error(path: Path, error: OSError, remedy: str | None = None) -> Stor
 def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
     """Remove what killed writers left behind more than ``older_than`` seconds ago."""
     for partial in folder.rglob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > older_than:
+        if is_partial(partial, older_than):
+            with contextlib.suppress(OSError):
                 partial.unlink()
+
+
+def is_partial(path: Path, older_than: float) -> bool:
+    """Whether it is what a writer has not touched for so many seconds, and would have renamed."""
+    with contextlib.suppress(OSError):
+        return path.name.startswith(_TEMPORARY) and time.time() - path.stat().st_mtime > older_than
+    return False
 
 
 def open_regular(path: str | Path) -> BufferedReader:
