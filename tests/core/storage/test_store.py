@@ -206,17 +206,32 @@ def test_stored_again_after_damage_is_whole(tmp_path):
 
 
 def test_partial_files_are_neither_read_nor_kept(tmp_path):
-    """A killed writer's file is ignored, and swept when it is old; a live writer's is left alone."""
+    """A killed writer's file is ignored, and swept at once; a live writer's is left alone, of whatever process."""
     one = shelf(tmp_path)
     one.add(*items(2))
     (whole,) = one.folder.iterdir()
     old, live = (one.folder / f"{files._TEMPORARY}{name}" for name in ("old", "live"))
-    for path in (old, live):
-        path.write_bytes(whole.read_bytes()[:50])
-    os.utime(old, (time.time() - 7200,) * 2)
-    assert len(one.digests()) == 2
+    old.write_bytes(whole.read_bytes()[:50])
+    with files._locked(live) as writer:
+        writer.write(whole.read_bytes()[:50])
+        assert len(one.digests()) == 2
+        sweep_partials(tmp_path)
+        assert sorted(one.folder.iterdir()) == sorted([whole, live])
     sweep_partials(tmp_path)
-    assert sorted(one.folder.iterdir()) == sorted([whole, live])
+    assert list(one.folder.iterdir()) == [whole]
+
+
+def test_where_nothing_can_be_locked_age_decides(tmp_path, monkeypatch):
+    """On a file system without locks, and where the system has none."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    old, live = (tmp_path / f"{files._TEMPORARY}{name}" for name in ("old", "live"))
+    for path in (old, live):
+        path.touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    sweep_partials(tmp_path)
+    assert list(tmp_path.iterdir()) == [live]
+    write_whole(tmp_path / "x", b"whole")
+    assert (tmp_path / "x").read_bytes() == b"whole"
 
 
 IDENTITY = {
