@@ -97,6 +97,8 @@ class Spec(Documented):
 
     def __init__(self, /, **fields: Any) -> None:
         """Raises ``ValidationError``, which names the nearest field where there is none of a name."""
+        if not type(self).__pydantic_complete__:  # with the names of whoever calls, as pydantic does by itself
+            type(self).model_rebuild(_parent_namespace_depth=3)
         try:
             super().__init__(**fields)
         except ValidationError as error:

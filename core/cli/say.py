@@ -105,18 +105,20 @@ def width() -> int:
     return max(40, shutil.get_terminal_size((80, 24)).columns)
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str, left: int = 1) -> None:
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], title: str, left: int = 1, again: int | None = None
+) -> None:
     """Print a table on standard output, numbers to the right after ``left`` columns of words.
 
-    No line is wider than the terminal: columns that do not fit stand below, again after those of words, and long words
-    are wrapped. Whoever wants a line a row asks for JSON.
+    No line is wider than the terminal: columns that do not fit stand below, again after those of words (the first
+    ``again`` of them alone), and long words are wrapped. Whoever wants a line a row asks for JSON.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     room, cells = width(), [[printable(cell) for cell in row] for row in (headers, *rows)]
-    for number, columns in enumerate(_parts(cells, left, room)):
+    for number, columns in enumerate(_parts(cells, left, room, left if again is None else again)):
         shown = Text(printable(title)) if title and not number else None
         table = Table(title=shown, title_justify="left")
         for index in columns:
@@ -128,8 +130,9 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
         Console(highlight=False, width=room).print(table)
 
 
-def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[int]]:
-    """Which columns stand beside each other: those of words in every part, and of the others as many as fit.
+def _parts(cells: Sequence[Sequence[str]], left: int, room: int, again: int) -> list[list[int]]:
+    """Which columns stand beside each other: those of words, of which later parts have the first ``again``, and of the
+    others as many as fit.
 
     Words may be wrapped: where figures stand beside them, half of the line is theirs at most.
     """
@@ -138,9 +141,9 @@ def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[in
     parts, free = [list(words)], beside
     for column in range(left, len(cells[0])):
         needed = _needed(cells, column)
-        if needed > free and len(parts[-1]) > left:
-            parts.append(list(words))
-            free = beside
+        if needed > free and len(parts[-1]) > (left if len(parts) == 1 else again):
+            parts.append(words[:again])
+            free = beside if again == left else room - 1 - sum(_needed(cells, one) for one in words[:again])
         parts[-1].append(column)
         free -= needed
     return parts

@@ -144,6 +144,9 @@ def blocks_in_words(depth: int, width: int | Sequence[int]) -> str:
 class EncoderSpec(ComponentSpec):
     """The frozen model that turns images and texts into vectors."""
 
+    #: Whether it may have towers for adapters inside them; one that gives vectors alone sets this to `False`.
+    has_towers: ClassVar[bool] = True
+
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Items a forward pass. Not part of the cache key."""
     templates: Annotated[Items[str], Field(min_length=1)] = ("a photo of a {}.",)

@@ -19,11 +19,11 @@ from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
 from ..storage.claim import CHECKPOINT_EVERY, TASKS, TRAININGS, claim_run, writing
-from ..storage.files import sweep_partials
 from ..storage.manifest import seal
 from ..storage.result import Result
 from ..storage.result_parts import Tried
 from ..storage.run_folder import write_json, write_lines
+from ..storage.store.prune import sweep_daily
 from ..training.devices import own_randomness, resolve_device
 from ..training.members import TrainingError
 from ..training.trial import SplitScore, Trial
@@ -100,8 +100,7 @@ def run_pipeline(
         return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
-    if store.exists():
-        sweep_partials(store)
+    sweep_daily(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters(_reporters(spec, catalogue, partial, show), partial)
         hooks = Hooks(catalogue.plugins)

@@ -38,8 +38,8 @@ from graftwork.triton_kernels.testing import counted
 from graftwork.triton_kernels.testing.counts import Counts
 
 from ..support.small_pipeline import SMALL, catalogue, pipeline
-from .run.test_checkpoints import numbers_of
 from .run.test_resume import Stopping, with_stopping
+from .training.test_checkpoints import numbers_of
 
 SEEDS = [0, 1, 2]
 

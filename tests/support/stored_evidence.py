@@ -92,7 +92,7 @@ def flips_of_a_store(scratch: Path, count: int, seed: int) -> Iterator[tuple[str
     """The kind of file whose bit was turned, and what a run over that store made of it."""
     draw = random.Random(seed)
     result = Result.read(small_run(scratch / "first", scratch / "store") / "result.json")
-    names = [path.relative_to(scratch / "store") for path in sorted((scratch / "store").rglob("*")) if path.is_file()]
+    names = [path.relative_to(scratch / "store") for path in sorted((scratch / "store").rglob("*")) if _has_bits(path)]
     names = [name for name in names if name.name == "about.json"] * 2 + names
     for number in range(count):
         name, store = names[number % len(names)], scratch / "copy"
@@ -108,6 +108,10 @@ def flips_of_a_store(scratch: Path, count: int, seed: int) -> Iterator[tuple[str
         )
         shutil.rmtree(store)
         shutil.rmtree(run)
+
+
+def _has_bits(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _notes() -> list[str]:

@@ -66,7 +66,7 @@ class ImageFolder(Dataset):
         shown = shown_names(found.class_names, self.spec.class_names, found.known, self.root)
         with beside(found.notes):
             splits = with_missing_splits(found.given, fractions, str(self.root))
-            require_classes_everywhere(splits, found.class_names, str(self.root))
+            require_classes_everywhere(splits, found.class_names, str(self.root), excludes=not self.spec.split_file)
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
             shown,

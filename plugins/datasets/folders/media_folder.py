@@ -56,7 +56,7 @@ class MediaFolder(Dataset):
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
         with beside(tree.notes):
             splits = with_missing_splits(given, fractions, str(self.root))
-            require_classes_everywhere(splits, names, str(self.root))
+            require_classes_everywhere(splits, names, str(self.root), excludes=True)
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
