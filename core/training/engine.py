@@ -79,7 +79,7 @@ class Engine(ABC, Generic[P, R]):
     def trained(self, trial: Trial[P, R], learner: Learner, seed: int, hear: Hear) -> Trained:
         """The training of a seed: found where an interrupted run had finished it; else done now, and kept."""
         finished = self.finished
-        found = finished.find(trial.spec, trial.prepared, seed, learner.model) if finished else None
+        found = finished.find(trial.spec, trial.prepared, seed, learner.model, hear) if finished else None
         if found is not None:
             for one in found.heard:
                 hear(*one)

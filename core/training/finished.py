@@ -32,7 +32,7 @@ from .checkpoints.differences import differences
 from .checkpoints.folder import BRING_BACK, Checkpoints, ResumeError
 from .learner import TrainableModel
 from .loop import Trained
-from .members import heard_in, said_of
+from .members import Hear, heard_in, said_of
 from .unread import State
 
 #: Seconds of training that may wait to be written.
@@ -59,8 +59,9 @@ class FinishedTrainings:
     strict: bool = True
     #: Seconds between two checkpoints of a training.
     every: float = CHECKPOINT_EVERY
-    #: Waits where a process beside this one does a training: whether one did it.
-    beside: Callable[[PipelineSpec, int], bool] = lambda spec, seed: False
+    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down, raises why, and
+    #: tells of its epochs.
+    beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
     #: How many were found so far that are of before.
     found: int = 0
     _waiting: list[tuple[PipelineSpec, Prepared, int, Trained]] = field(default_factory=list)
@@ -87,12 +88,14 @@ class FinishedTrainings:
         """They go as soon as what came of the training is written."""
         self._over.append(checkpoints)
 
-    def find(self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel) -> Trained | None:
+    def find(
+        self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel, hear: Hear
+    ) -> Trained | None:
         """The training of a seed, its parameters put into ``model``; ``None`` where none was finished.
 
         Raises ``ResumeError`` where it was done with other code, data or weights.
         """
-        beside = self.beside(spec, seed)
+        beside = self.beside(spec, seed, hear)
         if not self.holds(spec, seed):
             return None
         path = self._path(spec, seed)

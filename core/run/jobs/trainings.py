@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ...spec.pipeline_spec import PipelineSpec
 from ...storage.claim import LOCK, Claim, Taken
 from ...training.devices import own_randomness
 from ...training.finished import FinishedTrainings
-from ...training.members import TrainingError
+from ...training.members import Hear, TrainingError
 from ...training.trial import Trial
 from ..experiment import Experiment
 from ..meter import Usage
@@ -64,6 +65,8 @@ class _Beside:
         self._pool: Pool | None = None
         #: By their key, those that nobody began here, in their order.
         self._offered: dict[str, Job] = {}
+        #: What was heard of those that are not asked for yet.
+        self._epochs: defaultdict[Job, list[Any]] = defaultdict(list)
         #: Those of whose end was heard.
         self._ended: set[Job] = set()
         #: How many were trained here, and since when.
@@ -82,7 +85,9 @@ class _Beside:
         if jobs != "auto":
             self._threads = shared_threads(jobs)
             stack.enter_context(with_threads(self._threads))
-            self._start(jobs, list(self._offered.values()))
+            waiting = list(self._offered.values())
+            if len(waiting) > 1 or (spec.trials and len(spec.seeds) > 1):
+                self._start(jobs, waiting)
 
     def _prepare(self) -> None:
         """What trainings share is there before any begins; of a search that knows its combinations all are offered."""
@@ -104,7 +109,7 @@ class _Beside:
                 new.append(job)
         return new
 
-    def wait(self, spec: PipelineSpec, seed: int) -> bool:
+    def wait(self, spec: PipelineSpec, seed: int, hear: Hear) -> bool:
         """As ``FinishedTrainings.beside``. Raises what went wrong there; what was killed there is done here."""
         key = self._finished.key(spec, seed)
         if key not in self._offered and self._finished.holds(spec, seed):  # of before
@@ -122,7 +127,10 @@ class _Beside:
         if isinstance(job.error, Killed):
             self._experiment.tell(Note(f"{job.name}: {job.error}; it is trained here, again"))
             return False
+        epochs = self._epochs.pop(job, [])
         if job.error is not None:
+            for epoch in epochs:  # those of one that ended well are found with it
+                hear(*epoch)
             raise TrainingError(str(job.error)) if job.error.kind == TrainingError.__name__ else job.error
         return job in self._ended
 
@@ -154,11 +162,12 @@ class _Beside:
         said = pool.hear()
         if said is None:
             self._experiment.tell(Note(unknown_in_words(pool.unknown)))
-            self._pool = None
+            self._pool, self._jobs = None, 1
             return
         job, total = said.job, self._experiment.spec.trainer.epochs
         if said.what == "epoch":
-            self._experiment.tell(JobAdvanced((job.slot or 0) + 1, job.name, said.value, total))
+            self._epochs[job].append(said.value)
+            self._experiment.tell(JobAdvanced((job.slot or 0) + 1, job.name, said.value[0], total))
         elif said.what == "note":
             self._experiment.tell(Note(said.value))
         elif said.what == "end":
@@ -201,7 +210,7 @@ class Opened:
         experiment = self._experiment
         spec = spec_from_dict(said["spec"], catalogue=experiment.catalogue)
 
-        def hear(epoch: int, *figures: Any) -> None:
+        def hear(*epoch: Any) -> None:
             self._say("epoch", epoch)
 
         with own_randomness(experiment.device):
