@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, Self
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
 from ..registry.errors import UserError
-from .events import Event
+from .events import Event, Tell
 from .spec.load_spec import load_spec, spec_from_dict
 from .spec.pipeline_spec import PipelineSpec
+from .storage.claim import CHECKPOINT_EVERY
 from .storage.root import store_root
 
 if TYPE_CHECKING:
+    from .run.jobs.machine import Jobs
     from .run.lock import Lock
     from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
     from .studies.compare_report import Comparison
-    from .studies.sweep import Grid, Hear
+    from .studies.sweep import Grid, Hear, Point
     from .studies.sweep_report import WrittenSweep
 
 
@@ -96,6 +98,18 @@ class Pipeline:
         whole, name = read_lock(lock)
         return cls._of(locked_spec(whole, catalogue, name), catalogue, (whole, name))
 
+    @classmethod
+    def from_interrupted(cls, run: str | Path, catalogue: Catalogue | None = None) -> Self:
+        """What an interrupted run was to be, named by its folder, NAME or NAME.partial.
+
+        ``.run(NAME, resume=True)`` goes on with it.
+
+        Raises ``RunFolderError`` where there is none to go on with.
+        """
+        from .run.resume import interrupted_run
+
+        return cls.from_dict(interrupted_run(Path(run))[1], catalogue=catalogue)
+
     def lock(self, store: str | Path | None = None) -> dict[str, Any]:
         """Everything that this pipeline's numbers depend on, as JSON (see ``Lock``). Loads and fetches nothing.
 
@@ -133,28 +147,51 @@ class Pipeline:
         *,
         resume: bool | None = None,
         show: bool = False,
+        checkpoint_every: float = CHECKPOINT_EVERY,
+        jobs: Jobs = 1,
     ) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
 
-        ``resume``: go on with the finished trainings that an interrupted run of that folder left, or (``False``) begin
-        anew. Where nothing is said and there are some, it raises ``ResumeError``.
+        ``resume``: go on with the trainings, finished or not, that an interrupted run of that folder left, or
+        (``False``) begin anew. Where nothing is said and there are some, it raises ``ResumeError``, and where they are
+        of another spec, other code or data. ``checkpoint_every``: seconds between two checkpoints of a training.
 
         ``show``: progress and table on standard error, as the spec's reporters say them. Without it what happens is in
         the log alone: ``logging.getLogger("graftwork.run")``, where notes are warnings.
+
+        ``jobs``: processes that train seeds and search values beside each other, to the same result; ``"auto"``: as
+        many as the machine takes, where it pays.
         """
         from .run.run import run_pipeline
 
         root, folder = store_root(store), None if out is None else Path(out)
         going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
-            return run_pipeline(self.spec, self.catalogue, root, folder, resume=going, show=show)
+            return run_pipeline(
+                self.spec,
+                self.catalogue,
+                root,
+                folder,
+                resume=going,
+                show=show,
+                checkpoint_every=checkpoint_every,
+                jobs=jobs,
+            )
         from .run.lock_check import hold, hold_weights
 
         lock, name = self._locked
         hold(lock, self.spec, self.catalogue, root, name)
         return run_pipeline(
-            self.spec, self.catalogue, root, folder, lambda trial: hold_weights(lock, trial, name), going, show
+            self.spec,
+            self.catalogue,
+            root,
+            folder,
+            lambda trial: hold_weights(lock, trial, name),
+            going,
+            show,
+            checkpoint_every=checkpoint_every,
+            jobs=jobs,
         )
 
     def sweep(
@@ -164,15 +201,38 @@ class Pipeline:
         out: str | Path | None = None,
         store: str | Path | None = None,
         hear: Hear | None = None,
+        *,
+        resume: bool = True,
+        checkpoint_every: float = CHECKPOINT_EVERY,
+        jobs: Jobs = 1,
+        tell: Tell = lambda event: None,
     ) -> WrittenSweep:
         """Run at every point of ``grid`` (default: the search values) and write table and chart into ``out`` (default:
-        ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each."""
+        ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each.
+
+        A point that was interrupted goes on where it was, or without ``resume`` begins anew.
+
+        ``jobs``: processes that run points beside each other; ``"auto"``: as many as the machine takes, where it pays.
+        ``tell`` hears what they do."""
         from .studies.sweep import sweep
         from .studies.sweep_report import WrittenSweep, write_sweep
 
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)
-        done = sweep(self.spec, grid, seeds, self.catalogue, root, folder, *([hear] if hear else []))
+        going: Resume = "where equal" if resume else "anew"
+        done = sweep(
+            self.spec,
+            grid,
+            seeds,
+            self.catalogue,
+            root,
+            folder,
+            hear or _unheard,
+            resume=going,
+            checkpoint_every=checkpoint_every,
+            jobs=jobs,
+            tell=tell,
+        )
         return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))
 
 
@@ -185,12 +245,16 @@ def compare(
     out: str | Path | None = None,
     store: str | Path | None = None,
     catalogue: Catalogue | None = None,
+    resume: bool = True,
+    checkpoint_every: float = CHECKPOINT_EVERY,
+    jobs: Jobs = 1,
 ) -> Comparison:
     """Put runs beside each other, as ``graftwork compare`` does: spec files, pipelines, run folders, runs.
 
     What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
-    unless it was before; table and chart are written into ``out``. Every other run is paired with ``against``, the name
-    of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
+    unless it was before; one that was interrupted goes on where it was, or without ``resume`` begins anew. Table and
+    chart are written into ``out``. Every other run is paired with ``against``, the name of one; by default with the
+    first. ``jobs``: as of ``Pipeline.sweep``. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
     ``RunFolderError`` before anything is run, ``UserError`` where nothing is given, or one that is in no list.
     """
     if not isinstance(given, (list, tuple)) or not given:
@@ -202,9 +266,25 @@ def compare(
     opened = [_spec_or_place(one) for one in given]
     known = catalogue or next((one.catalogue for one in given if isinstance(one, Pipeline)), None)
     folder = Path(out or Path("runs") / "compare").absolute()
-    found = compared(opened, changes, known or default_catalogue(), store_root(store), folder, against=against)
+    going: Resume = "where equal" if resume else "anew"
+    root = store_root(store)
+    found = compared(
+        opened,
+        changes,
+        known or default_catalogue(),
+        root,
+        folder,
+        against=against,
+        resume=going,
+        checkpoint_every=checkpoint_every,
+        jobs=jobs,
+    )
     write_comparison(found, folder)
     return found
+
+
+def _unheard(number: int, total: int, point: Point) -> None:
+    pass
 
 
 def _spec_or_place(given: str | Path | Pipeline | Run) -> PipelineSpec | str | Path:

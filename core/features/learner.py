@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -80,6 +81,14 @@ class FeatureLearner(Learner):
         if self.selection is None:
             return None
         return self.ranking.of(self.selection.queries.logits(self.model), self.selection.targets)
+
+    def state(self) -> dict[str, Any]:
+        """How epochs are ranked."""
+        return {"by_scores": self.ranking.by_scores}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """As it was."""
+        self.ranking.by_scores = state["by_scores"]
 
     @torch.no_grad()
     def final_loss(self) -> float:

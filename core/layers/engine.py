@@ -24,7 +24,7 @@ from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.finished import FinishedTrainings
-from ..training.loop import Hear
+from ..training.members import Hear
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
 from ..training.within_task import answered, task_for

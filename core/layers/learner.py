@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -119,6 +119,16 @@ class LayerLearner(TowerLearner):
         found = {name: shares_of(sums) for name, sums in self._usage_sums.items()}
         self._usage_sums = {}
         return found
+
+    def state(self) -> dict[str, Any]:
+        """What experts had since the last epoch, and how epochs are ranked."""
+        return {"usage": self._usage_sums, "by_scores": self._ranking.by_scores}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """As it was."""
+        device = next(self.model.parameters()).device
+        self._usage_sums = {name: one.to(device) for name, one in state["usage"].items()}
+        self._ranking.by_scores = state["by_scores"]
 
     def _note(self, usage: Mapping[str, Tensor], count: int) -> None:
         for name, shares in usage.items():

@@ -23,8 +23,9 @@ class Kept(Record):
 
     @classmethod
     def from_result(cls, result: Result) -> Kept | None:
-        """``None`` where nothing was trained or nothing selected, and of several tasks, each with an epoch of its own."""
-        if result.tasks is not None or result.epochs == 0 or not result.parameters.trainable or None in result.selection.per_seed:
+        """``None`` where nothing was trained or nothing selected, and of several tasks: each has an epoch of its own."""
+        untrained = result.epochs == 0 or not result.parameters.trainable
+        if untrained or result.tasks is not None or None in result.selection.per_seed:
             return None
         return cls(per_seed=result.epochs_kept, of=result.epochs)
 

@@ -1,4 +1,4 @@
-"""Go on with an interrupted run: its finished trainings are found again, or begun anew where that is asked for."""
+"""Go on with an interrupted run: its trainings, finished or not, are found again, or begun anew if that is asked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError
 from ..events import Note, Tell
 from ..spec.pipeline_spec import PipelineSpec
-from ..storage.claim import PARTIAL, TRAININGS, Claim, run_folders
+from ..storage.claim import CHECKPOINTS, PARTIAL, TRAININGS, Claim, run_folders, tidy
 from ..storage.manifest import require_whole
 from ..storage.record import Json
-from ..training.finished import FinishedTrainings, ResumeError, written_trainings
+from ..storage.run_folder import RunFolderError, read_json_file, write_json
+from ..training.checkpoints.differences import differences
+from ..training.checkpoints.folder import ResumeError, interrupted_epochs, swept
+from ..training.finished import FinishedTrainings, trained_spec, written_trainings
 from .lock import read_lock
 from .lock_check import hold
 from .make_lock import installed_versions
 from .provenance import code_of
 
-#: ``ask``: refuse to go past finished trainings of an interrupted run; ``go on`` with them, where all that they depend
-#: on is as it was; ``where equal``: those that depend on something else are trained anew; ``anew``: all are.
+#: ``ask``: refuse to go past trainings of an interrupted run; ``go on`` with them, where all that they depend on is as
+#: it was; ``where equal``: those that depend on something else are trained anew; ``anew``: all are.
 Resume = Literal["ask", "go on", "where equal", "anew"]
+#: The pipeline whose trainings they are, beside them.
+_PIPELINE = Path(TRAININGS) / "pipeline.json"
 
 
 def finished_run(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Path | None) -> Path | None:
@@ -36,7 +41,7 @@ def finished_run(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
     """
     folders = [out] if out else list(itertools.takewhile(os.path.lexists, run_folders(spec.name)))
     following = out or next(one for one in run_folders(spec.name) if not os.path.lexists(one))
-    if not folders or written_trainings(following.with_name(following.name + PARTIAL) / TRAININGS):
+    if not folders or _in_words(following.with_name(following.name + PARTIAL)):
         return None
     try:
         require_whole(folders[-1])
@@ -44,7 +49,23 @@ def finished_run(spec: PipelineSpec, catalogue: Catalogue, store: Path, out: Pat
         hold(lock, spec, catalogue, store, name)
     except GraftworkError:
         return None
+    tidy(folders[-1])
     return folders[-1]
+
+
+def interrupted_run(run: Path) -> tuple[Path, Json]:
+    """The folder that an interrupted run makes, by that name or as ``NAME.partial``, and its pipeline.
+
+    Raises ``RunFolderError`` where there is none to go on with.
+    """
+    folder = run.with_name(run.name.removesuffix(PARTIAL))
+    partial = folder.with_name(folder.name + PARTIAL)
+    if not partial.is_dir():
+        ended = "it came to its end" if folder.is_dir() else "there is no such folder"
+        raise RunFolderError(f"{run} is no interrupted run: {ended}; nothing is to be gone on with")
+    if not (partial / _PIPELINE).is_file():
+        raise RunFolderError(f"{partial} does not say of which pipeline it is; name SPEC and --out {folder}")
+    return folder, read_json_file(partial / _PIPELINE)
 
 
 def code_here(catalogue: Catalogue, device: torch.device) -> Callable[[PipelineSpec], Json]:
@@ -55,35 +76,83 @@ def code_here(catalogue: Catalogue, device: torch.device) -> Callable[[PipelineS
 
 @contextlib.contextmanager
 def resumed(
-    claimed: Claim, resume: Resume, code: Callable[[PipelineSpec], Json], tell: Tell
+    claimed: Claim,
+    spec: PipelineSpec,
+    resume: Resume,
+    code: Callable[[PipelineSpec], Json],
+    tell: Tell,
+    every: float,
 ) -> Iterator[FinishedTrainings]:
-    """The finished trainings of a run. When the block ends well, they go; else those that wait are written.
+    """The trainings of a run, which go with its end. Where the block ends otherwise, those that wait are written.
 
-    Raises ``ResumeError`` where there are some and nobody said what becomes of them.
+    Raises ``ResumeError`` where there are some and nobody said what becomes of them, or they are of another spec.
     """
-    folder = claimed.partial / TRAININGS
-    if resume == "anew" and folder.is_dir():
-        shutil.rmtree(folder)
-    if resume == "ask" and (count := written_trainings(folder)):
-        raise ResumeError(
-            f"{claimed.partial} holds {_counted(count)} of a run that did not come to its end; --resume goes on with "
-            "it, --restart begins anew"
-        )
-    finished = FinishedTrainings(folder, code, claimed.require_ours, tell, strict=resume == "go on")
+    partial = claimed.partial
+    trainings, checkpoints = partial / TRAININGS, partial / CHECKPOINTS
+    if resume == "anew":
+        _remove(trainings, checkpoints)
+    swept(checkpoints, trainings)
+    if found := _in_words(partial):
+        if resume == "ask":
+            raise ResumeError(
+                f"{partial} holds {found} of a run that did not come to its end; --resume goes on with it, --restart "
+                "begins anew"
+            )
+        if resume == "go on":
+            _require_same(partial, spec, found)
+    write_json(partial / _PIPELINE, spec.to_json())
+    finished = FinishedTrainings(trainings, code, claimed.require_ours, tell, strict=resume == "go on", every=every)
     try:
         yield finished
     except BaseException:
         with contextlib.suppress(GraftworkError, OSError):  # what ended the block is what is to be said
             finished.write()
-            if count := written_trainings(folder):
-                tell(Note(f"{folder} holds {_counted(count)}; --resume goes on from there"))
+            if found := _in_words(partial):
+                tell(Note(f"{partial} holds {found}; --resume goes on from there"))
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_same(partial: Path, spec: PipelineSpec, found: str) -> None:
+    """What was trained there is this spec's, but for what a search varies. Raises ``ResumeError`` naming the rest."""
+    if not (partial / _PIPELINE).exists():
+        return
+    before = read_json_file(partial / _PIPELINE)
+    varied = {*before.get("search", {}), *spec.search}
+    now = trained_spec(spec)
+    before = {key: one for key, one in before.items() if key in now}
+    before["evaluation"] = {key: one for key, one in before.get("evaluation", {}).items() if key != "seeds"}
+    differs = [one for one in differences(before, now) if not _is_within(one.partition(": was ")[0], varied)]
+    if differs:
+        raise ResumeError(
+            f"{partial} holds {found} of another spec:"
+            + "".join(f"\n  {one}" for one in differs)
+            + "\nbring that back, begin anew (--restart), or name another --out"
+        )
+
+
+def _is_within(path: str, varied: set[str]) -> bool:
+    return any(f"{path}.".startswith(f"{one}.") for one in varied)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
 
 def found_in_words(finished: FinishedTrainings) -> list[str]:
     """The note on those that were not repeated."""
     return [f"{_counted(finished.found)} of before found again, not repeated"] if finished.found else []
+
+
+def _in_words(partial: Path) -> str:
+    """The trainings that an unfinished run holds; empty where there are none."""
+    finished, epochs = written_trainings(partial / TRAININGS), interrupted_epochs(partial / CHECKPOINTS)
+    said = [_counted(finished)] if finished else []
+    if epochs:
+        count = "one" if len(epochs) == 1 else str(len(epochs))
+        said.append(f"{count} interrupted in epoch {', '.join(map(str, epochs))}")
+    return " and ".join(said)
 
 
 def _counted(count: int) -> str:

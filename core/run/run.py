@@ -18,17 +18,19 @@ from ..events import NOTES, Event, Note, RunFinished, RunStarted, StageFinished,
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
-from ..storage.claim import TASKS, TRAININGS, claim_run, writing
-from ..storage.files import sweep_partials
+from ..storage.claim import CHECKPOINT_EVERY, TASKS, TRAININGS, claim_run, writing
 from ..storage.manifest import seal
 from ..storage.result import Result
 from ..storage.result_parts import Tried
 from ..storage.run_folder import write_json, write_lines
+from ..storage.store.prune import sweep_daily
 from ..training.devices import own_randomness, resolve_device
-from ..training.loop import TrainingError
+from ..training.members import TrainingError
 from ..training.trial import SplitScore, Trial
 from .experiment import Experiment
 from .item_predictions import item_predictions
+from .jobs.machine import Jobs, require_jobs
+from .jobs.trainings import trained_beside
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of, result_rows
@@ -78,13 +80,17 @@ def run_pipeline(
     prepared: Callable[[Trial[Any, Any]], None] = lambda trial: None,
     resume: Resume = "ask",
     show: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY,
+    jobs: Jobs = 1,
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
     Without ``show`` the reporters that write to a terminal are left out.
 
-    ``resume``: of finished trainings in what an interrupted run of that folder left. Raises ``GraftworkError`` with
-    nothing lost: encoded vectors stay stored, and so do finished trainings.
+    ``resume``: of trainings, finished and not, in what an interrupted run of that folder left; how far a training came
+    is written every ``checkpoint_every`` seconds. ``jobs``: how many processes train beside each other. Raises
+    ``GraftworkError`` with nothing lost: encoded vectors stay stored, and so do finished trainings.
     """
+    require_jobs(jobs)
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
@@ -94,23 +100,24 @@ def run_pipeline(
         return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
-    if store.exists():
-        sweep_partials(store)
+    sweep_daily(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters(_reporters(spec, catalogue, partial, show), partial)
         hooks = Hooks(catalogue.plugins)
         tell = _teller(hooks)
-        with contextlib.closing(reporters), resumed(claimed, resume, code_here(catalogue, device), tell) as finished:
+        kept = resumed(claimed, spec, resume, code_here(catalogue, device), tell, checkpoint_every)
+        with contextlib.closing(reporters), kept as finished:
             hooks.add(reporters, "reporters")
             experiment = Experiment(spec, catalogue, store, device, tell, hooks, finished)
             sequences = Sequences(experiment, partial / TRAININGS / TASKS) if spec.tasks else None
             tell(RunStarted(spec.name, str(folder), _trainings(spec)))
             if note := claimed.kept_in_words():
                 tell(Note(note))
-            best, tried = _best_trial(experiment, prepared, sequences)
-            scores = sequences.scores(best) if sequences else _scores(experiment, best)
-            tasks = sequences.record(best) if sequences else None
-            typed = result_of(experiment, best, tried, scores, tasks)
+            with trained_beside(experiment, finished, claimed, jobs):
+                best, tried = _best_trial(experiment, prepared, sequences)
+                scores = sequences.scores(best) if sequences else _scores(experiment, best)
+                tasks = sequences.record(best) if sequences else None
+                typed = result_of(experiment, best, tried, scores, tasks)
             claimed.require_ours()
             if sequences:
                 sequences.save(partial, best, saved_index(best), model_card(best.spec, typed))

@@ -91,6 +91,9 @@ def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
     """What stands for vectors that are encoded once has no place where the towers run."""
     inside = spec.adapter.level == "layers"
     why = f"adapter `{spec.adapter.type}` sits inside towers" if inside else f"task `{spec.task.type}` runs towers"
+    if inside and not spec.encoder.has_towers:
+        lacks = f"{why}, and encoder `{getattr(spec.encoder, 'type', '')}` has none"
+        yield Problem(lacks, ("encoder",), "take `transformers`, `open_clip` or `timm`, or an adapter on features")
     if spec.graph is not None:
         yield Problem(f"{why}, where no graph is built", ("graph",), "remove it")
     if isinstance(spec.task, PairTaskSpec):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
-from ...registry.spec import Items, LocalPath, Spec
+from ...registry.spec import ActsWith, Items, LocalPath, Spec
 from ..roles.specs import (
     AdapterSpec,
     CaptionerSpec,
@@ -56,7 +56,7 @@ class EvaluationSpec(Spec):
     """How unseen items meet the graph. `attach`: each sees only the stored support set, whose degrees stay frozen.
     `rewire`: one at a time joins it, the support hears it too. `batch`: those of a batch see each other as well.
     `transductive`: they are nodes of the training graph, which leaks the test distribution."""
-    inductive_batch: Annotated[int, Field(ge=1)] = 64
+    inductive_batch: Annotated[int, Field(ge=1), ActsWith(inductive="batch")] = 64
     """With policy `batch`: how many items, in their order, see each other."""
     select_on: Literal["val", "labelled", "none"] = "val"
     """The split that chooses epoch and search values. Never the test split. `labelled`: search values by leave-one-out

@@ -25,23 +25,17 @@ from .files import absolute, storage_error
 from .run_folder import RunFolderError
 
 PARTIAL, LOCK = ".partial", ".graftwork-writing"
-#: Folder of finished trainings in one of an unfinished run: the next run that claims it finds them.
-TRAININGS = "trainings"
+#: Folders of finished trainings, with the pipeline that they are of, and of how far others came, in one of an
+#: unfinished run: the next run that claims it finds them.
+TRAININGS, CHECKPOINTS = "trainings", "checkpoints"
 #: Folder of the states of a sequence, one a task, in a run folder.
 TASKS = "tasks"
+#: Seconds between two checkpoints of a training, where nobody says otherwise.
+CHECKPOINT_EVERY = 60.0
 #: What runs and adapters write, by name, by suffix and by how it begins; where something else stands, others put it in.
-_WRITTEN = {
-    "adapter",
-    TRAININGS,
-    TASKS,
-    "events.jsonl",
-    "lock.json",
-    "result.json",
-    "predictions.jsonl",
-    "unreadable.jsonl",
-}
+_WRITTEN = {"adapter", TASKS, "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
 _WRITTEN |= {"manifest.json", "pipeline.json", "adapter_config.json", "README.md"}
-_STAY = {LOCK, TRAININGS}
+_STAY = {LOCK, TRAININGS, CHECKPOINTS}
 _WRITTEN_AS, _UNFINISHED = ".safetensors", ".graftwork-"
 
 
@@ -100,15 +94,15 @@ class Claim:
         except OSError as error:
             self._keep()
             raise storage_error(self.folder, error, f"what was written stays in {self.partial}: move it") from error
-        (self.folder / LOCK).unlink(missing_ok=True)
+        tidy(self.folder)
         self.leave()
 
     def drop(self) -> None:
-        """Remove what was written; what others have put in its place stays, and so do finished trainings."""
-        if self.is_ours() and not (self.partial / TRAININGS).exists():
+        """Remove what was written; what others have put in its place stays, and so do trainings."""
+        if self.is_ours() and not _holds_trainings(self.partial):
             with contextlib.suppress(OSError):
                 _empty(self.partial)
-                (self.partial / LOCK).unlink(missing_ok=True)
+                tidy(self.partial)
                 self.partial.rmdir()
         self.leave()
 
@@ -140,7 +134,7 @@ def run_folders(name: str) -> Iterator[Path]:
 
 def claim(folder: Path) -> Claim:
     """The right to make ``folder``; what a dead run left of it is cleared away, or kept where others wrote into it.
-    Its finished trainings stay where they are.
+    Its trainings stay where they are.
 
     Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
     ``StorageError`` where the disk does not take it.
@@ -268,8 +262,9 @@ def _read(lock: FileIO) -> dict[str, Any]:
 
 
 def _cleared(partial: Path) -> Path | None:
-    """Remove all but lock and trainings; or, where others have put something in, move it into a folder beside it."""
-    if all(_is_written(path.name) or _is_of_a_task(path, partial) for path in partial.rglob("*")):
+    """Remove all but what stays; or, where others have put something in, move it into a folder beside it."""
+    own = [path for path in partial.iterdir() if path.name not in _STAY]
+    if all(_is_written(path.name) or _is_of_a_task(path, partial) for one in own for path in (one, *one.rglob("*"))):
         _empty(partial)
         return None
     for number in itertools.count(1):
@@ -283,17 +278,28 @@ def _cleared(partial: Path) -> Path | None:
     return kept
 
 
+def tidy(folder: Path) -> None:
+    """Remove from a finished run what only an unfinished one needs; until then it may be killed."""
+    for name in (TRAININGS, CHECKPOINTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / LOCK).unlink(missing_ok=True)
+
+
+def _holds_trainings(partial: Path) -> bool:
+    return any((partial / TRAININGS).glob("*.safetensors")) or any((partial / CHECKPOINTS).glob("*/*"))
+
+
 def _is_written(name: str) -> bool:
     return name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED)
 
 
 def _is_of_a_task(path: Path, partial: Path) -> bool:
     """A folder of a sequence's states, whose names are the tasks'."""
-    return path.is_dir() and path.relative_to(partial).parts[0] in (TRAININGS, TASKS)
+    return path.is_dir() and path.relative_to(partial).parts[0] == TASKS
 
 
 def _empty(partial: Path) -> None:
-    """Remove all but lock and trainings; what links lead to stays."""
+    """Remove all but what stays; what links lead to stays."""
     for path in partial.iterdir():
         if path.name in _STAY:
             continue

@@ -8,10 +8,11 @@ import hashlib
 import itertools
 import os
 import stat
+import sys
 import time
 import uuid
 from functools import cache
-from io import BufferedReader
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from ...registry.errors import GraftworkError
@@ -35,17 +36,47 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
     partial = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "xb") as file:
+        with _locked(partial) as file:
             file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(partial, path)
+            if sys.platform != "win32":  # while it is locked nobody sweeps it; there it is swept by its age alone
+                file.flush()
+                os.replace(partial, path)
+        if sys.platform == "win32":
+            os.replace(partial, path)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> BufferedWriter:
+    """A new file to write into, locked for as long as it is open where the file system knows locks."""
+    while True:
+        file = open(path, "xb")  # noqa: SIM115  # whoever asked closes it
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not path.exists():  # it was swept before it was locked
+                file.close()
+                continue
+        return file
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether no process writes a file; ``False`` where the file system does not know."""
+    try:
+        import fcntl
+
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (OSError, ImportError):
+        return False
+    return True
 
 
 def _replaceable(path: Path) -> Path:
@@ -77,11 +108,20 @@ def storage_error(path: Path, error: OSError, remedy: str | None = None) -> Stor
 
 
 def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
-    """Remove what killed writers left behind more than ``older_than`` seconds ago."""
+    """Remove what killed writers left behind, at once where it is locked while it is written; else what was not touched
+    for ``older_than`` seconds.
+    """
     for partial in folder.rglob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > older_than:
+        if is_partial(partial, older_than):
+            with contextlib.suppress(OSError):
                 partial.unlink()
+
+
+def is_partial(path: Path, older_than: float) -> bool:
+    """Whether it is what a killed writer would have renamed: nobody locks it, or touched it for so many seconds."""
+    with contextlib.suppress(OSError):
+        return path.name.startswith(_TEMPORARY) and (_is_dead(path) or time.time() - path.stat().st_mtime > older_than)
+    return False
 
 
 def open_regular(path: str | Path) -> BufferedReader:

@@ -113,7 +113,7 @@ def require_whole(run: Path) -> None:
     """
     below = run / ADAPTER / MANIFEST
     if (run / MANIFEST).is_file():
-        listed = _listed_files(run)
+        listed = listed_files(run)
         if unlisted := [name for name in _READ if (run / name).exists() and name not in listed.files]:
             raise RunFolderError(f"{run / MANIFEST} lists nothing of {', '.join(unlisted)}; {Manifest.REMEDY}")
         if listed.adapter is not None:
@@ -136,14 +136,14 @@ def _verified_adapter(folder: Path, run: Path) -> Path:
         if (folder / CONFIG).is_file():
             own_words(folder)  # PEFT's adapters have no manifest, and are told by their own name
         raise RunFolderError(f"{run} holds no finished run: {MANIFEST} is missing (it is written last)")
-    listed = _listed_files(folder).files
+    listed = listed_files(folder).files
     read = {CONFIG, TENSORS, *(path.name for path in [*folder.glob("*.safetensors"), *folder.glob("pipeline.json")])}
     if unlisted := sorted(read - listed.keys()):
         raise RunFolderError(f"{folder / MANIFEST} lists nothing of {', '.join(unlisted)}; {Manifest.REMEDY}")
     return folder
 
 
-def _listed_files(folder: Path) -> Manifest:
+def listed_files(folder: Path) -> Manifest:
     """The manifest of a folder whose files are those it lists. Raises ``RunFolderError`` for the first that is not."""
     listed = Manifest.read(folder / MANIFEST)
     for name, digest in listed.files.items():

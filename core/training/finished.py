@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +20,35 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ...registry.errors import UserError
-from ..events import Note, Tell
+from ..events import Tell
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prepare import Prepared
+from ..storage.claim import CHECKPOINT_EVERY, CHECKPOINTS
 from ..storage.record import Json
 from ..storage.run_folder import RunFolderError
 from ..storage.store import identity_key
 from ..storage.tensors import read_tensors, write_tensors
+from .checkpoints.differences import differences
+from .checkpoints.folder import BRING_BACK, Checkpoints, ResumeError
 from .learner import TrainableModel
 from .loop import Trained
+from .members import Hear, heard_in, said_of
 from .unread import State
 
 #: Seconds of training that may wait to be written.
 SECONDS = 1.0
 _MODEL, _FILE, _ABOUT = "model", "file", "training"
+_SAID = ("epoch", "selection", "seconds", "of", "sha256")
 #: What a training does not depend on: where results go, and which trainings are done beside it.
 _ELSEWHERE = {"name", "reporters", "search", "trials"}
 
 
-class ResumeError(UserError):
-    """An interrupted run cannot be gone on with; the message names what differs."""
-
-
 @dataclass
 class FinishedTrainings:
-    """Of one run folder. ``code(spec)``: what a training depends on that is installed here.
+    """Of one run folder, and the checkpoints of those that are not finished.
 
-    ``require_ours()`` raises where the run folder is no longer this process's to write into.
+    ``code(spec)``: what a training depends on that is installed here. ``require_ours()`` raises where the run folder is
+    no longer this process's to write into.
     """
 
     folder: Path
@@ -55,25 +57,45 @@ class FinishedTrainings:
     tell: Tell
     #: Whether a training made with other code, data or weights is an error rather than done anew.
     strict: bool = True
-    #: How many were found so far.
+    #: Seconds between two checkpoints of a training.
+    every: float = CHECKPOINT_EVERY
+    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down it tells the
+    #: epochs, and raises why.
+    beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
+    #: How many were found so far that are of before.
     found: int = 0
     _waiting: list[tuple[PipelineSpec, Prepared, int, Trained]] = field(default_factory=list)
-    _said: bool = False
+    _over: list[Checkpoints] = field(default_factory=list)
     _since: float = field(default_factory=time.perf_counter)
     _data: dict[str, str] = field(default_factory=dict)
 
     def holds(self, spec: PipelineSpec, seed: int) -> bool:
-        """Whether there is one of a seed, if it can be read. Where others alone are there, that is said."""
-        if self._path(spec, seed).is_file():
-            return True
-        self._say_that_others_wait(seed)
-        return False
+        """Whether there is one of a seed, if it can be read."""
+        return self._path(spec, seed).is_file()
 
-    def find(self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel) -> Trained | None:
+    def key(self, spec: PipelineSpec, seed: int) -> str:
+        """Of the training of a seed: what its file is called."""
+        return self._path(spec, seed).stem
+
+    def checkpoints(self, trainings: Sequence[tuple[PipelineSpec, int]], prepared: Prepared) -> Checkpoints:
+        """Of a training that is not finished, by spec and seed, or of several that are trained as one."""
+        keys = [_key(spec, seed) for spec, seed in trainings]
+        folder = self.folder.with_name(CHECKPOINTS) / (keys[0] if len(keys) == 1 else identity_key({"of": keys}))
+        about = partial(self._of, trainings[0][0], prepared)
+        return Checkpoints(folder, about, self.require_ours, self.tell, self.every, self.strict)
+
+    def over(self, checkpoints: Checkpoints) -> None:
+        """They go as soon as what came of the training is written."""
+        self._over.append(checkpoints)
+
+    def find(
+        self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel, hear: Hear
+    ) -> Trained | None:
         """The training of a seed, its parameters put into ``model``; ``None`` where none was finished.
 
         Raises ``ResumeError`` where it was done with other code, data or weights.
         """
+        beside = self.beside(spec, seed, hear)
         if not self.holds(spec, seed):
             return None
         path = self._path(spec, seed)
@@ -83,13 +105,13 @@ class FinishedTrainings:
             return None
         if about["sha256"] != _sha256(tensors):
             return None
-        if differs := list(_differences(about["of"], self._of(spec, prepared))):
+        if differs := list(differences(about["of"], self._of(spec, prepared))):
             if not self.strict:
                 return None
             raise ResumeError(
                 f"{path.parent}: what was trained before was trained otherwise:"
                 + "".join(f"\n  {one}" for one in differs)
-                + "\nbring that back, or begin anew: --restart"
+                + f"\n{BRING_BACK}"
             )
         parts, at_the_start = _by_part(tensors), State.of(model)
         try:
@@ -97,16 +119,10 @@ class FinishedTrainings:
         except RuntimeError:  # of a component whose author changed it and not its version
             model.load_state_dict(at_the_start.tensors())
             return None
-        self.found += 1
+        self.found += not beside
         files = {stem.removeprefix(f"{_FILE}."): one for stem, one in parts.items()}
-        return Trained(model.eval(), about["epoch"], about["selection"], about["seconds"], files)
-
-    def _say_that_others_wait(self, seed: int) -> None:
-        """Once, and where none was found before: the spec may be another, and its trainings go with the run's end."""
-        if self.strict and not self.found and not self._said and (count := written_trainings(self.folder)):
-            which = f"{self.folder} holds {count} finished, and none is the first of this spec, of seed {seed}"
-            self.tell(Note(f"{which}; what is of another spec is removed when this run ends, and Ctrl-C keeps it"))
-        self._said = True
+        heard = heard_in(about["heard"])
+        return Trained(model.eval(), about["epoch"], about["selection"], about["seconds"], files, heard)
 
     def keep(self, spec: PipelineSpec, prepared: Prepared, seed: int, trained: Trained) -> None:
         """Write a training, at the latest with the first that ends ``SECONDS`` after the last was written."""
@@ -121,19 +137,20 @@ class FinishedTrainings:
             self.folder.mkdir(exist_ok=True)
         while self._waiting:
             spec, prepared, seed, trained = self._waiting[0]
-            about = {"epoch": trained.epoch, "selection": trained.selection, "seconds": trained.seconds}
+            about: Json = {"epoch": trained.epoch, "selection": trained.selection, "seconds": trained.seconds}
+            about["heard"] = said_of(trained.heard)
             parts = {_MODEL: trained.model.state_dict()}
             parts |= {f"{_FILE}.{stem}": tensors for stem, tensors in trained.files.items()}
             tensors = {f"{part}/{name}": one for part, named in parts.items() for name, one in named.items()}
             said = json.dumps(about | {"of": self._of(spec, prepared), "sha256": _sha256(tensors)})
             write_tensors(self._path(spec, seed), tensors, {_ABOUT: said})
             del self._waiting[0]
+        while self._over:
+            self._over.pop().remove()
         self._since = time.perf_counter()
 
     def _path(self, spec: PipelineSpec, seed: int) -> Path:
-        said = {key: value for key, value in spec.to_json().items() if key not in _ELSEWHERE}
-        said["evaluation"] = {key: value for key, value in said["evaluation"].items() if key != "seeds"}
-        return self.folder / f"{identity_key({'pipeline': said, 'seed': seed})}.safetensors"
+        return self.folder / f"{_key(spec, seed)}.safetensors"
 
     def _of(self, spec: PipelineSpec, prepared: Prepared) -> Json:
         weights = {kind: tower.facts().weights for kind, tower in prepared.encoder.used().items()}
@@ -141,6 +158,17 @@ class FinishedTrainings:
             self._data[prepared.key] = prepared.content.fingerprint()
         left_out = sorted(one.id for one in prepared.left_out)
         return {**self.code(spec), "data": self._data[prepared.key], "left out": left_out, "encoder": weights}
+
+
+def trained_spec(spec: PipelineSpec) -> Json:
+    """What of a spec a training depends on."""
+    said = {key: value for key, value in spec.to_json().items() if key not in _ELSEWHERE}
+    said["evaluation"] = {key: value for key, value in said["evaluation"].items() if key != "seeds"}
+    return said
+
+
+def _key(spec: PipelineSpec, seed: int) -> str:
+    return identity_key({"pipeline": trained_spec(spec), "seed": seed})
 
 
 def written_trainings(folder: Path) -> int:
@@ -153,7 +181,7 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()[_ABOUT])
-            return {key: about[key] for key in ("epoch", "selection", "seconds", "of", "sha256")}
+            return {"heard": [], **about, **{key: about[key] for key in _SAID}}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}") from None
 
@@ -174,11 +202,3 @@ def _by_part(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = tensor
     return parts
-
-
-def _differences(before: Any, now: Any, at: str = "") -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else key)
-    elif before != now:
-        yield f"{at}: was {json.dumps(before)}, is {json.dumps(now)}"

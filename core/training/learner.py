@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Generator, Tensor, nn
 
@@ -79,6 +79,13 @@ class Learner(ABC):
     def usage(self) -> Mapping[str, Tensor]:
         """Where experts are mixed: ``meeting.stream`` to their mean shares [E] since this was asked last, not read."""
         return {}
+
+    def state(self) -> dict[str, Any]:
+        """What of a training it keeps beside its model: tensors, numbers, words, dictionaries and lists of them."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:  # noqa: B027  # not all keep something
+        """Take back what ``state`` gave; ``fit`` was called before, and the parameters are in place."""
 
     def member(self, index: int, state: Mapping[str, Tensor] | None) -> Learner:
         """The learner of one training, its model with the parameters of ``state``, else with those of now."""

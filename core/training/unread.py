@@ -40,6 +40,15 @@ class State:
                 before.append(one.reshape(-1))
             return cls(places, {kind: torch.cat(every) for kind, every in parts.items()})
 
+    def numbers(self) -> list[Tensor]:
+        """All of each kind."""
+        return list(self._flat.values())
+
+    def of_numbers(self, numbers: Sequence[Tensor]) -> State:
+        """Another state of the same model."""
+        kinds = zip(self._flat, numbers, strict=True)
+        return State(self._places, {kind: one.to(kind[1], kind[0]) for kind, one in kinds})
+
     def tensors(self) -> dict[str, Tensor]:
         """By name: what ``load_state_dict`` takes."""
         return {
@@ -79,19 +88,29 @@ class _Waiting:
 class Unread:
     """Hands epochs on in their order, each once, ``SECONDS`` or ``EPOCHS`` after they were over at the latest."""
 
-    def __init__(self, learner: Learner, keeps_states: bool, hears: Sequence[Callable[[Epoch], None]]) -> None:
-        """``hears``: one a member."""
-        self._learner, self._keeps_states, self._hears = learner, keeps_states, hears
+    def __init__(
+        self,
+        learner: Learner,
+        keeps_states: bool,
+        hears: Sequence[Callable[[Epoch], None]],
+        rank: Callable[[], Rank | None],
+    ) -> None:
+        """``hears``: one a member. ``rank``: that of ``learner``."""
+        self._learner, self._keeps_states, self._hears, self._rank = learner, keeps_states, hears, rank
         size = sum(one.numel() * one.element_size() for one in learner.model.state_dict().values())
         self._most = min(EPOCHS, max(1, BYTES // max(1, size)))
         self._waiting: list[_Waiting] = []
         self._since = time.perf_counter()
 
     def add(self, number: int, losses: Losses) -> None:
-        """One epoch more: its losses, and the learner as it is now."""
+        """One epoch more: its losses, and the learner as it is now. An interrupt leaves it out."""
         latest = _Waiting(number, losses)
+        try:
+            latest.rank, latest.usage = self._rank(), self._learner.usage()
+        except Exception:  # its losses may say why
+            self._waiting.append(latest)
+            raise
         self._waiting.append(latest)
-        latest.rank, latest.usage = self._learner.rank(), self._learner.usage()
         if self._keeps_states and latest.rank is not None:
             latest.state = State.of(self._learner.model)
         if len(self._waiting) >= self._most or time.perf_counter() - self._since >= SECONDS:

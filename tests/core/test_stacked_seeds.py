@@ -22,8 +22,9 @@ from graftwork.core.roles import Adapter, AdapterSpec, OptimizerSpec
 from graftwork.core.run.experiment import Experiment
 from graftwork.core.storage.claim import PARTIAL, TRAININGS
 from graftwork.core.training import finished, unread
+from graftwork.core.training.checkpoints.folder import Checkpoints
 from graftwork.core.training.devices import resolve_device
-from graftwork.core.training.loop import TrainingError
+from graftwork.core.training.members import TrainingError
 from graftwork.core.training.trial import Trial
 from graftwork.plugins.adapters.clip_adapter import CLIPAdapter
 from graftwork.plugins.adapters.specs import CLIPAdapterSpec
@@ -38,6 +39,7 @@ from graftwork.triton_kernels.testing.counts import Counts
 
 from ..support.small_pipeline import SMALL, catalogue, pipeline
 from .run.test_resume import Stopping, with_stopping
+from .training.test_checkpoints import numbers_of
 
 SEEDS = [0, 1, 2]
 
@@ -198,6 +200,37 @@ def test_seeds_as_one_are_seeds_one_by_one(overrides: Any, store: Path, on_cpu: 
         assert len({epoch for _, _, epoch, _ in together.ends()}) > 1  # each has a best epoch of its own
 
 
+def searched(folder: Path, store: Path, search: Any, **overrides: Any) -> tuple[Any, Any]:
+    """What was told of the trainings of a search and which it chose, and its figures with the losses."""
+    spec = {**SMALL, **overrides, "search": search, "reporters": [{"type": "stopping"}]}
+    spec |= {"trainer": {**SMALL["trainer"], "epochs": 3}, "evaluation": {"seeds": SEEDS}}
+    done = Pipeline.from_dict(spec, catalogue=with_stopping(catalogue())).run(folder, store).typed
+    told = [one for one in Stopping.heard if isinstance(one, EpochFinished | TrainingFinished)]
+    told.sort(key=lambda one: (one.training, isinstance(one, TrainingFinished), one.epoch))
+    numbers = [number for one in told for number in (one.selection, getattr(one, "loss", 0.0))]
+    numbers += [one.selection for one in done.tried] + [one for score in done.test.values() for one in score.per_seed]
+    return ([(one.training, one.seed, one.epoch) for one in told], done.chosen, done.epochs_kept), numbers
+
+
+def test_values_of_a_search_are_one_training_with_those_of_the_same_trainer(
+    tmp_path: Path, store: Path, on_cpu: Callable[[], int]
+) -> None:
+    """Twelve trainings are two, and measured and told as one by one; a value of other shapes is none of them."""
+    search = {"trainer.optimizer.lr": [0.01, 0.02], "graph.threshold": [0.2, 0.6]}
+    shapes = {"adapter.bottleneck": [4, 8]}
+    together = searched(tmp_path / "together", store, search)
+    assert on_cpu() == 2
+    each = searched(tmp_path / "each", store, shapes)
+    assert on_cpu() == 4
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stacked, "DEVICES", frozenset())
+        apart = searched(tmp_path / "apart", store, search), searched(tmp_path / "each apart", store, shapes)
+    assert on_cpu() == 4
+    for (told, numbers), (expected, as_numbers) in zip((together, each), apart, strict=True):
+        assert told == expected
+        assert numbers == pytest.approx(as_numbers, abs=1e-5)
+
+
 ODD = {**ALONE, "trainer__epochs": 2}
 
 
@@ -306,12 +339,13 @@ def test_a_batch_that_was_interrupted_is_gone_on_with(
 
     with pytest.raises(KeyboardInterrupt):
         run(1)
-    kept = sorted((tmp_path / f"run{PARTIAL}" / TRAININGS).iterdir())
+    kept = sorted((tmp_path / f"run{PARTIAL}" / TRAININGS).glob("*.safetensors"))
     assert (len(kept), on_cpu()) == (3, 1)
     kept[0].unlink()
     run(4)
     assert on_cpu() == 1
-    assert len({event.seed for event in Stopping.heard if isinstance(event, EpochFinished)}) == 1
+    notes = [event.message for event in Stopping.heard if isinstance(event, Note)]
+    assert "2 finished trainings of before found again, not repeated" in notes
     assert [event.seed for event in Stopping.heard if isinstance(event, TrainingFinished)] == SEEDS
 
 
@@ -336,3 +370,34 @@ def test_three_seeds_cost_few_operators_more_than_one_and_no_read(
     assert not three[1].reads - three[0].reads
     monkeypatch.setattr(stacked, "DEVICES", frozenset())
     assert three[0].reads.total() <= counts_of(2, SEEDS).reads.total()
+
+
+def test_a_batch_that_was_cut_in_its_middle_goes_on_as_one(
+    tmp_path: Path, on_cpu: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each seed with the epoch that is its best so far, to the same bits."""
+    trainer = {"epochs": 4, "optimizer": {"type": "adamw", "lr": 0.1}, "batch_size": 32}
+    spec = {**SMALL, "evaluation": {"seeds": SEEDS}, "trainer": trainer, "reporters": [{"type": "jsonl"}]}
+
+    def run(name: str) -> Any:
+        return Pipeline.from_dict(spec, catalogue=catalogue()).run(tmp_path / name, tmp_path / "store", resume=True)
+
+    def numbers(name: str) -> Any:
+        found = numbers_of(run(name).folder)
+        return found | {"told": sorted(found["told"], key=lambda one: one["seed"])}  # several epochs of one at a time
+
+    whole = numbers("whole")
+    steps = [0]
+
+    def due(self: Checkpoints) -> bool:
+        steps[0] += 1
+        if steps[0] == 11:
+            raise KeyboardInterrupt
+        return steps[0] == 10
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "due", due)
+        with pytest.raises(KeyboardInterrupt):
+            run("x")
+    assert numbers("x") == whole
+    assert on_cpu() == 3

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from graftwork import Pipeline
-from graftwork.core.training import loop
+from graftwork.core.training.steps import Steps
 from graftwork.triton_kernels.testing import Counts, counted
 
 from ...support.paths import ROOT
@@ -31,7 +31,7 @@ def counts_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **adapter: Any) -> 
     spec["trainer"] |= {"epochs": 3, "keep": "last"}
     spec |= {"evaluation": {"seeds": [0]}, "reporters": [], "adapter": spec["adapter"] | adapter}
     found: list[tuple[Counts, Counts]] = []
-    epoch = loop._Loop._epoch
+    epoch = Steps._train_epoch
 
     def measured(self: Any, *rest: Any) -> Any:
         """One step: the whole epoch."""
@@ -46,7 +46,7 @@ def counts_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **adapter: Any) -> 
         return losses
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop._Loop, "_epoch", measured)
+        patched.setattr(Steps, "_train_epoch", measured)
         Pipeline(spec).run(folder)
     return found[2]
 

@@ -21,7 +21,8 @@ from graftwork.core.run.run import Run
 from graftwork.core.storage.claim import PARTIAL, TRAININGS
 from graftwork.core.storage.result import Result
 from graftwork.core.training import finished
-from graftwork.core.training.finished import ResumeError
+from graftwork.core.training.checkpoints.folder import ResumeError
+from graftwork.core.training.loop import train
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 
@@ -46,6 +47,7 @@ class Stopping(Reporter):
     def __init__(self, spec: StoppingSpec, folder: Path) -> None:
         self.spec = spec
         self.heard.clear()
+        DONE.clear()
 
     def hear(self, event: Event) -> None:
         self.heard.append(event)
@@ -53,9 +55,13 @@ class Stopping(Reporter):
             raise KeyboardInterrupt
 
 
-def trained() -> set[int]:
-    """The numbers of the trainings that were done, not found."""
-    return {event.training for event in Stopping.heard if isinstance(event, EpochFinished)}
+#: The trainings that were done, not found, since the last run began.
+DONE: list[int] = []
+
+
+def trained() -> int:
+    """How many were."""
+    return len(DONE)
 
 
 def with_stopping(known: Catalogue) -> Catalogue:
@@ -64,11 +70,12 @@ def with_stopping(known: Catalogue) -> Catalogue:
 
 
 EWC = {"type": "ewc", "strength": 0.1, "anchor": "init"}
+PATH = {"type": "synaptic_intelligence", "strength": 1.0}
 #: Of each level: a spec, how many trainings, and what is installed.
 FEATURES: dict[str, Any] = SMALL | {
     "evaluation": {"seeds": [0, 1]},
     "search": {"trainer.optimizer.lr": [0.01, 0.02]},
-    "regularizers": [EWC],
+    "regularizers": [EWC, PATH],
 }
 LOGISTIC: dict[str, Any] = SMALL | {
     "adapter": {"type": "none"},
@@ -87,13 +94,20 @@ PROPOSED: dict[str, Any] = SMALL | {
 def layers(tower: Path) -> dict[str, Any]:
     encoder = {"type": "transformers", "model": str(save_tiny_encoder("clip", tower))}
     spec = small_layers("vqa", "same", encoder, {"type": "lora", "rank": 2})
-    return spec | {"evaluation": {"seeds": [0, 1]}, "search": {"trainer.optimizer.lr": [0.01, 0.02]}}
+    search = {"trainer.optimizer.lr": [0.01, 0.02]}
+    return spec | {"evaluation": {"seeds": [0, 1]}, "search": search, "regularizers": [EWC, PATH]}
 
 
 @pytest.fixture(autouse=True)
 def kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of these tests take milliseconds."""
     monkeypatch.setattr(finished, "SECONDS", 0.0)
+
+    def counted(*given: Any) -> Any:
+        DONE.append(1)
+        return train(*given)
+
+    monkeypatch.setattr("graftwork.core.training.engine.train", counted)
 
 
 class Place:
@@ -143,12 +157,11 @@ def test_the_result_is_that_of_one_that_was_not_interrupted(spec: Any, after: in
     """To the bit; what was finished is not trained again, and nothing of it stays."""
     place = small(tmp_path, spec)
     whole = place.run("whole")
-    epochs = trained()
     place.interrupted("x", after)
     resumed = place.run("x", resume=True)
     assert measured(resumed) == measured(whole)
     assert written(resumed) == written(whole)
-    assert trained() == {number for number in epochs if number > after}
+    assert trained() == 4 - after
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store", "whole", "x"]
 
 
@@ -160,7 +173,7 @@ def test_adapters_inside_towers_as_well(tmp_path: Path, tmp_path_factory: pytest
     with pytest.raises(KeyboardInterrupt):
         place.run("x", 3, resume=True)
     resumed = place.run("x", resume=True)
-    assert trained() == {4}
+    assert trained() == 1
     assert (measured(resumed), written(resumed)) == (measured(whole), written(whole))
 
 
@@ -170,15 +183,15 @@ def test_nobody_goes_past_finished_trainings_unasked(tmp_path: Path) -> None:
     kept = place.interrupted("x", 3)
     with pytest.raises(ResumeError, match=r"x\.partial holds 3 finished trainings .* --resume .* --restart"):
         place.run("x")
-    assert len(list(kept.iterdir())) == 3
+    assert len(list(kept.glob("*.safetensors"))) == 3
     place.run("x", resume=False)
-    assert trained() == {1, 2, 3, 4}
+    assert trained() == 4
 
 
 def test_with_nothing_to_go_on_with_it_begins_at_the_start(tmp_path: Path) -> None:
     """A script may always say ``--resume``."""
     small(tmp_path).run("x", resume=True)
-    assert trained() == {1, 2, 3, 4}
+    assert trained() == 4
 
 
 def test_values_may_be_added_to_a_search(tmp_path: Path) -> None:
@@ -186,32 +199,40 @@ def test_values_may_be_added_to_a_search(tmp_path: Path) -> None:
     place = small(tmp_path)
     place.interrupted("x", 4)
     place.run("x", resume=True, search={"trainer.optimizer.lr": [0.01, 0.02, 0.03]}, seed=0)
-    assert trained() == {5, 6}
+    assert trained() == 2
     assert not [event for event in Stopping.heard if isinstance(event, Note) and "another spec" in event.message]
 
 
-def test_a_run_of_another_spec_says_that_it_finds_nothing(tmp_path: Path) -> None:
-    """Once, before it trains, as long as an interrupt still keeps what was done."""
+def test_a_run_of_another_spec_is_told_what_differs(tmp_path: Path) -> None:
+    """Before it trains; what was done stays."""
     place = small(tmp_path)
+    kept = place.interrupted("x", 3)
+    with pytest.raises(ResumeError, match=r"3 finished trainings of another spec:\n  trainer\.epochs: was 5, is 1\n"):
+        place.run("x", resume=True, trainer={**FEATURES["trainer"], "epochs": 1})
+    assert trained() == 0
+    assert len(list(kept.glob("*.safetensors"))) == 3
+
+
+def test_what_was_heard_of_a_finished_training_is_told_again(tmp_path: Path) -> None:
+    """Its learning curve is whole."""
+    place = small(tmp_path)
+    place.run("whole")
+    curve = [event for event in Stopping.heard if isinstance(event, EpochFinished)]
     place.interrupted("x", 3)
-    place.run("x", resume=True, trainer={**FEATURES["trainer"], "epochs": 1})
-    heard = [isinstance(event, EpochFinished) or getattr(event, "message", "") for event in Stopping.heard]
-    said = [number for number, one in enumerate(heard) if "another spec" in str(one)]
-    assert len(said) == 1
-    assert "holds 3 finished" in str(heard[said[0]])
-    assert said[0] < heard.index(True)
+    place.run("x", resume=True)
+    assert [event for event in Stopping.heard if isinstance(event, EpochFinished)] == curve
 
 
 def test_other_data_are_named_and_nothing_is_trained(tmp_path: Path) -> None:
     """The finished trainings stay."""
     place = small(tmp_path)
     kept = place.interrupted("x", 2)
-    for path in kept.iterdir():
+    for path in kept.glob("*.safetensors"):
         altered(path, "data", "others")
     with pytest.raises(ResumeError, match=r'data: was "others", is .*\n.* --restart'):
         place.run("x", resume=True)
-    assert trained() == set()
-    assert len(list(kept.iterdir())) == 2
+    assert trained() == 0
+    assert len(list(kept.glob("*.safetensors"))) == 2
 
 
 def altered(path: Path, key: str, value: Any) -> None:
@@ -224,7 +245,7 @@ def altered(path: Path, key: str, value: Any) -> None:
 def test_other_code_is_named(tmp_path: Path) -> None:
     """Of components, packages and Graftwork itself."""
     place = small(tmp_path)
-    for path in place.interrupted("x", 2).iterdir():
+    for path in place.interrupted("x", 2).glob("*.safetensors"):
         altered(path, "versions", finished._about(path)["of"]["versions"] | {"torch": "1.0"})
     with pytest.raises(ResumeError, match=r'versions\.torch: was "1\.0", is "'):
         place.run("x", resume=True)
@@ -259,10 +280,10 @@ def test_a_training_that_cannot_be_read_is_done_again(harm: Any, tmp_path: Path)
     """A disk that filled up, a hand that slipped."""
     place = small(tmp_path)
     whole = place.run("whole")
-    harm(sorted(place.interrupted("x", 2).iterdir())[0])
+    harm(sorted(place.interrupted("x", 2).glob("*.safetensors"))[0])
     resumed = place.run("x", resume=True)
     assert measured(resumed) == measured(whole)
-    assert len(trained()) == 3
+    assert trained() == 3
 
 
 def test_an_error_after_trainings_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +298,7 @@ def test_an_error_after_trainings_keeps_them(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(finished.RunFolderError):
             place.run("x")
     place.run("x", resume=True)
-    assert trained() == set()
+    assert trained() == 0
 
 
 def test_a_sweep_goes_on_within_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,33 +321,36 @@ def test_a_sweep_goes_on_within_a_point(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(kept) == 6
 
 
-#: Runs or goes on in a folder; after so many trainings are written it kills itself, as a machine that loses power.
+#: Runs or goes on in a folder, with a checkpoint after each step; where so many are written it kills itself while the
+#: next is, as a machine that loses power.
 KILLED = """
 import os, signal, sys
 from importlib import import_module
 from pathlib import Path
 from graftwork.core.training import finished
+from graftwork.core.training.checkpoints import folder
 tests = import_module(sys.argv[3])
 finished.SECONDS = 0.0
-write, count = finished.write_tensors, [0]
-def writing(*given):
-    write(*given)
-    count[0] += 1
+folder.Checkpoints.due = lambda self: True
+seal, count = folder.seal, [0]
+def sealing(*given):
     if count[0] == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
-finished.write_tensors = writing
+    count[0] += 1
+    seal(*given)
+folder.seal = sealing
 tests.small(Path(sys.argv[1])).run("x", resume=True)
 """
 
 
-def test_a_process_that_is_killed_loses_no_finished_training(tmp_path: Path) -> None:
-    """Nothing of it gets a chance to tidy up."""
+def test_a_process_that_is_killed_loses_nothing_that_was_written(tmp_path: Path) -> None:
+    """Neither finished trainings nor how far another came; nothing of it gets a chance to tidy up."""
     whole = small(tmp_path).run("whole")
     around = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    for after in (2, 0):  # trainings after which it is killed; 0: not at all
+    for after in (12, 1000):  # checkpoints; two trainings and some epochs of the third, and more than there are
         said = [sys.executable, "-c", KILLED, str(tmp_path), str(after), __name__]
         ended = subprocess.run(said, check=False, timeout=120, env=around)
-        assert ended.returncode == (-signal.SIGKILL if after else 0)
+        assert ended.returncode == (-signal.SIGKILL if after == 12 else 0)
     assert Result.read(tmp_path / "x" / "result.json").test == whole.typed.test
     assert written_in(tmp_path / "x") == written(whole)
     assert not (tmp_path / f"x{PARTIAL}").exists()
@@ -345,7 +369,7 @@ def test_many_short_trainings_are_written_together(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(finished.FinishedTrainings, "write", counted)
     kept = small(tmp_path).interrupted("x", 3)
     assert written_at == [3]
-    assert len(list(kept.iterdir())) == 3
+    assert len(list(kept.glob("*.safetensors"))) == 3
 
 
 def test_a_finished_run_is_not_trained_again(

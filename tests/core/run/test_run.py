@@ -21,7 +21,7 @@ from graftwork.core.events import EpochFinished, Note, RunFinished, RunStarted, 
 from graftwork.core.roles import EncoderFacts
 from graftwork.core.run.run import Run
 from graftwork.core.storage.run_folder import RunFolderError
-from graftwork.core.training.loop import TrainingError
+from graftwork.core.training.members import TrainingError
 
 from ...support.small_pipeline import Brightness, Hearing, Pixels, PixelsSpec, notes_heard, pipeline
 

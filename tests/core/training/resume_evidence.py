@@ -1,0 +1,244 @@
+"""`make evidence-resume`: runs killed at random moments and cut after chosen steps, and what became of each. Prints a
+page.
+
+Runs are processes forked from this one, which has imported everything; a kill is SIGKILL, so that nothing tidies up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graftwork import Pipeline
+from graftwork.core.storage.claim import CHECKPOINTS, PARTIAL
+from graftwork.core.training import finished
+from graftwork.core.training.checkpoints import folder as written
+from graftwork.core.training.checkpoints.folder import Checkpoints
+from graftwork.core.training.steps import Steps
+from graftwork.registry.catalogue import Catalogue
+
+from ...support.small_layers import with_little_data
+from ...support.small_pipeline import SMALL, catalogue
+from .test_checkpoints import FEATURES, numbers_of, towers
+
+#: Seconds between two checkpoints: many, so that many are met.
+EVERY = 0.02
+#: Seconds after which a run that should have ended counts as one that hangs.
+LONGEST = 120.0
+
+
+@dataclass
+class Case:
+    """A pipeline, and what an uninterrupted run of it gave."""
+
+    name: str
+    spec: Mapping[str, Any]
+    known: Catalogue
+    folder: Path
+    numbers: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def child(self, *, cut_after: int | None = None) -> int:
+        """A process that runs it, or goes on with it, into ``x``; it kills itself after so many steps."""
+        if child := os.fork():
+            return child
+        code = 70
+        try:
+            quiet = os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            if cut_after is not None:
+                _cut(cut_after)
+            self.run()
+            code = 0
+        except BaseException:  # noqa: BLE001  # said, and the code tells
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stderr.flush()
+            os._exit(code)
+
+    def run(self) -> None:
+        """Once, to its end."""
+        pipeline = Pipeline.from_dict(self.spec, catalogue=self.known)
+        pipeline.run(self.folder / "x", self.folder / "store", resume=True, checkpoint_every=EVERY)
+
+    def whole(self) -> None:
+        """Without an interrupt: once in this process, which imports what it takes; once in another, which is timed."""
+        self.run()
+        self.clear()
+        since = time.monotonic()
+        assert ended(self.child()) == 0, (self.folder / "said").read_text()
+        self.seconds = time.monotonic() - since
+        self.numbers = numbers_of(self.folder / "x")
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing is stored and nothing is run."""
+        for path in self.folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def left(self) -> list[str]:
+        """What no finished run leaves."""
+        beside = {one.name for one in self.folder.iterdir()} - {"x", "store", "said"}
+        return sorted({*beside, *(one.name for one in self.folder.rglob(".graftwork*") if not _stays(one))})
+
+
+def _stays(path: Path) -> bool:
+    return path.name in {".graftwork-lock", ".graftwork-used"} or path.suffix in {".lock"}
+
+
+def _cut(steps: int) -> None:
+    """Kill this process in the middle of the step after so many."""
+    step, done = Steps._step, [0]
+
+    def cutting(self: Steps) -> None:
+        if done[0] == steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done[0] += 1
+        step(self)
+
+    Steps._step = cutting  # type: ignore[method-assign]
+
+
+def ended(child: int) -> int:
+    """Its exit code; of one that a signal killed, minus its number. One that hangs is killed."""
+    since = time.monotonic()
+    while time.monotonic() - since < LONGEST:
+        if (found := os.waitpid(child, os.WNOHANG))[0]:
+            return os.waitstatus_to_exitcode(found[1])
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return 99
+
+
+def stage_at(folder: Path) -> str:
+    """What a killed run was about, by what it left."""
+    partial = folder / f"x{PARTIAL}"
+    if (folder / "x").is_dir():
+        return "over"
+    if not partial.is_dir():
+        return "before it began"
+    if (partial / "adapter").exists() or (partial / "lock.json").exists():
+        return "saving"
+    if any((partial / CHECKPOINTS).glob("*/.graftwork-*")):
+        return "writing or removing a checkpoint"
+    if any(partial.glob("trainings/.graftwork-*")):
+        return "writing a finished training"
+    events = partial / "events.jsonl"
+    lines = [json.loads(one) for one in events.read_text().splitlines() if one.endswith("}")] if events.exists() else []
+    names = [one.get("stage", one["event"]) for one in lines if one["event"] not in ("Note", "RunStarted")]
+    last = names[-1] if names else "listing"
+    doing = {"describe": "describing", "encode": "encoding", "read": "reading what towers take"}
+    return doing.get(last.split()[0], "training" if "Finished" in last else last)
+
+
+def killed(case: Case, draw: random.Random) -> tuple[str, str]:
+    """Where a run was when it was killed, and what became of the next start."""
+    child = case.child()
+    time.sleep(draw.uniform(0.0, 1.05 * case.seconds))
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    ended(child)
+    return stage_at(case.folder), outcome(case)
+
+
+def outcome(case: Case) -> str:
+    """What becomes of the next start."""
+    code = ended(case.child())
+    if code:
+        said = (case.folder / "said").read_text().strip().splitlines()
+        return f"EXIT CODE {code}: {said[-1] if said else ''}"
+    same = numbers_of(case.folder / "x") == case.numbers
+    left = case.left()
+    return ("the same bits" if same else "OTHER BITS") + (f", AND {left} LEFT" if left else ", nothing left")
+
+
+def cut(case: Case, steps: int) -> tuple[str, str]:
+    """A run that is killed within a step, and what became of the next start."""
+    ended(case.child(cut_after=steps))
+    return case.name, outcome(case)
+
+
+def steps_of(case: Case) -> int:
+    """Of a whole run, in this process."""
+    counted, step = [], Steps._step
+
+    def counting(self: Steps) -> None:
+        counted.append(1)
+        step(self)
+
+    Steps._step = counting  # type: ignore[method-assign]
+    try:
+        case.clear()
+        case.run()
+    finally:
+        Steps._step = step  # type: ignore[method-assign]
+    case.clear()
+    return len(counted)
+
+
+def cases(scratch: Path) -> list[Case]:
+    """Vectors, towers, and a captioner before them."""
+    made = []
+    for name in ("features", "towers", "captioner"):
+        (scratch / name).mkdir()
+    slow = {**FEATURES["trainer"], "epochs": 8}
+    captioned = {**SMALL, "captioner": {"type": "brightness"}, "trainer": slow, "reporters": [{"type": "jsonl"}]}
+    captioned["encoder"] = {"type": "open_clip", "model": "pocket", "templates": ["a digit, {}"]}
+    captioned["graph"] = {"type": "similarity", "nodes": "pair", "threshold": 0.8}
+    layers = dict(towers(scratch / "clip", {"type": "lora", "rank": 2, "dropout": 0.3}))
+    layers |= {"evaluation": {"seeds": [0, 1]}, "trainer": {**layers["trainer"], "epochs": 4}}
+    made.append(Case("vectors, EWC, two seeds", {**FEATURES, "trainer": slow}, catalogue(), scratch / "features"))
+    made.append(Case("LoRA with dropout inside two towers", layers, with_little_data(), scratch / "towers"))
+    made.append(Case("a captioner, pictures and texts", captioned, catalogue(), scratch / "captioner"))
+    return made
+
+
+def main(kills: int, cuts: int, seed: int) -> bool:
+    """Print the page; whether all is as it should be."""
+    finished.SECONDS, written.SHARE = 0.0, 1.0
+    draw, fine = random.Random(seed), True
+    stages: Counter[tuple[str, str, str]] = Counter()
+    points: Counter[tuple[str, str, str]] = Counter()
+    with tempfile.TemporaryDirectory() as name:
+        made = cases(Path(name))
+        for case in made:
+            case.whole()
+        for number in range(kills):
+            case = made[number % len(made)]
+            stages[found := (case.name, *killed(case, draw))] += 1
+            case.clear()
+            print(number + 1, *found, sep="; ", file=sys.stderr, flush=True)
+        Checkpoints.due = lambda self: True  # type: ignore[method-assign]
+        for case in made:
+            total = steps_of(case)
+            for steps in sorted(draw.sample(range(total), min(cuts, total))):
+                points[found := (*cut(case, steps), f"{total} steps")] += 1
+                case.clear()
+                print(steps, *found, sep="; ", file=sys.stderr, flush=True)
+    for title, rows in ((f"{kills} kills at random moments", stages), (f"Cut after {cuts} chosen steps", points)):
+        print(f"\n## {title}\n| pipeline | | | times |\n|---|---|---|---|")
+        for found, times in sorted(rows.items()):
+            fine = fine and any("the same bits, nothing left" in one for one in found)
+            print(f"| {' | '.join(found)} | {times} |", flush=True)
+    return fine
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(*map(int, sys.argv[1:] or (200, 25, 7))) else 1)
