@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
   architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-report \
-  evidence-resolve evidence-store \
+  evidence-resolve evidence-sequences evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -130,6 +130,11 @@ evidence-pyg: $(READY)
 # interrupted. Needs Debian's tuxpaint-stamps-default: installed, or unpacked into build/real/tuxpaint by `dpkg -x`.
 evidence-real: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
+
+# Tasks one after another, every method and strength: docs/results/sequences_cells.csv, then the tables of the page. It goes on
+# where it was interrupted.
+evidence-sequences: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.run.sequences.sequence_evidence
 
 # Three examples run, reported and opened in headless Chromium (Debian's, with nodejs and npm): prints docs/benchmarks/report.md,
 # pictures of each page in build/report; ten minutes.
