@@ -21,6 +21,7 @@ BENCHMARKS = {
     "growth": "graph time a pair and propagation time an edge, from 8,000 nodes to 100,000",
     "encoding": "the encoder stage against a bare loop over the same model, and its peak memory",
     "lockstep": "two frozen towers advancing together, against one after the other",
+    "fisher": "squared gradients item by item, against a loop over the items, and how near to it",
     "pipeline": "a first and a second encoding, and GA-Net's adapter against a plain one",
 }
 

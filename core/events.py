@@ -55,6 +55,26 @@ class StageFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobAdvanced(Event):
+    """A process that trains beside others has come so far; 0 of 0: it has ended what it did."""
+
+    #: Its number, from 1.
+    job: int
+    #: What it trains, in words.
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted(Event):
+    """The training for a task of a sequence begins."""
+
+    #: Seed, which of how many tasks, and its name.
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class EpochFinished(Event):
     """One epoch of one training.
 

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, Self
 from ..registry.catalogue import Catalogue
 from ..registry.discovery import default_catalogue
 from ..registry.errors import UserError
-from .events import Event
+from .events import Event, Tell
 from .spec.load_spec import load_spec, spec_from_dict
 from .spec.pipeline_spec import PipelineSpec
 from .storage.claim import CHECKPOINT_EVERY
 from .storage.root import store_root
 
 if TYPE_CHECKING:
+    from .run.jobs.machine import Jobs
     from .run.lock import Lock
     from .run.resume import Resume
     from .run.run import Run
     from .stages.stage_plan import Plan
     from .studies.compare_report import Comparison
-    from .studies.sweep import Grid, Hear
+    from .studies.sweep import Grid, Hear, Point
     from .studies.sweep_report import WrittenSweep
 
 
@@ -147,6 +148,7 @@ class Pipeline:
         resume: bool | None = None,
         show: bool = False,
         checkpoint_every: float = CHECKPOINT_EVERY,
+        jobs: Jobs = 1,
     ) -> Run:
         """Train, select, test, save. ``out``: the run folder to make (default: the first free ``runs/NAME``);
         ``store``: where encoded vectors are kept (default: ``$GRAFTWORK_CACHE``, else the user's cache folder).
@@ -157,6 +159,9 @@ class Pipeline:
 
         ``show``: progress and table on standard error, as the spec's reporters say them. Without it what happens is in
         the log alone: ``logging.getLogger("graftwork.run")``, where notes are warnings.
+
+        ``jobs``: processes that train seeds and search values beside each other, to the same result; ``"auto"``: as
+        many as the machine takes, where it pays.
         """
         from .run.run import run_pipeline
 
@@ -164,7 +169,14 @@ class Pipeline:
         going: Resume = "ask" if resume is None else "go on" if resume else "anew"
         if self._locked is None:
             return run_pipeline(
-                self.spec, self.catalogue, root, folder, resume=going, show=show, checkpoint_every=checkpoint_every
+                self.spec,
+                self.catalogue,
+                root,
+                folder,
+                resume=going,
+                show=show,
+                checkpoint_every=checkpoint_every,
+                jobs=jobs,
             )
         from .run.lock_check import hold, hold_weights
 
@@ -179,6 +191,7 @@ class Pipeline:
             going,
             show,
             checkpoint_every=checkpoint_every,
+            jobs=jobs,
         )
 
     def sweep(
@@ -191,18 +204,22 @@ class Pipeline:
         *,
         resume: bool = True,
         checkpoint_every: float = CHECKPOINT_EVERY,
+        jobs: Jobs = 1,
+        tell: Tell = lambda event: None,
     ) -> WrittenSweep:
         """Run at every point of ``grid`` (default: the search values) and write table and chart into ``out`` (default:
         ``runs/NAME-sweep``), where finished points are found again. ``hear(number, total, point)`` after each.
 
-        A point that was interrupted goes on where it was, or without ``resume`` begins anew."""
+        A point that was interrupted goes on where it was, or without ``resume`` begins anew.
+
+        ``jobs``: processes that run points beside each other; ``"auto"``: as many as the machine takes, where it pays.
+        ``tell`` hears what they do."""
         from .studies.sweep import sweep
         from .studies.sweep_report import WrittenSweep, write_sweep
 
         folder = Path(out or Path("runs") / f"{self.spec.name}-sweep").absolute()
         root = store_root(store)
         going: Resume = "where equal" if resume else "anew"
-        told = [hear] if hear else []
         done = sweep(
             self.spec,
             grid,
@@ -210,9 +227,11 @@ class Pipeline:
             self.catalogue,
             root,
             folder,
-            *told,
+            hear or _unheard,
             resume=going,
             checkpoint_every=checkpoint_every,
+            jobs=jobs,
+            tell=tell,
         )
         return WrittenSweep(done, folder, tuple(write_sweep(done, folder)))
 
@@ -228,13 +247,14 @@ def compare(
     catalogue: Catalogue | None = None,
     resume: bool = True,
     checkpoint_every: float = CHECKPOINT_EVERY,
+    jobs: Jobs = 1,
 ) -> Comparison:
     """Put runs beside each other, as ``graftwork compare`` does: spec files, pipelines, run folders, runs.
 
     What is no run yet is run first, with ``overrides`` and ``seeds``, into ``out/runs`` (default: ``runs/compare``),
     unless it was before; one that was interrupted goes on where it was, or without ``resume`` begins anew. Table and
-    chart are written into ``out``. Every other run is paired with ``against``, the name
-    of one; by default with the first. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
+    chart are written into ``out``. Every other run is paired with ``against``, the name of one; by default with the
+    first. ``jobs``: as of ``Pipeline.sweep``. A pipeline that fails is in ``failures``. Raises ``SpecError`` and
     ``RunFolderError`` before anything is run, ``UserError`` where nothing is given, or one that is in no list.
     """
     if not isinstance(given, (list, tuple)) or not given:
@@ -257,9 +277,14 @@ def compare(
         against=against,
         resume=going,
         checkpoint_every=checkpoint_every,
+        jobs=jobs,
     )
     write_comparison(found, folder)
     return found
+
+
+def _unheard(number: int, total: int, point: Point) -> None:
+    pass
 
 
 def _spec_or_place(given: str | Path | Pipeline | Run) -> PipelineSpec | str | Path:

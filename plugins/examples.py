@@ -209,5 +209,13 @@ graftwork_examples: dict[str, Examples | Callable[[Path], Examples]] = {
     "head.cosine": [{}, {"train_scale": True}],
     "head.linear": [{}, {"init": "prompts"}],
     "head.tip_adapter": [{}, {"train_keys": True}],
-    "regularizer.ewc": [{"strength": 1.0, "anchor": "init"}],
+    "regularizer.ewc": [
+        {"strength": 1.0, "anchor": "init"},
+        {"strength": 1.0, "anchor": "previous", "decay": 0.5},
+        {"strength": 1.0, "anchor": "every", "labels": "sampled"},
+    ],
+    "regularizer.l2_start": [{"strength": 1.0}],
+    "regularizer.lwf": [{"strength": 1.0}],
+    "regularizer.replay": [{"memory": 40}],
+    "regularizer.synaptic_intelligence": [{"strength": 1.0}],
 }

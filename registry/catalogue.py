@@ -81,6 +81,10 @@ class Catalogue:
             )
         self._components[key], self._owners[key], self._by_spec[component.spec] = component, plugin, component
 
+    def __deepcopy__(self, memo: object) -> Catalogue:
+        """Itself: what is installed has no copy, and modules, which plugins are, cannot be copied."""
+        return self
+
     def __iter__(self) -> Iterator[Component]:
         return iter(self._components.values())
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, TypeVar
+from collections.abc import Mapping
+from types import EllipsisType
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
+from .errors import nearest
 from .field_docs import field_docs
 
 T = TypeVar("T")
@@ -31,6 +34,31 @@ def _absolute(path: str) -> str:
 
 #: A path on this machine; relative ones count from the working directory and are stored absolute.
 LocalPath = Annotated[str, Field(min_length=1), AfterValidator(_absolute)]
+
+
+#: What a field must be for another one to act.
+Asked = str | bool | tuple[str, ...] | EllipsisType
+
+
+class ActsWith:
+    """In the annotation of a field that changes nothing unless others of its object have certain values.
+
+    ``Annotated[int, ActsWith(joint=True)]``; a tuple names several values, ``...`` stands for any but ``None``. Whoever
+    sets such a field in vain is told.
+    """
+
+    def __init__(self, **others: Asked) -> None:
+        self.others: Mapping[str, Asked] = others
+
+    def lacking(self, spec: Spec) -> dict[str, Asked]:
+        """Those of the others that ``spec`` has with another value, with what is asked of them."""
+        return {name: asked for name, asked in self.others.items() if not _is_so(getattr(spec, name), asked)}
+
+
+def _is_so(value: object, asked: Asked) -> bool:
+    if asked is ...:
+        return value is not None
+    return value in asked if isinstance(asked, tuple) else value == asked
 
 
 class Documented(BaseModel):
@@ -63,3 +91,40 @@ class Spec(Documented):
         defer_build=True,
         protected_namespaces=(),
     )
+
+    #: What fields are called elsewhere, as in PEFT: whoever writes such a name is told the field's.
+    also_called: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, /, **fields: Any) -> None:
+        """Raises ``ValidationError``, which names the nearest field where there is none of a name."""
+        if not type(self).__pydantic_complete__:  # with the names of whoever calls, as pydantic does by itself
+            type(self).model_rebuild(_parent_namespace_depth=3)
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            stray = [one for one in error.errors(include_url=False) if one["type"] == "extra_forbidden"]
+            told = [_stray(type(self), str(one["loc"][0]), one["input"]) for one in stray if len(one["loc"]) == 1]
+            if not told:
+                raise
+            raise ValidationError.from_exception_data(error.title, told) from None
+
+    # As pydantic's own: a value that is read as JSON says comes past it, and keeps every error in its place.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def near_key(model: type[BaseModel], key: str) -> str | None:
+    """The key of a model that is meant by ``key``, which it has not; ``None``: none is near."""
+    also = model.also_called.get(key) if issubclass(model, Spec) else None
+    return also or nearest(key, keys_of(model))
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """What the fields of a model are called in JSON."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _stray(model: type[Spec], key: str, given: Any) -> InitErrorDetails:
+    near = near_key(model, key)
+    hint = f"did you mean `{near}`?" if near else f"known here: {', '.join(sorted(keys_of(model)))}"
+    said = PydanticCustomError("unknown_field", "unknown field `{key}`; {hint}", {"key": key, "hint": hint})
+    return InitErrorDetails(type=said, loc=(key,), input=given)

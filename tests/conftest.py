@@ -43,6 +43,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(scope="session")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of one worker: what a page has encoded, as all digits by the pocket CLIP, the next one finds."""
+    return tmp_path_factory.mktemp("shared_store")
+
+
+@pytest.fixture
+def encoded_once(cache: Path, shared_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``GRAFTWORK_CACHE`` names ``shared_store``: for tests that say nothing of what is encoded, and when."""
+    monkeypatch.setenv("GRAFTWORK_CACHE", str(shared_store))
+    return shared_store
+
+
+@pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that ``local-dir:FOLDER`` opens: a real open_clip CLIP with random weights, the same every time."""
     return save_tiny_clip(tmp_path_factory.mktemp("tiny_clip"), seed=0)

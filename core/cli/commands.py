@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "runs.predict",
     "export": "runs.export",
     "push": "runs.push",
+    "cache": "machine.cache",
     "schema": "specs.schema",
     "components": "components",
     "plugins": "plugins",

@@ -52,13 +52,16 @@ def _choosing(name: str) -> Callable[[click.Context, click.Parameter, bool], Non
 
 def own_log(context: click.Context) -> None:
     """While the command runs, notes in the library's log are said as a command says notes, and Python says nothing of
-    it: a run's own are its reporters' to tell.
+    it: a run's own are its reporters' to tell. Neither does a handler that another library gave Python's root logger.
     """
     import logging
 
     from ..events import NOTES
 
-    _hear(context, logging.getLogger("graftwork"), logging.NullHandler())
+    library = logging.getLogger("graftwork")
+    before, library.propagate = library.propagate, False
+    context.call_on_close(lambda: setattr(library, "propagate", before))
+    _hear(context, library, logging.NullHandler())
     _hear(context, NOTES, _handler(lambda record: say_note(record.getMessage())))
 
 

@@ -12,7 +12,10 @@ import click
 from .say import say_note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..pipeline import Pipeline
+    from ..run.jobs.machine import Jobs
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ROOT = "graftwork.root"
@@ -28,6 +31,36 @@ class Place(click.Path):
         if not os.fspath(value):
             self.fail("the path is empty; name one, or leave the option out", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def force_option(function: F) -> F:
+    """``--force``."""
+    return click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
+
+
+def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"") -> None:
+    """What is there is not replaced: raises ``UserError`` for a file where one is to be written, but with ``force``.
+
+    ``ours``: where nobody named the place, what the first bytes of a file hold that the command itself wrote there: it
+    is written anew. Pipes and devices are written to.
+    """
+    from pathlib import Path
+
+    from ...registry.errors import UserError
+
+    place = Path(path)
+    if place.is_dir():
+        raise UserError(f"{place} is a folder; name a file in it with --out")
+    if place.is_file() and not force and not (ours and ours in _beginning(place)):
+        raise UserError(f"{place} is there already; --force replaces it, --out FILE writes another")
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(2048)
+    except OSError:
+        return b""
 
 
 def spec_argument(function: F) -> F:
@@ -97,6 +130,33 @@ def seeds_option(function: F) -> F:
         type=_Seeds(),
         metavar="N|LIST",
         help="So many seeds (3: 0, 1 and 2), or these (0,4,7). [default: the spec's]",
+    )(function)
+
+
+class _Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
+    """A number of processes, or ``auto``."""
+
+    name = "jobs"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Jobs:
+        """The number, from 1, or ``auto``."""
+        if value == "auto":
+            return "auto"
+        if isinstance(value, str) and (not value.isdecimal() or not int(value)):
+            self.fail(f"{value!r} is neither a number of processes, from 1, nor auto", param, ctx)
+        return int(value)
+
+
+def jobs_option(function: F) -> F:
+    """``--jobs``."""
+    return click.option(
+        "--jobs",
+        type=_Number(),
+        metavar="N|auto",
+        default="auto",
+        show_default=True,
+        help="Processes that train beside each other and share the cores; auto: as many as pay, each with all threads "
+        "that one alone has.",
     )(function)
 
 

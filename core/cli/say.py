@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -36,13 +36,20 @@ def printable(text: str) -> str:
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:
     """Print lines, on standard error with ``err``."""
-    click.echo(printable(str(text)), err=err, nl=nl)
+    click.echo(printable(str(text)), file=_above_bars() if err else None, err=err, nl=nl)
+
+
+def _above_bars() -> TextIO | None:
+    """Standard error while bars are redrawn there, which click would write past: lines then stand above them."""
+    import sys
+
+    return sys.stderr if hasattr(sys.stderr, "rich_proxied_file") else None
 
 
 def say_note(text: object, word: str = "note") -> None:
     """A line on standard error of what should be known beside the results: a ``note``, or a ``warning``."""
     if not is_quiet():
-        click.echo(f"{click.style(word, fg='yellow')}: {printable(str(text))}", err=True)
+        click.echo(f"{click.style(word, fg='yellow')}: {printable(str(text))}", file=_above_bars(), err=True)
 
 
 def say_progress(text: object) -> None:
@@ -98,18 +105,20 @@ def width() -> int:
     return max(40, shutil.get_terminal_size((80, 24)).columns)
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str, left: int = 1) -> None:
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], title: str, left: int = 1, again: int | None = None
+) -> None:
     """Print a table on standard output, numbers to the right after ``left`` columns of words.
 
-    No line is wider than the terminal: columns that do not fit stand below, again after those of words, and long words
-    are wrapped. Whoever wants a line a row asks for JSON.
+    No line is wider than the terminal: columns that do not fit stand below, again after those of words (the first
+    ``again`` of them alone), and long words are wrapped. Whoever wants a line a row asks for JSON.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     room, cells = width(), [[printable(cell) for cell in row] for row in (headers, *rows)]
-    for number, columns in enumerate(_parts(cells, left, room)):
+    for number, columns in enumerate(_parts(cells, left, room, left if again is None else again)):
         shown = Text(printable(title)) if title and not number else None
         table = Table(title=shown, title_justify="left")
         for index in columns:
@@ -121,8 +130,9 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: st
         Console(highlight=False, width=room).print(table)
 
 
-def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[int]]:
-    """Which columns stand beside each other: those of words in every part, and of the others as many as fit.
+def _parts(cells: Sequence[Sequence[str]], left: int, room: int, again: int) -> list[list[int]]:
+    """Which columns stand beside each other: those of words, of which later parts have the first ``again``, and of the
+    others as many as fit.
 
     Words may be wrapped: where figures stand beside them, half of the line is theirs at most.
     """
@@ -131,9 +141,9 @@ def _parts(cells: Sequence[Sequence[str]], left: int, room: int) -> list[list[in
     parts, free = [list(words)], beside
     for column in range(left, len(cells[0])):
         needed = _needed(cells, column)
-        if needed > free and len(parts[-1]) > left:
-            parts.append(list(words))
-            free = beside
+        if needed > free and len(parts[-1]) > (left if len(parts) == 1 else again):
+            parts.append(words[:again])
+            free = beside if again == left else room - 1 - sum(_needed(cells, one) for one in words[:again])
         parts[-1].append(column)
         free -= needed
     return parts

@@ -55,7 +55,7 @@ class FileMemo:
         broken: dict[Path, str] = {}
         keys = {path: key for path in paths if (key := _key(root, path, broken)) is not None}
         memory = self._memory(what, root)
-        known = memory.all() if memory else {}
+        known = memory.find(list(keys.values())) if memory else {}
         missing = [path for path, key in keys.items() if key not in known]
         fresh: dict[Path, str] = {}
         flushed = time.monotonic()
@@ -112,8 +112,8 @@ class _Memory:
     def __init__(self, namespace: Namespace) -> None:
         self._namespace, self._shelf = namespace, TextShelf(namespace, "found")
 
-    def all(self) -> dict[str, str]:
-        return self._shelf.all()
+    def find(self, keys: Sequence[str]) -> dict[str, str]:
+        return self._shelf.find(keys)
 
     def add(self, findings: dict[str, str]) -> None:
         if self._namespace.about() is None:

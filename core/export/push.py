@@ -13,6 +13,7 @@ from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import UserError
+from ..data.given_items import WORDS
 from ..graft.hub import require_hub_id, upload
 from ..run.load import load
 from ..run.save_adapter import FRONT, model_card
@@ -128,7 +129,10 @@ def _widget(predictor: Predictor, example: str, folder: Path, repo_id: str) -> M
     """The example and what the run says of it, as the hub shows them. A file is copied into ``folder``."""
     kinds = predictor.modalities
     if len(kinds) != 1 or kinds[0] not in _PIPELINE_TAGS:
-        raise UserError(f"--example: this run reads {' and '.join(kinds)} together, and a widget shows one of them")
+        reads = " and ".join(WORDS[kind][0] for kind in kinds)
+        raise UserError(
+            f"--example: a widget shows a picture, a text or a sound, and this run reads {reads}; leave it out"
+        )
     images, texts, sounds = ([example] if kind in kinds else None for kind in ("image", "text", "audio"))
     (answer,) = predictor.predict(images, texts, sounds)
     output = [

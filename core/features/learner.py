@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.func import functional_call
 
 from ..graph.nodes import Nodes
 from ..graph.queries import Queries
 from ..roles.regularizer import TrainingView
 from ..roles.task import Task, losses_of
-from ..training.learner import Learner, Rank
+from ..training.learner import Learner, OfLogits, Rank
 from ..training.ranking import Ranking
 from .model import FeatureModel
 
@@ -63,13 +64,16 @@ class FeatureLearner(Learner):
         """See ``FeatureModel.fit_head``."""
         self.model.fit_head(self.labelled.nodes, self.labelled.rows, self.labelled.targets)
 
-    def loss(self, rows: Tensor) -> Tensor:
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
         """The task's mean loss."""
         if len(rows) == self.items:
-            return losses_of(self.task, self.model(*self.all), self.labelled.targets).mean()
-        rows = rows.to(self.labelled.rows.device)
-        logits = self.model(self.labelled.nodes, self.labelled.rows[rows])
-        return losses_of(self.task, logits, self.labelled.targets[rows]).mean()
+            logits, targets = self.model(*self.all), self.labelled.targets
+        else:
+            rows = rows.to(self.labelled.rows.device)
+            logits = self.model(self.labelled.nodes, self.labelled.rows[rows])
+            targets = self.labelled.targets[rows]
+        loss = losses_of(self.task, logits, targets).mean()
+        return loss if of_logits is None else loss + of_logits(logits, rows)
 
     @torch.no_grad()
     def rank(self) -> Rank | None:
@@ -92,7 +96,10 @@ class FeatureLearner(Learner):
         return float(self.loss(torch.arange(self.items)))
 
     def view(self, previous: Path | None, generator: Generator) -> TrainingView:
-        """All labelled items at once."""
+        """All labelled items at once; without a graph also some of them."""
+        nodes = self.labelled.nodes
+        alone = nodes.graph is None
+        a_row_each = alone and nodes.layout is None and not nodes.inputs
         return TrainingView(
             parameters=self.model.trainable(),
             logits=lambda: self.model(self.labelled.nodes, self.labelled.rows),
@@ -100,5 +107,18 @@ class FeatureLearner(Learner):
             losses=self.task.losses,
             previous=previous,
             generator=generator,
+            items=self.items,
             rows_before=self.model.rows_before,
+            classes_before=self.model.classes_before,
+            batch=self._batch if alone else None,
+            stateless=self._stateless if a_row_each else None,
         )
+
+    def _batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.labelled.rows.device)
+        return self.model(self.labelled.nodes, self.labelled.rows[rows]), self.labelled.targets[rows]
+
+    def _stateless(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        given = (self.labelled.nodes, self.labelled.rows[rows])
+        logits: Tensor = functional_call(self.model, dict(parameters), given)
+        return logits

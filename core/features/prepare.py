@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
 
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.describe import describe
 from ..stages.list_items import list_items, note_unread
-from ..stages.prepare import Prepared, note_short_classes
+from ..stages.prepare import Narrowed, Prepared, note_short_classes
 from ..stages.prompts import encode_prompts
 from ..stages.text_facts import text_facts
 from .encode_splits import Features, encode
@@ -22,6 +25,16 @@ class FeatureInputs(Prepared):
 
     #: The splits that the pipeline uses.
     features: Mapping[str, Features]
+
+    def narrowed(self, to: Narrowed) -> Self:
+        """With the vectors of these items, and their targets numbered anew."""
+        number = torch.full((len(self.content.class_names) + 1,), -1)  # the last is -1's
+        number[list(to.classes)] = torch.arange(len(to.classes))
+        features = {}
+        for name, (source, rows) in to.splits.items():
+            chosen = self.features[source].select(torch.tensor(rows, dtype=torch.int64))
+            features[name] = replace(chosen, targets=number[chosen.targets])
+        return replace(super().narrowed(to), features=features)
 
 
 def prepare(spec: PipelineSpec, key: str, context: RunContext) -> FeatureInputs:

@@ -16,7 +16,7 @@ from ..graph.queries import KEPT
 from ..roles.regularizer import TrainingView
 from ..roles.task import losses_of
 from ..spec.pipeline_spec import PipelineSpec
-from ..training.learner import Learner, Rank
+from ..training.learner import Learner, OfLogits, Rank
 from .learner import FeatureLearner, HeldOut
 from .model import FeatureModel
 from .recorded import NotStacked, Tensors, recorded
@@ -51,8 +51,8 @@ class StackedLearner(Learner):
     def fit(self) -> None:
         """The heads were fitted, seed by seed."""
 
-    def loss(self, rows: Tensor) -> Tensor:
-        """The task's mean loss, [members]."""
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
+        """The task's mean loss, [members]; no regularizer looks at it."""
         labelled = self._labelled
         if len(rows) < self.items:
             rows = rows.T.to(self._each.device)

@@ -40,7 +40,7 @@ class MeetingPlace:
             for stream, part in self._slices[name].items()
         }
         _require_one_batch(streams)
-        updates = updates_of(self._adapter, meeting, streams, self._masks_for(streams))
+        updates = updates_of(self._adapter, meeting, _as_trained(self._adapter, streams), self._masks_for(streams))
         self.losses |= {f"{meeting}.{name}": loss for name, loss in updates.losses.items()}
         self.usage |= {f"{meeting}.{name}": share for name, share in updates.usage.items()}
         return {name: self._joined(name, state, updates.states) for name, state in states.items()}
@@ -84,6 +84,14 @@ class MeetingPlace:
             if stream in updates:
                 whole[:, part] = updates[stream].to(whole.dtype)
         return tower.batch_major(whole)
+
+
+def _as_trained(adapter: LayerAdapter, streams: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Streams of a tower of half precision in the precision of the adapter's parameters; autocast does that itself."""
+    first = next((one for one in adapter.parameters() if one.is_floating_point()), None)
+    if first is None or torch.is_autocast_enabled(first.device.type):
+        return streams
+    return {name: state.to(first.dtype) for name, state in streams.items()}
 
 
 def _require_one_batch(streams: Mapping[str, Tensor]) -> None:

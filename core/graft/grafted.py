@@ -26,6 +26,7 @@ class GraftedTowers(nn.Module):
         super().__init__()
         if len({tower.name for tower in towers}) != len(towers):
             raise TowerError("two towers have one name")
+        _require_own_blocks(towers)
         self._towers = {tower.name: tower for tower in towers}
         self.adapters = nn.ModuleDict()
         self._placed: dict[str, Placed] = {}
@@ -138,3 +139,15 @@ class GraftedTowers(nn.Module):
             tower.model._apply(fn, recurse)  # type: ignore[no-untyped-call]
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
+
+
+def _require_own_blocks(towers: Sequence[Tower]) -> None:
+    """Raises ``TowerError`` for one model under two names; two towers of one model have blocks of their own."""
+    owners: dict[int, str] = {}
+    for tower in towers:
+        for block in tower.blocks:
+            if (other := owners.setdefault(id(block), tower.name)) != tower.name:
+                raise TowerError(
+                    f"`{other}` and `{tower.name}` are one model, and what is grafted into one would sit in the other; "
+                    "give a copy (copy.deepcopy(model)), or call the grafted model twice with one tower"
+                )

@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from torch import nn
 
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ...registry.errors import one_line
 from ...registry.slot import Slot
+from ...registry.spec import Spec
 from ..roles.specs import AdapterSpec, blocks_in_words, one_or_each
 from ..roles.tower_adapter import TowerAdapter
 from ..roles.tower_specs import TowerAdapterSpec
+from ..spec.explain import explain
 from ..towers.errors import TowerError
 from ..towers.tower import Tower
 from .grafted import GraftedTowers
@@ -208,24 +210,27 @@ def _said(tower: Tower) -> str:
     return f"{kind}, {blocks_in_words(len(tower.blocks), width)}"
 
 
+class _Given(Spec):
+    adapter: Annotated[AdapterSpec, Slot("adapter")]
+
+
+def _read(given: Mapping[str, Any], catalogue: Catalogue) -> AdapterSpec:
+    return _Given.model_validate({"adapter": given}, context={"catalogue": catalogue}).adapter
+
+
 def _spec_of(given: AdapterGiven, catalogue: Catalogue) -> TowerAdapterSpec:
     """Raises ``TowerError`` that names what is wrong in it."""
     if isinstance(given, str):
         given = {"type": given}
-    slot: TypeAdapter[AdapterSpec] = TypeAdapter(Annotated[AdapterSpec, Slot("adapter")])
+    if not isinstance(given, AdapterSpec | Mapping):
+        made = type(given).__name__
+        raise TowerError(f"adapter: a spec as `lora(rank=8)`, an object with `type`, or a type, not {made}")
     try:
-        spec = (
-            given if isinstance(given, AdapterSpec) else slot.validate_python(given, context={"catalogue": catalogue})
-        )
+        spec = given if isinstance(given, AdapterSpec) else _read(given, catalogue)
     except ValidationError as error:
-        if not isinstance(given, Mapping):
-            made = type(given).__name__
-            raise TowerError(
-                f"adapter: a spec as `lora(rank=8)`, an object with `type`, or a type, not {made}"
-            ) from None
-        first = error.errors(include_url=False)[0]
-        at, hint = ".".join(["adapter", *map(str, first["loc"])]), first.get("ctx", {}).get("hint")
-        raise TowerError(one_line(f"{at}: {first['msg']}" + (f"; {hint}" if hint else ""))) from None
+        first = explain(error, _Given, {"adapter": given}, catalogue)[0]
+        at, hint = ".".join(map(str, first.path)), first.hint
+        raise TowerError(one_line(f"{at}: {first.reason}" + (f"; {hint}" if hint else ""))) from None
     if not isinstance(spec, TowerAdapterSpec):
         raise TowerError(
             f"adapter `{spec.type}` works on a model's vectors, and graft puts adapters inside models; give it to a "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..roles.tower_specs import LayerAdapterSpec, Meeting
-from ..towers.errors import TowerError
+from ..towers.errors import NO_BLOCKS, TowerError
 from ..towers.layer_map import pair_blocks
 
 
@@ -27,7 +27,7 @@ def meetings_of(
     Raises ``TowerError`` where the layer map does not fit.
     """
     if not towers:
-        raise TowerError(f"adapter `{spec.type}` sits in blocks, and none of these towers has blocks to enter")
+        raise TowerError(f"adapter `{spec.type}` {NO_BLOCKS}")
     pairs = pair_blocks([len(tower.widths) for tower in towers], spec.layer_map, spec.meetings)
     return pairs, tuple(_meeting(towers, pair, place) for pair in pairs for place in spec.places)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ..towers.errors import TowerError
 from ..towers.tower import Tower
 from .grafted import GraftedTowers
 from .hub import fetched
+from .peft_modules import blocks_of, in_model, left_at_start, modules_of, within_blocks
 from .placed import builder
 
 #: What PEFT puts before every path, and what a folder of its consists of.
@@ -39,13 +41,13 @@ def save_peft(grafted: GraftedTowers, folder: str | Path, name: str | None = Non
     adapter, one = grafted.adapters[chosen], _tower_of(grafted, tower)
     if not isinstance(adapter, TowerAdapter):
         raise TowerError(f"adapter `{grafted.spec(chosen).type}` is none of PEFT's: its updates come of several models")
-    names, blocks, state = adapter.peft_names(one.name), _blocks(one), adapter.state_dict()
-    tensors = {_in_model(theirs, blocks): state[ours] for ours, theirs in names.items()}
+    names, blocks, state = adapter.peft_names(one.name), blocks_of(one), adapter.state_dict()
+    tensors = {in_model(theirs, blocks): state[ours] for ours, theirs in names.items()}
     if target.exists():
         raise RunFolderError(f"{target} exists already; name another folder, or remove it first")
     with writing(claim(target)) as partial:
         write_tensors(partial / TENSORS, {_BEFORE + path: tensor for path, tensor in tensors.items()})
-        write_json(partial / CONFIG, _config(grafted.spec(chosen), one.model, _modules(tensors)))
+        write_json(partial / CONFIG, _config(grafted.spec(chosen), one.model, modules_of(tensors)))
     return target
 
 
@@ -59,7 +61,8 @@ def load_peft(
     """Graft an adapter that PEFT saved into a model like the one it was trained in; it becomes active.
 
     ``folder`` may be a hub id. Raises ``TowerError`` that names the modules or shapes of another model, or what of the
-    adapter is not ours; ``RunFolderError`` for files that cannot be read. Nothing is grafted then.
+    adapter is not ours, or that its file lacks; ``RunFolderError`` for files that cannot be read. Nothing is grafted
+    then. Warns where it sits in some of the blocks alone, and nothing tells whether that is meant.
     """
     one, found, catalogue = (
         _tower_of(grafted, None),
@@ -74,11 +77,12 @@ def load_peft(
     if not tensors:
         raise RunFolderError(f"{found / TENSORS} holds no tensors")
     try:
-        kind.of_peft(config, _modules(tensors))  # what it is comes before where it sits
-        within = _within_blocks(one, tensors, found)
-        spec = kind.of_peft(config, _modules(within))
+        kind.of_peft(config, modules_of(tensors))  # what it is comes before where it sits
+        within = within_blocks(one, tensors, found)
+        spec = kind.of_peft(config, modules_of(within))
     except ValueError as error:
         raise TowerError(one_line(f"{found / CONFIG}: {error}")) from None
+    left = left_at_start(one, modules_of(tensors), config, found)
     before = grafted.active
     grafted.add_adapter(name, spec, builder(catalogue))
     try:
@@ -87,6 +91,8 @@ def load_peft(
         grafted.delete_adapter(name)
         grafted.active = before
         raise
+    if left:
+        warnings.warn(left, stacklevel=2)
     return grafted
 
 
@@ -128,52 +134,9 @@ def _config(spec: TowerAdapterSpec, model: nn.Module, modules: Sequence[str]) ->
     }
 
 
-def _blocks(tower: Tower) -> list[str]:
-    """Paths of the blocks in the model, in order."""
-    paths = {id(module): path for path, module in tower.model.named_modules()}
-    return [paths[id(block)] for block in tower.blocks]
-
-
-def _in_model(name: str, blocks: Sequence[str]) -> str:
-    number, _, rest = name.partition(".")
-    return f"{blocks[int(number)]}.{rest}"
-
-
-def _modules(tensors: Mapping[str, Any]) -> list[str]:
-    """Paths of the modules that tensors ``PATH.lora_A.weight`` are of."""
-    return list(dict.fromkeys(name.rpartition(".lora_")[0] for name in tensors))
-
-
-def _within_blocks(tower: Tower, tensors: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """The same by ``BLOCK.PATH``. Raises ``TowerError`` for modules that the model has not, or not in its blocks."""
-    blocks, there = _blocks(tower), dict(tower.model.named_modules())
-    modules, found = _modules(tensors), {}
-    kind = type(tower.model).__name__
-    absent = [path for path in modules if path not in there]
-    if absent:
-        example = next((path for path, module in there.items() if isinstance(module, nn.Linear)), "none")
-        raise TowerError(
-            one_line(
-                f"{folder / CONFIG} is of another model: {kind} has not {len(absent)} of its {len(modules)} adapted "
-                f"modules, first `{absent[0]}`; modules here are called like `{example}`"
-            )
-        )
-    for name, tensor in tensors.items():
-        block = next((number for number, path in enumerate(blocks) if name.startswith(f"{path}.")), None)
-        if block is None:
-            raise TowerError(
-                one_line(
-                    f"{folder / CONFIG}: `{name.rpartition('.lora_')[0]}` stands outside the blocks of {kind}, and "
-                    "adapters here sit in blocks; train it in PEFT with `target_modules` of the blocks alone"
-                )
-            )
-        found[f"{block}.{name.removeprefix(blocks[block] + '.')}"] = tensor
-    return found
-
-
 def _fill(adapter: nn.Module, tower: Tower, tensors: Mapping[str, Tensor], folder: Path) -> None:
     assert isinstance(adapter, TowerAdapter)
-    own, blocks = adapter.state_dict(), _blocks(tower)
+    own, blocks = adapter.state_dict(), blocks_of(tower)
     names = adapter.peft_names(tower.name)
     here = {theirs: tuple(own[ours].shape) for ours, theirs in names.items()}
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -181,7 +144,7 @@ def _fill(adapter: nn.Module, tower: Tower, tensors: Mapping[str, Tensor], folde
         first = differing[0]
         raise TowerError(
             f"{folder / TENSORS} is of another model: {len(differing)} of {len(given)} tensors differ, first "
-            f"`{_in_model(first, blocks)}`: {given.get(first, 'none')} there, {here.get(first, 'none')} here"
+            f"`{in_model(first, blocks)}`: {given.get(first, 'none')} there, {here.get(first, 'none')} here"
         )
     taken = {ours: tensors[theirs] for ours, theirs in names.items()}
     require_taken_whole(folder, taken, own)

@@ -27,6 +27,7 @@ from ..training.finished import FinishedTrainings
 from ..training.members import Hear
 from ..training.trial import Outcome, SplitScore, Trial
 from ..training.warm_start import start_from
+from ..training.within_task import answered, task_for
 from .learner import LayerLearner, Targeted, TowerLearner, fitting, shares_of
 from .model import LayerModel, build_layer_model
 from .pair_learner import PairLearner
@@ -86,7 +87,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
             pairs = self._pairs(spec.task, prepared, items)
             selection = self._pairs(spec.task, prepared, selecting) if selecting else None
             return PairLearner(model, pairs, selection, size)
-        task = build(Task, self.context.catalogue, spec.task)
+        task = task_for(spec, prepared, self.context.catalogue)
         labelled = self._targeted(prepared, task, items, kept=spec.task.passes_are != "masks")
         held_out = self._targeted(prepared, task, selecting) if selecting else None
         return LayerLearner(model, task, labelled, held_out, size, self._read_outs(spec, prepared))
@@ -111,14 +112,14 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
                 pairs = self._pairs(spec.task, prepared, items)
                 scored = pairs.all_scores(model, size)
                 return SplitScore(figures_of(pairs.task, scored.scores, scored.relevant))
-            task = build(Task, self.context.catalogue, spec.task)
+            task = task_for(spec, prepared, self.context.catalogue)
             held_out = self._targeted(prepared, task, items)
             source = self._read_outs(spec, prepared)(model, held_out.passes)
             said = all_logits(model, source, len(held_out.passes), size)
             targets = fitting(held_out.targets[:], said.logits)
             figures = figures_of(task, said.logits, targets)
             scores = scores_of(task, said.logits, targets, figures[task.primary])
-            logits = None if spec.task.passes_are == "masks" else said.logits.float().cpu()
+            logits = None if spec.task.passes_are == "masks" else answered(task, said.logits, targets).float().cpu()
             answers = SplitAnswers([item.id for item in items], logits, scores)
             figures |= figures_by(task, items, scores)
             return SplitScore(figures, {name: shares_of(usage).tolist() for name, usage in said.usage.items()}, answers)

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from ..data.items import DataError
 from ..roles.head import Head
 from ..roles.regularizer import TrainingView
 from ..roles.task import Task, losses_of
-from ..training.learner import Learner, Rank
+from ..training.learner import Learner, OfLogits, Rank
+from ..training.predictor import padded
 from ..training.ranking import Ranking
 from .model import LayerModel
 from .passes import Passes
@@ -44,10 +44,6 @@ class TowerLearner(Learner):
     def final_loss(self) -> float:
         """Over one batch."""
         return float(self.loss(torch.arange(min(self.items, self._batch))))
-
-    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
-        """None: a spec with regularizers and towers is refused."""
-        raise DataError("regularizers: they look at trainings on features; remove them, or the adapter inside towers")
 
 
 class LayerLearner(TowerLearner):
@@ -82,13 +78,41 @@ class LayerLearner(TowerLearner):
         read_out, counts = self._source.of(rows)
         return self.model.joined(read_out.vectors, counts)
 
-    def loss(self, rows: Tensor) -> Tensor:
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
         """The task's mean loss and the adapter's own."""
         read_out, counts = self._source.of(rows.tolist())
         self._note(read_out.usage, len(rows))
         logits = self.model.logits(read_out.vectors, counts)
-        targets = self._labelled.targets[rows.to(self._labelled.targets.device)]
-        return losses_of(self._task, logits, fitting(targets, logits)).mean() + read_out.auxiliary
+        loss = losses_of(self._task, logits, self._targets(rows, logits)).mean() + read_out.auxiliary
+        return loss if of_logits is None else loss + of_logits(logits, rows)
+
+    def _targets(self, rows: Tensor, logits: Tensor) -> Tensor:
+        return fitting(self._labelled.targets[rows.to(self._labelled.targets.device)], logits)
+
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """Items through the towers, as many at once as are asked for."""
+        targets = self._labelled.targets
+        return TrainingView(
+            parameters=self.model.trainable(),
+            logits=self._all_logits,
+            targets=targets if isinstance(targets, Tensor) else torch.empty(0),
+            losses=self._task.losses,
+            previous=previous,
+            generator=generator,
+            items=self.items,
+            rows_before=self.model.rows_before,
+            classes_before=self.model.classes_before,
+            batch=self._view_batch,
+        )
+
+    def _view_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        read_out, counts = self._source.of(rows.tolist())
+        logits = self.model.logits(read_out.vectors, counts)
+        return logits, self._targets(rows, logits)
+
+    def _all_logits(self) -> Tensor:
+        parts = (self._source.of(rows) for rows in batches(self.items, self._batch))
+        return torch.cat(padded([self.model.logits(read_out.vectors, counts) for read_out, counts in parts]))
 
     def usage(self) -> Mapping[str, Tensor]:
         """Shares sum to one where experts are mixed."""

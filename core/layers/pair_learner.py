@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from pathlib import Path
 
+import torch
+from torch import Generator, Tensor
+
+from ..data.items import DataError
+from ..roles.regularizer import TrainingView
 from ..roles.task import ranked
-from ..training.learner import Rank
+from ..training.learner import OfLogits, Rank
 from .learner import TowerLearner
 from .model import LayerModel
 from .pairs import Pairs
+
+NO_LOGITS = "regularizers: one asks for logits of items, and a task of pairs has scores of each image with each text"
 
 
 class PairLearner(TowerLearner):
@@ -23,12 +30,30 @@ class PairLearner(TowerLearner):
     def fit(self) -> None:
         """There is no head."""
 
-    def loss(self, rows: Tensor) -> Tensor:
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
         """Of the batch's images with its texts, apart; with ``joint`` that of pairs is added: of the whole batch, or
         of each text with the images that it is mistaken for."""
+        if of_logits is not None:
+            raise DataError(NO_LOGITS)
         batch: list[int] = rows.tolist()
         groups = [batch] if self._confusable is None else [[row, *self._confusable[row]] for row in batch]
         return self._pairs.loss(self.model, groups)
+
+    def view(self, previous: Path | None, generator: Generator) -> TrainingView:
+        """Parameters alone: what a text loses depends on the images that it is shown with."""
+
+        def none() -> Tensor:
+            raise DataError(NO_LOGITS)
+
+        return TrainingView(
+            parameters=self.model.trainable(),
+            logits=none,
+            targets=torch.empty(0),
+            losses=self._pairs.task.losses,
+            previous=previous,
+            generator=generator,
+            items=self.items,
+        )
 
     def rank(self) -> Rank | None:
         """Of all images with all texts of the selection split."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..run.measured import measured
-from ..storage.result import Result
-from ..studies.conditions import differences
+from ..studies.conditions import differences, reported
 from ..studies.paired import Paired, pairs_of
 from ..studies.settings import differing_settings
 from .blocks import Block, Cell, Lines, Section, Table, count, number, row
@@ -20,7 +19,7 @@ def comparison_part(runs: Sequence[ReportedRun]) -> Section:
     """A table for each set of runs that report one metric on one split of the same data, paired item by item."""
     groups: dict[tuple[str, str, str], list[ReportedRun]] = {}
     for run in runs:
-        groups.setdefault(_reported(run.result), []).append(run)
+        groups.setdefault(reported(run.result), []).append(run)
     blocks: list[Block] = []
     if len(groups) > 1:
         why = "these runs report different metrics, splits or data: their scores stand in tables of their own"
@@ -29,10 +28,6 @@ def comparison_part(runs: Sequence[ReportedRun]) -> Section:
         blocks += _table(some, metric, split)
     blocks += _differences(runs)
     return Section("Side by side", blocks)
-
-
-def _reported(result: Result) -> tuple[str, str, str]:
-    return result.metric, result.test_on, result.dataset.fingerprint
 
 
 def _table(runs: Sequence[ReportedRun], metric: str, split: str) -> list[Block]:

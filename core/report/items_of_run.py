@@ -18,7 +18,7 @@ from ..run.item_predictions import content_key
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..stages.list_items import listed
+from ..stages.list_items import listed_for
 from ..stages.stored_captioner import StoredCaptioner
 from ..storage.item_predictions import ItemPrediction
 from .read_run import ReportedRun
@@ -65,7 +65,7 @@ def items_of(run: ReportedRun, catalogue: Catalogue, store: Path) -> ItemsOfRun:
     try:
         spec = _spec_of(run, catalogue)
         context = RunContext(catalogue, store)
-        content = listed(spec.dataset, context)
+        content = listed_for(spec, context)
     except (GraftworkError, OSError) as error:
         return ItemsOfRun({}, one_line(f"its data set cannot be read any more: {error}"), False)
     by_split = {name: {item.id: item for item in items} for name, items in content.splits.items()}

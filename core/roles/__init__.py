@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .graph import GraphBuilder, GraphError
     from .head import ClassPrompts, Head
     from .layer_adapter import LayerAdapter, Masks, Updates, parameter_name
-    from .regularizer import Regularizer, TrainingView
+    from .regularizer import Regularizer, Step, TrainingView
     from .reporter import Reporter
     from .task import PairTask, Task
     from .tower_adapter import TowerAdapter
@@ -56,7 +56,7 @@ _LAZY = {
     "graph": ("GraphBuilder", "GraphError"),
     "head": ("ClassPrompts", "Head"),
     "layer_adapter": ("LayerAdapter", "Masks", "Updates", "parameter_name"),
-    "regularizer": ("Regularizer", "TrainingView"),
+    "regularizer": ("Regularizer", "Step", "TrainingView"),
     "reporter": ("Reporter",),
     "task": ("PairTask", "Task"),
     "tower_adapter": ("TowerAdapter",),
@@ -104,6 +104,7 @@ __all__ = [
     "Reporter",
     "ReporterSpec",
     "Sampling",
+    "Step",
     "Task",
     "TaskSpec",
     "TowerAdapter",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.hooks import Hooks
 from ...registry.hookspecs import StageContext
-from ..events import EpochFinished, Tell, TrainingFinished
+from ..events import EpochFinished, TaskStarted, Tell, TrainingFinished
 from ..features.engine import FeatureEngine
 from ..layers.engine import LayerEngine
+from ..roles.task import Task
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
@@ -48,6 +50,8 @@ class Experiment:
             catalogue, store, tell, lambda stage: self._hooks.stage(stage, context), lambda: device, may_download=True
         )
         self._finished = finished
+        #: The pipelines of a search that knows its combinations.
+        self._known: Sequence[PipelineSpec] = ()
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -56,18 +60,24 @@ class Experiment:
         if level not in self._engines:
             features = level == "features"
             self._engines[level] = (
-                FeatureEngine(self._context, len(self.spec.seeds), self._finished)
+                FeatureEngine(self._context, max(len(self.spec.seeds), _tasks(self.spec)), self._finished)
                 if features
                 else LayerEngine(self._context, self._finished)
             )
+            self._engines[level].search = self._known
         return self._engines[level]
+
+    def spec_of(self, values: Mapping[str, Any]) -> PipelineSpec:
+        """The pipeline of a combination of search values."""
+        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
+        return spec_from_dict(base, values, self.catalogue) if values else self.spec
 
     def trials(self) -> Iterator[Trial[Any, Any]]:
         """Every combination that the search tries, one after another; one trial without a search."""
-        base = {key: value for key, value in self.spec.to_json().items() if key not in ("search", "trials")}
         search = search_of(self.spec)
-        for values in search:
-            spec = spec_from_dict(base, values, self.catalogue) if values else self.spec
+        known = [(values, self.spec_of(values)) for values in search] if self.spec.trials is None else None
+        self._known = [spec for _, spec in known or ()]
+        for values, spec in known or ((values, self.spec_of(values)) for values in search):
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial
             # Asked for the next one: this one is trained with every seed, or broke down.
@@ -93,7 +103,20 @@ class Experiment:
     ) -> None:
         self.tell(EpochFinished(number, seed, epoch, loss, metric, usage))
 
+    def primary(self, spec: PipelineSpec) -> str:
+        """The task's primary metric."""
+        return build(Task, self.catalogue, spec.task).primary
+
+    def tell_task(self, said: str) -> None:
+        """A task of a sequence begins."""
+        self.tell(TaskStarted(said))
+
     def score(self, trial: Trial[Any, Any], split: str) -> list[SplitScore]:
         """Metrics of every seed of a trial on a split."""
         engine = self.engine(trial.spec)
         return [engine.score(trial, index, split) for index in range(len(trial.outcomes))]
+
+
+def _tasks(spec: PipelineSpec) -> int:
+    """How many tasks a state may be asked about, and one more."""
+    return 0 if spec.tasks is None else 1 + (spec.tasks if isinstance(spec.tasks, int) else len(spec.tasks))

@@ -13,7 +13,7 @@ from ..spec.components_in import components_tried
 from ..spec.node_kinds import used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
-from ..stages.list_items import listed
+from ..stages.list_items import listed_for
 from ..storage.files import sha256_of
 from ..storage.manifest import MANIFEST, adapter_folder
 from ..storage.record import Json
@@ -52,7 +52,7 @@ def make_lock(
     """
     context = RunContext(catalogue, store, may_download=may_download)
     if data is None:
-        data = listed(spec.dataset, context).fingerprint()
+        data = listed_for(spec, context).fingerprint()
     plugins, components = made_with(components_tried(spec, catalogue), catalogue)
     return Lock(
         lock=1,

@@ -12,10 +12,8 @@ from typing import Any
 import torch
 
 from ...registry import __version__
-from ...registry.build import build
 from ..data.shots import sample_fingerprint
 from ..roles.head import Head
-from ..roles.task import Task
 from ..spec.search_values import lists_of
 from ..stages.stored_encoder import StoredEncoder
 from ..stages.text_facts import TextFacts
@@ -30,6 +28,7 @@ from ..storage.result_parts import (
     Score,
     Selection,
     StageUsage,
+    TaskSequence,
     Tried,
 )
 from ..training.learner import TrainableModel
@@ -46,8 +45,9 @@ def result_of(
     best: Trial[Any, Any],
     trials: Sequence[Tried],
     scored: Mapping[str, Sequence[SplitScore]],
+    tasks: TaskSequence | None = None,
 ) -> Result:
-    """Of the best trial of a run, its scores by split, one a seed."""
+    """Of the best trial of a run, its scores by split, one a seed, and what came of its tasks."""
     spec, prepared, texts = best.spec, best.prepared, best.prepared.texts
     scores = scored[spec.evaluation.test_on]
     start = spec.trainer.start_from
@@ -58,7 +58,7 @@ def result_of(
         result=Result.FORMAT,
         name=spec.name,
         graftwork=__version__,
-        metric=build(Task, experiment.catalogue, spec.task).primary,
+        metric=experiment.primary(spec),
         test_on=spec.evaluation.test_on,
         test={name: Score.of([one.figures[name] for one in scores]) for name in scores[0].figures},
         select_on=spec.evaluation.select_on,
@@ -95,6 +95,7 @@ def result_of(
         ),
         versions=installed_versions(),
         predictions=kept_predictions(scored) if spec.evaluation.predictions != "none" else None,
+        tasks=tasks,
         started_from=started_from(Path(start), prepared.content.class_names) if start else None,
     )
 

@@ -18,12 +18,14 @@ from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
-from ..stages.list_items import listed, require_splits, used_splits
+from ..stages.list_items import listed_for, require_splits, used_splits
+from ..stages.list_tasks import require_tasks
 from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
 from ..storage.adapter_config import Trained
 from ..storage.manifest import adapter_folder
+from .sequences.plan import sequence_stages, trainings_of
 
 
 def make_plan(
@@ -40,10 +42,11 @@ def make_plan(
     """
     context = RunContext(catalogue, store, tell)
     try:
-        content = listed(spec.dataset, context)
+        content = listed_for(spec, context)
     except DataError as error:
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     require_splits(content, spec)
+    require_tasks(spec, content)
     _require_start(spec, context, content)
     for damage in _damages(spec, context):
         tell(Note(damage))
@@ -57,6 +60,7 @@ def make_plan(
             f"{type_of(spec.dataset)}: {counted(len(content.class_names), 'classes')}; {sizes}; {labelled} labelled",
         )
     ]
+    stages += sequence_stages(spec, content) if spec.tasks is not None else []
     captioner = context.captioner(spec)
     stages += _described(captioner, items)
     if captioner is None and spec.level == "features":
@@ -76,7 +80,7 @@ def make_plan(
     return Plan(
         spec.name,
         tuple(stages),
-        trials * len(spec.seeds),
+        trials * len(spec.seeds) if spec.tasks is None else trainings_of(spec),
         level.trainable(spec, content, items),
         spec.encoder.frozen_parameters(),
         missing_files(spec),
@@ -90,6 +94,8 @@ def _require_start(spec: PipelineSpec, context: RunContext, content: DatasetCont
     Which weights are here is known where they are noted beside stored vectors; the run looks at all of them.
     """
     previous = None
+    if spec.tasks is not None:  # its first task has none before it, and each other one the one before
+        return
     if spec.trainer.start_from:
         previous, encoder = adapter_folder(Path(spec.trainer.start_from)), context.encoder(spec)
         kinds = layers.tower_modalities(spec, content) if spec.level == "layers" else modalities_of(spec)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...registry.errors import one_line, printable
 from ...registry.hookspecs import hookimpl
-from ..events import EpochFinished, Event, Note, RunFinished, StageAdvanced
+from ..events import EpochFinished, Event, JobAdvanced, Note, RunFinished, StageAdvanced
 from ..roles.reporter import Reporter
 
 #: What happens in a run, for whoever listens by Python's own means: notes are warnings, the rest is for information,
@@ -46,7 +46,7 @@ class Reporters:
 
 def log(event: Event) -> None:
     """An event as a record of ``graftwork.run``, which has it as its attribute ``event``."""
-    often = isinstance(event, (EpochFinished, StageAdvanced))
+    often = isinstance(event, (EpochFinished, JobAdvanced, StageAdvanced))
     level = logging.WARNING if isinstance(event, Note) else logging.DEBUG if often else logging.INFO
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, "%s", _in_words(event), extra={"event": event})

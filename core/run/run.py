@@ -18,23 +18,27 @@ from ..events import NOTES, Event, Note, RunFinished, RunStarted, StageFinished,
 from ..roles.reporter import Reporter
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import trial_count
-from ..storage.claim import CHECKPOINT_EVERY, claim_run, writing
-from ..storage.files import sweep_partials
+from ..storage.claim import CHECKPOINT_EVERY, TASKS, TRAININGS, claim_run, writing
 from ..storage.manifest import seal
 from ..storage.result import Result
 from ..storage.result_parts import Tried
 from ..storage.run_folder import write_json, write_lines
+from ..storage.store.prune import sweep_daily
 from ..training.devices import own_randomness, resolve_device
 from ..training.members import TrainingError
 from ..training.trial import SplitScore, Trial
 from .experiment import Experiment
 from .item_predictions import item_predictions
+from .jobs.machine import Jobs, require_jobs
+from .jobs.trainings import trained_beside
 from .make_lock import lock_of
 from .measure_result import result_of, saved_index
 from .measured import notes_of, result_rows
 from .reporters import Reporters, log
 from .resume import Resume, code_here, finished_run, found_in_words, resumed
-from .save_adapter import save_adapter
+from .save_adapter import model_card, save_adapter
+from .sequences.learn import Sequences
+from .sequences.plan import trainings_of
 
 if TYPE_CHECKING:
     from ..training.predictor import Predictor
@@ -77,14 +81,16 @@ def run_pipeline(
     resume: Resume = "ask",
     show: bool = False,
     checkpoint_every: float = CHECKPOINT_EVERY,
+    jobs: Jobs = 1,
 ) -> Run:
     """Train, select, test and save. ``prepared`` hears of each combination before it is trained, and may raise.
     Without ``show`` the reporters that write to a terminal are left out.
 
     ``resume``: of trainings, finished and not, in what an interrupted run of that folder left; how far a training came
-    is written every ``checkpoint_every`` seconds. Raises ``GraftworkError`` with nothing lost: encoded vectors stay
-    stored, and so do finished trainings.
+    is written every ``checkpoint_every`` seconds. ``jobs``: how many processes train beside each other. Raises
+    ``GraftworkError`` with nothing lost: encoded vectors stay stored, and so do finished trainings.
     """
+    require_jobs(jobs)
     device = resolve_device(spec.device)
     _require_outside_data(spec, out or Path("runs"), "--out")
     _require_outside_data(spec, store, "--cache")
@@ -94,8 +100,7 @@ def run_pipeline(
         return Run(found.absolute(), typed.to_json(), typed, catalogue)
     claimed = claim_run(spec.name, out)
     folder = claimed.folder
-    if store.exists():
-        sweep_partials(store)
+    sweep_daily(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
         reporters = Reporters(_reporters(spec, catalogue, partial, show), partial)
         hooks = Hooks(catalogue.plugins)
@@ -104,13 +109,20 @@ def run_pipeline(
         with contextlib.closing(reporters), kept as finished:
             hooks.add(reporters, "reporters")
             experiment = Experiment(spec, catalogue, store, device, tell, hooks, finished)
-            tell(RunStarted(spec.name, str(folder), trial_count(spec) * len(spec.seeds)))
+            sequences = Sequences(experiment, partial / TRAININGS / TASKS) if spec.tasks else None
+            tell(RunStarted(spec.name, str(folder), _trainings(spec)))
             if note := claimed.kept_in_words():
                 tell(Note(note))
-            best, tried = _best_trial(experiment, prepared)
-            scores = _scores(experiment, best)
-            typed = result_of(experiment, best, tried, scores)
+            with trained_beside(experiment, finished, claimed, jobs):
+                best, tried = _best_trial(experiment, prepared, sequences)
+                scores = sequences.scores(best) if sequences else _scores(experiment, best)
+                tasks = sequences.record(best) if sequences else None
+                typed = result_of(experiment, best, tried, scores, tasks)
             claimed.require_ours()
+            if sequences:
+                sequences.save(partial, best, saved_index(best), model_card(best.spec, typed))
+            else:
+                save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
             _save(partial, experiment, best, scores, typed)
             for name, usage in experiment.meter.stages.items():
                 tell(StageFinished(name, usage.seconds, usage.peak_memory_mb))
@@ -129,8 +141,7 @@ def _save(
     scores: dict[str, list[SplitScore]],
     typed: Result,
 ) -> None:
-    """Write everything that a run folder holds but its manifest."""
-    save_adapter(partial / "adapter", experiment, best, saved_index(best), typed)
+    """Write everything that a run folder holds but its adapter and its manifest."""
     write_json(partial / "lock.json", lock_of(experiment, best, experiment.store).to_json())
     write_json(partial / "result.json", typed.to_json())
     if typed.predictions:
@@ -175,8 +186,12 @@ def _teller(hooks: Hooks) -> Tell:
     return tell
 
 
+def _trainings(spec: PipelineSpec) -> int:
+    return trainings_of(spec) if spec.tasks else trial_count(spec) * len(spec.seeds)
+
+
 def _best_trial(
-    experiment: Experiment, prepared: Callable[[Trial[Any, Any]], None]
+    experiment: Experiment, prepared: Callable[[Trial[Any, Any]], None], sequences: Sequences | None
 ) -> tuple[Trial[Any, Any], list[Tried]]:
     """Train every trial; keep the one with the best mean on the selection split (the first among equals)."""
     best: Trial[Any, Any] | None = None
@@ -185,7 +200,7 @@ def _best_trial(
     for trial in experiment.trials():
         prepared(trial)
         try:
-            experiment.train(trial, number)
+            sequences.train(trial) if sequences else experiment.train(trial, number)
         except TrainingError as error:
             if not experiment.spec.search:
                 raise
@@ -199,4 +214,6 @@ def _best_trial(
             best = trial
     if best is None:
         raise TrainingError("every combination of search values failed; lower trainer.optimizer.lr")
+    if sequences:
+        sequences.finish(best)
     return best, tried

@@ -30,15 +30,22 @@ from .provenance import made_with
 
 def save_adapter(folder: Path, experiment: Experiment, trial: Trial[Any, Any], index: int, result: Result) -> None:
     """Save seed number ``index`` of ``trial``: adapter and head, support set, pipeline, model card, manifest."""
+    write_adapter(folder, experiment, trial, index, trial.spec)
+    (folder / "README.md").write_text(model_card(trial.spec, result), encoding="utf-8")
+    seal(folder)
+
+
+def write_adapter(
+    folder: Path, experiment: Experiment, trial: Trial[Any, Any], index: int, pipeline: PipelineSpec
+) -> None:
+    """The files of ``save_adapter`` without model card and manifest; ``pipeline`` is what it says of its own."""
     trained, engine = trial.trained[index], experiment.engine(trial.spec)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     write_tensors(folder / TENSORS, trained.model.state_dict())
     for stem, tensors in (engine.tensors(trial, index) | trained.files).items():
         write_tensors(folder / f"{stem}.safetensors", tensors)
-    write_json(folder / "pipeline.json", trial.spec.to_json())
+    write_json(folder / "pipeline.json", pipeline.to_json())
     write_json(folder / CONFIG, _config(experiment, trial, index).to_json())
-    (folder / "README.md").write_text(model_card(trial.spec, result), encoding="utf-8")
-    seal(folder)
 
 
 def _config(experiment: Experiment, trial: Trial[Any, Any], index: int) -> AdapterConfig:

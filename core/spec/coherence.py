@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...registry.errors import Problem
+from ..roles.specs import PairTaskSpec
 from .node_kinds import modalities_of
 from .pipeline_spec import PipelineSpec, SearchRange
 from .search_values import trial_count
+from .sequence_coherence import of_sequence
 
 #: A search tries at most so many combinations, by itself or proposed, and a run trains at most so many times.
 MAX_COMBINATIONS = 10_000
@@ -28,6 +30,7 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
     else:
         yield from _incomparable(spec)
         yield from _unconnectable(spec)
+    yield from of_sequence(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "trials", "evaluation", "seed"):
             yield Problem(
@@ -88,10 +91,16 @@ def _between_towers(spec: PipelineSpec) -> Iterator[Problem]:
     """What stands for vectors that are encoded once has no place where the towers run."""
     inside = spec.adapter.level == "layers"
     why = f"adapter `{spec.adapter.type}` sits inside towers" if inside else f"task `{spec.task.type}` runs towers"
+    if inside and not spec.encoder.has_towers:
+        lacks = f"{why}, and encoder `{getattr(spec.encoder, 'type', '')}` has none"
+        yield Problem(lacks, ("encoder",), "take `transformers`, `open_clip` or `timm`, or an adapter on features")
     if spec.graph is not None:
         yield Problem(f"{why}, where no graph is built", ("graph",), "remove it")
-    if spec.regularizers:
-        yield Problem(f"{why}, and regularizers look at trainings on features", ("regularizers",), "remove them")
+    if isinstance(spec.task, PairTaskSpec):
+        for number, one in enumerate(spec.regularizers):
+            if one.reads_logits:
+                reason = f"`{one.type}` looks at each item's own logits, and a task of pairs scores images with texts"
+                yield Problem(reason, ("regularizers", number), "take one that looks at parameters alone, or none")
     if spec.task.blend_share > 0:
         yield Problem(f"{why}, and zero-shot logits are blended in on features alone", ("task", "blend"), "remove it")
 

@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from ...registry.catalogue import Catalogue, UnknownComponent
-from ...registry.errors import Problem, nearest
+from ...registry.errors import Problem
 from ...registry.field_docs import field_doc
 from ...registry.slot import Slot, full_form, slot_of
+from ...registry.spec import keys_of, near_key
 from .json_source import JsonPath
 
 _IN_JSON_WORDS = {
@@ -102,8 +103,9 @@ def _reason(kind: str, message: str, given: Any, context: Mapping[str, Any]) -> 
 
 def _stray_key(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Problem:
     key = str(path[-1])
-    known = _keys(_model_at(path[:-1], root, raw, catalogue))
-    if near := nearest(key, known):
+    model = _model_at(path[:-1], root, raw, catalogue)
+    known = keys_of(model) if model else []
+    if model and (near := near_key(model, key)):
         hint = f"did you mean `{near}`?"
     elif homes := list(_sections_with(key, root, raw, catalogue)):
         hint = f"it belongs in {' or '.join(f'`{home}`' for home in homes)}"
@@ -125,15 +127,11 @@ def _what_it_is(path: JsonPath, root: type[BaseModel], raw: Any, catalogue: Cata
     )
 
 
-def _keys(model: type[BaseModel] | None) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
 def _model_in(annotation: Any, raw: Any) -> type[BaseModel] | None:
     """The plain model inside unions and tuples; of several the one with most of the keys that were given."""
     models = list(_models_in(annotation))
     given = raw.keys() if isinstance(raw, dict) else ()
-    return max(models, key=lambda model: sum(key in given for key in _keys(model)), default=None)
+    return max(models, key=lambda model: sum(key in given for key in keys_of(model)), default=None)
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -146,7 +144,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 def _sections_with(key: str, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> Iterator[str]:
     """The sections of this very pipeline whose spec has a field ``key``."""
     for section in raw if isinstance(raw, dict) else ():
-        if key in _keys(_model_at((section,), root, raw, catalogue)):
+        if (model := _model_at((section,), root, raw, catalogue)) and key in keys_of(model):
             yield section
 
 

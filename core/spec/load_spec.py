@@ -23,6 +23,7 @@ from .json_source import MAX_DEPTH
 from .overrides import Touched, apply_overrides
 from .pipeline_spec import PipelineSpec, SearchRange
 from .variables import variables
+from .without_effect import without_effect
 
 #: More values than this would not be checked before a run in any useful time.
 MAX_SEARCH_VALUES = 500
@@ -45,7 +46,7 @@ def load_spec(
     composed = read_composed(Path(path), Path(root) if root is not None else None)
     loading = _Loading(composed.value, overrides or {}, catalogue or default_catalogue(), composed)
     spec = loading.spec()
-    for note in _dropped(composed, spec, loading.touched):
+    for note in (*_dropped(composed, spec, loading.touched), *without_effect(spec)):
         NOTES.warning("%s", note)
     return spec
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...registry.slot import Slot
-from ...registry.spec import Items, LocalPath, Spec
+from ...registry.spec import ActsWith, Items, LocalPath, Spec
 from ..roles.specs import (
     AdapterSpec,
     CaptionerSpec,
@@ -19,6 +19,7 @@ from ..roles.specs import (
     ReporterSpec,
     TaskSpec,
 )
+from .sequence_spec import SequenceSpec, Tasks
 
 Policy = Literal["attach", "rewire", "batch", "transductive"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -55,7 +56,7 @@ class EvaluationSpec(Spec):
     """How unseen items meet the graph. `attach`: each sees only the stored support set, whose degrees stay frozen.
     `rewire`: one at a time joins it, the support hears it too. `batch`: those of a batch see each other as well.
     `transductive`: they are nodes of the training graph, which leaks the test distribution."""
-    inductive_batch: Annotated[int, Field(ge=1)] = 64
+    inductive_batch: Annotated[int, Field(ge=1), ActsWith(inductive="batch")] = 64
     """With policy `batch`: how many items, in their order, see each other."""
     select_on: Literal["val", "labelled", "none"] = "val"
     """The split that chooses epoch and search values. Never the test split. `labelled`: search values by leave-one-out
@@ -108,6 +109,10 @@ SearchValues = Annotated[
 ]
 
 
+def _is_filled_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value)
+
+
 #: What may be said of a device.
 DEVICE = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 
@@ -149,6 +154,11 @@ class PipelineSpec(Spec):
     """The training loop."""
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     """How results are measured."""
+    tasks: Tasks | None = None
+    """Tasks that are learnt one after another: groups of classes of `dataset`, data sets (the first of which may then
+    stand for `dataset`), or a number: so many groups of as many classes, in their order."""
+    sequence: SequenceSpec = Field(default_factory=SequenceSpec)
+    """How they are learnt and asked; of no effect without `tasks`."""
     search: dict[str, SearchValues] = Field(default_factory=dict)
     """Values to try, a list for each dotted path (`"graph.threshold": [0.7, 0.8]`), or with `trials` a range
     (`{"low": 0.5, "high": 0.95}`); the best on the selection split (mean over the seeds) is reported."""
@@ -159,6 +169,14 @@ class PipelineSpec(Spec):
         validate_default=True,
     )
     """Who hears what happens."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_task_stands_for_dataset(cls, value: Any) -> Any:
+        first = value["tasks"][0] if isinstance(value, dict) and _is_filled_list(value.get("tasks")) else None
+        if isinstance(first, dict) and first.get("dataset") is not None and "dataset" not in value:
+            return {**value, "dataset": first["dataset"]}
+        return value
 
     @field_validator("name")
     @classmethod

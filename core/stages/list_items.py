@@ -16,6 +16,7 @@ from ..roles.specs import DatasetSpec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
+from .list_tasks import joined, of_data_sets, require_tasks
 
 #: What may be done without a validation split.
 NO_VAL = (
@@ -27,9 +28,17 @@ NO_VAL = (
 def list_items(spec: PipelineSpec, context: RunContext) -> Items:
     """The items of the splits that the pipeline uses. Raises ``DataError``, also for a split that is not there."""
     with context.stage("dataset"):
-        content = listed(spec.dataset, context)
+        content = listed_for(spec, context)
         require_splits(content, spec)
+        require_tasks(spec, content)
     return Items(content, used_splits(content, spec), ())
+
+
+def listed_for(spec: PipelineSpec, context: RunContext) -> DatasetContent:
+    """What a pipeline's data set holds, or all data sets of its tasks as one. Raises ``DataError``."""
+    if several := of_data_sets(spec):
+        return joined(spec, [listed(one, context) for one in several])
+    return listed(spec.dataset, context)
 
 
 def listed(spec: DatasetSpec, context: RunContext) -> DatasetContent:

@@ -42,7 +42,7 @@ class StoredCaptioner:
         if self._captioner is None:
             captioner = build(Captioner, self._catalogue, self.spec, self._device())
             if self.namespace.about() is None or self._noted_weights() != captioner.weights():
-                self.namespace.note({"weights": captioner.weights()})
+                self.namespace.note({"weights": captioner.weights(), "spec": self.spec.model_dump(mode="json")})
             self._captioner = captioner
         return self._captioner
 
@@ -67,7 +67,7 @@ class StoredCaptioner:
         """The description of each item that has one already."""
         if self.written is not None:
             return written_texts_of(self.written, [_key(item) for item in items])
-        stored = self._shelf().all()
+        stored = self._shelf().find([_picture(item).digest for item in items])
         return [stored.get(_picture(item).digest) for item in items]
 
     def known(self, items: Sequence[Item]) -> list[str]:
@@ -109,11 +109,19 @@ class StoredCaptioner:
         tell(StageStarted("describe", len(pictures), len(pictures) - len(missing)))
         if not missing:
             return {}
+        with self.namespace.writing(lambda message: tell(Note(message))):
+            return self._describe_missing(items, len(pictures), tell)
+
+    def _describe_missing(self, items: Sequence[Item], total: int, tell: Tell) -> dict[str, str]:
+        """The same, of what no other process has described meanwhile."""
+        if not self.missing(items):
+            tell(StageAdvanced("describe", total))
+            return {}
         if damage := self.namespace.damage():
             tell(Note(damage))
         _ = self.captioner  # loading may find that the weights behind a name changed: then all is missing
         missing = self.missing(items)
-        return self._describe(missing, len(pictures) - len(missing), tell)
+        return self._describe(missing, total - len(missing), tell)
 
     def _require_written(self, items: Sequence[Item]) -> None:
         lacking = [item.id for item, text in zip(items, self.texts(items), strict=True) if text is None]

@@ -70,7 +70,7 @@ class StoredEncoder:
             self.namespace = self._named()  # loading may have fetched files that are known by their content
             noted = self._noted_facts()
             if noted is None or noted.weights != facts.weights:
-                self.namespace.note(asdict(facts))
+                self.namespace.note({**asdict(facts), "spec": self.spec.model_dump(mode="json")})
             if self._given is not None and self._given.weights != facts.weights:
                 raise EncoderError(
                     "encoder: the weights behind this spec are not those that the stored vectors come from "
@@ -82,10 +82,10 @@ class StoredEncoder:
     def missing(self, form: Form, modality: str, media: Iterable[Media]) -> list[Media]:
         """Those whose content is not stored in that form, each content once. Loads nothing."""
         shelf = self._shelf(form, modality)
-        stored = shelf.digests() if shelf else set()
         contents: dict[str, Media] = {}
         for one in media:
             contents.setdefault(one.digest, one)
+        stored = shelf.stored(list(contents)) if shelf else set()
         return [one for digest, one in contents.items() if digest not in stored]
 
     def store(self, form: Form, modality: str, media: Sequence[Media], tell: Tell) -> dict[str, str]:
@@ -95,14 +95,22 @@ class StoredEncoder:
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
         broken: dict[str, str] = {}
         if missing:
-            if damage := self.namespace.damage():
-                tell(Note(damage))
-            _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
-            missing = self.missing(form, modality, media)
-            broken = self._encode(form, modality, missing, total - len(missing), tell)
+            with self.namespace.writing(lambda message: tell(Note(message))):
+                broken = self._encode_all(form, modality, media, total, tell)
         if modality != "text" and form is VECTORS:
             self._tell_remarks(media, tell)
         return broken
+
+    def _encode_all(self, form: Form, modality: str, media: Sequence[Media], total: int, tell: Tell) -> dict[str, str]:
+        """The same, of what no other process has stored meanwhile."""
+        if not self.missing(form, modality, media):
+            tell(StageAdvanced(f"encode {modality}{form.name}", total))
+            return {}
+        if damage := self.namespace.damage():
+            tell(Note(damage))
+        _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing
+        missing = self.missing(form, modality, media)
+        return self._encode(form, modality, missing, total - len(missing), tell)
 
     def take(self, form: Form, modality: str, media: Sequence[Media]) -> list[Array]:
         """A float32 array for each of ``media``. Raises ``KeyError`` for one that is not stored."""
@@ -113,13 +121,13 @@ class StoredEncoder:
     def truncated(self, media: Sequence[Media]) -> set[str]:
         """Digests of those texts that the encoder has cut, as noted when they were encoded. Loads nothing."""
         shelf = self._noted_shelf("truncated")
-        return {one.digest for one in media} & (shelf.all().keys() if shelf else set())
+        return shelf.stored([one.digest for one in media]) if shelf else set()
 
     def _tell_remarks(self, media: Sequence[Media], tell: Tell) -> None:
         """Of contents that are heard or seen in part, as noted when they were encoded."""
         for name in REMARKS:
             shelf = self._noted_shelf(name)
-            noted = shelf.all() if shelf else {}
+            noted = shelf.find([one.digest for one in media]) if shelf else {}
             if found := [noted[one.digest] for one in media if one.digest in noted]:
                 tell(Note(remarks_in_words(name, found, len(media))))
 

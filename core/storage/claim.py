@@ -28,10 +28,12 @@ PARTIAL, LOCK = ".partial", ".graftwork-writing"
 #: Folders of finished trainings, with the pipeline that they are of, and of how far others came, in one of an
 #: unfinished run: the next run that claims it finds them.
 TRAININGS, CHECKPOINTS = "trainings", "checkpoints"
+#: Folder of the states of a sequence, one a task, in a run folder.
+TASKS = "tasks"
 #: Seconds between two checkpoints of a training, where nobody says otherwise.
 CHECKPOINT_EVERY = 60.0
 #: What runs and adapters write, by name, by suffix and by how it begins; where something else stands, others put it in.
-_WRITTEN = {"adapter", "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
+_WRITTEN = {"adapter", TASKS, "events.jsonl", "lock.json", "result.json", "predictions.jsonl", "unreadable.jsonl"}
 _WRITTEN |= {"manifest.json", "pipeline.json", "adapter_config.json", "README.md"}
 _STAY = {LOCK, TRAININGS, CHECKPOINTS}
 _WRITTEN_AS, _UNFINISHED = ".safetensors", ".graftwork-"
@@ -262,7 +264,7 @@ def _read(lock: FileIO) -> dict[str, Any]:
 def _cleared(partial: Path) -> Path | None:
     """Remove all but what stays; or, where others have put something in, move it into a folder beside it."""
     own = [path for path in partial.iterdir() if path.name not in _STAY]
-    if all(_is_written(path.name) for one in own for path in (one, *one.rglob("*"))):
+    if all(_is_written(path.name) or _is_of_a_task(path, partial) for one in own for path in (one, *one.rglob("*"))):
         _empty(partial)
         return None
     for number in itertools.count(1):
@@ -289,6 +291,11 @@ def _holds_trainings(partial: Path) -> bool:
 
 def _is_written(name: str) -> bool:
     return name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED)
+
+
+def _is_of_a_task(path: Path, partial: Path) -> bool:
+    """A folder of a sequence's states, whose names are the tasks'."""
+    return path.is_dir() and path.relative_to(partial).parts[0] == TASKS
 
 
 def _empty(partial: Path) -> None:

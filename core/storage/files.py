@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import os
 import stat
+import sys
 import time
 import uuid
 from functools import cache
@@ -40,7 +41,11 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(partial, path)
+            if sys.platform != "win32":  # while it is locked nobody sweeps it; there it is swept by its age alone
+                file.flush()
+                os.replace(partial, path)
+        if sys.platform == "win32":
+            os.replace(partial, path)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
@@ -107,9 +112,16 @@ def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
     for ``older_than`` seconds.
     """
     for partial in folder.rglob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            if _is_dead(partial) or time.time() - partial.stat().st_mtime > older_than:
+        if is_partial(partial, older_than):
+            with contextlib.suppress(OSError):
                 partial.unlink()
+
+
+def is_partial(path: Path, older_than: float) -> bool:
+    """Whether it is what a killed writer would have renamed: nobody locks it, or touched it for so many seconds."""
+    with contextlib.suppress(OSError):
+        return path.name.startswith(_TEMPORARY) and (_is_dead(path) or time.time() - path.stat().st_mtime > older_than)
+    return False
 
 
 def open_regular(path: str | Path) -> BufferedReader:

@@ -23,6 +23,7 @@ from .result_parts import (
     StageUsage,
     StartedFrom,
     SupportGraph,
+    TaskSequence,
     Tried,
 )
 
@@ -109,8 +110,8 @@ class Result(Versioned):
     """Left out where the training began afresh."""
     predictions: KeptPredictions | None = None
     """Of single items; left out where none are kept."""
-    tasks: Any = None
-    """Reserved for sequences of tasks, likewise."""
+    tasks: TaskSequence | None = None
+    """Of a sequence of tasks; left out of others."""
     resume: Any = None
     """Reserved for runs that were resumed, likewise."""
 

@@ -207,6 +207,49 @@ class Machine(Record):
     """Its version."""
 
 
+class TaskSequence(Record):
+    """What was learnt of tasks one after another, and what of it was forgotten.
+
+    Figures are of the primary metric on the reported split; those that a scenario or a training does not define are
+    `null`, and `undefined` says why.
+    """
+
+    scenario: str
+    """`class`, `task` or `domain`."""
+    order: str
+    """`given` or `shuffled`."""
+    training: str
+    """`sequential`, `joint` or `separate`."""
+    classes: Mapping[str, Sequence[str]]
+    """Task to its classes."""
+    orders: Sequence[Sequence[str]]
+    """The tasks as each seed learnt them."""
+    matrix: Sequence[Sequence[Sequence[float | None]]]
+    """Of each seed R: row i is the state after its i-th task, column j its j-th task; `null` where it cannot answer.
+    Of `joint` training one row."""
+    start: Sequence[Sequence[float]] | None = None
+    """Of each seed what the first state says of each task before any training, with scenario `domain`."""
+    average: Score
+    """Average accuracy: the mean over the tasks at the end (last row of R; of `separate` its diagonal)."""
+    learning: Score | None = None
+    """Learning accuracy: the mean over the tasks just after each was learnt (diagonal of R; Riemer et al. 2019)."""
+    forgetting: Score | None = None
+    """The mean over all tasks but the last of the best that was known of it before, less what is at the end (Chaudhry
+    et al. 2018)."""
+    backward: Score | None = None
+    """Backward transfer: the mean over these tasks of what is at the end, less what was when it had been learnt
+    (Lopez-Paz & Ranzato 2017)."""
+    forward: Score | None = None
+    """Forward transfer: the mean over all tasks but the first of what is known of it before it is learnt, less `start`
+    (Lopez-Paz & Ranzato 2017)."""
+    undefined: Mapping[str, str] = {}
+    """Figure to why there is none."""
+    remembered: Sequence[Sequence[int]] | None = None
+    """Of each seed how many items of earlier tasks each task learnt again; left out where none are remembered."""
+
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"start", "remembered"})
+
+
 class HeadClasses(Record):
     """What a head knew of its classes when it began with another run's."""
 

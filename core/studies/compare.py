@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, UserError
+from ..events import Tell
+from ..run.jobs.machine import Jobs
 from ..run.measured import measured
 from ..run.provenance import changed, measuring, recorded_by_run
 from ..run.resume import Resume
@@ -21,8 +24,8 @@ from ..storage.result import Result
 from ..storage.run_folder import RunFolderError, read_json_file, write_json
 from .compare_report import Comparison, Entry, comparison_json, comparison_markdown, comparison_rows
 from .paired import pairs_of
-from .run_cache import RunCache
-from .tables import charts, csv_table, told_apart
+from .run_cache import Done, RunCache
+from .tables import charts, csv_table, require_own_tables, tell_replaced, told_apart
 
 Hear = Callable[[str, "Entry | GraftworkError", bool], None]
 
@@ -35,6 +38,8 @@ def compare(
     out: Path,
     hear: Hear = lambda name, outcome, found: None,
     against: str | None = None,
+    jobs: Jobs = 1,
+    tell: Tell = lambda event: None,
     *,
     resume: Resume = "where equal",
     checkpoint_every: float = CHECKPOINT_EVERY,
@@ -45,25 +50,25 @@ def compare(
     ``resume`` and ``checkpoint_every`` as ``run_pipeline`` takes them.
 
     A spec that was run there before is read. ``hear(name, outcome, found)`` is called for each spec. All runs are read
-    and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``. A pipeline that fails
-    does not stop the others.
+    and all specs validated before the first is run: raises ``RunFolderError`` and ``SpecError``; ``UserError`` where
+    files that no comparison wrote stand where its tables go. A pipeline that fails does not stop the others. ``jobs``
+    processes run them beside each other, and ``tell`` hears what those do.
     """
     opened = [_open(one, overrides, catalogue) for one in given]
+    require_own_tables(out, "compare", "runs")
     once = RunCache(catalogue, store, out / "runs", resume, checkpoint_every)
-    entries: list[Entry] = []
-    failures: dict[str, GraftworkError] = {}
-    for stem, one in opened:
-        if isinstance(one, Entry):
-            entries.append(one)
-            continue
-        try:
-            done = once(one, one.name)
-        except GraftworkError as error:
-            failures[one.name] = error
-            hear(one.name, error, False)
-        else:
-            entries.append(_entry(one.name, stem, done.folder, done.typed))
-            hear(one.name, entries[-1], done.found)
+    found: dict[int, Entry | GraftworkError] = {}
+    specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
+    numbers = list(specs)
+    with closing(once.each([(one, one.name) for one in specs.values()], jobs, tell)) as ended:
+        for index, done in ended:
+            number = numbers[index]
+            stem, name = opened[number][0], specs[number].name
+            found[number] = done if isinstance(done, GraftworkError) else _entry(name, stem, done.folder, done.typed)
+            hear(name, found[number], isinstance(done, Done) and done.found)
+    outcomes = [(one.name, found.get(number, one)) for number, (_, one) in enumerate(opened)]
+    entries = [one for _, one in outcomes if isinstance(one, Entry)]
+    failures = {name: one for name, one in outcomes if isinstance(one, GraftworkError)}
     names = told_apart([(one.name, one.stem) for one in entries])
     named = [replace(one, name=name) for one, name in zip(entries, names, strict=True)]
     pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])
@@ -109,6 +114,8 @@ def _entry(name: str, stem: str, folder: Path, result: Result) -> Entry:
 
 def write_comparison(comparison: Comparison, out: Path) -> list[Path]:
     """Write ``compare.json``, ``compare.csv``, ``compare.md`` and, where there is a run, the chart as PNG and SVG."""
+    before = require_own_tables(out, "compare", "runs")
+    tell_replaced(out, "compare", before, frozenset(str(one.folder) for one in comparison.entries))
     write_json(out / "compare.json", comparison_json(comparison))
     write_whole(out / "compare.csv", csv_table(comparison_rows(comparison)).encode())
     write_whole(out / "compare.md", comparison_markdown(comparison).encode())

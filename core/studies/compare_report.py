@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..data.html_table import html_table
 from ..run.measured import Measured
 from ..storage.manifest import UNSEALED, is_sealed
 from ..storage.result import Result
-from .conditions import Difference, differences, shared
+from .conditions import Difference, differences, reported, shared
 from .paired import Paired
 from .settings import differing_settings
 from .tables import markdown_table, values_in_words
@@ -68,10 +69,11 @@ class Comparison:
 
     @property
     def best(self) -> Entry | None:
-        """The run with the best mean on the split that selects, the first among equals; none where the metrics of runs
-        differ, or no run has such a score."""
+        """The run with the best mean on the split that selects, the first among equals; none where the runs select on
+        other data or by another metric, or no run has such a score."""
         scored = [one for one in self.entries if one.measured.val]
-        if len({one.measured.metric for one in scored}) != 1:
+        of = {(one.result.metric, one.result.select_on, one.result.dataset.fingerprint) for one in scored}
+        if len(of) != 1:
             return None
         return max(scored, key=lambda one: one.measured.val.mean)  # type: ignore[union-attr]
 
@@ -89,24 +91,35 @@ class Comparison:
         )
 
     @property
+    def columns(self) -> dict[str, list[Entry]]:
+        """The runs whose scores may stand in one column, by its letter: of one metric on one split of the same data."""
+        found: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(reported(entry.result), []).append(entry)
+        return {_letter(number): entries for number, entries in enumerate(found.values())}
+
+    @property
     def shared(self) -> dict[str, str]:
         """The conditions that they do share."""
         return shared([entry.result for entry in self.entries])
 
 
 def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells, a row a run, in the order given."""
-    metrics = list(dict.fromkeys(entry.measured.metric for entry in comparison.entries))
-    what = f" {metrics[0]}" if len(metrics) == 1 else ""
-    headers = ["run", f"test{what}", f"val{what}", "trainable", "fitted", "seconds", "peak MB"]
-    headers += ["combinations", "epochs kept"]
+    """Headers and cells, a row a run, in the order given; scores that cannot be compared in columns of their own."""
+    columns = comparison.columns
+    headers = ["run"]
+    for letter, entries in columns.items():
+        what = f" {entries[0].measured.metric}{f' ({letter})' if len(columns) > 1 else ''}"
+        headers += [f"test{what}", f"val{what}"]
+    headers += ["trainable", "fitted", "seconds", "peak MB", "combinations", "epochs kept"]
     rows = []
     for entry in comparison.entries:
         found = entry.measured
         counts = [f"{count:,}" for count in (found.trainable, found.fitted)]
         cost = [f"{found.seconds:.2f}", f"{found.peak_memory_mb:,.0f}"]
         chosen = [str(found.tried), str(found.epochs_kept or "–")]
-        rows.append([entry.name, str(found.test), str(found.val or "–"), *counts, *cost, *chosen])
+        scores = [(str(found.test), str(found.val or "–")) if entry in one else ("", "") for one in columns.values()]
+        rows.append([entry.name, *itertools.chain(*scores), *counts, *cost, *chosen])
     return headers, rows
 
 
@@ -142,7 +155,33 @@ def comparability(comparison: Comparison) -> list[str]:
     if not found:
         said = ", ".join(comparison.shared)
         return [f"comparable: the same {said}"]
-    return [f"differs in {one}" for one in found]
+    return [*_columns_in_words(comparison), *(f"differs in {one}" for one in found)]
+
+
+def _columns_in_words(comparison: Comparison) -> list[str]:
+    """What each column of scores is of, where there are several."""
+    columns = comparison.columns
+    if len(columns) < 2:
+        return []
+    lines = [
+        "not comparable: scores of another metric, split or data stand in a column of their own, and say nothing "
+        "of each other"
+    ]
+    for letter, (first, *_) in columns.items():
+        metric, split, data = reported(first.result)
+        lines.append(f"({letter}) {metric} on {split} of {first.result.dataset.type}, data {data[:12]}")
+    return lines
+
+
+def _letters(comparison: Comparison) -> list[str]:
+    """The column of each run."""
+    columns = comparison.columns
+    return [next(letter for letter, one in columns.items() if entry in one) for entry in comparison.entries]
+
+
+def _letter(number: int) -> str:
+    """A to Z, then A2 ..."""
+    return f"{chr(ord('A') + number % 26)}{number // 26 + 1 if number >= 26 else ''}"
 
 
 def setting_lines(comparison: Comparison, most: int = 20) -> list[str]:
@@ -178,10 +217,11 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "name": entry.name,
                 "folder": str(entry.folder),
+                "column": letter,
                 **entry.measured.to_json(),
                 "chosen": entry.result.chosen,
             }
-            for entry in comparison.entries
+            for entry, letter in zip(comparison.entries, _letters(comparison), strict=True)
         ],
         "best_on_validation": comparison.best and comparison.best.name,
         "paired": [one.to_json() for one in comparison.paired],
@@ -197,11 +237,11 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """A row a run, its figures as numbers."""
     rows = []
-    for entry in comparison.entries:
+    for entry, letter in zip(comparison.entries, _letters(comparison), strict=True):
         found = entry.measured.to_json()
         test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
         found |= {f"neighbours_{name}": share for name, share in (found.pop("neighbour_shares") or {}).items()}
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
         found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None
-        rows.append({"name": entry.name, **scores, "val_std": val.get("std"), **found})
+        rows.append({"name": entry.name, "column": letter, **scores, "val_std": val.get("std"), **found})
     return rows

@@ -66,6 +66,11 @@ def _captioner(descriptions: Descriptions | None) -> str:
     return f"{identity['component']} {identity_key(identity)[:8]}" if identity else ""
 
 
+def reported(result: Result) -> tuple[str, str, str]:
+    """Metric, split and data of its scores: only results that share all three stand in one column."""
+    return result.metric, result.test_on, result.dataset.fingerprint
+
+
 def differences(results: Sequence[tuple[str, Result]]) -> list[Difference]:
     """Every condition that the named results do not share, in a fixed order."""
     each = [(name, conditions(result)) for name, result in results]

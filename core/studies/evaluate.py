@@ -24,7 +24,7 @@ from ..run.load import load
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
 from ..stages.describe import describe
-from ..stages.list_items import listed
+from ..stages.list_items import listed, listed_for
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
 from ..storage.item_predictions import PREDICTIONS, ItemPrediction
 from ..storage.manifest import adapter_folder
@@ -77,7 +77,8 @@ def evaluate(
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
     context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
-    content, asked, split = listed(spec.dataset, context), split, split or spec.evaluation.test_on
+    content = listed_for(spec, context) if dataset is None else listed(spec.dataset, context)
+    asked, split = split, split or spec.evaluation.test_on
     fingerprint = content.fingerprint()
     if split == EVERY:
         content = every_split(content)

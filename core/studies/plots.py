@@ -80,7 +80,15 @@ def compare_figure(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(11.0, 1.4 + 0.4 * len(found)), layout="constrained")
     scores, *costs = figure.subplots(1, 4, sharey=True, width_ratios=(2, 1, 1, 1))
     means, deviations = [one.test.mean for one in found], [one.test.std for one in found]
-    scores.errorbar(means, rows, xerr=deviations, fmt="o", capsize=4)
+    columns = comparison.columns
+    for letter, entries in columns.items():
+        own = [row for row in rows if comparison.entries[row] in entries]
+        said = f"{entries[0].measured.metric} ({letter})" if len(columns) > 1 else None
+        scores.errorbar(
+            [means[row] for row in own], own, xerr=[deviations[row] for row in own], fmt="o", capsize=4, label=said
+        )
+    if len(columns) > 1:
+        scores.legend(fontsize="small", title="not comparable")
     scores.set_yticks(rows, [entry.name for entry in comparison.entries])
     scores.set_ylim(len(found) - 0.5, -0.5)
     scores.grid(axis="x", alpha=0.3)

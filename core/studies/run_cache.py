@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
+from ...registry.errors import GraftworkError
 from ...registry.spec import Spec
+from ..events import Tell
 from ..roles.dataset import Dataset
+from ..roles.specs import DatasetSpec
+from ..run.jobs.machine import Jobs, fitting, require_jobs, shared_threads, with_threads
+from ..run.jobs.runs import Wanted, runs_beside
 from ..run.provenance import code_of
 from ..run.resume import Resume
 from ..run.run import run_pipeline
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..stages.list_tasks import of_data_sets
 from ..storage.claim import CHECKPOINT_EVERY, PARTIAL
 from ..storage.manifest import require_whole
 from ..storage.record import Json
@@ -69,11 +80,76 @@ class RunCache:
         Raises ``RunFolderError`` where a finished one was altered since.
         """
         folder = self._folder(name, self.key(spec))
-        if (folder / "result.json").is_file():
-            require_whole(folder)
-            return Done(folder, Result.read(folder / "result.json"), True)
+        if (found := _found(folder)) is not None:
+            return found
         run = run_pipeline(spec, self.catalogue, self.store, folder, resume=self._resume, checkpoint_every=self._every)
         return Done(run.folder, run.typed, False)
+
+    def each(
+        self,
+        named: Sequence[tuple[PipelineSpec, str]],
+        jobs: Jobs = 1,
+        tell: Tell = lambda event: None,
+        survived: tuple[type[Exception], ...] = (),
+    ) -> Generator[tuple[int, Done | GraftworkError], None, None]:
+        """The finished run of each spec, by its number, as it ends, or why it failed; ``jobs`` processes beside each
+        other run them.
+
+        An error of ``survived`` becomes a ``GraftworkError``. ``tell`` hears what the processes do. Raises
+        ``UserError`` for no number of processes.
+        """
+        require_jobs(jobs)
+        left = dict(enumerate(named))
+        threads = torch.get_num_threads() if jobs == "auto" else shared_threads(jobs)
+        count = 1 if jobs == "auto" else jobs
+        with with_threads(threads):
+            while left:
+                if count > 1:
+                    with contextlib.closing(self._beside(left, count, threads, tell)) as ended:
+                        for number, outcome in ended:
+                            del left[number]
+                            yield number, outcome
+                    count, jobs = 1, 1  # what is left now is a run twice, or one that other processes cannot make
+                    continue
+                number, (spec, name) = next(iter(left.items()))
+                since = time.perf_counter()
+                outcome = self._tried(spec, name, survived)
+                seconds = time.perf_counter() - since
+                del left[number]
+                yield number, outcome
+                if jobs == "auto" and isinstance(outcome, Done) and not outcome.found:
+                    count = _fitting([one for one, _ in left.values()], outcome.typed, seconds)
+
+    def _tried(self, spec: PipelineSpec, name: str, survived: tuple[type[Exception], ...]) -> Done | GraftworkError:
+        try:
+            return self(spec, name)
+        except GraftworkError as error:
+            return error
+        except survived as error:
+            failure = GraftworkError(f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return failure
+
+    def _beside(
+        self, left: Mapping[int, tuple[PipelineSpec, str]], count: int, threads: int, tell: Tell
+    ) -> Generator[tuple[int, Done | GraftworkError], None, None]:
+        """Those that are there, and those that processes make; not a run that stands there twice, a second time."""
+        wanted: dict[Path, tuple[int, Wanted]] = {}
+        for number, (spec, name) in list(left.items()):
+            try:
+                folder = self._folder(name, self.key(spec))
+                if (found := _found(folder)) is not None:
+                    yield number, found
+                else:
+                    wanted.setdefault(folder, (number, Wanted(spec, folder, name, self._resume, self._every)))
+            except GraftworkError as error:
+                yield number, error
+        if len(wanted) < 2:
+            return
+        numbers, runs = zip(*wanted.values(), strict=True)
+        with contextlib.closing(runs_beside(runs, self.catalogue, self.store, count, threads, tell)) as ended:
+            for index, failure in ended:
+                yield numbers[index], failure or replace(_read(runs[index].folder), found=False)
 
     def key(self, spec: PipelineSpec) -> str:
         """Of spec, versions of Graftwork and of each component, data, encoder weights and the run it starts from.
@@ -84,7 +160,7 @@ class RunCache:
         identity = {
             "pipeline": {key: value for key, value in spec.to_json().items() if key not in elsewhere},
             **code_of(spec, self.catalogue),
-            "data": self._once(spec.dataset, lambda: self._fingerprint(spec)),
+            "data": [self._once(one, partial(self._fingerprint, one)) for one in (spec.dataset, *of_data_sets(spec))],
             "weights": {
                 modality: self._once(spec.encoder.tower(modality), lambda: self._weights(spec, modality))  # noqa: B023
                 for modality in _modalities(spec)
@@ -105,8 +181,8 @@ class RunCache:
             self._known[key] = find()
         return self._known[key]
 
-    def _fingerprint(self, spec: PipelineSpec) -> str:
-        return build(Dataset, self.catalogue, spec.dataset).load().fingerprint()
+    def _fingerprint(self, dataset: DatasetSpec) -> str:
+        return build(Dataset, self.catalogue, dataset).load().fingerprint()
 
     def _weights(self, spec: PipelineSpec, modality: str) -> str:
         device = resolve_device(spec.device)
@@ -114,6 +190,25 @@ class RunCache:
             return (
                 RunContext(self.catalogue, self.store, find_device=lambda: device).encoder(spec).facts(modality).weights
             )
+
+
+def _found(folder: Path) -> Done | None:
+    """The finished run in a folder. Raises ``RunFolderError`` where it was altered since."""
+    return _read(folder) if (folder / "result.json").is_file() else None
+
+
+def _read(folder: Path) -> Done:
+    require_whole(folder)
+    return Done(folder, Result.read(folder / "result.json"), True)
+
+
+def _fitting(left: Sequence[PipelineSpec], like: Result, seconds: float) -> int:
+    """Processes that pay for what is left, by a run that was made here; what it stored is not stored again."""
+    stages = like.stages
+    seconds -= sum(stages[stage].seconds for stage in ("describe", "encode") if stage in stages)
+    megabytes = max(usage.peak_memory_mb for usage in stages.values())
+    threads = 1 if all(spec.level == "features" for spec in left) else torch.get_num_threads()
+    return fitting(len(left), threads, seconds, megabytes)
 
 
 def _modalities(spec: PipelineSpec) -> tuple[str, ...]:

@@ -87,7 +87,10 @@ def methods_on(spec: PipelineSpec, names: Sequence[str], catalogue: Catalogue) -
     return Tried(tuple(specs.values()), left_out, first)
 
 
-_UNNAMED = "items and names of classes do not lie in one space here, so that names say nothing of items"
+_UNNAMED = (
+    "items and names of classes do not lie in one space here, so that names say nothing of items; encoder `open_clip`, "
+    "a CLIP of `transformers` or `conse` puts pictures there, and texts of the items are there as well"
+)
 
 
 def _asked(names: Sequence[str], known: Mapping[str, Suite]) -> Iterator[tuple[Suite, str]]:

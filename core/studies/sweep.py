@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
 from ...registry.errors import GraftworkError, Problem, SpecError
+from ..events import Tell
+from ..run.jobs.machine import Jobs
 from ..run.measured import Measured, measured
 from ..run.resume import Resume
 from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
 from ..storage.claim import CHECKPOINT_EVERY
 from .run_cache import Done, RunCache
-from .tables import label
+from .tables import label, require_own_tables
 
 Grid = Mapping[str, Sequence[Any]]
 #: Paths that say how a sweep itself is run or measured.
@@ -120,32 +123,37 @@ def sweep(
     store: Path,
     out: Path,
     hear: Hear = lambda number, total, point: None,
+    jobs: Jobs = 1,
+    tell: Tell = lambda event: None,
     *,
     resume: Resume = "where equal",
     checkpoint_every: float = CHECKPOINT_EVERY,
 ) -> Sweep:
     """Run every point into ``out/points``; those already there are read. A point that fails does not stop the others.
 
-    ``hear(number, total, point)`` is called after each, from 1; the rest as ``run_pipeline`` takes it. Raises
-    ``SpecError`` before anything runs.
+    ``hear(number, total, point)`` is called after each, from 1, as they end; ``jobs`` processes run them beside each
+    other, and ``tell`` hears what those do; the rest as ``run_pipeline`` takes it. Raises ``SpecError`` before anything
+    runs, and ``UserError`` where files that no sweep wrote stand where its tables go.
     """
     chosen = grid_of(spec, grid)
     planned = points_of(spec, chosen, seeds, catalogue)
+    require_own_tables(out, "sweep", "points")
     once = RunCache(catalogue, store, out / "points", resume, checkpoint_every)
-    points = []
-    for number, (values, pipeline) in enumerate(planned, start=1):
-        points.append(_point(values, pipeline, once))
-        hear(number, len(planned), points[-1])
-    return Sweep(spec.name, chosen, tuple(points))
+    named = [(pipeline, _name(values)) for values, pipeline in planned]
+    points: dict[int, Point] = {}
+    # a graph too dense for this machine must not cost the other points
+    with closing(once.each(named, jobs, tell, survived=(MemoryError, RuntimeError))) as ended:
+        for number, outcome in ended:
+            points[number] = _point(planned[number][0], outcome)
+            hear(len(points), len(planned), points[number])
+    return Sweep(spec.name, chosen, tuple(points[number] for number in range(len(planned))))
 
 
-def _point(values: Mapping[str, Any], spec: PipelineSpec, once: RunCache) -> Point:
-    try:
-        done = once(spec, " ".join(f"{key.rpartition('.')[2]} {label(value)}" for key, value in values.items()))
-        return Point(values, done, measured(done.typed))
-    except GraftworkError as error:
-        return Point(values, None, None, error)
-    except (MemoryError, RuntimeError) as error:  # a graph too dense for this machine must not cost the other points
-        failure = GraftworkError(f"{type(error).__name__}: {error}")
-        failure.__cause__ = error
-        return Point(values, None, None, failure)
+def _name(values: Mapping[str, Any]) -> str:
+    return " ".join(f"{key.rpartition('.')[2]} {label(value)}" for key, value in values.items())
+
+
+def _point(values: Mapping[str, Any], outcome: Done | GraftworkError) -> Point:
+    if isinstance(outcome, GraftworkError):
+        return Point(values, None, None, outcome)
+    return Point(values, outcome, measured(outcome.typed))

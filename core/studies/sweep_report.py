@@ -12,7 +12,15 @@ from ..storage.files import write_whole
 from ..storage.manifest import UNSEALED, is_sealed
 from ..storage.run_folder import write_json
 from .conditions import Difference, differences, shared
-from .tables import charts, csv_table, label, markdown_table, values_in_words
+from .tables import (
+    charts,
+    csv_table,
+    label,
+    markdown_table,
+    require_own_tables,
+    tell_replaced,
+    values_in_words,
+)
 
 if TYPE_CHECKING:
     from .sweep import Point, Sweep
@@ -34,7 +42,9 @@ class WrittenSweep:
 
 def write_sweep(sweep: Sweep, out: Path) -> list[Path]:
     """Write ``sweep.json``, ``sweep.csv``, ``sweep.md`` and, where a point finished, the chart as PNG and SVG."""
-    write_json(out / "sweep.json", sweep_json(sweep, out))
+    found, before = sweep_json(sweep, out), require_own_tables(out, "sweep", "points")
+    tell_replaced(out, "sweep", before, frozenset(one["folder"] for one in found["points"] if one["folder"]))
+    write_json(out / "sweep.json", found)
     write_whole(out / "sweep.csv", csv_table(list(_flat(sweep))).encode())
     write_whole(out / "sweep.md", sweep_markdown(sweep).encode())
     written = [out / "sweep.json", out / "sweep.csv", out / "sweep.md"]

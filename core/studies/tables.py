@@ -7,10 +7,12 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ...registry.errors import MissingExtra, imported
+from ...registry.errors import MissingExtra, UserError, imported
 from ..events import NOTES
+from ..storage.run_folder import RunFolderError, read_json_file
 
 
 def charts() -> Any:
@@ -20,6 +22,32 @@ def charts() -> Any:
     except MissingExtra as missing:
         NOTES.warning("%s", missing)
         return None
+
+
+def require_own_tables(out: Path, stem: str, rows: str) -> frozenset[str]:
+    """Folders of the runs that the tables ``out/STEM.*`` tell of, which are to be written anew; none where none is.
+
+    ``rows``: the key of ``STEM.json`` under which its runs are. Raises ``UserError`` where somebody else wrote them.
+    """
+    there = [path for kind in ("json", "csv", "md", "png", "svg") if (path := out / f"{stem}.{kind}").exists()]
+    if not there:
+        return frozenset()
+    try:
+        written = read_json_file(out / f"{stem}.json")[rows]
+        return frozenset(one["folder"] for one in written if one.get("folder"))
+    except (RunFolderError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{there[0]} is there, and no `graftwork {stem}` wrote it; name another folder: --out"
+        ) from None
+
+
+def tell_replaced(out: Path, stem: str, before: frozenset[str], now: frozenset[str]) -> None:
+    """A note where tables of other runs are replaced."""
+    if gone := before - now:
+        names = ", ".join(sorted(Path(one).name for one in gone))
+        NOTES.warning(
+            "%s: its tables told of %s as well, and no longer do; the runs are kept", out / f"{stem}.md", names
+        )
 
 
 def label(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...registry.errors import UserError
 from ..storage.files import write_whole
 from ..storage.run_folder import write_json
 from .draft import Draft
@@ -14,14 +13,6 @@ from .readme import FIRST, readme
 def place_of(path: Path) -> Path:
     """Where the spec of data at ``path`` goes where nothing is said: into the folder, or beside the file."""
     return (path if path.is_dir() else path.parent) / "spec.json"
-
-
-def require_free(spec: Path, force: bool) -> None:
-    """Raises ``UserError`` where something is in the way that may not be replaced."""
-    if spec.is_dir():
-        raise UserError(f"{spec} is a folder; name a file: --out FOLDER/spec.json")
-    if spec.exists() and not force:
-        raise UserError(f"{spec} is there already; --force replaces it, --out FILE writes another")
 
 
 def write_draft(made: Draft, spec: Path) -> tuple[Path, Path]:

@@ -237,9 +237,10 @@ KINDS: tuple[Kind, ...] = (
         "regularizers",
         *_checks(
             "regularizers",
-            penalty="a finite scalar of at least 0",
+            penalty="finite scalars of at least 0, on parameters and on logits",
             pulls="once parameters have moved, its gradient reaches them and is finite",
             saved="what `finish` gives can be saved as safetensors",
+            resumes="interrupted and resumed by what `state` gave, it comes to the same bits",
         ),
     ),
     _kind(

@@ -32,7 +32,7 @@ from .checkpoints.differences import differences
 from .checkpoints.folder import BRING_BACK, Checkpoints, ResumeError
 from .learner import TrainableModel
 from .loop import Trained
-from .members import heard_in, said_of
+from .members import Hear, heard_in, said_of
 from .unread import State
 
 #: Seconds of training that may wait to be written.
@@ -59,7 +59,10 @@ class FinishedTrainings:
     strict: bool = True
     #: Seconds between two checkpoints of a training.
     every: float = CHECKPOINT_EVERY
-    #: How many were found so far.
+    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down it tells the
+    #: epochs, and raises why.
+    beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
+    #: How many were found so far that are of before.
     found: int = 0
     _waiting: list[tuple[PipelineSpec, Prepared, int, Trained]] = field(default_factory=list)
     _over: list[Checkpoints] = field(default_factory=list)
@@ -70,21 +73,29 @@ class FinishedTrainings:
         """Whether there is one of a seed, if it can be read."""
         return self._path(spec, seed).is_file()
 
-    def checkpoints(self, spec: PipelineSpec, prepared: Prepared, seeds: Sequence[int]) -> Checkpoints:
-        """Of a training that is not finished: of one seed, or of several that are trained as one."""
-        folder = self.folder.with_name(CHECKPOINTS) / _key(spec, seeds[0] if len(seeds) == 1 else list(seeds))
-        about = partial(self._of, spec, prepared)
+    def key(self, spec: PipelineSpec, seed: int) -> str:
+        """Of the training of a seed: what its file is called."""
+        return self._path(spec, seed).stem
+
+    def checkpoints(self, trainings: Sequence[tuple[PipelineSpec, int]], prepared: Prepared) -> Checkpoints:
+        """Of a training that is not finished, by spec and seed, or of several that are trained as one."""
+        keys = [_key(spec, seed) for spec, seed in trainings]
+        folder = self.folder.with_name(CHECKPOINTS) / (keys[0] if len(keys) == 1 else identity_key({"of": keys}))
+        about = partial(self._of, trainings[0][0], prepared)
         return Checkpoints(folder, about, self.require_ours, self.tell, self.every, self.strict)
 
     def over(self, checkpoints: Checkpoints) -> None:
         """They go as soon as what came of the training is written."""
         self._over.append(checkpoints)
 
-    def find(self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel) -> Trained | None:
+    def find(
+        self, spec: PipelineSpec, prepared: Prepared, seed: int, model: TrainableModel, hear: Hear
+    ) -> Trained | None:
         """The training of a seed, its parameters put into ``model``; ``None`` where none was finished.
 
         Raises ``ResumeError`` where it was done with other code, data or weights.
         """
+        beside = self.beside(spec, seed, hear)
         if not self.holds(spec, seed):
             return None
         path = self._path(spec, seed)
@@ -108,7 +119,7 @@ class FinishedTrainings:
         except RuntimeError:  # of a component whose author changed it and not its version
             model.load_state_dict(at_the_start.tensors())
             return None
-        self.found += 1
+        self.found += not beside
         files = {stem.removeprefix(f"{_FILE}."): one for stem, one in parts.items()}
         heard = heard_in(about["heard"])
         return Trained(model.eval(), about["epoch"], about["selection"], about["seconds"], files, heard)
@@ -156,7 +167,7 @@ def trained_spec(spec: PipelineSpec) -> Json:
     return said
 
 
-def _key(spec: PipelineSpec, seed: int | list[int]) -> str:
+def _key(spec: PipelineSpec, seed: int) -> str:
     return identity_key({"pipeline": trained_spec(spec), "seed": seed})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,8 @@ from ..roles.regularizer import TrainingView
 #: Primary metric and loss on the selection split: numbers, or scalars that were not read yet. Of a learner that is
 #: several trainings tensors [members].
 Rank = tuple[Tensor | float, Tensor | float]
+#: What is lost, a scalar, on logits [n, C] of labelled items, int64 [n].
+OfLogits = Callable[[Tensor, Tensor], Tensor]
 
 
 class TrainableModel(nn.Module):
@@ -28,6 +30,8 @@ class TrainableModel(nn.Module):
         #: Where a run started from one with other classes: name of what has a row a class to int64 [C], the row that
         #: each class had there, -1 for a new one.
         self.rows_before: dict[str, Tensor] = {}
+        #: The same of its classes, whether or not anything has a row for each.
+        self.classes_before: Tensor | None = None
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Trainable parameters by name."""
@@ -58,8 +62,9 @@ class Learner(ABC):
         """Show the labelled items to the head, before training: ``Head.fit``."""
 
     @abstractmethod
-    def loss(self, rows: Tensor) -> Tensor:
-        """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included.
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
+        """The mean loss over those labelled items, int64 [n], differentiable; what an adapter adds to it included, and
+        what ``of_logits`` says of their logits.
 
         All of them come in their order. Of several members [members], over rows [n, members]; all of them as [n].
         """

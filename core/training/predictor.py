@@ -18,6 +18,7 @@ from ..data.items import DataError, Item, Media
 from ..data.pictures import SUFFIXES as PICTURES
 from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
+from ..data.vector_files import SUFFIXES as VECTORS
 from ..data.vector_files import read_columns, vectors_in
 from ..data.video import SUFFIXES as CLIPS
 from ..data.video import clip_media
@@ -124,7 +125,7 @@ class Predictor(ABC):
             }
             rows = [
                 Media("", f"{file} row {number}", partial(np.asarray, row))
-                for file in files
+                for file in in_folders(files, VECTORS)
                 for number, row in enumerate(vectors_in(read_columns(Path(file), called), file))
             ]
             return self.rows(None, texts or None, sounds or None, vectors=rows or None)

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
-from ..roles.regularizer import Regularizer, penalty_of
+from ..roles.regularizer import Regularizer, Step, penalties_of_logits, penalty_of, that_hear_steps
 from ..spec.pipeline_spec import PipelineSpec
 from .checkpoints.tree import Tree
 from .learner import Learner
@@ -55,6 +55,7 @@ class Steps:
     def _train_epoch(self, regularizers: Sequence[Regularizer], after_step: Callable[[], None]) -> None:
         """One pass over the labelled items; notes the mean loss of each batch, penalties included."""
         self.learner.model.train()
+        of_logits, hearing = penalties_of_logits(regularizers), that_hear_steps(regularizers)
         batches = self._batches()
         for start in range(self.step * self._trainer.accumulate, len(batches), self._trainer.accumulate):
             step = batches[start : start + self._trainer.accumulate]
@@ -62,18 +63,39 @@ class Steps:
             self.optimizer.zero_grad(set_to_none=True)
             for batch in step:
                 with self._precision():
-                    loss = self.learner.loss(batch)
+                    loss = self.learner.loss(batch, of_logits)
+                apart = loss
                 for regularizer in regularizers:
                     loss = loss + penalty_of(regularizer, self.parameters)
-                share = loss if len(batch) == items else loss * (len(batch) / items)
-                share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
+                self._backward(apart if hearing else loss, len(batch), items)
                 self._losses.append((loss.detach(), len(batch)))
-            self._step()
+            if hearing:
+                self._heard_step(regularizers, hearing)
+            else:
+                self._step()
             if self.scheduler is not None:
                 self.scheduler.step()
             self.step += 1
             after_step()
         self.learner.model.eval()
+
+    def _backward(self, loss: Tensor, count: int, items: int) -> None:
+        """Of a batch of so many of the step's items."""
+        share = loss if count == items else loss * (count / items)
+        share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
+
+    def _heard_step(self, regularizers: Sequence[Regularizer], hearing: Sequence[Regularizer]) -> None:
+        """A step that is told of. Gradients of what items lose are there; those of the penalties come to them here."""
+        parameters = self.parameters.items()
+        gradients = {name: torch.zeros_like(one) if one.grad is None else one.grad.clone() for name, one in parameters}
+        before = {name: one.detach().clone() for name, one in parameters}
+        penalty = torch.stack([penalty_of(one, self.parameters) for one in regularizers]).sum()
+        if penalty.requires_grad:
+            self._backward(penalty, 1, 1)
+        self._step()
+        step = Step(gradients, {name: one.detach() - before[name] for name, one in parameters})
+        for regularizer in hearing:
+            regularizer.stepped(step)
 
     def state(self) -> Tree:
         """Where it is; nothing is half done."""

@@ -36,9 +36,9 @@ def start_from(
     """Put the saved adapter and head of ``run`` into ``model``. Raises ``RunFolderError`` where they do not fit.
 
     ``classes`` are the names here: rows of the head are taken over by name, new classes keep the fresh rows that they
-    have, and ``model.rows_before`` says which is which. ``weights``: sha256 of the frozen towers' weights by modality,
-    which must be those that the run was trained on. What ``Head.fit`` sizes may have another length there: training
-    fits it to this run's labelled items anew.
+    have, and ``model.rows_before`` and ``classes_before`` say which is which. ``weights``: sha256 of the frozen towers'
+    weights by modality, which must be those that the run was trained on. What ``Head.fit`` sizes may have another
+    length there: training fits it to this run's labelled items anew.
     """
     folder = adapter_folder(run)
     tensors, facts = read_tensors(folder / TENSORS), Trained.in_folder(folder)
@@ -70,6 +70,7 @@ def _by_name(
 ) -> dict[str, Tensor]:
     """``saved``, with the rows of the head in the order of ``classes``."""
     rows = torch.tensor([before.index(name) if name in start.classes.kept else -1 for name in classes])
+    model.classes_before = rows
     found = dict(saved)
     for name in _class_rows(model.head, saved, own, len(before), len(classes), start):
         if name in saved and name in own and saved[name].shape == (len(before), *own[name].shape[1:]):

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core.roles import CaptionerSpec
 from ...core.storage.files import remembered_sha256
-from ...registry.spec import LocalPath
+from ...registry.spec import ActsWith, LocalPath
 from ..checkpoints.locate import is_path, named
 from ..checkpoints.versions import library_versions
 from . import model_files
@@ -38,7 +38,7 @@ class TransformersCaptionerSpec(CaptionerSpec):
     """With `do_sample`: divides the logits, so that one near 0 takes them beyond all numbers. Default 1."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     """With `do_sample`: draw from the likeliest tokens that hold this share. Default 1: from all."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), ActsWith(do_sample=True)] = 0
     """With `do_sample`: the seed of the draws, together with the pictures of a batch."""
     batch_size: Annotated[int, Field(ge=1)] = 16
     """Pictures a generation; halved when memory runs out. Not part of the cache key."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -41,18 +43,24 @@ def how_cut(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float])
     )
 
 
-def require_classes_everywhere(splits: Mapping[str, Sequence[Item]], names: Sequence[str], where: str) -> None:
-    """A class that training never sees, or that no score covers, is a mistake in the data: ``DataError``."""
+def require_classes_everywhere(
+    splits: Mapping[str, Sequence[Item]], names: Sequence[str], where: str, *, excludes: bool = False
+) -> None:
+    """A class that training never sees, or that no score covers, is a mistake in the data: ``DataError``.
+
+    ``excludes``: whether the data set has a field ``exclude`` for classes.
+    """
     present = {split: {item.target for item in items} for split, items in splits.items() if items}
     for index, name in enumerate(names):
         lacking = [split for split, targets in present.items() if index not in targets]
         having = [split for split, targets in present.items() if index in targets]
         if lacking:
             same = alike(one for one in names if look_of(one) == look_of(name))
-            note = f"; {same[0]} look alike: spell them in one way" if same else ""
+            out = f"by --set {shlex.quote(f'dataset.exclude={json.dumps([name])}')}" if excludes else "of the data"
+            note = f"{same[0]} look alike: spell them in one way" if same else f"add some, or take the class out {out}"
             raise DataError(
                 f"class `{name}` is in {' and '.join(having) or 'no split'} but not in {' and '.join(lacking)} of "
-                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}{note}"
+                f"{where}; every class needs {_kind(_any(splits))}s in every split{_of_copies(splits, index)}; {note}"
             )
 
 

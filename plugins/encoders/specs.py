@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from ...core.roles import EncoderSpec, OnHand
 
 class GivenSpec(EncoderSpec):
     """No model: the data set brings vectors that are ready (`vectors`), which are taken at unit length."""
+
+    has_towers: ClassVar[bool] = False
 
     type: Literal["given"] = "given"
     batch_size: Annotated[int, Field(ge=1)] = 4096

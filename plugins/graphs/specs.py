@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from ...core.roles import GraphSpec
+from ...registry.spec import ActsWith
 from .thresholds import Blocks, Threshold, numbers
 
 
@@ -20,11 +21,11 @@ class SimilaritySpec(GraphSpec):
     weight: Literal["binary", "cosine", "softmax"] = "softmax"
     """Edge weights: 1, the cosine, or exp((cosine - 1) / temperature); with the adapter's norm `row` the last is a
     softmax over a node and its neighbours."""
-    temperature: Annotated[float, Field(gt=0)] = 0.05
+    temperature: Annotated[float, Field(gt=0), ActsWith(weight="softmax")] = 0.05
     """For weight `softmax`."""
     max_degree: Annotated[int, Field(ge=1)] | None = None
     """At most so many neighbours a node, the most similar ones. Default: no cap."""
-    cap: Literal["union", "mutual"] = "union"
+    cap: Annotated[Literal["union", "mutual"], ActsWith(max_degree=...)] = "union"
     """With `max_degree`: an edge stays if either end ranks it, or only if both do."""
 
     @model_validator(mode="after")

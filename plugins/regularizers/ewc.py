@@ -2,107 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ...core.roles import Regularizer, TrainingView
-from ...core.storage.run_folder import RunFolderError
 from ...core.storage.tensors import read_tensors
-from .specs import FISHER, EWCSpec
+from .fisher import fisher_diagonal
+from .held import as_here, distance, values_of
+from .specs import EARLIER, FISHER, EWCSpec
 
-FILE = FISHER.removesuffix(".safetensors")
-#: Samples whose gradients are held at once.
-CHUNK = 64
+#: The saved parameters of a run.
+TENSORS = "adapter_model.safetensors"
+_STEMS = FISHER.removesuffix(".safetensors"), EARLIER.removesuffix(".safetensors")
 
 
-def fisher_diagonal(view: TrainingView, labels: str = "empirical") -> dict[str, Tensor]:
-    """F_k: the mean over items of the squared gradient of that item's own loss (Kirkpatrick et al. 2017).
+class _Task(NamedTuple):
+    """What is known of a task: where its training ended, and F there."""
 
-    Squares of per-sample gradients, not the square of a batch's mean gradient. In a graph an item's loss also depends
-    on parameters through its neighbours' messages; the neighbours' input vectors are constants. Shaped as the
-    parameters.
-    """
-    parameters = list(view.parameters.values())
-    logits = view.logits()
-    targets = view.targets
-    if labels == "sampled":
-        probabilities = logits.detach().softmax(dim=-1).cpu()
-        targets = torch.multinomial(probabilities, 1, generator=view.generator).squeeze(1).to(logits.device)
-    losses = view.losses(logits, targets)
-    sums = [torch.zeros_like(parameter) for parameter in parameters]
-    each = torch.eye(len(losses), device=losses.device, dtype=losses.dtype)
-    for start in range(0, len(losses), CHUNK):
-        chunk = each[start : start + CHUNK]
-        gradients = torch.autograd.grad(
-            losses, parameters, chunk, retain_graph=True, is_grads_batched=True, allow_unused=True
-        )
-        for total, gradient in zip(sums, gradients, strict=True):
-            if gradient is not None:
-                total += gradient.square().sum(dim=0)
-    return {name: total / len(losses) for name, total in zip(view.parameters, sums, strict=True)}
+    anchor: dict[str, Tensor]
+    fisher: dict[str, Tensor]
 
 
 class EWC(Regularizer):
-    """lambda / 2 * sum_k F_k (theta_k - theta*_k)²."""
+    """lambda / 2 * sum_t sum_k F_tk (theta_k - theta*_tk)².
+
+    One task t: the parameters at the start (anchor `init`), or where the run before ended (`previous`); with `every`
+    all tasks so far. Sources: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017,
+    equation 3, a penalty for each task; Schwarz et al., "Progress & Compress", ICML 2018, section 3.2: one penalty at
+    the latest parameters, by F* = gamma F*_before + F.
+    """
 
     def __init__(self, spec: EWCSpec) -> None:
         self.spec = spec
-        self._anchor: dict[str, Tensor] = {}
-        self._fisher: dict[str, Tensor] = {}
+        self._tasks: list[_Task] = []
 
     def start(self, view: TrainingView) -> None:
-        """Take anchor and Fisher: of the initial parameters, or those that the previous run saved."""
+        """Take anchor and Fisher: of the initial parameters, or those that the previous runs saved."""
         if self.spec.anchor == "init":
-            self._anchor = {name: parameter.detach().clone() for name, parameter in view.parameters.items()}
-            self._fisher = fisher_diagonal(view, self.spec.labels)
+            fisher = fisher_diagonal(view, self.spec.labels) if self.spec.strength else _zeros(view)
+            self._tasks = [_Task(values_of(view.parameters), fisher)]
         else:
-            self._anchor, self._fisher = _previous(self.spec, view)
+            self._tasks = _before(self.spec, view)
         if self.spec.normalize:
-            self._fisher = _normalized(self._fisher)
+            self._tasks = [_Task(one.anchor, _normalized(one.fisher)) for one in self._tasks]
 
     def penalty(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
-        """The penalty, a scalar; zero at the anchor."""
-        terms = [
-            (self._fisher[name] * (parameter - self._anchor[name]).square()).sum()
-            for name, parameter in parameters.items()
-        ]
-        return self.spec.strength / 2 * torch.stack(terms).sum()
+        """The penalty, a scalar; of one task zero at its anchor."""
+        first, *others = (distance(parameters, one.anchor, one.fisher) for one in self._tasks)
+        return self.spec.strength / 2 * sum(others, first)
 
     def finish(self, view: TrainingView) -> dict[str, dict[str, Tensor]]:
-        """``fisher.safetensors``: F at the kept parameters, plus ``decay`` times the previous run's."""
+        """``fisher.safetensors``: F at the kept parameters, plus ``decay`` times the previous run's.
+
+        With anchor `every` F alone, and ``fisher_earlier.safetensors``: anchor and F of each task before.
+        """
         fisher = fisher_diagonal(view, self.spec.labels)
+        own, earlier = _STEMS
+        if self.spec.anchor == "every":
+            return {own: fisher, earlier: _named(_before(self.spec, view))}
         if self.spec.anchor == "previous" and self.spec.decay:
-            before = _previous(self.spec, view)[1]
-            fisher = {name: now + self.spec.decay * before[name] for name, now in fisher.items()}
-        return {FILE: fisher}
+            (before,) = _before(self.spec, view)
+            fisher = {name: now + self.spec.decay * before.fisher[name] for name, now in fisher.items()}
+        return {own: fisher}
 
 
-def _previous(spec: EWCSpec, view: TrainingView) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Anchor and Fisher of the run before, as the parameters are here: a class that it did not know is not held."""
+def _before(spec: EWCSpec, view: TrainingView) -> list[_Task]:
+    """What runs before this one saved, the latest last, as the parameters are here: a class that is new is not held."""
     spec.require_previous(view.previous)
     assert view.previous is not None, "the spec requires it"
     path = view.previous / FISHER
-    anchor, fisher = read_tensors(view.previous / "adapter_model.safetensors"), read_tensors(path)
-    anchors, importances = {}, {}
-    for name, parameter in view.parameters.items():
-        if name not in fisher or name not in anchor or fisher[name].shape != anchor[name].shape:
-            raise RunFolderError(f"ewc: {path} does not fit this pipeline at {name}")
-        rows = view.rows_before.get(name)
-        anchors[name], importances[name] = (_as_here(one[name], rows, parameter) for one in (anchor, fisher))
-        if importances[name].shape != parameter.shape:
-            raise RunFolderError(f"ewc: {path} does not fit this pipeline at {name}")
-    return anchors, importances
+    latest = _Task(read_tensors(view.previous / TENSORS), read_tensors(path))
+    tasks = [_here(latest, view, path)]
+    if spec.anchor == "every" and (path := view.previous / EARLIER).is_file():
+        saved = read_tensors(path)
+        count = len({name.partition(".")[0] for name in saved})
+        tasks = [_here(_numbered(saved, number), view, path) for number in range(count)] + tasks
+    return tasks
 
 
-def _as_here(before: Tensor, rows: Tensor | None, parameter: Tensor) -> Tensor:
-    """A tensor of the run before with its rows in this run's order, zeros for new classes."""
-    if rows is None:
-        return before.to(parameter.device)
-    here = before.new_zeros(len(rows), *before.shape[1:])
-    here[rows >= 0] = before[rows[rows >= 0]]
-    return here.to(parameter.device)
+def _here(task: _Task, view: TrainingView, path: Path) -> _Task:
+    return _Task(*(as_here(one, view, path, "ewc") for one in task))
+
+
+def _named(tasks: Sequence[_Task]) -> dict[str, Tensor]:
+    """``NUMBER.anchor.NAME`` and ``NUMBER.fisher.NAME``."""
+    return {
+        f"{number}.{part}.{name}": tensor
+        for number, task in enumerate(tasks)
+        for part, tensors in task._asdict().items()
+        for name, tensor in tensors.items()
+    }
+
+
+def _numbered(saved: Mapping[str, Tensor], number: int) -> _Task:
+    anchor, fisher = (
+        {name.removeprefix(start): one for name, one in saved.items() if name.startswith(start)}
+        for start in (f"{number}.{part}." for part in _Task._fields)
+    )
+    return _Task(anchor, fisher)
+
+
+def _zeros(view: TrainingView) -> dict[str, Tensor]:
+    return {name: torch.zeros_like(parameter) for name, parameter in view.parameters.items()}
 
 
 def _normalized(fisher: dict[str, Tensor]) -> dict[str, Tensor]:

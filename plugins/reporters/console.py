@@ -14,6 +14,7 @@ from rich.text import Text
 from ...core.events import (
     EpochFinished,
     Event,
+    JobAdvanced,
     Note,
     RunFinished,
     RunStarted,
@@ -63,6 +64,8 @@ class Console(Reporter):
                 self._shown.begin(event.stage, event.total, event.done, stored)
             case StageAdvanced():
                 self._shown.advance(event.stage, event.done)
+            case JobAdvanced():
+                self._shown.job(event.job, event.name, event.done, event.total)
             case EpochFinished():
                 self._begin_training()
                 self._shown.alive(TRAIN, f"training {event.training}, epoch {event.epoch}")

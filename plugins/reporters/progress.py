@@ -29,6 +29,9 @@ class Shown(Protocol):
     def alive(self, stage: str, note: str) -> None:
         """A stage goes on within one of its units."""
 
+    def job(self, number: int, name: str, done: int, total: int) -> None:
+        """A process beside others has come so far; ``total`` is 0 where it does nothing more."""
+
     def close(self) -> None:
         """Nothing more will come."""
 
@@ -70,6 +73,17 @@ class Bars:
 
     def alive(self, stage: str, note: str) -> None:
         """Its clock shows it."""
+
+    def job(self, number: int, name: str, done: int, total: int) -> None:
+        """A bar a process, which goes with what it does."""
+        stage = f"job {number}"
+        if not total:
+            if (task := self._tasks.pop(stage, None)) is not None:
+                self._progress.remove_task(task)
+        elif stage in self._tasks:
+            self._progress.update(self._tasks[stage], completed=done, total=total, note=name)
+        else:
+            self.begin(stage, total, done, name)
 
     def close(self) -> None:
         """The bars stay as they are."""
@@ -115,6 +129,9 @@ class Lines:
         """A line where it is time for one."""
         if stage in self._running and self._clock() - self._running[stage].told >= PAUSE:
             self._say(stage, note)
+
+    def job(self, number: int, name: str, done: int, total: int) -> None:
+        """Lines follow what all processes do together."""
 
     def close(self) -> None:
         """How far each stage came that did not say so yet."""

@@ -35,6 +35,7 @@ def test_the_notebook_is_stripped_and_small() -> None:
             assert max(map(len, cell["source"])) <= 90
 
 
+@pytest.mark.usefixtures("encoded_once")
 def test_the_cells_run_and_show_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order; a run, a comparison and a prediction are tables."""
     monkeypatch.chdir(tmp_path)

@@ -88,6 +88,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     assert [f"{block} `{block.language}`" for block in strange if block.language not in LANGUAGES] == []
 
 
+@pytest.mark.usefixtures("encoded_once")
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page's blocks in order, where `plugins/` and `examples/` are those of the repository."""
@@ -125,6 +126,7 @@ def test_toml_parses(page: Path) -> None:
         check_toml(block)
 
 
+@pytest.mark.usefixtures("encoded_once")
 @pytest.mark.parametrize("page", WALKS, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_a_walk_leads_where_it_says(page: Path, tmp_path: Path) -> None:
     """A block under the name of a file is written there; bash runs; `text` after it is what comes out."""

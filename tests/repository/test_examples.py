@@ -38,12 +38,10 @@ def test_trained_methods_on_digits_get_the_same_care() -> None:
     assert {math.prod(map(len, spec.search.values())) for spec in specs} == {18}
 
 
-def test_the_ganet_example_adapts_the_pocket_clip(tmp_path: Path) -> None:
+def test_the_ganet_example_adapts_the_pocket_clip(tmp_path: Path, encoded_once: Path) -> None:
     """One seed of the example beats a floor under what zero-shot reaches, on the test split."""
     overrides = {"search": {}, "evaluation.seeds": [0], "reporters": []}
-    run = Pipeline.from_file(ROOT / "examples" / "ganet_digits.json", overrides).run(
-        tmp_path / "run", tmp_path / "store"
-    )
+    run = Pipeline.from_file(ROOT / "examples" / "ganet_digits.json", overrides).run(tmp_path / "run", encoded_once)
     assert run.result["test"]["accuracy"]["mean"] > 0.94
 
 

@@ -1,6 +1,7 @@
 """What the code before the house wrote is still read: its store, its run folders, its locks.
 
-`fixtures/before_house/README.md` says what is there and how it was made. Public names alone are used here.
+`fixtures/before_house/README.md` says what is there and how it was made. Public names alone are used here, and
+what stands behind `graftwork cache`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from click.testing import CliRunner
 from graftwork import Pipeline, load
 from graftwork.core.cli import cli
 from graftwork.core.run.load import ReadingWarning, UnsealedWarning
+from graftwork.core.storage.store.inventory import folders
+from graftwork.core.storage.store.prune import doomed, prune
+from graftwork.core.survey.needed import needed
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 
@@ -89,6 +93,19 @@ def test_a_run_loads_no_model_and_stores_nothing_new(name: str, store: Path, tmp
     before = contents(store)
     pipeline(name, trainer__epochs=1).run(tmp_path / "run", store)
     assert contents(store) == before
+
+
+def test_what_a_spec_needs_is_kept_of_an_old_store(store: Path) -> None:
+    """All of it by its own spec, its searched values included; by one of another encoder nothing of it."""
+    kept = needed(pipeline("features").spec, without_models(), store)
+    prune(store, doomed(store, needed=kept))
+    found = {one.stage: (one.total, one.stored) for one in pipeline("features").plan(store).stages if one.total}
+    assert found == {stage: (count, count) for stage, count in EXPECTED["stored"]["features"].items()}
+    other = pipeline("features", encoder__precision="bf16")
+    features = {path for path in folders(store) if path.parent.name == "features"}
+    assert not needed(other.spec, without_models(), store) & features
+    searched = pipeline("features", search={"encoder.precision": ["bf16", "fp32"]})
+    assert needed(searched.spec, without_models(), store) >= needed(other.spec, without_models(), store) | features
 
 
 def test_a_training_starts_from_an_old_run_and_measures_what_it_measured(store: Path, tmp_path: Path) -> None:

@@ -588,6 +588,19 @@ class Path_(Anchor):
         return {"../anchor": self.begin}
 
 
+@fault("regularizer", "resumes", RegularizerSpec)
+class Forgetful(Anchor):
+    def __init__(self, spec: Any) -> None:
+        super().__init__(spec)
+        self.steps = 0
+
+    def stepped(self, step: Any) -> None:
+        self.steps += 1
+
+    def penalty(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
+        return super().penalty(parameters) * (1 + self.steps)
+
+
 # Optimizers.
 
 

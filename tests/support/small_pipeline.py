@@ -47,6 +47,8 @@ class FewDigitsSpec(DatasetSpec):
     """Split to what is added to its targets, modulo 10."""
     labelled_shots: int | None = None
     """Labels stay on the few-shot sample of seed 0 alone; every other training item has none."""
+    only_val: str | None = None
+    """The digits that the validation split has; all where none are named."""
 
 
 class FewDigits(Dataset):
@@ -65,6 +67,8 @@ class FewDigits(Dataset):
             splits["train"] = tuple(
                 Item(one.id, one.modalities, one.target if one.id in kept else None) for one in splits["train"]
             )
+        if self.spec.only_val is not None:
+            splits["val"] = tuple(one for one in splits["val"] if str(one.target) in self.spec.only_val)
         return DatasetContent(splits, whole.class_names, "few digits")
 
 

@@ -47,5 +47,30 @@ def write_over_the_limit(root: Path) -> None:
         print(error)
 
 
+def request(root: Path, count: str) -> None:
+    """Have ``count`` items, as a stage does: compute and store what is missing, take all. Says how many it computed."""
+    namespace = Namespace(root, "features", {"encoder": "x"})
+    names = {digest_of(str(number)): str(number) for number in range(int(count))}
+    computed = 0
+    with namespace.writing(lambda message: None):
+        stored = shelf_in(root).stored(list(names))
+        missing = [digest for digest in names if digest not in stored]
+        for start in range(0, len(missing), 7):
+            some = missing[start : start + 7]
+            shelf_in(root).add(some, [vector_of(names[digest]) for digest in some])
+            computed += len(some)
+    for digest, vector in zip(names, shelf_in(root).take(list(names)), strict=True):
+        assert vector.tolist() == vector_of(names[digest]).tolist()
+    print(computed)
+
+
+def hold(root: Path) -> None:
+    """Compute, and do not come to an end."""
+    with Namespace(root, "features", {"encoder": "x"}).writing(lambda message: None):
+        print("held", flush=True)
+        sys.stdin.read()
+
+
 if __name__ == "__main__":
-    {"write": write, "write_over_the_limit": write_over_the_limit}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    commands = {"write": write, "write_over_the_limit": write_over_the_limit, "request": request, "hold": hold}
+    commands[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -1,1 +1,1 @@
-"""Commands about this machine: what is installed, how fast it is."""
+"""Commands about this machine: what is installed, how fast it is, what is stored."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..options import Place, format_option
+from ..options import Place, force_option, format_option, require_free
 from ..say import print_json, print_json_list, print_table, say, say_progress
 
 
@@ -23,8 +23,9 @@ from ..say import print_json, print_json_list, print_table, say, say_progress
 )
 @click.option("--only", metavar="TEXT", default="", help="Measure the cases alone whose title holds this.")
 @click.option("--out", type=Place(dir_okay=False), help="Write the Markdown there as well, table by table.")
+@force_option
 @format_option("markdown", "json")
-def command(name: str | None, quick: bool, device: str, only: str, out: str | None, style: str) -> None:
+def command(name: str | None, quick: bool, device: str, only: str, out: str | None, force: bool, style: str) -> None:
     """Measure the kernels and the pipeline against their limits and their peers, in Markdown.
 
     NAME is one benchmark, or `all`; without it they are listed. Candidates are alternated in one process and ratios
@@ -39,6 +40,8 @@ def command(name: str | None, quick: bool, device: str, only: str, out: str | No
         say_progress("Run one of them, or `graftwork bench all` (some 20 minutes; with --quick one).")
         return
     names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
+    if out is not None:
+        require_free(out, force)
     target = None if out is None else _opened(out)
     pages = _written(_pages(names, benchmarks.Setting(quick, device, only)), target)
     count = print_json_list(map(page_json, pages)) if style == "json" else sum(map(_say, pages))

@@ -12,16 +12,19 @@ from ..options import (
     checkpoint_option,
     format_option,
     goes_on,
+    jobs_option,
     resume_option,
     seeds_option,
     set_option,
 )
+from ..progress import shown_progress
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ....registry.errors import GraftworkError
+    from ...run.jobs.machine import Jobs
     from ...spec.pipeline_spec import PipelineSpec
     from ...studies.compare_report import Entry
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--against", metavar="NAME", help="The run that the others are paired with. Default: the first.")
 @click.option("--out", type=Place(file_okay=False), default="runs/compare", show_default=True, help="Folder.")
+@jobs_option
 @resume_option
 @checkpoint_option
 @format_option("table", "markdown", "json")
@@ -52,6 +56,7 @@ def command(
     methods: str | None,
     against: str | None,
     out: str,
+    jobs: Jobs,
     resume: bool,
     checkpoint_every: float,
     style: str,
@@ -91,17 +96,20 @@ def command(
     if methods is not None:
         listed, against = _tried(given, named, overrides, against)
         overrides = {}  # they are in what is tried
-    comparison = compare(
-        listed,
-        overrides,
-        catalogue,
-        store,
-        folder,
-        _say,
-        against,
-        resume="where equal" if resume else "anew",
-        checkpoint_every=checkpoint_every,
-    )
+    with shown_progress() as tell:
+        comparison = compare(
+            listed,
+            overrides,
+            catalogue,
+            store,
+            folder,
+            _say,
+            against,
+            jobs,
+            tell,
+            resume="where equal" if resume else "anew",
+            checkpoint_every=checkpoint_every,
+        )
     written = write_comparison(comparison, folder)
     use = predict_command(comparison.best.folder.absolute(), catalogue) if comparison.best else None
     if style == "json":

@@ -45,8 +45,9 @@ def command(folder: str, by: str, method: str | None, name: str | None, style: s
     if style == "json":
         print_json([run.to_json() for run in wanted])
     elif wanted:
-        headers = ["run", "method", "data", "test", "trained", "date"]
-        print_table(headers, [_row(run, Path(folder)) for run in wanted], title="")
+        headers = ["#", "run", "method", "data", "test", "trained", "date"]
+        rows = [[str(number), *_row(run, Path(folder))] for number, run in enumerate(wanted, start=1)]
+        print_table(headers, rows, title="", left=2, again=1)
         say(f"{len(wanted)} of {len(found.runs)} runs; a score is {_metrics(wanted)}, mean ± s.d. over the seeds")
     else:
         say(f"no run of {len(found.runs)} in {folder} is asked for" if found.runs else f"no finished run in {folder}")

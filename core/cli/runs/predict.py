@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import format_option
+from ..options import force_option, format_option, require_free
 from ..progress import shown_progress
 from ..say import print_json, print_json_list, say, say_note
 from .prediction_files import PredictionFile, Said, prediction_file
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the answers there, a row each, as .csv or .jsonl, with progress on standard error.",
 )
+@force_option
 @click.option(
     "--on-error",
     type=click.Choice(("report", "fail", "skip", "record")),
@@ -61,6 +62,7 @@ def command(
     every: float | None,
     folder: str | None,
     out: str | None,
+    force: bool,
     on_error: str,
     top: int,
     device: str,
@@ -77,6 +79,8 @@ def command(
         raise click.UsageError("Missing argument 'IMAGES...'.")
     if on_error == "record" and out is None:
         raise click.UsageError("--on-error record writes into a file: name one with --out")
+    if out is not None:
+        require_free(out, force)
     predictor, unread = _loaded(run, device), Unread(on_error)
     rows = predictor.named(images, texts, sounds, every)
     if folder is not None:

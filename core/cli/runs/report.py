@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import click
 
-from ..options import Place, cache_option, format_option
+from ..options import Place, cache_option, force_option, format_option, require_free
 from ..say import print_json, say
+
+#: The page where none is named, and what stands in its head.
+PAGE, GENERATOR = "report.html", b'<meta name="generator" content="graftwork report">'
 
 
 @click.command("report", epilog="Example: graftwork report runs/emoji-ganet runs/emoji-tip-adapter --out emoji.html")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path())
-@click.option("--out", type=Place(dir_okay=False), default="report.html", show_default=True, help="The file to write.")
+@click.option("--out", type=Place(dir_okay=False), help="The file to write. [default: report.html]")
+@force_option
 @click.option(
     "--worst", type=click.IntRange(min=0), default=12, show_default=True, help="Wrong answers to show with pictures."
 )
 @format_option("text", "json")
 @cache_option
-def command(runs: tuple[str, ...], out: str, worst: int, style: str, cache: str | None) -> None:
+def command(runs: tuple[str, ...], out: str | None, force: bool, worst: int, style: str, cache: str | None) -> None:
     """Write finished RUNs as one HTML file that stands by itself.
 
     It holds figures with intervals, learning curves, confusions, calibration, the worst items with their pictures and
@@ -27,7 +31,8 @@ def command(runs: tuple[str, ...], out: str, worst: int, style: str, cache: str 
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()
-    written = report(*runs, out=out, worst=worst, store=cache)
+    require_free(out or PAGE, force, ours=b"" if out else GENERATOR)
+    written = report(*runs, out=out or PAGE, worst=worst, store=cache)
     if style == "json":
         print_json({"report": str(written)})
     else:

@@ -13,6 +13,7 @@ from ..options import (
     checkpoint_option,
     format_option,
     goes_on,
+    jobs_option,
     lock_beside,
     read_pipeline,
     root_option,
@@ -23,6 +24,7 @@ from ..say import is_quiet, print_json, say
 
 if TYPE_CHECKING:
     from ...pipeline import Pipeline
+    from ...run.jobs.machine import Jobs
 
 
 @click.command(
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     "makes). With RUN, SPEC may be left out.",
 )
 @click.option("--restart", is_flag=True, help="Begin anew where an interrupted run left something. [default: refuse]")
+@jobs_option
 @checkpoint_option
 @format_option("text", "json")
 @cache_option
@@ -58,6 +61,7 @@ def command(
     locked: str | None,
     resume: str | None,
     restart: bool,
+    jobs: Jobs,
     checkpoint_every: float,
     style: str,
     cache: str | None,
@@ -78,7 +82,7 @@ def command(
     pipeline = _interrupted(resume or "", settings) if of_run else _pipeline(spec, settings, locked)
     going = None if resume is None and not restart else not restart
     show = not is_quiet()
-    run = pipeline.run(out=out, store=cache, resume=going, show=show, checkpoint_every=checkpoint_every)
+    run = pipeline.run(out=out, store=cache, resume=going, show=show, checkpoint_every=checkpoint_every, jobs=jobs)
     if style == "json":
         print_json({"folder": str(run.folder), "result": run.result})
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +12,18 @@ from ..options import (
     checkpoint_option,
     format_option,
     goes_on,
+    jobs_option,
     read_pipeline,
     resume_option,
     seeds_option,
     spec_argument,
 )
+from ..progress import shown_progress
 from ..say import say, say_progress
 
 if TYPE_CHECKING:
     from ....registry.catalogue import Catalogue
+    from ...run.jobs.machine import Jobs
     from ...studies.sweep import Point
     from ...studies.sweep_report import WrittenSweep
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 )
 @seeds_option
 @click.option("--out", type=Place(file_okay=False), help="Folder of the sweep. [default: runs/NAME-sweep]")
+@jobs_option
 @resume_option
 @checkpoint_option
 @format_option("table", "markdown", "json")
@@ -50,6 +53,7 @@ def command(
     grids: tuple[str, ...],
     seeds: tuple[int, ...] | None,
     out: str | None,
+    jobs: Jobs,
     resume: bool,
     checkpoint_every: float,
     style: str,
@@ -62,15 +66,18 @@ def command(
     """
     goes_on("the same command")
     pipeline = read_pipeline(spec, settings)
-    done = pipeline.sweep(
-        _grid(grids),
-        seeds,
-        out=out,
-        store=cache,
-        hear=_Progress(),
-        resume=resume,
-        checkpoint_every=checkpoint_every,
-    )
+    with shown_progress() as tell:
+        done = pipeline.sweep(
+            _grid(grids),
+            seeds,
+            out=out,
+            store=cache,
+            hear=_say,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            jobs=jobs,
+            tell=tell,
+        )
     _print(done, pipeline.catalogue, style)
     if done.sweep.failures:
         raise SystemExit(max(point.failure.exit_code for point in done.sweep.failures if point.failure))
@@ -86,24 +93,19 @@ def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
     return grid or None
 
 
-class _Progress:
+def _say(number: int, total: int, point: Point) -> None:
     """One line a point on standard error."""
+    from ...studies.sweep_report import point_label
 
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def __call__(self, number: int, total: int, point: Point) -> None:
-        from ...studies.sweep_report import point_label
-
-        seconds, self._since = time.monotonic() - self._since, time.monotonic()
-        if point.failure:
-            said = f"failed: {point.failure}"
-        else:
-            assert point.measured
-            assert point.done
-            how = "found" if point.done.found else f"{seconds:.1f} s"
-            said = f"val {point.measured.val or '–'}  test {point.measured.test}  ({how})"
-        say_progress(f"[{number}/{total}] {point_label(point)}: {said}")
+    if point.failure:
+        said = f"failed: {point.failure}"
+    else:
+        assert point.measured
+        assert point.done
+        seconds = sum(usage.seconds for usage in point.done.typed.stages.values())
+        how = "found" if point.done.found else f"{seconds:.1f} s"
+        said = f"val {point.measured.val or '–'}  test {point.measured.test}  ({how})"
+    say_progress(f"[{number}/{total}] {point_label(point)}: {said}")
 
 
 def _print(done: WrittenSweep, catalogue: Catalogue, style: str) -> None:

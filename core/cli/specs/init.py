@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import Place, cache_option, format_option, set_option, warn_of_broken_plugins
+from ..options import (
+    Place,
+    cache_option,
+    force_option,
+    format_option,
+    require_free,
+    set_option,
+    warn_of_broken_plugins,
+)
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
@@ -24,7 +32,7 @@ _WIDE = 60
 @click.option(
     "--out", type=Place(dir_okay=False), help="The spec to write. [default: spec.json in FOLDER, or beside FILE]"
 )
-@click.option("--force", is_flag=True, help="Replace a spec that is there.")
+@force_option
 @format_option("text", "json")
 @cache_option
 def command(path: str, settings: tuple[str, ...], out: str | None, force: bool, style: str, cache: str | None) -> None:
@@ -42,7 +50,7 @@ def command(path: str, settings: tuple[str, ...], out: str | None, force: bool, 
     from ...storage.root import store_root
     from ...survey.draft import draft
     from ...survey.readme import next_commands, rows
-    from ...survey.write import place_of, require_free, write_draft
+    from ...survey.write import place_of, write_draft
 
     warn_of_broken_plugins()
     target = Path(out) if out else place_of(Path(path))

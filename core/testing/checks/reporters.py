@@ -77,6 +77,8 @@ def run() -> list[events.Event]:
         events.StageStarted("encode", 10, 2),
         events.StageAdvanced("encode", 10),
         events.StageFinished("encode", 0.5, 100.0),
+        events.JobAdvanced(2, "seed 1", 3, 10),
+        events.JobAdvanced(2, "seed 1", 0, 0),
         events.Note("something [to know] about ünïcode"),
         Unheard(),
         events.EpochFinished(1, 0, 1, 0.7, 0.5, {"0.image": (0.5, 0.5)}),

@@ -27,7 +27,7 @@ class Lora(TowerAdapter):
 
     def __init__(self, spec: LoraSpec, towers: Sequence[Tower]) -> None:
         super().__init__()
-        targets = find_targets(towers, None if isinstance(spec.targets, str) else spec.targets)
+        targets = find_targets(_adapted(spec, towers), None if isinstance(spec.targets, str) else spec.targets)
         self.spec: LoraSpec = _sized(spec, targets, frozen_parameters(towers))
         self.lora, self._targets = nn.ModuleDict(), targets
         # In a plain list: the frozen weights that peft's layers hold are not this module's.
@@ -96,6 +96,16 @@ class Lora(TowerAdapter):
         finally:
             for (parent, child, _), module in zip(self._installed, before, strict=True):
                 setattr(parent, child, module)
+
+
+def _adapted(spec: LoraSpec, towers: Sequence[Tower]) -> Sequence[Tower]:
+    """The towers that the spec names. Raises ``TowerError`` for a name of none, or of one without blocks."""
+    enterable = [tower.name for tower in towers if tower.blocks]
+    for name in spec.towers or ():
+        if name not in enterable:
+            why = "has no blocks to enter" if any(tower.name == name for tower in towers) else "is none of these"
+            raise TowerError(f"adapter.towers: `{name}` {why}; towers with blocks are {', '.join(enterable) or 'none'}")
+    return [tower for tower in towers if spec.towers is None or tower.name in spec.towers]
 
 
 def _sized(spec: LoraSpec, targets: Sequence[Target], frozen: int) -> LoraSpec:

@@ -47,6 +47,12 @@ class LoraSpec(TowerAdapterSpec):
     """Low-rank updates of the linear layers in the towers' blocks, through peft; towers do not meet."""
 
     PEFT_TYPE: ClassVar[str | None] = "LORA"
+    also_called: ClassVar[Mapping[str, str]] = {
+        "r": "rank",
+        "lora_alpha": "alpha",
+        "lora_dropout": "dropout",
+        "target_modules": "targets",
+    }
 
     type: Literal["lora"] = "lora"
     rank: Annotated[int, Field(ge=1, le=65536)] | None = None
@@ -59,6 +65,8 @@ class LoraSpec(TowerAdapterSpec):
     """Which layers: every linear one in the blocks (`all-linear`), or those whose path ends with one of these names
     (`["q_proj", "v_proj"]`; `in_proj_weight` is the packed projection of queries, keys and values; convolutions without
     groups, too: `["conv_pw", "conv_pwl"]`)."""
+    towers: Annotated[Items[str], Field(min_length=1)] | None = None
+    """The towers that are adapted, by name (`["text"]`); the others run as they are. Default: all."""
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ....core.towers.errors import TowerError
+from ....core.towers.errors import NO_BLOCKS, TowerError
 from ....core.towers.tower import Tower
 from ....registry.errors import nearest
 
@@ -45,7 +45,7 @@ def find_targets(towers: Sequence[Tower], names: Sequence[str] | None) -> list[T
     """
     known = {tower.name: list(_layers(tower)) for tower in towers if tower.blocks}
     if not known:
-        raise TowerError("adapter `lora` sits in blocks, and none of these towers has blocks to enter")
+        raise TowerError(f"adapter `lora` {NO_BLOCKS}")
     for name in names or ():
         everywhere = [one for here in known.values() for one in here]
         if not any(_ends_with(one.path, name) for one in everywhere):

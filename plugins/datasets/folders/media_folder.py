@@ -10,9 +10,9 @@ from typing import ClassVar
 from ....core.data.items import DataError, DatasetContent, Item, Media
 from ....core.roles import Dataset
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import MediaFolderSpec
 from .class_folders import ClassFolders
 from .class_names import beside, require_known, require_several, shown_names
+from .specs import MediaFolderSpec
 
 
 class MediaFolder(Dataset):
@@ -56,7 +56,7 @@ class MediaFolder(Dataset):
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
         with beside(tree.notes):
             splits = with_missing_splits(given, fractions, str(self.root))
-            require_classes_everywhere(splits, names, str(self.root))
+            require_classes_everywhere(splits, names, str(self.root), excludes=True)
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from itertools import islice
@@ -42,6 +43,12 @@ _FILE = (
 _LABEL = ("label", "class", "class_name", "classname", "category", "label_name", "target", "species", "answer", "y")
 _TEXT = ("text", "caption", "description", "sentence", "review", "comment", "question", "title")
 _SPLIT = ("split", "subset", "partition")
+#: What no classification has, in words; the task that has it, and a pipeline of ours to begin with.
+_OTHER_TASKS = {
+    "answers": ("answers to questions", "vqa", "pocket_vqa"),
+    "segments": ("segments with a label each", "events", "pocket_events"),
+    "passes": ("several passes an item", "nlvr2", "pocket_nlvr2"),
+}
 #: Rows that are looked at.
 _FEW = 20
 _KINDS: Mapping[str, Collection[str]] = {"image": PICTURES, "audio": SOUNDS, "video": CLIPS}
@@ -50,12 +57,14 @@ _KINDS: Mapping[str, Collection[str]] = {"image": PICTURES, "audio": SOUNDS, "vi
 def reading_of(found: FoundFiles) -> Reading | None:
     """A list, or one a split; in a folder one that names files which are there, or texts where there are no media.
 
-    Raises ``DataError`` for one that cannot be read, and for one by itself in which nothing is known.
+    Raises ``DataError`` for one that cannot be read, for one by itself in which nothing is known, and for one of
+    another task than classification.
     """
     root = found.path if found.is_folder else found.path.parent
     files = _files(found)
     if not files:
         return None
+    _require_classes(root, files)
     if (columns := _columns(root / files["train"])) is None:
         if found.is_folder:
             return None
@@ -74,6 +83,19 @@ def reading_of(found: FoundFiles) -> Reading | None:
     count = media[shown] if shown and found.is_folder else 1
     listed = {"image": "pictures", "audio": "sounds", "video": "clips"}[shown] if shown else "texts"
     return Reading(fields, count, listed, f"listed in {', '.join(files.values())}", listed=True)
+
+
+def _require_classes(root: Path, files: Mapping[str, str]) -> None:
+    """Raises ``DataError`` for lines of another task, with what to begin with."""
+    rows = _first(root / files["train"])
+    for key, (words, task, example) in _OTHER_TASKS.items():
+        if any(row.get(key) is not None for row in rows):
+            section = json.dumps({"type": "json_lines", "root": str(root), "splits": files})
+            raise DataError(
+                f"{root / files['train']}: its lines have {words} (`{key}`), which is task `{task}`, and init drafts "
+                f"classification alone; begin with examples/{example}.json of the repository, and put in: "
+                f'"dataset": {section} (docs/tasks.md)'
+            )
 
 
 def _files(found: FoundFiles) -> dict[str, str]:

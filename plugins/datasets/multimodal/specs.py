@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ....core.roles import DatasetSpec
-from ....registry.spec import LocalPath
+from ....registry.spec import ActsWith, LocalPath
 
 
 class Nlvr2SetSpec(DatasetSpec):
@@ -65,7 +65,7 @@ class ClipsSpec(DatasetSpec):
     """Frames of each clip, from the middles of as many equal parts; each is a pass."""
     captions: Annotated[int, Field(ge=1)] | None = None
     """So many captions of each training clip, the first ones. Default: all, an item each."""
-    answers: Annotated[int, Field(ge=1)] = 1500
+    answers: Annotated[int, Field(ge=1), ActsWith(protocol="qa")] = 1500
     """With protocol `qa`: so many of the commonest answers of train are the classes."""
 
 
@@ -78,9 +78,9 @@ class MsrvttSpec(ClipsSpec):
     type: Literal["msrvtt"] = "msrvtt"
     protocol: Literal["1k-A", "full", "qa"] = "1k-A"
     """Retrieval on the 1,000 pairs of JSFusion's list (`1k-A`), or on the official split (`full`); or MSRVTT-QA."""
-    train: Literal["9k", "7k"] = "9k"
+    train: Annotated[Literal["9k", "7k"], ActsWith(protocol="1k-A")] = "9k"
     """With 1k-A: all clips but the tested ones, or the official train and validation clips."""
-    val_clips: Annotated[int, Field(ge=0)] = 500
+    val_clips: Annotated[int, Field(ge=0), ActsWith(protocol="1k-A")] = 500
     """With 1k-A, which has no `val`: so many clips of train become it, by hash. 0: no `val`."""
 
 

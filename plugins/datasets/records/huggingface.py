@@ -22,13 +22,13 @@ from ....core.roles import Dataset
 from ....core.storage.root import store_root
 from ....registry.errors import nearest
 from ..media_in_files import file_pictures
-from ..specs import HuggingFaceSpec
 from ..split_names import split_of
 from .arrow_pictures import picture_rows
 from .class_labels import ClassLabels
 from .items import Record, as_label, as_text, content_of, given_names
-from .kept_pictures import keep
+from .kept_pictures import KeptPictures
 from .open_dataset import in_words, open_dataset
+from .specs import HuggingFaceSpec
 
 STREAMED = 10_000
 #: The usual names of our splits; where none of them is there, one that means the same (``Testing``).
@@ -108,14 +108,14 @@ class HuggingFace(Dataset):
 
     def _streamed(self, split: str, table: Any, classes: ClassLabels) -> Iterator[Record]:
         """The first rows of a stream; each picture is kept in the store, once."""
-        store = store_root(self.files.store)
+        kept = KeptPictures(store_root(self.files.store))
         stage = f"stream {split}"
         self.files.tell(StageStarted(stage, self.cap or 0))
         raw = table.cast_column(self.spec.image, datasets.Image(decode=False))
         with in_words(self.path):
             for number, row in enumerate(itertools.islice(raw, self.cap)):
                 source = f"{self.spec.path}, {split}, row {number}"
-                picture = keep(store, _encoded(row[self.spec.image], source), source, self.spec.background)
+                picture = kept.keep(_encoded(row[self.spec.image], source), source, self.spec.background)
                 text = row[self.spec.text] if self.spec.text else None
                 yield self._record(split, number, picture, classes, row[self.spec.label], text)
                 self.files.tell(StageAdvanced(stage, number + 1))

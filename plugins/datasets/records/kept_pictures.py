@@ -14,17 +14,30 @@ from PIL import Image
 from ....core.data.items import DataError, Media
 from ....core.data.pictures import decode, digest_of, finding
 from ....core.storage.files import write_whole
+from ....core.storage.store.inventory import PICTURES
+from ....core.storage.store.locks import keep_used
+from ....core.storage.store.namespace import INDEX, USED
 
 
-def keep(store: Path, content: bytes, source: str, background: str) -> Media:
-    """Write the encoded picture, unless it is there, and give it as media. Raises ``StorageError``."""
-    found = finding(content)
-    digest = found.partition(" ")[0]
-    path = store / "pictures" / digest[:2] / digest
-    if not path.is_file() or path.stat().st_size != len(content):
-        write_whole(path, content, durable=False)
-    read = partial(_read, path, digest, source, background)
-    return Media(digest_of(found, background), source, read, sha256=digest)
+class KeptPictures:
+    """Those of a store, which nobody prunes while this object or a picture that it gave lives."""
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store / PICTURES
+        keep_used(self, store / INDEX / PICTURES / USED)
+
+    def keep(self, content: bytes, source: str, background: str) -> Media:
+        """Write the encoded picture, unless it is there, and give it as media. Raises ``StorageError``."""
+        found = finding(content)
+        digest = found.partition(" ")[0]
+        path = self._folder / digest[:2] / digest
+        if not path.is_file() or path.stat().st_size != len(content):
+            write_whole(path, content, durable=False)
+        read = partial(self._read, path, digest, source, background)
+        return Media(digest_of(found, background), source, read, sha256=digest)
+
+    def _read(self, path: Path, digest: str, source: str, background: str) -> Image.Image:
+        return _read(path, digest, source, background)
 
 
 def _read(path: Path, digest: str, source: str, background: str) -> Image.Image:

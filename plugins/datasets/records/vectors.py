@@ -14,8 +14,8 @@ from ....core.data.vector_files import Columns, read_columns, vectors_in
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import VectorsSpec
 from ..split_names import USUAL_NAMES, split_of
+from .specs import VectorsSpec
 
 
 class Vectors(Dataset):
@@ -63,7 +63,9 @@ class Vectors(Dataset):
         if given.dtype.kind in "iub":
             return self._numbers(given, where)
         if given.dtype.kind not in "US":
-            raise DataError(f"{where}: labels are whole numbers or names, not {given.dtype}")
+            whole = given.dtype.kind == "f" and bool((given == np.floor(given)).all())
+            hint = "; these are whole: save them as such (labels.astype(int))" if whole else ""
+            raise DataError(f"{where}: labels are whole numbers or names, not {given.dtype}{hint}")
         named = _names(given, where)
         names = self.spec.class_names or tuple(sorted({name for name in named if name}))
         index = {name: number for number, name in enumerate(names)}
@@ -77,6 +79,11 @@ class Vectors(Dataset):
         names = self.spec.class_names
         if names is None:
             present = sorted({int(one) for one in given if one >= 0})
+            if len(present) == 1 and -1 in given:
+                raise DataError(
+                    f"{where}: labels are -1 and {present[0]}, and -1 is an item without a label, so one class is "
+                    "left: call two classes 0 and 1, or by names"
+                )
             index = {number: place for place, number in enumerate(present)}
             return [index.get(int(one)) for one in given], tuple(map(str, present))
         if (greatest := int(given.max())) >= len(names):

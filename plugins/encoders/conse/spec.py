@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -31,6 +31,8 @@ class ConseSpec(EncoderSpec):
             ]
         }
     )
+    has_towers: ClassVar[bool] = False
+
     type: Literal["conse"] = "conse"
     image: Annotated[EncoderSpec, Slot("encoder")]
     """A classifier: encoder `timm`, or one of a plugin that gives `class_probabilities`."""

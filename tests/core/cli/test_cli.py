@@ -28,7 +28,8 @@ from ...support.plugin_folder import HEAD, fine, plugin_folder
 
 HEAVY = ("torch", "torchvision", "transformers", "open_clip", "torch_geometric", "triton", "timm")
 LEAVES = [
-    *([name] for name in COMMANDS if name not in ("components", "plugins", "plugin")),
+    *([name] for name in COMMANDS if name not in ("cache", "components", "plugins", "plugin")),
+    *(["cache", name] for name in ("ls", "verify", "prune")),
     ["plugins", "check"],
     ["plugin", "new"],
     ["components", "list"],
@@ -121,7 +122,7 @@ def test_making_a_pipeline_in_python_imports_nothing_heavy(spec):
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", [[], *LEAVES, ["components"], ["plugins"]], ids=" ".join)
+@pytest.mark.parametrize("command", [[], *LEAVES, ["cache"], ["components"], ["plugins"]], ids=" ".join)
 def test_help_is_light(command):
     """``--help`` of every command ends with 0, prints on standard output alone, and imports nothing heavy."""
     out, err = graftwork(*command, "--help")

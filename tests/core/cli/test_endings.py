@@ -306,7 +306,7 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
         assert (running.communicate(timeout=600)[1], running.returncode) == (b"", 0)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp_path: Path) -> None:
     """As some managers of services start a command: JSON, a table and lines cost nothing, and no file is mixed up."""
     (tmp_path / "spec.json").write_text(json.dumps(SPEC))

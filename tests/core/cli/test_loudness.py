@@ -76,6 +76,20 @@ def test_tables_fit_and_hold_every_figure(
         assert ROW[0] in "".join(line.split()[1] for line in lines if line.startswith("│"))
 
 
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_long_names_stand_in_the_first_part_alone(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """``again``: later parts have the number alone, every figure is there, and no line is too wide."""
+    monkeypatch.setenv("COLUMNS", columns)
+    rows = [[str(number), "a/long/name/of/a/run-0123456789ab", *["0.9912 ± 0.0050"] * 4] for number in (1, 2)]
+    print_table(["#", "run", "a", "b", "c", "d"], rows, "", left=2, again=1)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= int(columns)
+    assert (out.count("a/long/"), out.count("0.9912 ± 0.0050"), out.count("#")) == (2, 8, out.count("┏━━━┳"))
+    assert out.count("┏━━━┳") > 1
+
+
 def test_a_run_says_its_folder_or_json_alone(spec: str) -> None:
     """Standard output is the folder or one JSON value; progress and table are on standard error."""
     plain = answer(["run", spec, "--out", "plain"])
@@ -122,8 +136,10 @@ def test_the_library_is_silent_and_logs(tmp_path: Path, capsys: Capture, caplog:
     assert f"saved in {tmp_path / 'again'}" in capsys.readouterr().err
 
 
-def test_notes_of_the_library_are_a_commands_notes(spec: str) -> None:
-    """Once, verbose or not; and none where it is quiet."""
+def test_notes_of_the_library_are_a_commands_notes(spec: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, verbose or not; and none where it is quiet. A handler of the root logger, as some libraries set one, hears
+    nothing of them.
+    """
     values = json.loads(Path(spec).read_text())
     Path("base.json").write_text(json.dumps(values | {"dataset": {"type": "digits", "shots": 4}}))
     Path("spec.json").write_text(json.dumps({"extends": "base.json", "dataset": {"type": "few_digits"}}))
@@ -131,6 +147,8 @@ def test_notes_of_the_library_are_a_commands_notes(spec: str) -> None:
         said = answer(["validate", spec, *options])
         assert (said["code"], said["err"].count("note: dataset has another type than in ")) == (0, count)
         assert said["err"].count("not taken over") == count
+    assert caplog.messages == []
+    assert logging.getLogger("graftwork").propagate
 
 
 def test_a_page_of_a_benchmark_is_rows() -> None:

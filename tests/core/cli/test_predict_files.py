@@ -92,7 +92,9 @@ def test_what_cannot_be_read_follows_the_option(ask: Any, on_error: str, code: i
         assert (rows[1]["item"], rows[1]["label"]) == (BROKEN, "")
         assert "not a readable image" in rows[1]["error"]
         assert "note: 1 item that cannot be read: recorded with the reason\n" in said["err"]
-    as_json = json.loads(ask("pictures", "--out", "said.csv", "--on-error", on_error, "--format", "json", "-q")["out"])
+    as_json = json.loads(
+        ask("pictures", "--out", "said.csv", "--on-error", on_error, "--force", "--format", "json", "-q")["out"]
+    )
     assert as_json == {"file": "said.csv", "rows": len(rows), "items": 5, "unread": 1}
 
 

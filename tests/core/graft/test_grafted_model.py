@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 import graftwork
@@ -75,7 +76,7 @@ def test_a_type_alone_or_a_tower_that_was_told_more_will_do() -> None:
     [
         ("hmoe", "adapter.type: unknown adapter type `hmoe`; did you mean `hmmoe`?"),
         ({"type": "lora", "rnk": 2}, r"adapter\.rnk: .*"),
-        ({"rank": 2}, "adapter.type: `type` is missing: it names the adapter; installed: "),
+        ({"rank": 2}, "adapter: `type` is missing: it names the adapter; installed: "),
         (nn.Identity(), r"adapter: a spec as `lora\(rank=8\)`, an object with `type`, or a type, not Identity"),
         (BottleneckSpec(), "adapter `bottleneck` works on a model's vectors, and graft puts adapters inside models"),
     ],
@@ -318,3 +319,71 @@ def test_repr_says_sites_ranks_and_share() -> None:
 def test_the_root_names_them() -> None:
     assert graftwork.hmmoe(rank=8).type == "hmmoe"
     assert {"graft", "GraftedModel", "hmmoe", "lora"} <= set(dir(graftwork))
+
+
+@pytest.mark.parametrize("spec", [hmmoe(rank=4), lora(rank=2)])
+def test_a_deep_copy_is_a_model_of_its_own(spec: Any) -> None:
+    """Adapter and towers of the copy are its own, and its adapter sits in its own towers."""
+    grafted = moved(graft(models(), spec))
+    copied = copy.deepcopy(grafted)
+    before = answers(grafted)
+    assert equal(answers(copied), before)
+    with torch.no_grad():
+        for tower in grafted.towers.values():
+            next(tower.model.parameters()).add_(1.0)
+    moved(grafted, seed=2)
+    assert equal(answers(copied), before)
+    moved(copied, seed=3)
+    assert not equal(answers(copied), before)
+    with copied.disable_adapter():
+        frozen = answers(copied)
+    assert not equal(answers(copied), frozen)
+
+
+def test_one_model_is_no_two_towers() -> None:
+    """Under two names an adapter of one would sit in the other; two copies are two models."""
+    one = model("Bert", 2)
+    with pytest.raises(TowerError, match=r"`a` and `b` are one model, .* give a copy"):
+        graft({"a": one, "b": one}, "lora")
+    assert len(graft({"a": one, "b": copy.deepcopy(one)}, "lora").adapters["default"].sites()) == 24  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("spec", [hmmoe(rank=4), lora(rank=2)])
+@pytest.mark.parametrize("own", [False, True])
+def test_adapters_train_in_towers_of_half_precision(spec: Any, own: bool) -> None:
+    """The adapter is float32, or bfloat16 where it is cast with the model; the towers' states stay what they are."""
+    grafted = graft({name: one.bfloat16() for name, one in models().items()}, spec)
+    if own:
+        grafted.to(torch.bfloat16)
+    given = inputs()
+    given["image"]["pixel_values"] = given["image"]["pixel_values"].bfloat16()
+    out = grafted(given)
+    assert {one.last_hidden_state.dtype for one in out.outputs.values()} == {torch.bfloat16}
+    (
+        sum(one.last_hidden_state.float().square().mean() for one in out.outputs.values()) + out.auxiliary_loss()
+    ).backward()
+    trained = [one for one in grafted.parameters() if one.grad is not None]
+    assert any(bool(one.grad.any()) for one in trained if one.grad is not None)
+    assert {one.dtype for one in trained} == {torch.bfloat16 if own else torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: lora(r=4), "unknown field `r`; did you mean `rank`?"),
+        (lambda: lora(target_modules=["query"]), "unknown field `target_modules`; did you mean `targets`?"),
+        (lambda: hmmoe(rnak=4), "unknown field `rnak`; did you mean `rank`?"),
+        (lambda: hmmoe(zzz=4), "unknown field `zzz`; known here: budget, experts, "),
+    ],
+)
+def test_a_field_that_there_is_not_is_answered_with_the_nearest(make: Any, said: str) -> None:
+    """In Python as in a file; it stays pydantic's error."""
+    with pytest.raises(ValidationError) as error:
+        make()
+    assert said in str(error.value)
+
+
+def test_objects_are_answered_alike() -> None:
+    """The adapter that ``graft`` is given as JSON says it."""
+    with pytest.raises(TowerError, match=r"adapter.r: unknown key `r`; did you mean `rank`\?"):
+        graft(models(), {"type": "lora", "r": 4})

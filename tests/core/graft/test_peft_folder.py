@@ -143,6 +143,40 @@ def test_an_adapter_of_another_model_names_modules_and_shapes(tmp_path: Path) ->
         GraftedModel({"tower": model("Bert", 2)}).load_peft(tmp_path)
 
 
+def test_an_adapter_of_fewer_blocks_is_no_silent_matter(tmp_path: Path) -> None:
+    """Refused where PEFT's config names modules that its file lacks; told where every module has its whole path."""
+    theirs_in(tmp_path / "theirs")
+    deeper = GraftedModel({"tower": model("Bert", 4)})
+    with pytest.raises(
+        TowerError, match=r"names 4 modules of BertModel of which .* trained in 2 blocks, and here are 4"
+    ):
+        deeper.load_peft(tmp_path / "theirs")
+    assert not deeper.adapters
+    folder = ours_of(targets=["query"]).save_peft(tmp_path / "ours")
+    with pytest.warns(UserWarning, match=r"has nothing for blocks 2, 3 of tower `tower`, which stay as they are"):
+        deeper.load_peft(folder)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"layers_to_transform": [0, 1]},
+        {"target_modules": r".*layer.[01].*query"},
+        {"target_modules": ["0.attention.self.query", "1.attention.self.query"]},
+        {"exclude_modules": r".*layer.[23].*"},
+    ],
+)
+@pytest.mark.filterwarnings("error:.*stay as they are:UserWarning")
+def test_blocks_that_the_config_leaves_out_are_left_out(config: dict[str, Any], tmp_path: Path) -> None:
+    """PEFT was told to: nothing is said, and the outputs are PEFT's."""
+    theirs = theirs_in(tmp_path / "theirs", config, depth=4)
+    ours = GraftedModel({"tower": model("Bert", 4)})
+    ours.load_peft(tmp_path / "theirs")
+    given = inputs("Bert", 4)
+    with torch.no_grad():
+        torch.testing.assert_close(state(ours({"tower": given}).outputs["tower"]), state(theirs(**given)))
+
+
 def test_folders_of_the_other_kind_say_whose_they_are(tmp_path: Path) -> None:
     """Ours given as PEFT's and the other way round; other methods of PEFT; pickles; nothing."""
     grafted = ours_of()

@@ -20,6 +20,7 @@ from PIL import Image
 
 from graftwork import Pipeline
 from graftwork.core.cli import cli
+from graftwork.core.cli.runs.report import GENERATOR
 from graftwork.core.report.report import report
 from graftwork.core.run.run import Run
 from graftwork.core.storage.run_folder import RunFolderError
@@ -307,6 +308,11 @@ def test_the_command_prints_the_file(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     done = CliRunner().invoke(cli, ["report", str(run.folder), "--out", str(out), "--worst", "0"])
     assert (done.exit_code, done.stdout) == (0, f"{out}\n")
+    assert GENERATOR in out.read_bytes()[:2048]
+    assert (
+        CliRunner().invoke(cli, ["report", str(run.folder), "--out", str(out), "--worst", "0", "--force"]).exit_code
+        == 0
+    )
 
 
 def test_without_matplotlib_the_command_is_named(run: Run, tmp_path: Path) -> None:

@@ -70,11 +70,12 @@ def with_stopping(known: Catalogue) -> Catalogue:
 
 
 EWC = {"type": "ewc", "strength": 0.1, "anchor": "init"}
+PATH = {"type": "synaptic_intelligence", "strength": 1.0}
 #: Of each level: a spec, how many trainings, and what is installed.
 FEATURES: dict[str, Any] = SMALL | {
     "evaluation": {"seeds": [0, 1]},
     "search": {"trainer.optimizer.lr": [0.01, 0.02]},
-    "regularizers": [EWC],
+    "regularizers": [EWC, PATH],
 }
 LOGISTIC: dict[str, Any] = SMALL | {
     "adapter": {"type": "none"},
@@ -93,7 +94,8 @@ PROPOSED: dict[str, Any] = SMALL | {
 def layers(tower: Path) -> dict[str, Any]:
     encoder = {"type": "transformers", "model": str(save_tiny_encoder("clip", tower))}
     spec = small_layers("vqa", "same", encoder, {"type": "lora", "rank": 2})
-    return spec | {"evaluation": {"seeds": [0, 1]}, "search": {"trainer.optimizer.lr": [0.01, 0.02]}}
+    search = {"trainer.optimizer.lr": [0.01, 0.02]}
+    return spec | {"evaluation": {"seeds": [0, 1]}, "search": search, "regularizers": [EWC, PATH]}
 
 
 @pytest.fixture(autouse=True)

@@ -273,7 +273,8 @@ def test_all_problems_come_at_once(tmp_path):
         "spec.json:5:48: $.graph.threshold: input should be less than or equal to 1, not 8",
         "spec.json:6:23: $.adapter.type: unknown adapter type `gan_et` (did you mean `ga_net`?)",
         "spec.json:2:8: $.v: unknown key `v` (known here: $schema, adapter, captioner, dataset, device, encoder, "
-        "evaluation, extends, graph, name, regularizers, reporters, search, seed, task, trainer, trials, version)",
+        "evaluation, extends, graph, name, regularizers, reporters, search, seed, sequence, task, tasks, "
+        "trainer, trials, version)",
     ]
 
 

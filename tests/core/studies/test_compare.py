@@ -292,6 +292,37 @@ def told_otherwise(run: Path, copy: Path, **changes: Any) -> Path:
     return copy
 
 
+def test_scores_that_cannot_be_compared_stand_in_columns_of_their_own(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Of another metric, split or data; every form says of which; validation chooses nothing among them."""
+    data = json.loads((runs["probe"] / "result.json").read_text())["dataset"]
+    others = [
+        told_otherwise(runs["probe"], tmp_path / "metric", metric="macro_accuracy"),
+        told_otherwise(runs["probe"], tmp_path / "data", dataset=data | {"fingerprint": "f" * 64}),
+        told_otherwise(runs["probe"], tmp_path / "split", test_on="val"),
+    ]
+    comparison = compared(runs["ga-net"], runs["probe"], *others, out=tmp_path)
+    headers, rows = comparison_table(comparison)
+    scores = [name for name in headers if name.startswith("test")]
+    assert scores == ["test accuracy (A)", "test macro_accuracy (B)", "test accuracy (C)", "test accuracy (D)"]
+    filled = [[row[headers.index(name)] != "" for name in scores] for row in rows]
+    assert filled == [[True, False, False, False]] * 2 + [[column == row for column in range(4)] for row in (1, 2, 3)]
+    said = comparability(comparison)
+    assert said[0].startswith("not comparable: ")
+    assert [line.partition(",")[0] for line in said[1:5]] == [
+        "(A) accuracy on test of few_digits",
+        "(B) macro_accuracy on test of few_digits",
+        "(C) accuracy on test of few_digits",
+        "(D) accuracy on val of few_digits",
+    ]
+    letters = ["A", "A", "B", "C", "D"]
+    assert [row["column"] for row in comparison.table] == letters
+    assert [run["column"] for run in comparison_json(comparison)["runs"]] == letters
+    assert comparison.best is None
+    legend = compare_figure(comparison).axes[0].get_legend()
+    assert legend is not None
+    assert len(legend.get_texts()) == 4
+
+
 EARLY = {
     (0, 1): ["seed 0 kept epoch 0 of 9: validation was best before anything was trained", "seed 1 kept epoch 1 of 9: "],
     (1, 1): ["seeds 0, 1 kept epoch 1 of 9: validation was best before much was trained"],
@@ -397,6 +428,18 @@ def test_compare_on_the_command_line(
     assert (tmp_path / "runs" / "compare" / "compare.md").is_file()
     assert graftwork(monkeypatch, "compare", *folders, "--format", "markdown") == 0
     assert capsys.readouterr().out == (tmp_path / "runs" / "compare" / "compare.md").read_text()
+
+
+def test_tables_of_other_runs_are_replaced_with_a_note(
+    runs: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which runs are no longer in the table; none where all still are."""
+    first, second, *_ = runs.values()
+    for folders, said in (((first,), 0), ((first, second), 0), ((second,), 1)):
+        caplog.clear()
+        write_comparison(compared(*folders, out=tmp_path), tmp_path)
+        assert len(caplog.messages) == said
+    assert f"compare.md: its tables told of {first.name} as well, and no longer do" in caplog.messages[0]
 
 
 def test_specs_on_the_command_line_share_settings_and_seeds(

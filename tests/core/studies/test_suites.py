@@ -60,9 +60,19 @@ def test_everybody_tries_as_many_values() -> None:
 def test_what_the_data_lacks_leaves_methods_out_and_says_so() -> None:
     """Names say nothing of vectors in a space of their own; the others do without the blend."""
     tried = methods_on(spec(PICTURES), ["few_shot"], default_catalogue())
-    assert "names say nothing" in tried.left_out["zero-shot"]
+    assert "names say nothing of items; encoder `open_clip`" in tried.left_out["zero-shot"]
     assert all(one.task.blend_share == 0 for one in tried.specs)
     assert any(one.task.blend_share > 0 for one in methods_on(spec(CLIP), ["few_shot"], default_catalogue()).specs)
+
+
+@pytest.mark.parametrize("encoder", [{"type": "given"}, {**DUAL, "type": "conse"}])
+def test_what_has_no_towers_leaves_methods_inside_them_out(encoder: Mapping[str, Any]) -> None:
+    """Before anything is run."""
+    data = {"dataset": {"type": "vectors", "file": "v.npz"}} if encoder["type"] == "given" else {}
+    tried = methods_on(spec(encoder, **data), ["towers"], default_catalogue())
+    assert [one.name for one in tried.specs] == ["frozen"]
+    assert tried.left_out.keys() == {"unimodal", "lora", "hmmoe"}
+    assert f"sits inside towers, and encoder `{encoder['type']}` has none" in tried.left_out["lora"]
 
 
 def test_the_graph_of_the_spec_stays_and_texts_are_blended_by_text() -> None:

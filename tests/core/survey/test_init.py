@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.errors import SpecError, UserError
 
 from ...support.miniature_sets import jpeg, write
+from ...support.paths import ROOT
 
 
 def pictures(root: Path, classes: Mapping[str, int], split: str = "") -> Path:
@@ -147,6 +149,43 @@ def test_what_cannot_be_told_apart_is_refused_in_words(tmp_path: Path, classes: 
         (root / name).mkdir(parents=True, exist_ok=True)
     with pytest.raises(DataError, match=said):
         drafted(root, tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("answers", ["red", "red", "blue"], r"answers to questions \(`answers`\), which is task `vqa`"),
+        (
+            "segments",
+            [{"image": "0.png", "label": "a"}],
+            r"segments with a label each .* begin with examples/pocket_events",
+        ),
+        (
+            "passes",
+            [{"image": "0.png"}, {"image": "1.png"}],
+            r"several passes an item .* begin with examples/pocket_nlvr2",
+        ),
+    ],
+)
+def test_lists_of_other_tasks_say_what_to_begin_with(key: str, value: object, said: str, tmp_path: Path) -> None:
+    """What was seen, the task, an example that is there, and the data set's section."""
+    pictures(tmp_path, {"": 2})
+    (tmp_path / "items.jsonl").write_text(json.dumps({"text": "what colour is it?", key: value}) + "\n")
+    with pytest.raises(DataError, match=said) as error:
+        drafted(tmp_path, tmp_path / "store")
+    (example,) = re.findall(r"examples/\w+\.json", str(error.value))
+    assert (ROOT / example).is_file()
+    assert f'"dataset": {{"type": "json_lines", "root": "{tmp_path}"' in str(error.value)
+
+
+def test_a_class_that_copies_keep_out_of_a_split_can_be_left_out(tmp_path: Path) -> None:
+    """The line names the option, and with it the rest is drafted."""
+    root = pictures(tmp_path / "p", {"a": 6, "b": 6, "same": 1})
+    for number in range(5):
+        shutil.copy(root / "same" / "0.jpg", root / "same" / f"copy{number}.jpg")
+    with pytest.raises(DataError, match=r"copies stay together\); .* by --set 'dataset.exclude=\[\"same\"\]'"):
+        drafted(root, tmp_path / "store")
+    assert list(drafted(root, tmp_path / "store", **{"dataset.exclude": ["same"]}).seen.classes) == ["a", "b"]
 
 
 def test_files_that_nothing_reads_are_named_by_their_suffixes(tmp_path: Path) -> None:
@@ -325,7 +364,7 @@ def test_the_command_writes_what_runs_and_overwrites_nothing(
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """A folder in the place of the file."""
-    from graftwork.core.survey.write import require_free
+    from graftwork.core.cli.options import require_free
 
     with pytest.raises(UserError, match="is a folder; name a file"):
         require_free(tmp_path, force=True)

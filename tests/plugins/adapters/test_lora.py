@@ -373,6 +373,21 @@ def test_what_does_not_fit_is_an_error(fields, says):
         two_towers(spec_of(**fields))
 
 
+def test_one_of_several_towers_can_be_meant() -> None:
+    """The other runs as it is, bit for bit, and has no parameters."""
+    grafted = two_towers(spec_of(towers=["text"]))
+    adapted = states(grafted(batch()))
+    with grafted.disable_adapter():
+        frozen = states(grafted(batch()))
+    assert torch.equal(adapted["image"], frozen["image"])
+    assert not torch.allclose(adapted["text"], frozen["text"])
+    assert all(name.startswith("lora.text_") for name, _ in grafted.adapters["lora"].named_parameters())
+    with pytest.raises(
+        TowerError, match=r"adapter.towers: `sound` is none of these; towers with blocks are image, text"
+    ):
+        two_towers(spec_of(towers=["sound"]))
+
+
 def test_rank_and_budget_together_are_an_error():
     """One of them is the size."""
     with pytest.raises(ValueError, match="either `budget` or `rank`"):

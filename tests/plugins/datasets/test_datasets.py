@@ -367,7 +367,8 @@ def test_class_too_small_for_every_split_is_named(tmp_path):
     class_folders(tmp_path)
     class_folders(tmp_path, ("eel",), count=2)
     assert refusal(tmp_path) == (
-        "class `eel` is in train and test but not in val of ROOT; every class needs pictures in every split"
+        "class `eel` is in train and test but not in val of ROOT; every class needs pictures in every split; "
+        "add some, or take the class out by --set 'dataset.exclude=[\"eel\"]'"
     )
 
 
@@ -377,7 +378,8 @@ def test_class_in_only_one_split_is_named(tmp_path):
         class_folders(tmp_path / split, count=2, start=number * 50)
     class_folders(tmp_path / "train", ("eel",), count=2)
     assert refusal(tmp_path) == (
-        "class `eel` is in train but not in val and test of ROOT; every class needs pictures in every split"
+        "class `eel` is in train but not in val and test of ROOT; every class needs pictures in every split; "
+        "add some, or take the class out by --set 'dataset.exclude=[\"eel\"]'"
     )
 
 

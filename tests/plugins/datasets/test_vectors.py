@@ -1,5 +1,6 @@
 """Data set ``vectors``: what other programs made, by file; no model, and every adapter on features."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from graftwork import Pipeline, evaluate, load
 from graftwork.core.data.given_items import name_of_row
 from graftwork.core.data.items import DataError, DatasetContent
 from graftwork.core.export.export_run import export
+from graftwork.core.export.push import push
 from graftwork.plugins.datasets import VectorsSpec
 from graftwork.plugins.datasets.records.vectors import Vectors
+from graftwork.registry.errors import UserError
 
 Array = np.ndarray[Any, Any]
 ROWS = 40
@@ -84,7 +87,9 @@ def changed(row: int, value: float) -> Array:
         ({"vectors": changed(5, 1e300), "labels": made()[1]}, "row 5: .*beyond what float32 holds"),
         ({"vectors": made()[0][0], "labels": made()[1]}, r"shape \(6,\); \[N, d\]"),
         ({"vectors": made()[0], "labels": made()[1][:7]}, r"labels of shape \(7,\) for 40 vectors"),
-        ({"vectors": made()[0], "labels": made()[1] / 2}, "whole numbers or names, not float64"),
+        ({"vectors": made()[0], "labels": made()[1] / 2}, "whole numbers or names, not float64$"),
+        ({"vectors": made()[0], "labels": made()[1] / 1}, r"not float64; these are whole: .* \(labels.astype\(int\)\)"),
+        ({"vectors": made()[0], "labels": 2 * made()[1] - 1}, "labels are -1 and 1, and -1 is an item without a label"),
         ({"vectors": made()[0]}, "holds no labels"),
         ({"labels": made()[1]}, "holds no vectors"),
         ({"vectors": np.array([["a"] * 3] * ROWS), "labels": made()[1]}, "vectors are numbers"),
@@ -146,6 +151,9 @@ def test_every_adapter_on_features_runs_on_them_and_predicts(tmp_path: Path, ada
     np.save(tmp_path / "new.npy", vectors[:4])
     rows = predictor.named([str(tmp_path / "new.npy")], (), ())
     assert name_of_row(rows[1], 1) == f"{tmp_path / 'new.npy'} row 1"
+    (tmp_path / "folder").mkdir()
+    shutil.copy(tmp_path / "new.npy", tmp_path / "folder")
+    assert len(predictor.named([str(tmp_path / "folder")], (), ())) == 4
     assert [one.label for one in predictor.predict(vectors=[row["vector"] for row in rows])] == list("0101")
     with pytest.raises(DataError, match="is NaN"):
         predictor.predict(vectors=vectors[:1] * np.nan)
@@ -163,6 +171,8 @@ def test_a_run_on_vectors_is_evaluated_on_a_file_and_exported(tmp_path: Path) ->
         "reporters": [],
     }
     run = Pipeline.from_dict(spec).run(tmp_path / "run", tmp_path / "store").folder
+    with pytest.raises(UserError, match="a widget shows a picture, a text or a sound, and this run reads vectors"):
+        push(run, "owner/name", example="v.npz", dry_run=True)
     np.savez(tmp_path / "all.npz", vectors=vectors, labels=labels, splits=np.array(["train"] * 4 + ["test"] * 36))
     evaluated = evaluate(run, tmp_path / "all.npz", store=tmp_path / "store")
     answers = [int(one.label) for one in load(run).predict(vectors=vectors[4:])]

@@ -22,7 +22,8 @@ from graftwork.plugins.adapters.ga_net import GANet
 from graftwork.plugins.heads import LinearSpec
 from graftwork.plugins.heads.linear import Linear
 from graftwork.plugins.regularizers import EWCSpec
-from graftwork.plugins.regularizers.ewc import CHUNK, EWC, fisher_diagonal
+from graftwork.plugins.regularizers.ewc import EWC
+from graftwork.plugins.regularizers.fisher import CHUNK, fisher_diagonal
 from graftwork.registry.errors import SpecError
 from graftwork.triton_kernels import SparseGraph, similarity_graph
 

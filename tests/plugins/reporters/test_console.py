@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,16 @@ def test_the_closing_bar_shows_what_was_chosen(file: io.StringIO, chosen: dict[s
     assert "3/3" in closing
     assert ("chosen: graph.threshold 0.7" in closing) == bool(chosen)
     assert "0.9" not in closing
+
+
+def test_processes_beside_each_other_have_a_line_each(file: io.StringIO) -> None:
+    """While they do something; in a file they have none."""
+    heard = [events.JobAdvanced(1, "seed 0", 3, 10), events.JobAdvanced(2, "seed 1", 4, 10)]
+    ended = [events.JobAdvanced(1, "seed 0", 0, 0), events.JobAdvanced(1, "seed 2", 5, 10)]
+    assert shown([*heard, *ended], False, io.StringIO()) == ""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown([*heard, *ended], True, file))
+    found = [re.fullmatch(r"(job \d) .* (\d+/10) .* (seed \d) *", line) for line in plain.splitlines()[-2:]]
+    assert [one and one.groups() for one in found] == [("job 2", "4/10", "seed 1"), ("job 1", "5/10", "seed 2")]
 
 
 def test_a_run_into_a_file_is_plain_lines(file: io.StringIO) -> None:

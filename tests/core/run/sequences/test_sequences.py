@@ -1,0 +1,267 @@
+"""A run over tasks: one training begins where the one before ended, and what is forgotten is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graftwork import Pipeline, load
+from graftwork.core.events import TrainingFinished
+from graftwork.core.run.run import Run
+from graftwork.core.storage.adapter_config import FeatureAdapter
+from graftwork.core.storage.result_parts import TaskSequence
+from graftwork.core.training.loop import train
+from graftwork.registry.errors import UserError
+
+from ....support.small_pipeline import SMALL, FewDigits, FewDigitsSpec, Hearing, catalogue, pipeline
+from ..test_resume import with_stopping
+
+FEW = {"type": "few_digits"}
+#: The second domain: every digit is called the next one.
+TURNED = {"train": 1, "val": 1, "test": 1}
+#: Two seeds, three epochs: five tasks of two digits each.
+SPEC: dict[str, Any] = {
+    "tasks": 5,
+    "adapter": {"type": "bottleneck", "bottleneck": 8},
+    "graph": None,
+    "task__head": {"type": "linear"},
+    "trainer": {"epochs": 3, "optimizer": {"type": "adamw", "lr": 0.05}},
+    "evaluation": {"seeds": [0, 1]},
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sequences")
+
+
+def learnt(run: Run) -> TaskSequence:
+    assert run.typed.tasks is not None
+    return run.typed.tasks
+
+
+def run(place: Path, name: str, **changes: Any) -> Run:
+    return pipeline(**SPEC, **changes).run(out=place / name, store=place / "store")
+
+
+@pytest.fixture(scope="module")
+def plain(place: Path) -> Run:
+    return run(place, "plain")
+
+
+def test_a_head_grows_and_every_state_answers_the_tasks_before_it(plain: Run) -> None:
+    """Class-incremental: R is lower triangular, and a state knows the classes so far."""
+    found = learnt(plain)
+    assert found.scenario == "class"
+    assert found.orders == [["0-1", "2-3", "4-5", "6-7", "8-9"]] * 2
+    for matrix in found.matrix:
+        assert [[one is None for one in row] for row in matrix] == [[task > at for task in range(5)] for at in range(5)]
+    states = sorted((plain.folder / "tasks").iterdir())
+    assert [one.name for one in states] == ["1-0-1", "2-2-3", "3-4-5", "4-6-7", "5-8-9"]
+    assert [len(FeatureAdapter.in_folder(one).class_names) for one in states] == [2, 4, 6, 8, 10]
+
+
+def test_the_figures_are_those_of_the_matrix(plain: Run) -> None:
+    """The averages of a seed, taken from R by hand; no figure where the scenario has none."""
+    found = learnt(plain)
+    assert found.learning
+    assert found.forgetting
+    assert found.backward
+    for seed, matrix in enumerate(found.matrix):
+        last = [one or 0.0 for one in matrix[4]]
+        after = [matrix[task][task] or 0.0 for task in range(5)]
+        best = [max(matrix[step][task] or 0.0 for step in range(task, 4)) for task in range(4)]
+        assert found.average.per_seed[seed] == pytest.approx(sum(last) / 5)
+        assert found.learning.per_seed[seed] == pytest.approx(sum(after) / 5)
+        assert found.forgetting.per_seed[seed] == pytest.approx(sum(best) / 4 - sum(last[:4]) / 4)
+        assert found.backward.per_seed[seed] == pytest.approx(sum(last[:4]) / 4 - sum(after[:4]) / 4)
+    assert found.forward is None
+    assert "no rows in the head" in found.undefined["forward"]
+    assert found.forgetting.mean > 0.5  # two digits push the others out
+
+
+def test_any_state_is_asked_again(plain: Run) -> None:
+    """The folder of a state answers as its row of R says, and the run's adapter is the last one."""
+    found, saved = learnt(plain), plain.typed.seeds.index(plain.typed.saved_seed)
+    items = [one for one in FewDigits(FewDigitsSpec()).load().splits["test"] if one.target in (0, 1)]
+    for state, row in (("1-0-1", 0), ("5-8-9", 4)):
+        predictor = load(plain.folder / "tasks" / state, catalogue=plain.catalogue, device="cpu")
+        said = predictor.predict([one.modalities["image"].read() for one in items])
+        right = [one.label == str(item.target) for one, item in zip(said, items, strict=True)]
+        assert sum(right) / len(right) == pytest.approx(found.matrix[saved][row][0])
+    last, adapter = (plain.folder / one / "adapter_model.safetensors" for one in ("tasks/5-8-9", "adapter"))
+    assert last.read_bytes() == adapter.read_bytes()
+
+
+def test_predictions_of_items_are_those_of_the_last_state(plain: Run) -> None:
+    """Each test item has a line a seed, its class named as in the data."""
+    lines = [json.loads(line) for line in (plain.folder / "predictions.jsonl").read_text().splitlines()]
+    tested = [one for one in lines if one["split"] == "test"]
+    assert len(tested) == 2 * 60
+    right = [one["prediction"] == one["label"] for one in tested if one["seed"] == 0]
+    assert sum(right) / len(right) == pytest.approx(plain.typed.test["accuracy"].per_seed[0])
+
+
+def test_tasks_come_in_an_order_of_the_seed(place: Path) -> None:
+    """Every seed its own, and the same again."""
+    found = run(place, "shuffled", sequence={"order": "shuffled"}).typed.tasks
+    assert found is not None
+    first, second = found.orders
+    assert first != second
+    assert sorted(first) == sorted(second) == sorted(found.classes)
+
+
+@pytest.mark.parametrize("scenario", ["class", "task"])
+def test_the_bounds_forget_nothing(place: Path, scenario: str) -> None:
+    """All tasks at once make one row; an adapter a task answers its own task alone."""
+    joint = run(place, f"joint-{scenario}", sequence={"training": "joint", "scenario": scenario})
+    apart = run(place, f"apart-{scenario}", sequence={"training": "separate", "scenario": scenario})
+    of_all, of_each = learnt(joint), learnt(apart)
+    assert [len(one) for one in of_all.matrix] == [1, 1]
+    assert of_all.forgetting is of_all.learning is of_each.forgetting is None
+    for matrix in of_each.matrix:
+        assert [[one is None for one in row] for row in matrix] == [
+            [at != task for at in range(5)] for task in range(5)
+        ]
+    assert of_each.learning == of_each.average
+    assert [one.name for one in (joint.folder / "tasks").iterdir()] == ["1-joint"]
+    assert apart.typed.test["accuracy"].mean == pytest.approx(of_each.average.mean)  # all tasks have as many items
+
+
+def test_where_the_task_is_known_answers_are_among_its_classes(place: Path) -> None:
+    """Task-incremental: an answer is one of the two classes of the item's own task, so that less is forgotten."""
+    run_ = run(place, "task", sequence={"scenario": "task"})
+    lines = [json.loads(line) for line in (run_.folder / "predictions.jsonl").read_text().splitlines()]
+    assert all(int(one["prediction"]) // 2 == int(one["label"]) // 2 for one in lines)
+    forgetting = learnt(run_).forgetting
+    assert forgetting is not None
+    assert forgetting.mean < 0.5
+
+
+def test_a_domain_incremental_sequence_says_what_later_data_gain(place: Path) -> None:
+    """The same classes in other data: R is full, and forward transfer is against the state before training."""
+    tasks = [{"dataset": {"type": "few_digits"}}, {"dataset": {"type": "few_digits", "rotate": TURNED}}]
+    spec = {**SPEC, "tasks": tasks, "sequence": {"scenario": "domain"}}
+    made = Pipeline.from_dict(
+        {key: value for key, value in SMALL.items() if key != "dataset"},
+        {key.replace("__", "."): value for key, value in spec.items()},
+        catalogue(),
+    ).run(out=place / "domain", store=place / "store")
+    found = learnt(made)
+    assert found.forward is not None
+    assert found.start is not None
+    assert all(one is not None for row in found.matrix[0] for one in row)
+    assert found.forward.per_seed[0] == pytest.approx((found.matrix[0][0][1] or 0.0) - found.start[0][1])
+    assert [len(FeatureAdapter.in_folder(one).class_names) for one in (made.folder / "tasks").iterdir()] == [10, 10]
+
+
+def test_remembered_items_join_the_labelled_ones(place: Path, plain: Run) -> None:
+    """Of two hundredths of the items, as many as fit; less is forgotten."""
+    found, without = learnt(run(place, "replay", regularizers=[{"type": "replay", "memory": 30}])), learnt(plain)
+    assert found.remembered == [[0, 24, 30, 30, 30]] * 2
+    assert found.average.mean > without.average.mean + 0.1
+
+
+def test_a_value_is_chosen_on_the_first_tasks(place: Path) -> None:
+    """Three strengths, each over two tasks; then the best over the other three: nine and three trainings a seed."""
+    made = run(
+        place,
+        "searched",
+        regularizers=[{"type": "ewc", "anchor": "previous", "strength": 1}],
+        search={"regularizers.0.strength": [0, 1, 100]},
+        reporters=[{"type": "hearing"}],
+    )
+    trained = [one for one in Hearing.heard if isinstance(one, TrainingFinished)]
+    assert len(trained) == 2 * (3 * 2 + 3)
+    best = max(made.typed.tried, key=lambda one: one.selection or 0.0)
+    assert made.typed.selection.mean == best.selection
+    assert made.typed.chosen == best.values
+    assert (made.folder / "tasks" / "5-8-9" / "fisher.safetensors").is_file()
+
+
+def test_finished_tasks_are_kept(place: Path, plain: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends in its fourth task goes on there, and ends with the same numbers."""
+    done: list[int] = []
+
+    def counted(*given: Any) -> Any:
+        done.append(1)
+        return train(*given)
+
+    monkeypatch.setattr("graftwork.core.training.engine.train", counted)
+    known, out = with_stopping(catalogue()), place / "resumed"
+    spec = {**SMALL, **{key: value for key, value in SPEC.items() if "__" not in key}}
+    spec["task"] = {"type": "classification", "head": SPEC["task__head"]}
+    stopping = {**spec, "reporters": [{"type": "stopping", "after": 4}]}
+    with pytest.raises(KeyboardInterrupt):
+        Pipeline.from_dict(stopping, catalogue=known).run(out=out, store=place / "store")
+    going_on = {**spec, "reporters": [{"type": "stopping"}]}
+    done.clear()
+    again = Pipeline.from_dict(going_on, catalogue=known).run(out=out, store=place / "store", resume=True)
+    assert len(done) == 6
+    assert again.typed.tasks == plain.typed.tasks
+    for state in ("1-0-1", "5-8-9"):
+        files = [one.folder / "tasks" / state / "adapter_model.safetensors" for one in (again, plain)]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+#: Changes to the spec, and what is said of them before anything is trained.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "one task": ({"tasks": [{"classes": ["0"]}]}, "one task alone is no sequence"),
+    "no task": ({"tasks": 1}, "greater than or equal to 2"),
+    "no equal groups": ({"tasks": 3}, "10 classes do not make 3 groups"),
+    "an unknown class": ({"tasks": [{"classes": ["0", "ten"]}, {"classes": ["1"]}]}, "has the class `ten`"),
+    "a class twice": ({"tasks": [{"classes": ["0", "1"]}, {"classes": ["1"]}]}, "class `1` is in `0-1` and in `1`"),
+    "a class in none": ({"tasks": [{"classes": ["0"]}, {"classes": ["1"]}]}, "`2` and 7 more are in no task"),
+    "nothing said of a task": ({"tasks": [{"name": "a"}, {"classes": ["1"]}]}, "say one"),
+    "two of one name": (
+        {"tasks": [{"name": "a", "classes": list("01234")}, {"name": "A", "classes": list("56789")}]},
+        "two are named `a`",
+    ),
+    "domains of one data set": ({"sequence": {"scenario": "domain"}}, "all tasks have the same classes"),
+    "start_from": ({"trainer__start_from": "runs/before"}, "a sequence of tasks begins afresh"),
+    "a memory for everything": ({"regularizers": [{"type": "replay", "memory": 97}]}, "have 96 labelled items"),
+    "replay without tasks": (
+        {"tasks": None, "regularizers": [{"type": "replay", "memory": 5}]},
+        "works between tasks, and the pipeline has none",
+    ),
+    "other data sets": (
+        {"tasks": [{"dataset": {"type": "few_digits", "train": 3}}, {"dataset": {"type": "few_digits", "train": 2}}]},
+        "`dataset` is none of them",
+    ),
+    "classes in both data sets": (
+        {"dataset": FEW, "tasks": [{"dataset": FEW}, {"dataset": {"type": "few_digits", "train": 2}}]},
+        "class `0` is in `task-1` and in `task-2`; leave it out of one; where all tasks have the same classes set "
+        '"scenario": "domain"',
+    ),
+    "other shots": (
+        {"dataset": FEW, "tasks": [{"dataset": FEW}, {"dataset": {"type": "few_digits", "shots": 2}}]},
+        "`shots` is not that of the first task's data set",
+    ),
+    "no validation items": (
+        {"dataset": {"type": "few_digits", "only_val": "012345"}},
+        "`6-7` has no labelled item in split `val`, which is selected on",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_a_sequence_is_refused(case: str, place: Path) -> None:
+    """In one line, by the plan as by the run, before anything is trained."""
+    changes, said = REFUSED[case]
+    for verb in ("plan", "run"):
+        with pytest.raises(UserError) as error:
+            told(verb, changes, place)
+        assert said in str(error.value)
+        assert "\n" not in str(error.value)
+    assert not (place / "no").exists()
+
+
+def told(verb: str, changes: dict[str, Any], place: Path) -> None:
+    made = pipeline(**{**SPEC, **changes})
+    if verb == "plan":
+        made.plan(store=place / "store")
+    else:
+        made.run(out=place / "no", store=place / "store")
