@@ -25,7 +25,7 @@ from ..core.spec.load_spec import spec_from_dict
 from ..core.storage.claim import CHECKPOINT_EVERY
 from ..core.training.checkpoints.folder import Checkpoints
 from ..core.training.checkpoints.tree import Tree
-from ..core.training.learner import Learner, Rank, TrainableModel
+from ..core.training.learner import Learner, OfLogits, Rank, TrainableModel
 from ..core.training.loop import train
 from ..registry.discovery import default_catalogue
 
@@ -49,7 +49,8 @@ class _Model(TrainableModel):
         """Of what the towers give, and the adapter's own."""
         out = self._grafted[0](inputs)
         parts = [one.pooler_output.square().mean() for one in out.outputs.values()]
-        return torch.stack(parts).sum() + out.auxiliary_loss()
+        loss: Tensor = torch.stack(parts).sum() + out.auxiliary_loss()
+        return loss
 
 
 class _Learner(Learner):
@@ -66,7 +67,7 @@ class _Learner(Learner):
     def fit(self) -> None:
         """There is no head."""
 
-    def loss(self, rows: Tensor) -> Tensor:
+    def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
         """Of the same items each time."""
         return self.model.loss(self._inputs)
 
@@ -148,7 +149,7 @@ def measured(adapter: Mapping[str, Any], folder: Path, seconds: float) -> str:
     since = time.perf_counter()
     checkpoints = _Timed(folder / "checkpoints", since + seconds)
     with contextlib.suppress(TimeoutError):
-        train(spec, catalogue, learner, {0: lambda *epoch: None}, checkpoints)
+        train(spec, catalogue, learner, [(0, lambda *epoch: None)], checkpoints)
     trained, in_training = time.perf_counter() - since, list(checkpoints.took)
     ratios = []
     for number in range(9):
