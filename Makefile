@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
   architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-report \
-  evidence-resolve evidence-sequences evidence-store \
+  evidence-resolve evidence-resume evidence-sequences evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -149,6 +149,11 @@ evidence-resolve: $(READY)
 	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --python-version $$version \
 	    --target build/resolve/none "$$(ls build/resolve/*.whl)[all]" && echo "$$version: resolved" || exit 1; \
 	done
+
+# Runs killed at 200 random moments, and cut after chosen steps; what docs/benchmarks/resume.md shows: half an hour on two cores. A part is in
+# `make test`. What checkpoints cost at ViT-B width: python -m graftwork.benchmarks.checkpoints, seven minutes.
+evidence-resume: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.training.resume_evidence
 
 # Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
 # minutes.
