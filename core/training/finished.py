@@ -59,8 +59,8 @@ class FinishedTrainings:
     strict: bool = True
     #: Seconds between two checkpoints of a training.
     every: float = CHECKPOINT_EVERY
-    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down, raises why, and
-    #: tells of its epochs.
+    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down it raises why
+    #: and tells of its epochs.
     beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
     #: How many were found so far that are of before.
     found: int = 0
