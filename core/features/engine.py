@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..data.prediction import Neighbour
-from ..events import Note
 from ..graph.make_nodes import prompt_nodes
 from ..graph.neighbours import neighbours_of
 from ..graph.saved_support import support_tensors
@@ -26,17 +25,16 @@ from ..storage.adapter_config import FeatureFacts
 from ..storage.result_parts import SupportGraph
 from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
-from ..training.engine import Conditions, Engine
+from ..training.engine import Conditions, Engine, Wanted
 from ..training.finished import FinishedTrainings
 from ..training.members import Hear, TrainingError
 from ..training.trial import SplitScore, Trial
 from ..training.warm_start import start_from
 from ..training.within_task import answered, task_for
-from . import stacked
+from .as_one import AsOne
 from .learner import FeatureLearner, HeldOut, Labelled
 from .model import build_model
 from .prepare import FeatureInputs, prepare
-from .recorded import NotStacked
 from .start import FeatureOutcome, Start
 from .support_sets import SupportSets, lacking_edges
 
@@ -50,15 +48,14 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         self.support_sets = SupportSets(
             context.catalogue, context.device, context.stage, remember=2 * seeds, tell=context.tell
         )
-        #: Why seeds are trained one by one, as it was said.
-        self._told: set[str] = set()
+        self._as_one = AsOne(context, self.is_held, self.starts, self.trained_now)
 
     def _prepare(self, spec: PipelineSpec, key: str) -> FeatureInputs:
         return prepare(spec, key, self.context)
 
     def train(self, trial: Trial[FeatureInputs, FeatureOutcome], seed: int, hear: Hear) -> FeatureOutcome:
         """On the labelled nodes of the seed's support set."""
-        with self._starts(trial, [seed]) as (start,):
+        with self.starts([Wanted(trial, seed, hear)]) as (start,):
             left_out = start.left_out(trial.spec)
             return start.outcome(self.trained(trial, start.learner, seed, hear), left_out)
 
@@ -66,52 +63,27 @@ class FeatureEngine(Engine[FeatureInputs, FeatureOutcome]):
         self, trial: Trial[FeatureInputs, FeatureOutcome], hears: Mapping[int, Hear]
     ) -> Iterator[FeatureOutcome]:
         """Those of one training first, where a GPU can have them as one; then the others, one after the other."""
-        found = self._train_as_one(trial, hears)
+        found = self._as_one.outcomes(trial, hears, self.search)
         for seed, hear in hears.items():
             one = found.get(seed) or self.train(trial, seed, hear)
             if isinstance(one, TrainingError):
                 raise one
             yield one
 
-    def _train_as_one(
-        self, trial: Trial[FeatureInputs, FeatureOutcome], hears: Mapping[int, Hear]
-    ) -> dict[int, FeatureOutcome | TrainingError]:
-        """Of the seeds that were not found finished; none where they are to be trained one by one."""
-        spec, finished = trial.spec, self.finished
-        if self.context.device.type not in stacked.DEVICES or not spec.trainer.epochs:
-            return {}
-        hears = {seed: hear for seed, hear in hears.items() if finished is None or not finished.holds(spec, seed)}
-        if len(hears) < 2:
-            return {}
-        try:
-            stacked.require_stackable(spec)
-            with self._starts(trial, list(hears)) as starts:
-                if not starts[0].learner.model.trainable():
-                    return {}
-                left_out = [one.left_out(spec) for one in starts]
-                learner = stacked.stack([one.learner for one in starts])
-                found = zip(hears, starts, self.trained_now(trial, learner, hears), left_out, strict=True)
-                return {
-                    seed: trained if isinstance(trained, TrainingError) else start.outcome(trained, left)
-                    for seed, start, trained, left in found
-                }
-        except NotStacked as why:
-            if str(why) not in self._told:
-                self._told.add(str(why))
-                self.context.tell(Note(f"seeds are trained one by one: {why}"))
-            return {}
-
     @contextlib.contextmanager
-    def _starts(self, trial: Trial[FeatureInputs, FeatureOutcome], seeds: Sequence[int]) -> Iterator[list[Start]]:
-        """Seeds before they are trained, inside the stage that trains."""
-        spec, prepared = trial.spec, trial.prepared
-        split = spec.evaluation.selecting_split
+    def starts(self, wanted: Sequence[Wanted[FeatureInputs, FeatureOutcome]]) -> Iterator[list[Start]]:
+        """Trainings of one preparation before they begin, inside the stage that trains."""
+        prepared, sets = wanted[0].trial.prepared, self.support_sets
+        asked = [(one.trial.spec, one.seed, one.trial.spec.evaluation.selecting_split) for one in wanted]
         with fitting_threads(_numbers(prepared)):
-            supports = [self.support_sets.support(spec, prepared, seed) for seed in seeds]
-            met = [self.support_sets.met(spec, prepared, seed, split) if split else None for seed in seeds]
+            supports = [sets.support(spec, prepared, seed) for spec, seed, _ in asked]
+            met = [sets.met(spec, prepared, seed, split) if split else None for spec, seed, split in asked]
         scale = sum(one.queries.numbers if one else of.x.numel() for of, one in zip(supports, met, strict=True))
         with self.context.stage("train"), own_randomness(self.context.device), fitting_threads(scale):
-            yield [self._start(spec, prepared, *of_seed) for of_seed in zip(seeds, supports, met, strict=True)]
+            yield [
+                self._start(spec, prepared, seed, support, one)
+                for (spec, seed, _), support, one in zip(asked, supports, met, strict=True)
+            ]
 
     def _start(
         self, spec: PipelineSpec, prepared: FeatureInputs, seed: int, support: Support, selection: HeldOut | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Experiment:
             catalogue, store, tell, lambda stage: self._hooks.stage(stage, context), lambda: device, may_download=True
         )
         self._finished = finished
+        #: The pipelines of a search that knows its combinations.
+        self._known: Sequence[PipelineSpec] = ()
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -62,6 +64,7 @@ class Experiment:
                 if features
                 else LayerEngine(self._context, self._finished)
             )
+            self._engines[level].search = self._known
         return self._engines[level]
 
     def spec_of(self, values: Mapping[str, Any]) -> PipelineSpec:
@@ -72,8 +75,9 @@ class Experiment:
     def trials(self) -> Iterator[Trial[Any, Any]]:
         """Every combination that the search tries, one after another; one trial without a search."""
         search = search_of(self.spec)
-        for values in search:
-            spec = self.spec_of(values)
+        known = [(values, self.spec_of(values)) for values in search] if self.spec.trials is None else None
+        self._known = [spec for _, spec in known or ()]
+        for values, spec in known or ((values, self.spec_of(values)) for values in search):
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial
             # Asked for the next one: this one is trained with every seed, or broke down.

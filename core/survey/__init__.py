@@ -1,1 +1,1 @@
-"""A look at data that nobody has described yet: which data set reads it, and a first pipeline for it."""
+"""A look at what lies here: data that nobody has described yet, a first pipeline for it, what a spec needs stored."""

@@ -33,8 +33,20 @@ class Conditions:
     adapter: AdapterInTowers | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[P, R]):
+    """A training, and who is told of its epochs."""
+
+    trial: Trial[P, R]
+    seed: int
+    hear: Hear
+
+
 class Engine(ABC, Generic[P, R]):
     """Built once a run; what trials share is prepared once."""
+
+    #: The pipelines of a search that knows them all, in their order: what an engine may train before it is asked to.
+    search: Sequence[PipelineSpec] = ()
 
     def __init__(self, context: RunContext, finished: FinishedTrainings | None = None) -> None:
         self.context, self.finished = context, finished
@@ -60,6 +72,10 @@ class Engine(ABC, Generic[P, R]):
         for seed, hear in hears.items():
             yield self.train(trial, seed, hear)
 
+    def is_held(self, spec: PipelineSpec, seed: int) -> bool:
+        """Whether an interrupted run had finished the training of a seed."""
+        return self.finished is not None and self.finished.holds(spec, seed)
+
     def trained(self, trial: Trial[P, R], learner: Learner, seed: int, hear: Hear) -> Trained:
         """The training of a seed: found where an interrupted run had finished it; else done now, and kept."""
         finished = self.finished
@@ -68,30 +84,29 @@ class Engine(ABC, Generic[P, R]):
             for one in found.heard:
                 hear(*one)
             return found
-        (trained,) = self.trained_now(trial, learner, {seed: hear})
+        (trained,) = self.trained_now(learner, [Wanted(trial, seed, hear)])
         if isinstance(trained, TrainingError):
             raise trained
         return trained
 
-    def trained_now(
-        self, trial: Trial[P, R], learner: Learner, hears: Mapping[int, Hear]
-    ) -> list[Trained | TrainingError]:
-        """The trainings that a learner is, by their seeds: all that came to their end are kept, and until then from
-        time to time how far they came.
+    def trained_now(self, learner: Learner, wanted: Sequence[Wanted[P, R]]) -> list[Trained | TrainingError]:
+        """The trainings that a learner is, whose trainers are equal: all that came to their end are kept, and until
+        then from time to time how far they came.
         """
-        finished, spec, catalogue = self.finished, trial.spec, self.context.catalogue
+        finished, trial, catalogue = self.finished, wanted[0].trial, self.context.catalogue
+        spec, hears = trial.spec, [(one.seed, one.hear) for one in wanted]
         if finished is None:
             return train(spec, catalogue, learner, hears)
-        checkpoints = finished.checkpoints(spec, trial.prepared, list(hears))
+        checkpoints = finished.checkpoints([(one.trial.spec, one.seed) for one in wanted], trial.prepared)
         try:
             trained = train(spec, catalogue, learner, hears, checkpoints)
         except TrainingError:  # it would break down again
             checkpoints.remove()
             raise
         finished.over(checkpoints)
-        for seed, one in zip(hears, trained, strict=True):
-            if isinstance(one, Trained):
-                finished.keep(spec, trial.prepared, seed, one)
+        for one, outcome in zip(wanted, trained, strict=True):
+            if isinstance(outcome, Trained):
+                finished.keep(one.trial.spec, trial.prepared, one.seed, outcome)
         return trained
 
     @abstractmethod

@@ -59,8 +59,8 @@ class FinishedTrainings:
     strict: bool = True
     #: Seconds between two checkpoints of a training.
     every: float = CHECKPOINT_EVERY
-    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down it raises why
-    #: and tells of its epochs.
+    #: Waits where a process beside this one does a training: whether one did it. Of one that broke down it tells the
+    #: epochs, and raises why.
     beside: Callable[[PipelineSpec, int, Hear], bool] = lambda spec, seed, hear: False
     #: How many were found so far that are of before.
     found: int = 0
@@ -77,10 +77,11 @@ class FinishedTrainings:
         """Of the training of a seed: what its file is called."""
         return self._path(spec, seed).stem
 
-    def checkpoints(self, spec: PipelineSpec, prepared: Prepared, seeds: Sequence[int]) -> Checkpoints:
-        """Of a training that is not finished: of one seed, or of several that are trained as one."""
-        folder = self.folder.with_name(CHECKPOINTS) / _key(spec, seeds[0] if len(seeds) == 1 else list(seeds))
-        about = partial(self._of, spec, prepared)
+    def checkpoints(self, trainings: Sequence[tuple[PipelineSpec, int]], prepared: Prepared) -> Checkpoints:
+        """Of a training that is not finished, by spec and seed, or of several that are trained as one."""
+        keys = [_key(spec, seed) for spec, seed in trainings]
+        folder = self.folder.with_name(CHECKPOINTS) / (keys[0] if len(keys) == 1 else identity_key({"of": keys}))
+        about = partial(self._of, trainings[0][0], prepared)
         return Checkpoints(folder, about, self.require_ours, self.tell, self.every, self.strict)
 
     def over(self, checkpoints: Checkpoints) -> None:
@@ -166,7 +167,7 @@ def trained_spec(spec: PipelineSpec) -> Json:
     return said
 
 
-def _key(spec: PipelineSpec, seed: int | list[int]) -> str:
+def _key(spec: PipelineSpec, seed: int) -> str:
     return identity_key({"pipeline": trained_spec(spec), "seed": seed})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def train(
     spec: PipelineSpec,
     catalogue: Catalogue,
     learner: Learner,
-    hears: Mapping[int, Hear],
+    hears: Sequence[tuple[int, Hear]],
     checkpoints: Checkpoints | None = None,
 ) -> list[Trained | TrainingError]:
     """Fit the head, train the learner's model in place on its labelled items, keep the best (or last) epoch.
@@ -57,14 +57,14 @@ def train(
     ``checkpoints``: where it is written how far they came. Where one is found, they go on from there, to the same
     outcome, and the epochs before it are told again. Raises ``ResumeError`` where that cannot be.
     """
-    start = time.perf_counter()
+    start, seeds = time.perf_counter(), [seed for seed, _ in hears]
     learner.model.eval()
     learner.fit()
-    regularizers, views = _started(spec, catalogue, learner, generator := torch.Generator().manual_seed(min(hears)))
-    members = [Member(spec, seed, hear) for seed, hear in hears.items()]
+    regularizers, views = _started(spec, catalogue, learner, generator := torch.Generator().manual_seed(min(seeds)))
+    members = [Member(spec, seed, hear) for seed, hear in hears]
     last = spec.trainer.epochs if learner.model.trainable() else 0
     if last:
-        steps = Steps(spec, catalogue, learner, hears)
+        steps = Steps(spec, catalogue, learner, seeds)
         course = Course(learner, steps, members, regularizers, generator, checkpoints, start)
         if not course.resume():
             _offer_start(learner, members)

@@ -6,22 +6,13 @@ Specs and declarations are light; implementations are imported on first use.
 from __future__ import annotations
 
 from ...registry.component import components
+from .folders.specs import AudioFolderSpec, ImageFolderSpec, VideoFolderSpec
+from .json_lines.specs import JsonLinesSpec
 from .multimodal.specs import AveSpec, AvsbenchSpec, MsrvttSpec, MsvdSpec, MusicAvqaSpec, Nlvr2SetSpec, Vqav2Spec
+from .published.specs import Flowers102Spec, Food101Spec, OxfordPetsSpec
+from .records.specs import HuggingFaceSpec, VectorsSpec, WebDatasetSpec
 from .registries.specs import EmojiSpec, Mnist5kSpec, TuxpaintStampsSpec
-from .specs import (
-    AudioFolderSpec,
-    DigitsSpec,
-    Flowers102Spec,
-    Food101Spec,
-    HuggingFaceSpec,
-    ImageFolderSpec,
-    JsonLinesSpec,
-    OxfordPetsSpec,
-    PocketWorldSpec,
-    VectorsSpec,
-    VideoFolderSpec,
-    WebDatasetSpec,
-)
+from .specs import DigitsSpec, PocketWorldSpec
 
 COMPONENTS = components(
     "dataset",

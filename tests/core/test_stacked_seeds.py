@@ -200,6 +200,37 @@ def test_seeds_as_one_are_seeds_one_by_one(overrides: Any, store: Path, on_cpu: 
         assert len({epoch for _, _, epoch, _ in together.ends()}) > 1  # each has a best epoch of its own
 
 
+def searched(folder: Path, store: Path, search: Any, **overrides: Any) -> tuple[Any, Any]:
+    """What was told of the trainings of a search and which it chose, and its figures with the losses."""
+    spec = {**SMALL, **overrides, "search": search, "reporters": [{"type": "stopping"}]}
+    spec |= {"trainer": {**SMALL["trainer"], "epochs": 3}, "evaluation": {"seeds": SEEDS}}
+    done = Pipeline.from_dict(spec, catalogue=with_stopping(catalogue())).run(folder, store).typed
+    told = [one for one in Stopping.heard if isinstance(one, EpochFinished | TrainingFinished)]
+    told.sort(key=lambda one: (one.training, isinstance(one, TrainingFinished), one.epoch))
+    numbers = [number for one in told for number in (one.selection, getattr(one, "loss", 0.0))]
+    numbers += [one.selection for one in done.tried] + [one for score in done.test.values() for one in score.per_seed]
+    return ([(one.training, one.seed, one.epoch) for one in told], done.chosen, done.epochs_kept), numbers
+
+
+def test_values_of_a_search_are_one_training_with_those_of_the_same_trainer(
+    tmp_path: Path, store: Path, on_cpu: Callable[[], int]
+) -> None:
+    """Twelve trainings are two, and measured and told as one by one; a value of other shapes is none of them."""
+    search = {"trainer.optimizer.lr": [0.01, 0.02], "graph.threshold": [0.2, 0.6]}
+    shapes = {"adapter.bottleneck": [4, 8]}
+    together = searched(tmp_path / "together", store, search)
+    assert on_cpu() == 2
+    each = searched(tmp_path / "each", store, shapes)
+    assert on_cpu() == 4
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stacked, "DEVICES", frozenset())
+        apart = searched(tmp_path / "apart", store, search), searched(tmp_path / "each apart", store, shapes)
+    assert on_cpu() == 4
+    for (told, numbers), (expected, as_numbers) in zip((together, each), apart, strict=True):
+        assert told == expected
+        assert numbers == pytest.approx(as_numbers, abs=1e-5)
+
+
 ODD = {**ALONE, "trainer__epochs": 2}
 
 

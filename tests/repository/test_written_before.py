@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from graftwork import Pipeline, load
 from graftwork.core.cli import cli
 from graftwork.core.run.load import ReadingWarning, UnsealedWarning
-from graftwork.core.stages.needed import needed
 from graftwork.core.storage.store.inventory import folders
 from graftwork.core.storage.store.prune import doomed, prune
+from graftwork.core.survey.needed import needed
 from graftwork.registry.catalogue import Catalogue
 from graftwork.registry.discovery import default_catalogue
 

@@ -1,4 +1,4 @@
-"""`make evidence-store`: writers in one folder, flipped bits, signals; what became of each. Prints a page.
+"""`make evidence-store`: writers in one folder, flipped bits, the same requests, signals. Prints what became of each.
 
 Runs are processes forked from this one, which has imported everything; a dozen more are started afresh, so that signals
 meet imports, too.
@@ -21,13 +21,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from graftwork import Pipeline, load
 from graftwork.core.cli import main
+from graftwork.core.data.items import Media
+from graftwork.core.stages.encode import EncoderStage
 from graftwork.core.storage.claim import LOCK, PARTIAL
 from graftwork.core.storage.manifest import adapter_folder
 from graftwork.core.storage.result import Result
 from graftwork.core.storage.run_folder import read_json_file
+from graftwork.core.storage.store.verify import verify
 from graftwork.core.studies.compare import compare
+from graftwork.plugins.encoders import OpenClipSpec
+from graftwork.registry.discovery import default_catalogue
 from graftwork.registry.errors import GraftworkError
 
 from .small_pipeline import Hearing, catalogue, pipeline
@@ -155,6 +163,48 @@ def whole(run: Path) -> bool:
     return seeds == trained == [read_json_file(run / "lock.json")["pipeline"]["seed"]] and not (run / LOCK).exists()
 
 
+def same_requests(folder: Path, processes: int, requests: int, seed: int, *, kill: bool) -> str:
+    """What became of processes that ask one store for the same texts, one after the other, each in an order of its own;
+    with ``kill`` the first is killed in the middle, and starts again."""
+    store, begin = folder / "store", time.time() + 0.3
+    draw = random.Random(seed)
+    children = [_asking(store, folder / f"{one}", requests, draw.random(), begin) for one in range(processes)]
+    killed = 0
+    if kill:
+        time.sleep(max(0.0, begin - time.time()) + draw.uniform(0.5, 6.0))
+        os.kill(children[0], signal.SIGKILL)
+        killed = int(ended(children[0]) == -signal.SIGKILL)
+        children[0] = _asking(store, folder / "0", requests, draw.random(), 0.0)
+    codes = {ended(child) for child in children}
+    answers = {np.load(folder / f"{one}.npy").tobytes() for one in range(processes)}
+    torn = len(verify(store).altered)
+    twice = len(list(store.glob("features/*/*/text/*.safetensors"))) - requests  # a request's is a shard of one text
+    shutil.rmtree(folder)
+    computed = "each computed once" if not twice else f"{twice} computed twice"
+    said = f", {killed} killed" if kill else ""
+    return f"exit codes {sorted(codes)}{said}; {len(answers)} different answer; {computed}; {torn} torn"
+
+
+def _asking(store: Path, out: Path, requests: int, seed: float, begin: float) -> int:
+    """A process that asks for the texts 0 to ``requests`` one by one, and saves their vectors in that order."""
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        torch.set_num_threads(1)
+        numbers = list(range(requests))
+        random.Random(seed).shuffle(numbers)
+        time.sleep(max(0.0, begin - time.time()))
+        stage = EncoderStage(OpenClipSpec(), default_catalogue(), store, lambda: torch.device("cpu"))
+        found = {one: stage.encode("text", [Media.of_text(f"a photo of the digit {one}.")])[0] for one in numbers}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.save(out.with_name(f"{out.name}.npy"), np.stack([found[one] for one in range(requests)]))
+        code = 0
+    finally:
+        os._exit(code)
+
+
 def pair_of_writers(folder: Path, number: int, *, out: bool) -> str:
     """What became of two runs that begin at once."""
     begin, more = time.time() + 0.1, ["--out", "runs/x"] if out else []
@@ -200,7 +250,7 @@ def signalled(folder: Path, one: signal.Signals, after: float, *, fresh: bool) -
     return f"{one.name}: exit code {code}{trace}; the next start is whole{fit}"
 
 
-def _page(pairs: int, flips: int, store_flips: int, kills: int, fresh: int) -> bool:
+def _page(pairs: int, flips: int, store_flips: int, kills: int, fresh: int, rounds: int) -> bool:
     """Print it; whether all is as it should be."""
     fine = True
 
@@ -239,6 +289,18 @@ def _page(pairs: int, flips: int, store_flips: int, kills: int, fresh: int) -> b
             flips_of_a_store(folder / "flip", store_flips, seed=4),
             lambda outcome: outcome.startswith("the same result"),
         )
+        table(
+            f"{PROCESSES} processes with the same {REQUESTS} requests, {rounds} times",
+            (
+                (
+                    "one killed and started again" if kill else "all live",
+                    same_requests(folder / "same", PROCESSES, REQUESTS, number, kill=kill),
+                )
+                for kill in (False, True)
+                for number in range(rounds)
+            ),
+            lambda outcome: outcome.startswith("exit codes [0]") and outcome.endswith(SAME),
+        )
         draw, began = random.Random(5), time.monotonic()
         ended(forked(["run", str(folder / "spec.json"), "--out", "runs/x"], folder, 0))
         lasts = time.monotonic() - began
@@ -257,6 +319,8 @@ def _page(pairs: int, flips: int, store_flips: int, kills: int, fresh: int) -> b
     return fine
 
 
+#: Of the requests.
+PROCESSES, REQUESTS, SAME = 8, 500, "; 1 different answer; each computed once; 0 torn"
 #: A signal that comes when the run is over changes nothing; one that comes before Python listens ends the process.
 GOOD = [
     *(f"SIGTERM: exit code {code}" for code in (143, 0, -15)),
@@ -264,4 +328,4 @@ GOOD = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(0 if _page(*map(int, sys.argv[1:] or (24, 600, 120, 30, 12))) else 1)
+    sys.exit(0 if _page(*map(int, sys.argv[1:] or (24, 600, 120, 30, 12, 5))) else 1)

@@ -75,7 +75,7 @@ def _needed(keep: tuple[str, ...], root: Path) -> set[Path]:
 
     from ....registry.discovery import default_catalogue
     from ...spec.load_spec import load_spec
-    from ...stages.needed import needed
+    from ...survey.needed import needed
     from ..options import warn_of_broken_plugins
 
     warn_of_broken_plugins()

@@ -11,79 +11,51 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import mmap
 import os
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save
 
-from ..files import StorageError, write_whole
-from .shard import SUFFIXES, Array, Shard, tensors_in
+from ..files import StorageError
+from .shard import SUFFIXES, Array, Shard
+from .table import EMPTY, ENTRY, SHARD, Table, mapped, merged, only, opened, rows_of, sorted_table, written
 
 #: A file or folder that changed this recently may change again under the same time (FAT's tick is 2 s).
 STABLE_NS = 2_000_000_000
 #: Of a shard's file.
 SHARD_NAME = re.compile(r"[0-9a-f]{64}(\.safetensors|\.jsonl)")
-_LAYOUT = "1"
-_SHARD = np.dtype(
-    [
-        ("name", "S64"),
-        ("text", "u1"),
-        ("size", "<i8"),
-        ("mtime", "<i8"),
-        ("ctime", "<i8"),
-        ("inode", "<u8"),
-        ("width", "<i8"),
-    ]
-)
-_ENTRY = np.dtype([("digest", "S32"), ("shard", "<u4"), ("crc", "<u4"), ("start", "<i8"), ("length", "<i8")])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Items of some shards: shards [s] by name, entries [n] by the first 8 bytes of their digest, then by shard."""
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """Shards that this process has read and no file has yet: a table of each, by name."""
 
-    shards: Array
-    prefix: Array
-    entries: Array
-    #: Time of modification of the shards' folder when they were listed; 0: list them again.
-    folder: int = 0
-    #: Shards that are not whole; who copies one in may not have come to its end.
-    unfit: Array = field(init=False)
+    tables: dict[str, Table] = field(default_factory=dict)
+    #: When each was read, in ns.
+    read: dict[str, int] = field(default_factory=dict)
+    #: All of them.
+    merged: Table = EMPTY
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "unfit", self.shards[self.shards["width"] < 0])
+    def has(self, name: str, status: os.stat_result) -> bool:
+        """Whether it is known, unaltered, by times that were old enough when it was read."""
+        if name not in self.tables or _record(name, status) != _identity(self.tables[name].shards[0]):
+            return False
+        return self.read[name] - max(status.st_mtime_ns, status.st_ctime_ns) >= STABLE_NS
 
-    def rows(self, wanted: Array, last: bool) -> Array:
-        """Row int64 [k] of each of ``wanted``, digests uint8 [k, 32]; -1 of what is not there. Of several shards that
-        hold it the first by name, or the ``last``."""
-        if not len(self.entries):
-            return np.full(len(wanted), -1)
-        prefix = _prefix(wanted)
-        order = np.argsort(prefix)  # neighbours in the file are asked for one after the other
-        at = np.empty(len(wanted), np.int64)
-        at[order] = self.prefix.searchsorted(prefix[order])
-        at = np.minimum(at, len(self.entries) - 1)
-        digests = wanted.view("S32")[:, 0]
-        found = np.where(self.entries[at]["digest"] == digests, at, -1)
-        several = self.prefix[np.minimum(at + 1, len(self.entries) - 1)] == prefix
-        for one in np.flatnonzero(several):
-            end = int(self.prefix.searchsorted(prefix[one], "right"))
-            same = at[one] + np.flatnonzero(self.entries["digest"][at[one] : end] == digests[one])
-            found[one] = same[-1 if last else 0] if len(same) else -1
-        return found
+    def only(self, names: Collection[str]) -> _Recent:
+        """Those of ``names``."""
+        tables = {name: table for name, table in self.tables.items() if name in names}
+        return _Recent(tables, {name: self.read[name] for name in tables}, merged(list(tables.values()), 0))
 
 
-#: Of files that this process could not write.
-_UNWRITTEN: dict[Path, Table] = {}
-_EMPTY = Table(np.empty(0, _SHARD), np.empty(0, np.uint64), np.empty(0, _ENTRY))
+#: By file of the index.
+_RECENT: dict[Path, _Recent] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +91,7 @@ class Index:
 
     def digests(self) -> Array:
         """Digests uint8 [n, 32] of all stored items, each once."""
-        tables = self._listed(_open(self.file))
+        tables = self._listed(opened(self.file))
         held = np.unique(np.concatenate([table.entries["digest"] for table in tables]))
         return np.frombuffer(held.astype("S32").tobytes(), np.uint8).reshape(-1, 32)
 
@@ -151,77 +123,80 @@ class Index:
 
     def forget(self) -> None:
         """Have all shards read anew at the next look."""
-        _mapped.cache_clear()
-        _UNWRITTEN.pop(self.file, None)
+        mapped.cache_clear()
+        _RECENT.pop(self.file, None)
         with contextlib.suppress(OSError):
             self.file.unlink()
 
     def _tables(self) -> tuple[Table, Table]:
         """Of the shards that are known by their times, and of those too young for it."""
-        settled = _open(self.file)
+        settled = opened(self.file)
         try:
             changed = os.stat(self.folder).st_mtime_ns
         except OSError:
-            return _EMPTY, _EMPTY
+            return EMPTY, EMPTY
         is_known = settled.folder == changed and all(self._is_intact(shard) for shard in settled.unfit)
-        return (settled, _EMPTY) if is_known else self._listed(settled)
+        return (settled, EMPTY) if is_known else self._listed(settled)
 
     def _listed(self, before: Table) -> tuple[Table, Table]:
         """The same, of the shards that are in the folder now. What is new or changed is read, and held against its
-        name."""
+        name; the file is written when no shard is too young for it, or when it grows by much."""
         try:
             changed = os.stat(self.folder).st_mtime_ns
             listed = {path.name: status for path, status in shards_in(self.folder)}
         except OSError:
-            return _EMPTY, _EMPTY
-        known = {self._path(shard).name: number for number, shard in enumerate(before.shards)}
-        kept = {
+            return EMPTY, EMPTY
+        names = [self._path(shard).name for shard in before.shards]
+        kept = [
             number
-            for name, number in known.items()
+            for number, name in enumerate(names)
             if name in listed and _record(name, listed[name]) == _identity(before.shards[number])
-        }
-        settled: list[Table] = []
-        young: list[Table] = []
-        for name in sorted(listed.keys() - {name for name, number in known.items() if number in kept}):
-            for made, status in self._read_whole(name):
-                is_stable = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= STABLE_NS
-                (settled if is_stable else young).append(made)
-        is_stable = time.time_ns() - changed >= STABLE_NS and not young
-        folder = changed if is_stable else 0
-        table = before
-        if settled or len(kept) < len(before.shards) or (folder and folder != before.folder):
-            table = _merged([_only(before, sorted(kept)), *settled], folder)
-            self._write(table)
-        return table, _merged(young, 0)
+        ]
+        known = {names[number] for number in kept}
+        recent = self._read_recent({name: listed[name] for name in sorted(listed.keys() - known)})
+        settled = [name for name, status in listed.items() if name not in known and recent.has(name, status)]
+        are_all = len(settled) == len(recent.tables)
+        folder = changed if are_all and time.time_ns() - changed >= STABLE_NS else 0
+        grown = sum(len(recent.tables[name].entries) for name in settled)
+        is_due = settled and (are_all or 8 * grown >= len(before.entries))
+        if is_due or len(kept) < len(before.shards) or (folder and folder != before.folder):
+            table = merged([only(before, kept), *(recent.tables[name] for name in settled)], folder)
+            if written(table, self.file):
+                recent = _RECENT[self.file] = recent.only(recent.tables.keys() - settled)
+                return table, recent.merged
+        return only(before, kept), recent.merged
 
-    def _read_whole(self, name: str) -> Iterator[tuple[Table, os.stat_result]]:
-        """The table of one shard; of one that is not whole, a table without items. None of what cannot be read."""
-        path = self.folder / name
+    def _read_recent(self, listed: dict[str, os.stat_result]) -> _Recent:
+        """Of those shards that no file knows."""
+        recent = _RECENT.get(self.file, _Recent())
+        fresh = {name for name, status in listed.items() if not recent.has(name, status)}
+        if not fresh and recent.tables.keys() <= listed.keys():
+            return recent
+        known = recent.only(listed.keys() - fresh)
+        tables, read = dict(known.tables), dict(known.read)
+        for name in sorted(fresh):
+            for table, when in self._read_whole(name):
+                tables[name], read[name] = table, when
+        _RECENT[self.file] = recent = _Recent(tables, read, merged(list(tables.values()), 0))
+        return recent
+
+    def _read_whole(self, name: str) -> Iterator[tuple[Table, int]]:
+        """The table of one shard and when it was read; of one that is not whole, a table without items. None of what
+        cannot be read."""
+        path, now = self.folder / name, time.time_ns()
         try:
             with open(path, "rb") as file:
                 status, content = os.fstat(file.fileno()), file.read()
         except OSError:  # removed meanwhile, or not readable: not there
             return
-        made = np.zeros(1, _SHARD)
+        made = np.zeros(1, SHARD)
         made[0] = (*_record(name, status), -1)
-        entries = np.empty(0, _ENTRY)
+        entries = np.empty(0, ENTRY)
         if hashlib.sha256(content).hexdigest() == path.stem:
             with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, RecursionError):
                 shard = Shard.read(content, path.suffix)
                 made["width"], entries = shard.width, _entries(shard, content)
-        yield _sorted(made, entries, 0), status
-
-    def _write(self, table: Table) -> None:
-        """A disk that takes nothing costs time in the next run, not this one."""
-        tensors = {
-            "prefix": table.prefix,
-            "entries": np.ascontiguousarray(table.entries).view(np.uint8).reshape(-1, _ENTRY.itemsize),
-            "shards": np.ascontiguousarray(table.shards).view(np.uint8).reshape(-1, _SHARD.itemsize),
-        }
-        try:
-            write_whole(self.file, save(tensors, {"layout": _LAYOUT, "folder": str(table.folder)}))
-        except StorageError:
-            _UNWRITTEN[self.file] = table
+        yield sorted_table(made, entries, 0), now
 
     def _altered(self, found: Found) -> set[int]:
         """Shards of what was found that are no longer what they were when they were read."""
@@ -251,17 +226,30 @@ class Index:
         low, high = int(start.min()), int((start + length).max())
         if low < 0 or int(length.min()) < 0 or high > shard["size"]:
             raise ValueError("out of bounds")
+        at_once = 2 * int(length.sum()) >= high - low
+        content = memoryview(bytearray(high - low if at_once else int(length.sum())))
+        placed = start - low if at_once else np.cumsum(length) - length
         with open(self._path(shard), "rb", buffering=0) as file:
-            at_once = _bytes_at(file.fileno(), low, high - low) if 2 * int(length.sum()) >= high - low else None
-            for one in entries:
-                begin, size = int(one["start"]), int(one["length"])
-                if at_once is None:
-                    value = memoryview(_bytes_at(file.fileno(), begin, size))
-                else:
-                    value = memoryview(at_once)[begin - low : begin - low + size]
-                if zlib.crc32(value) != one["crc"]:
+            if at_once:
+                _read_into(file, low, content)
+            places = (start.tolist(), placed.tolist(), length.tolist(), entries["crc"].tolist())
+            for begin, at, size, crc in zip(*places, strict=True):
+                value = content[at : at + size]
+                if not at_once:
+                    _read_into(file, begin, value)
+                if zlib.crc32(value) != crc:
                     raise ValueError("altered")
                 yield value
+
+
+def _read_into(file: FileIO, start: int, content: memoryview) -> None:
+    """Fill ``content`` with what begins there. Raises ``ValueError`` where the file ends before."""
+    file.seek(start)
+    done = file.readinto(content)
+    while done < len(content):
+        if not (read := file.readinto(content[done:])):
+            raise ValueError("cut off")
+        done += read
 
 
 def shards_in(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -273,41 +261,16 @@ def shards_in(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     yield Path(entry.path), entry.stat()
 
 
-def _bytes_at(descriptor: int, start: int, size: int) -> bytearray:
-    """So many bytes of a file. Raises ``ValueError`` where it has fewer."""
-    content = bytearray(size)
-    view, done = memoryview(content), 0
-    os.lseek(descriptor, start, os.SEEK_SET)
-    with open(descriptor, "rb", buffering=0, closefd=False) as file:
-        while done < size:
-            if not (read := file.readinto(view[done:])):
-                raise ValueError("cut off")
-            done += read
-    return content
-
-
 def _find(settled: Table, young: Table, wanted: Array, last: bool) -> Found:
     """In both; of two shards that hold an item the first by name, or the ``last``."""
     rows, others = settled.rows(wanted, last), young.rows(wanted, last)
     if not len(young.entries):
-        return Found(rows >= 0, _at(settled.entries, rows), settled.shards)
-    ours, theirs = _at(settled.entries, rows), _at(young.entries, others)
-    before = _at(young.shards["name"], theirs["shard"]) < _at(settled.shards["name"], ours["shard"])
+        return Found(rows >= 0, rows_of(settled.entries, rows), settled.shards)
+    ours, theirs = rows_of(settled.entries, rows), rows_of(young.entries, others)
+    before = rows_of(young.shards["name"], theirs["shard"]) < rows_of(settled.shards["name"], ours["shard"])
     taken = (others >= 0) & ((rows < 0) | (before != last))
     theirs["shard"] += np.uint32(len(settled.shards))
     return Found((rows >= 0) | taken, np.where(taken, theirs, ours), np.concatenate([settled.shards, young.shards]))
-
-
-def _at(table: Array, rows: Array) -> Array:
-    """A copy of those rows; anything of those that are not there."""
-    if not len(table):
-        return np.zeros(len(rows), table.dtype)
-    return table[np.clip(rows.astype(np.int64), 0, len(table) - 1)]
-
-
-def _prefix(digests: Array) -> Array:
-    """The first 8 bytes as uint64, in the digests' order."""
-    return np.ascontiguousarray(digests[:, :8]).view(">u8")[:, 0].astype("<u8")
 
 
 def _record(name: str, status: os.stat_result) -> tuple[bytes, int, int, int, int, int]:
@@ -323,63 +286,9 @@ def _identity(shard: Array) -> tuple[bytes, int, int, int, int, int]:
 
 
 def _entries(shard: Shard, content: bytes) -> Array:
-    entries, view = np.zeros(len(shard.digests), _ENTRY), memoryview(content)
+    entries, view = np.zeros(len(shard.digests), ENTRY), memoryview(content)
     entries["digest"] = np.ascontiguousarray(shard.digests).view("S32")[:, 0]
     entries["start"], entries["length"] = shard.start, shard.length
     bounds = zip(shard.start.tolist(), shard.length.tolist(), strict=True)
     entries["crc"] = [zlib.crc32(view[start : start + length]) for start, length in bounds]
     return entries
-
-
-def _sorted(shards: Array, entries: Array, folder: int) -> Table:
-    digests = np.ascontiguousarray(entries["digest"]).view(np.uint8).reshape(-1, 32)
-    prefix = _prefix(digests)
-    order = np.lexsort((entries["shard"], prefix))
-    return Table(shards, prefix[order], entries[order], folder)
-
-
-def _merged(tables: list[Table], folder: int) -> Table:
-    """One table of all their shards, by name."""
-    if not tables:
-        return _EMPTY
-    shards = np.concatenate([table.shards for table in tables])
-    entries = np.concatenate([table.entries for table in tables])
-    first = np.cumsum([0, *(len(table.shards) for table in tables)])
-    entries["shard"] += np.repeat(first[:-1], [len(table.entries) for table in tables]).astype(np.uint32)
-    order = np.argsort(shards["name"], kind="stable")
-    entries["shard"] = np.argsort(order)[entries["shard"]]
-    return _sorted(shards[order], entries, folder)
-
-
-def _only(table: Table, kept: list[int]) -> Table:
-    """What lies in the shards of those numbers."""
-    if len(kept) == len(table.shards):
-        return table
-    numbers = np.full(len(table.shards), -1)
-    numbers[kept] = np.arange(len(kept))
-    entries = table.entries[table.entries["shard"] < len(numbers)]
-    entries = entries[numbers[entries["shard"]] >= 0]
-    entries["shard"] = numbers[entries["shard"]]
-    return Table(table.shards[kept], _EMPTY.prefix, entries)
-
-
-def _open(file: Path) -> Table:
-    """The table in a file; an empty one where it is not there, or not whole."""
-    try:
-        status = os.stat(file)
-        return _mapped(file, status.st_ino, status.st_mtime_ns, status.st_size)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        return _UNWRITTEN.get(file, _EMPTY)
-
-
-@lru_cache(maxsize=32)
-def _mapped(file: Path, inode: int, mtime_ns: int, size: int) -> Table:
-    with open(file, "rb") as opened:
-        content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    tensors, _, said = tensors_in(content)
-    if said["layout"] != _LAYOUT:
-        raise ValueError("another layout")
-    entries, shards = tensors["entries"].view(_ENTRY)[:, 0], tensors["shards"].view(_SHARD)[:, 0]
-    if len(entries) != len(tensors["prefix"]):
-        raise ValueError("torn")
-    return Table(shards, tensors["prefix"], entries, int(said["folder"]))

@@ -18,6 +18,8 @@ from pathlib import Path
 
 #: How often the time of the last use is written down.
 DAY = 86_400.0
+#: Letters of a lock's file, so that none of the holder's before is left.
+_SAID = 512
 
 
 class NoLocks(OSError):
@@ -49,8 +51,8 @@ def writing(path: Path, wait: Callable[[str], None]) -> Iterator[None]:
         except BlockingIOError:
             wait(_holder(path))
             descriptor = _locked(path, exclusive=True, wait=True)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"process": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        said = json.dumps({"process": os.getpid(), "host": socket.gethostname()})
+        os.pwrite(descriptor, said.ljust(_SAID).encode(), 0)
     try:
         yield
     finally:

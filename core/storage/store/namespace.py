@@ -48,16 +48,17 @@ class Namespace:
     def note(self, facts: Mapping[str, Any]) -> None:
         """Write ``about.json``: the identity and these facts."""
         self.use(write=True)
-        sweep_partials(self.folder)
         content = sealed({"identity": self.identity, **facts})
         write_whole(self.folder / ABOUT, json.dumps(content, indent=2, sort_keys=True).encode())
 
     def use(self, *, write: bool = False) -> None:
-        """Keep it from being pruned while this object lives; where nothing is stored, only if it is to ``write``."""
+        """Keep it from being pruned while this object lives; where nothing is stored, only if it is to ``write``. What
+        killed writers left in it goes."""
         if self._is_used or not (write or self.folder.is_dir()):
             return
         self._is_used = True
         locks.keep_used(self, self.index_folder / USED)
+        sweep_partials(self.folder)
 
     @contextmanager
     def writing(self, say: Callable[[str], None]) -> Iterator[None]:

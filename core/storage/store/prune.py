@@ -59,7 +59,7 @@ def doomed(
     """What a prune takes away. Nothing goes but what all that is given lets go.
 
     ``older_than``: since its last use, known to the day; ``to``: bytes that may stay, the last used; ``needed``:
-    folders of units that stay (``stages.needed``). Raises ``UserError`` for a folder that is no store.
+    folders of units that stay (``survey.needed``). Raises ``UserError`` for a folder that is no store.
     """
     stored = units(root)
     before = (now or datetime.now(UTC)) - older_than if older_than is not None else None

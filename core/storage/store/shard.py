@@ -62,6 +62,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "I64": np.dtype("<i8"),
     "U64": np.dtype("<u8"),
+    "U32": np.dtype("<u4"),
 }
 
 

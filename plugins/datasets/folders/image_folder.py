@@ -18,10 +18,10 @@ from ..coop_split import read_coop_split
 from ..labelled_files import items_of
 from ..media_in_files import file_pictures
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import ImageFolderSpec
 from ..split_names import USUAL_NAMES, split_of
 from .class_folders import ClassFolders
 from .class_names import beside, require_known, require_several, shown_names
+from .specs import ImageFolderSpec
 
 METADATA = "metadata.jsonl"
 

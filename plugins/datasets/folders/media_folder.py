@@ -10,9 +10,9 @@ from typing import ClassVar
 from ....core.data.items import DataError, DatasetContent, Item, Media
 from ....core.roles import Dataset
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import MediaFolderSpec
 from .class_folders import ClassFolders
 from .class_names import beside, require_known, require_several, shown_names
+from .specs import MediaFolderSpec
 
 
 class MediaFolder(Dataset):

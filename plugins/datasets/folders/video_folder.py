@@ -8,8 +8,8 @@ from pathlib import Path
 from ....core.data.items import Media
 from ....core.data.video import SUFFIXES, Clip, clip_media, require_video, sound_media
 from ..media_in_files import file_clips
-from ..specs import VideoFolderSpec
 from .media_folder import MediaFolder
+from .specs import VideoFolderSpec
 
 
 class VideoFolder(MediaFolder):

@@ -14,11 +14,11 @@ from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
 from ..media_in_files import file_clips, file_pictures, file_sounds
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import JsonLinesSpec
 from .line import Line, read_lines
 from .line_forms import require_ids_once, require_one_form
 from .line_targets import targets_of
 from .line_view import Shown, View
+from .specs import JsonLinesSpec
 
 SPLITS = ("train", "val", "test")
 #: Modality and what is shown of a file to media.

@@ -8,9 +8,9 @@ from itertools import chain
 
 from ....core.data.items import DataError, Target
 from ....registry.errors import nearest
-from ..specs import JsonLinesSpec
 from .answers import most_frequent
 from .line import Line
+from .specs import JsonLinesSpec
 
 #: Split to its lines.
 Lines = Mapping[str, Sequence[Line]]

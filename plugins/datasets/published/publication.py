@@ -19,7 +19,7 @@ from ....registry.errors import GraftworkError
 from ..coop_split import read_coop_split
 from ..labelled_files import LabelledFiles, items_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import CarvedSpec, PublishedSpec
+from .specs import CarvedSpec, PublishedSpec
 
 
 class DownloadError(GraftworkError):

@@ -22,13 +22,13 @@ from ....core.roles import Dataset
 from ....core.storage.root import store_root
 from ....registry.errors import nearest
 from ..media_in_files import file_pictures
-from ..specs import HuggingFaceSpec
 from ..split_names import split_of
 from .arrow_pictures import picture_rows
 from .class_labels import ClassLabels
 from .items import Record, as_label, as_text, content_of, given_names
 from .kept_pictures import KeptPictures
 from .open_dataset import in_words, open_dataset
+from .specs import HuggingFaceSpec
 
 STREAMED = 10_000
 #: The usual names of our splits; where none of them is there, one that means the same (``Testing``).

@@ -13,7 +13,7 @@ from ....core.storage.files import read_regular
 from ....core.storage.text_files import lines_of
 from ....registry.errors import counted
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import RecordsSpec
+from .specs import RecordsSpec
 
 
 @dataclass(frozen=True, slots=True)

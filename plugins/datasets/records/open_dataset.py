@@ -14,7 +14,7 @@ from datasets.exceptions import DatasetsError
 
 from ....core.data.items import DataError
 from ....core.storage.files import IRREGULAR, irregular_in
-from ..specs import HuggingFaceSpec
+from .specs import HuggingFaceSpec
 
 #: What tells a folder of ``save_to_disk``.
 _SAVED = ("dataset_dict.json", "state.json")

@@ -14,8 +14,8 @@ from ....core.data.vector_files import Columns, read_columns, vectors_in
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
-from ..specs import VectorsSpec
 from ..split_names import USUAL_NAMES, split_of
+from .specs import VectorsSpec
 
 
 class Vectors(Dataset):

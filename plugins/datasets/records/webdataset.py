@@ -17,9 +17,9 @@ from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
 from ....registry.errors import counted
 from ..json_lines.json_object import json_value
-from ..specs import WebDatasetSpec
 from .brace_patterns import most_expansions
 from .items import Record, as_label, as_text, content_of, given_names
+from .specs import WebDatasetSpec
 from .tar_index import MAX_TEXT, Member, members, tar_index
 
 Sample = dict[str, Member]

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from graftwork.core.cli import cli, main
-from graftwork.core.storage.files import _TEMPORARY
+from graftwork.core.storage.files import _TEMPORARY, _locked
 from graftwork.core.storage.store import Namespace, TextShelf, VectorShelf
 from graftwork.registry.errors import UserError
 
@@ -161,13 +161,13 @@ def test_prune_leaves_what_is_used_and_what_is_not_the_stores(root):
 
 
 def test_prune_sweeps_what_dead_writers_left(root):
-    """What is old enough to have no writer, and nothing else."""
+    """What no process holds any more, and nothing else."""
     folder = next((root / "features").rglob("*.safetensors")).parent
     dead, live = (folder / f"{_TEMPORARY}{name}" for name in ("dead", "live"))
-    for path in (dead, live):
-        path.write_bytes(b"12345")
-    os.utime(dead, (time.time() - 2 * DAY,) * 2)
-    done = json.loads(ask(root, "prune", "--older-than", "99w", "--yes", "--format", "json").stdout)
+    dead.write_bytes(b"12345")
+    with _locked(live) as file:
+        file.write(b"12345")
+        done = json.loads(ask(root, "prune", "--older-than", "99w", "--yes", "--format", "json").stdout)
     assert (done["removed"]["leftovers"], done["removed"]["bytes"]) == (1, 5)
     assert (dead.exists(), live.exists()) == (False, True)
 

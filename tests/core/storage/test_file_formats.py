@@ -120,10 +120,9 @@ def test_a_key_that_is_not_known_is_kept() -> None:
 
 def test_names_of_what_is_to_come_are_reserved() -> None:
     """Nothing writes them yet, and reading does not stumble over them."""
-    reserved = {"tasks", "resume"}
-    assert reserved <= Result.model_fields.keys()
-    assert not reserved & RESULT.keys()
-    assert Result.from_json({**RESULT, "tasks": [{"name": "first"}]}, "x").to_json()["tasks"] == [{"name": "first"}]
+    assert "resume" in Result.model_fields
+    assert "resume" not in RESULT
+    assert Result.from_json({**RESULT, "resume": {"from": 3}}, "x").to_json()["resume"] == {"from": 3}
 
 
 LATER: list[tuple[type[Versioned], dict[str, Any]]] = [

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graftwork.core.storage.files import StorageError
-from graftwork.core.storage.store import Namespace, TextShelf, TokenShelf, VectorShelf, index
+from graftwork.core.storage.store import Namespace, TextShelf, TokenShelf, VectorShelf, index, table
 from graftwork.core.storage.store.index import Index
+from graftwork.core.storage.store.table import mapped
 
 from ...support.store_writer import digest_of, vector_of
 
@@ -63,7 +64,7 @@ def test_a_second_look_reads_no_shard(tmp_path, monkeypatch):
     """What is known is asked for by its times alone, in this process and in others; rows are read by themselves."""
     names = filled(tmp_path)
     monkeypatch.setattr(Index, "_read_whole", no_reading)
-    index._mapped.cache_clear()
+    mapped.cache_clear()
     require_stored(tmp_path, names)
     assert shelf(tmp_path).digests() == set(map(digest_of, names))
 
@@ -212,3 +213,17 @@ def test_tokens_come_back_bit_equal(tmp_path_factory, items):
     for digest, taken in zip(values, one.take(list(values)), strict=True):
         np.testing.assert_array_equal(taken, values[digest])
         assert taken.flags.writeable
+
+
+@pytest.mark.parametrize("spread", [True, False])
+@pytest.mark.parametrize("many", [10, 10**9])
+def test_digests_are_found_however_they_are_spread(tmp_path, monkeypatch, spread, many):
+    """Also those that begin alike, and however many are asked for at once."""
+    monkeypatch.setattr(table, "_MANY", many)
+    digests = [digest_of(str(n)) if spread else f"{'0' * 16}{n:048x}" for n in range(300)]
+    for start in range(0, 200, 50):
+        shelf(tmp_path).add(digests[start : start + 50], [vector_of(digest) for digest in digests[start : start + 50]])
+    for _ in range(2):
+        assert shelf(tmp_path).stored(digests) == set(digests[:200])
+        taken = shelf(tmp_path).take(digests[:200])
+        np.testing.assert_array_equal(taken, np.stack([vector_of(digest) for digest in digests[:200]]))

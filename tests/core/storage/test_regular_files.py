@@ -22,7 +22,7 @@ from graftwork.core.data.sounds import open_sound
 from graftwork.core.roles import Captioner, Dataset, Encoder, PictureKey, WrittenCaptions
 from graftwork.core.storage.files import StorageError, irregular_in, open_regular, read_regular, write_whole
 from graftwork.plugins.captioners.specs import CaptionsFileSpec, TransformersCaptionerSpec
-from graftwork.plugins.datasets.specs import HuggingFaceSpec, ImageFolderSpec, JsonLinesSpec, WebDatasetSpec
+from graftwork.plugins.datasets import HuggingFaceSpec, ImageFolderSpec, JsonLinesSpec, WebDatasetSpec
 from graftwork.plugins.encoders.open_clip.spec import OpenClipSpec
 from graftwork.plugins.encoders.transformers.spec import TransformersSpec
 from graftwork.registry.build import build

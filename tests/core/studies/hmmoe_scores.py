@@ -18,8 +18,8 @@ from graftwork.core.roles import Task
 from graftwork.core.roles.task import PairTask, targets_of
 from graftwork.core.run.run import Run
 from graftwork.core.studies.paired import scores_of
+from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
-from graftwork.plugins.datasets.specs import PocketWorldSpec
 from graftwork.plugins.tasks.retrieval import RECALLS, Retrieval, mean_ranks
 from graftwork.plugins.tasks.segmentation import Segmentation
 

@@ -19,7 +19,7 @@ from graftwork.core.data.items import DataError
 from graftwork.core.roles import Captioner, CaptionerError, Encoder, EncoderError
 from graftwork.core.spec.load_spec import spec_from_dict
 from graftwork.plugins.captioners.specs import TransformersCaptionerSpec
-from graftwork.plugins.datasets.specs import HuggingFaceSpec
+from graftwork.plugins.datasets import HuggingFaceSpec
 from graftwork.plugins.encoders.open_clip.spec import OpenClipSpec
 from graftwork.plugins.encoders.transformers.spec import TransformersSpec
 from graftwork.registry.build import build

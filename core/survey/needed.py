@@ -11,9 +11,9 @@ from ..spec.load_spec import spec_from_dict
 from ..spec.node_kinds import used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.search_values import lists_of
+from ..stages.context import RunContext
 from ..storage.store.inventory import FILES, PICTURES, folders
 from ..storage.store.namespace import read_about
-from .context import RunContext
 
 #: Sections that decide what is stored.
 _SECTIONS = ("encoder", "captioner", "level", "graph")
