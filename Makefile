@@ -4,8 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-report \
-  evidence-resolve evidence-resume evidence-sequences evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-jobs evidence-memory evidence-pyg \
+  evidence-real evidence-report evidence-resolve evidence-resume evidence-sequences evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -98,6 +98,11 @@ evidence-compile: $(READY)
 # 30,000 damaged pictures and sounds of all formats: read, or refused by our own error. A few hundred of them are in `make test`.
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
+
+# Trainings side by side against one after another, through towers and on stored vectors; on a quiet machine, a quarter of an hour.
+evidence-jobs: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.jobs layers
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.jobs sweep
 
 # HMMoE and its peers on the pocket world's eight tasks: the tables of docs/results/hmmoe.md; one to two hours on a core, and it
 # goes on where it was interrupted.
