@@ -109,7 +109,7 @@ evidence-hmmoe: $(READY)
 evidence-memory: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.memory_evidence
 
-# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+# Writers in one folder, flipped bits, the same requests, signals: what docs/benchmarks/storage.md shows; ten to thirty minutes. A few of each are in `make test`.
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
