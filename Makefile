@@ -101,8 +101,8 @@ evidence-fuzz: $(READY)
 
 # Trainings side by side against one after another, through towers and on stored vectors; on a quiet machine, a quarter of an hour.
 evidence-jobs: $(READY)
-	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.jobs layers
-	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.jobs sweep
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.training.jobs layers
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.training.jobs sweep
 
 # HMMoE and its peers on the pocket world's eight tasks: the tables of docs/results/hmmoe.md; one to two hours on a core, and it
 # goes on where it was interrupted.
@@ -114,7 +114,7 @@ evidence-hmmoe: $(READY)
 evidence-memory: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.memory_evidence
 
-# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+# Writers in one folder, flipped bits, the same requests, signals: what docs/benchmarks/storage.md shows; ten to thirty minutes. A few of each are in `make test`.
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
@@ -156,7 +156,7 @@ evidence-resolve: $(READY)
 	done
 
 # Runs killed at 200 random moments, and cut after chosen steps; what docs/benchmarks/resume.md shows: half an hour on two cores. A part is in
-# `make test`. What checkpoints cost at ViT-B width: python -m graftwork.benchmarks.checkpoints, seven minutes.
+# `make test`. What checkpoints cost at ViT-B width: python -m graftwork.benchmarks.training.checkpoints, seven minutes.
 evidence-resume: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.training.resume_evidence
 

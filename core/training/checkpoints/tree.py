@@ -73,7 +73,7 @@ def rebuilt(said: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def packed(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All of a kind side by side, flat and on the CPU: many small ones take long to write. And where each of them is."""
+    """All of a kind side by side, flat and on the CPU, since many small ones take long to write; and where each is."""
     kinds: dict[tuple[str, torch.device], list[Tensor]] = {}
     lengths: dict[tuple[str, torch.device], int] = {}
     places: dict[str, Any] = {}

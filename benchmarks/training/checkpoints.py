@@ -1,6 +1,6 @@
 """What checkpoints cost at ViT-B width: of a training's time, and beside a bare write of as many bytes.
 
-python -m graftwork.benchmarks.checkpoints [SECONDS]    (from the folder that holds graftwork; seconds to train)
+python -m graftwork.benchmarks.training.checkpoints [SECONDS]    (from the folder of graftwork; seconds to train)
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ..core.graft.grafted_model import GraftedModel, graft
-from ..core.roles.regularizer import TrainingView
-from ..core.spec.load_spec import spec_from_dict
-from ..core.storage.claim import CHECKPOINT_EVERY
-from ..core.training.checkpoints.folder import Checkpoints
-from ..core.training.checkpoints.tree import Tree
-from ..core.training.learner import Learner, OfLogits, Rank, TrainableModel
-from ..core.training.loop import train
-from ..registry.discovery import default_catalogue
+from ...core.graft.grafted_model import GraftedModel, graft
+from ...core.roles.regularizer import TrainingView
+from ...core.spec.load_spec import spec_from_dict
+from ...core.storage.claim import CHECKPOINT_EVERY
+from ...core.training.checkpoints.folder import Checkpoints
+from ...core.training.checkpoints.tree import Tree
+from ...core.training.learner import Learner, OfLogits, Rank, TrainableModel
+from ...core.training.loop import train
+from ...registry.discovery import default_catalogue
 
 ADAPTERS: Mapping[str, Mapping[str, Any]] = {
     "LoRA, rank 8, in both towers": {"type": "lora", "rank": 8},
