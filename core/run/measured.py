@@ -23,7 +23,7 @@ class Kept(Record):
 
     @classmethod
     def from_result(cls, result: Result) -> Kept | None:
-        """``None`` where nothing was trained or nothing selected, and of several tasks: each has its own epoch."""
+        """``None`` where nothing was trained or selected, and of several tasks: each has an epoch of its own."""
         untrained = result.epochs == 0 or not result.parameters.trainable
         if untrained or result.tasks is not None or None in result.selection.per_seed:
             return None

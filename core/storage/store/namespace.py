@@ -48,26 +48,31 @@ class Namespace:
     def note(self, facts: Mapping[str, Any]) -> None:
         """Write ``about.json``: the identity and these facts."""
         self.use(write=True)
-        sweep_partials(self.folder)
         content = sealed({"identity": self.identity, **facts})
         write_whole(self.folder / ABOUT, json.dumps(content, indent=2, sort_keys=True).encode())
 
     def use(self, *, write: bool = False) -> None:
-        """Keep it from being pruned while this object lives; where nothing is stored, only if it is to ``write``."""
+        """Keep it from being pruned while this object lives; where nothing is stored, only if it is to ``write``. What
+        killed writers left in it goes."""
         if self._is_used or not (write or self.folder.is_dir()):
             return
         self._is_used = True
         locks.keep_used(self, self.index_folder / USED)
+        sweep_partials(self.folder)
 
     @contextmanager
-    def writing(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Compute what is missing in it, and no other process does; says for whom it waits, where it has to."""
+    def writing(self, say: Callable[[str], None]) -> Iterator[bool]:
+        """Compute what is missing in it, and no other process does. It says for whom it waits, where it has to, and
+        gives whether it had to: then what is missing is another matter."""
+        waited = False
 
         def wait(holder: str) -> None:
+            nonlocal waited
+            waited = True
             say(f"{holder} computes values of the same model; this one waits, and then takes what is stored")
 
         with locks.writing(self.index_folder / WRITING, wait):
-            yield
+            yield waited
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
