@@ -46,9 +46,8 @@ def tables(setting: Setting, progress: Progress) -> Iterator[str]:
 
 def cases(setting: Setting) -> list[Case]:
     """Of vectors that are encoded, without a graph and in one; and inside a tower."""
-    items = 24 if setting.quick else 500
-    rounds = 1 if setting.quick else 5
-    whats: tuple[What, ...] = ("CLIP-Adapter", "GA-Net", "GA-Net of two layers")
+    rounds = 1 if setting.quick else 3
+    whats: dict[What, int] = {"CLIP-Adapter": 500, "GA-Net": 500, "GA-Net of two layers": 150}
     on_features = [
         Case(
             f"{what}, {items} items of width {WIDTH}, {CLASSES} classes",
@@ -57,13 +56,13 @@ def cases(setting: Setting) -> list[Case]:
                 Candidate("a loop over items (limit)", _called(by_a_loop)),
                 Candidate("fisher_diagonal", _called(fisher_diagonal)),
                 Candidate("all logits, gradients of 64 at a time", _called(batched)),
-                *(() if what == whats[2] else (Candidate("vmap of grad, 64 at a time", _called(transformed)),)),
+                *(() if "layers" in what else (Candidate("vmap of grad, 64 at a time", _called(transformed)),)),
             ),
             rounds,
         )
-        for what in whats
+        for what, items in (dict.fromkeys(whats, 24) if setting.quick else whats).items()
     ]
-    few = 4 if setting.quick else 16
+    few = 4 if setting.quick else 6
     inside = Case(
         f"LoRA inside {'a small tower' if setting.quick else 'the vision tower of CLIP ViT-B/16'}, {few} pictures",
         partial(tower, few, setting.quick, setting.device),
@@ -72,7 +71,7 @@ def cases(setting: Setting) -> list[Case]:
             Candidate("fisher_diagonal", _called(fisher_diagonal)),
             Candidate("8 at once, gradients of each in turn", _called(eight_in_turn)),
         ),
-        1 if setting.quick else 3,
+        1 if setting.quick else 2,
     )
     return [*on_features, inside]
 
