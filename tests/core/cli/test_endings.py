@@ -310,7 +310,7 @@ def test_results_that_nobody_reads_end_well(arguments: tuple[str, ...]) -> None:
 def test_streams_that_are_closed_are_as_pipes_that_nobody_reads(closed: str, tmp_path: Path) -> None:
     """As some managers of services start a command: JSON, a table and lines cost nothing, and no file is mixed up."""
     (tmp_path / "spec.json").write_text(json.dumps(SPEC))
-    shell = f'for one in "schema" "plan spec.json" "lock spec.json"; do "$0" -c "$1" $one {closed} || exit; done'
+    shell = f'for one in "schema" "components list" "lock spec.json"; do "$0" -c "$1" $one {closed} || exit; done'
     with subprocess.Popen(
         ["bash", "-c", shell, sys.executable, COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
     ) as running:

@@ -53,20 +53,47 @@ def test_there_is_a_template_of_each_kind_of_the_issue() -> None:
     assert kinds() == KINDS
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_package_registers_and_its_example_validates(written: Path, site: Path, kind: str) -> None:
-    """Found by its entry point, as any other."""
-    found = graftwork_command("validate", "example.json", site=site, cwd=written / f"acme-{kind}")
-    assert "valid" in found
+def test_the_packages_register_and_their_examples_validate(written: Path, site: Path) -> None:
+    """Found by its entry point, as any other: all in one process that finds plugins once."""
+    script = """
+import sys
+from graftwork import Pipeline
+for path in sys.argv[1:]:
+    Pipeline.from_file(path)
+    print(path, "valid")
+"""
+    examples = [written / f"acme-{kind}" / "example.json" for kind in KINDS]
+    found = run(sys.executable, "-c", script, *examples, site=site, cwd=written)
+    assert [line for line in found.splitlines() if line.endswith(" valid")] == [f"{path} valid" for path in examples]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_package_passes_its_own_tests_and_the_kit(written: Path, site: Path, kind: str) -> None:
-    """Its property test, the class suite, and the marker over its examples."""
-    options = ("-q", "-p", "graftwork.core.testing.pytest_plugin", "-p", "no:cacheprovider")
-    told = run(sys.executable, "-m", "pytest", *options, site=site, cwd=written / f"acme-{kind}")
+#: As its author runs it, and what all of them are run with.
+PYTEST = (sys.executable, "-m", "pytest", "-p", "graftwork.core.testing.pytest_plugin", "-p", "no:cacheprovider")
+
+
+def test_the_package_passes_its_own_tests_where_its_author_runs_them(written: Path, site: Path) -> None:
+    """In its own folder, with its own settings."""
+    told = run(*PYTEST, "-q", site=site, cwd=written / "acme-head")
     assert " passed" in told
     assert "failed" not in told
+
+
+@pytest.fixture(scope="module")
+def tested(written: Path, site: Path) -> str:
+    """What one session says of the tests of all packages: torch and the kit are imported once."""
+    tests = [f"acme-{kind}/tests" for kind in KINDS]
+    options = ("--import-mode=importlib", "-v", "--rootdir", written)
+    return run(*PYTEST, *options, *tests, site=site, cwd=written)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_package_passes_its_tests_and_the_kit(tested: str, kind: str) -> None:
+    """Its property test, the class suite, and the marker over its examples."""
+    lines = [line for line in tested.splitlines() if line.startswith(f"acme-{kind}/tests/")]
+    passed = [line for line in lines if " PASSED" in line]
+    assert [line for line in lines if not (" PASSED" in line or " SKIPPED" in line)] == []
+    for of in ("test_property.py::", "test_conformance.py::Test", "test_conformance.py::test_examples["):
+        assert any(of in line for line in passed), of
 
 
 def test_the_example_of_the_adapter_trains(written: Path, site: Path, tmp_path: Path) -> None:
