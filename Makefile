@@ -4,8 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-memory evidence-pyg evidence-real evidence-report \
-  evidence-resolve evidence-store \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-jobs evidence-memory evidence-pyg \
+  evidence-real evidence-report evidence-resolve evidence-resume evidence-sequences evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
 
@@ -99,6 +99,11 @@ evidence-compile: $(READY)
 evidence-fuzz: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.fuzz_evidence
 
+# Trainings side by side against one after another, through towers and on stored vectors; on a quiet machine, a quarter of an hour.
+evidence-jobs: $(READY)
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.training.jobs layers
+	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.benchmarks.training.jobs sweep
+
 # HMMoE and its peers on the pocket world's eight tasks: the tables of docs/results/hmmoe.md; one to two hours on a core, and it
 # goes on where it was interrupted.
 evidence-hmmoe: $(READY)
@@ -109,7 +114,7 @@ evidence-hmmoe: $(READY)
 evidence-memory: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.media.memory_evidence
 
-# Writers in one folder, flipped bits, signals: what docs/benchmarks/storage.md shows; five to fifteen minutes. A few of each are in `make test`.
+# Writers in one folder, flipped bits, the same requests, signals: what docs/benchmarks/storage.md shows; ten to thirty minutes. A few of each are in `make test`.
 evidence-store: $(READY)
 	cd .. && $(CURDIR)/$(BIN)/python -m graftwork.tests.support.stored_evidence
 
@@ -131,6 +136,11 @@ evidence-pyg: $(READY)
 evidence-real: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.real_evidence
 
+# Tasks one after another, every method and strength: docs/results/sequences_cells.csv, then the tables of the page. It goes on
+# where it was interrupted.
+evidence-sequences: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.run.sequences.sequence_evidence
+
 # Three examples run, reported and opened in headless Chromium (Debian's, with nodejs and npm): prints docs/benchmarks/report.md,
 # pictures of each page in build/report; ten minutes.
 evidence-report: $(READY)
@@ -144,6 +154,11 @@ evidence-resolve: $(READY)
 	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --python-version $$version \
 	    --target build/resolve/none "$$(ls build/resolve/*.whl)[all]" && echo "$$version: resolved" || exit 1; \
 	done
+
+# Runs killed at 200 random moments, and cut after chosen steps; what docs/benchmarks/resume.md shows: half an hour on two cores. A part is in
+# `make test`. What checkpoints cost at ViT-B width: python -m graftwork.benchmarks.training.checkpoints, seven minutes.
+evidence-resume: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.training.resume_evidence
 
 # Frames a second of clips beside a bare PyAV loop, and memory over 1,000 clips: the tables of docs/benchmarks/video.md; five to ten
 # minutes.

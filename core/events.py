@@ -80,6 +80,9 @@ class EpochFinished(Event):
 
     Of quick epochs several are told at a time, in their order, a half second after they were over at the latest: to
     read a figure is to wait for the device.
+
+    A run that goes on after an interrupt tells those before it again, with the same numbers: all of a training that was
+    finished, and up to the checkpoint of one that was not.
     """
 
     training: int

@@ -150,7 +150,7 @@ class FeaturePredictor(Predictor):
         return tuple(dict.fromkeys([*(["image"] if shown else []), *heard]))
 
     def _answered(self, queries: Queries, encoded: Encoded) -> Tensor:
-        return finite(queries.logits(self._module.model).float().cpu(), encoded.names)
+        return self.among(finite(queries.logits(self._module.model).float().cpu(), encoded.names))
 
     def _described(self, items: Sequence[Item]) -> list[str] | None:
         """What the captioner says of each picture, where there is one and no text was given."""

@@ -147,7 +147,7 @@ class LayerPredictor(Predictor):
     def _scored(self, items: Sequence[Item]) -> Tensor:
         passes, size = Passes(items, self._model.towers, self._reader()), self.spec.encoder.batch_size
         logits = all_logits(self._model, ReadOuts(self._model, passes, size), len(items), size).logits
-        return finite(logits.float().cpu(), list(map(name_of, items)))
+        return self.among(finite(logits.float().cpu(), list(map(name_of, items))))
 
     def _reader(self) -> Reader:
         return Reader(self._model.towers.encoders, keep=0)

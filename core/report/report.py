@@ -18,6 +18,7 @@ from .page import Chapter, page_of
 from .picture_parts import worst_part
 from .read_run import ReportedRun, read_runs
 from .search_parts import search_part
+from .task_parts import task_parts
 
 
 def report(
@@ -51,6 +52,7 @@ def _chapter(run: ReportedRun, worst: int, store: Path, catalogue: Catalogue) ->
     parts = [
         result_part(run),
         curves_part(run),
+        *task_parts(run),
         search_part(run),
         *answer_parts(run),
         worst_part(run, items, worst),

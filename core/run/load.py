@@ -22,6 +22,7 @@ from ..storage.run_folder import RunFolderError, read_json_file
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor
 from .provenance import changed, not_installed, predicting, recorded
+from .sequences.asked import UNTOLD, classes_of, state_after
 
 #: What loading a run of the hub fetches.
 ON_HUB = ("*.json", "*.safetensors")
@@ -50,25 +51,40 @@ class PolicyWarning(UserWarning):
     """Predictions follow another inductive policy than the run's figures."""
 
 
+class TaskWarning(UserWarning):
+    """The figures are of items whose task is known, and none was named."""
+
+
 class ReadingWarning(UserWarning):
     """Pictures were read otherwise when the run was trained."""
 
 
 def load(
-    run: str | Path, *, device: str = "auto", revision: str | None = None, catalogue: Catalogue | None = None
+    run: str | Path,
+    *,
+    device: str = "auto",
+    revision: str | None = None,
+    catalogue: Catalogue | None = None,
+    after: str | None = None,
+    task: str | None = None,
 ) -> Predictor:
     """Load a finished run: its folder, the ``adapter`` folder alone, or what ``graftwork push`` put on the hub.
 
     A hub id (OWNER/NAME) is fetched, safetensors and JSON alone, ``revision`` a branch, tag or commit; ``HubError``
     where that cannot be.
 
+    Of a run over tasks the last state is loaded, or the one ``after`` a task; ``task`` is the one that new items are
+    of, where it is known: answers are among its classes.
+
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
-    run, whose policy no new image can follow, (``CodeWarning``) of components whose code is not that of the run,
+    run, whose policy no new image can follow, (``TaskWarning``) where a task is known in the figures and is not named,
+    (``CodeWarning``) of components whose code is not that of the run,
     (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded, and
     (``UnsealedWarning``) of a run whose result nothing vouches for.
     """
-    source = fetched(run, revision, ON_HUB)
+    whole = fetched(run, revision, ON_HUB)
+    source = whole if after is None else state_after(whole, after)
     folder = adapter_folder(source)
     catalogue = catalogue or default_catalogue()
     spec = _spec_of(run, folder, catalogue)
@@ -85,7 +101,12 @@ def load(
         raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
         load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
-        return load_level(folder, spec, catalogue, place)
+        predictor = load_level(folder, spec, catalogue, place)
+    if task is not None:
+        predictor.answer_among(classes_of(whole, task), task)
+    elif spec.tasks is not None and spec.sequence.scenario == "task":
+        warnings.warn(TaskWarning(f"{run}: {UNTOLD}"), stacklevel=2)
+    return predictor
 
 
 def _sees_pictures(spec: PipelineSpec) -> bool:

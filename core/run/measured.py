@@ -23,8 +23,9 @@ class Kept(Record):
 
     @classmethod
     def from_result(cls, result: Result) -> Kept | None:
-        """``None`` where nothing was trained or nothing selected."""
-        if result.epochs == 0 or not result.parameters.trainable or None in result.selection.per_seed:
+        """``None`` where nothing was trained or selected, and of several tasks: each has an epoch of its own."""
+        untrained = result.epochs == 0 or not result.parameters.trainable
+        if untrained or result.tasks is not None or None in result.selection.per_seed:
             return None
         return cls(per_seed=result.epochs_kept, of=result.epochs)
 
@@ -63,12 +64,27 @@ def notes_of(result: Result) -> tuple[str, ...]:
 def result_rows(result: Result) -> list[tuple[str, str]]:
     """What was measured, in words: every metric, and what it took."""
     parameters, kept = result.parameters, Kept.from_result(result)
-    rows = [(name, str(score)) for name, score in result.test.items()]
+    rows = [(name, str(score)) for name, score in result.test.items()] + task_rows(result)
     rows.append(("trainable parameters", f"{parameters.trainable:,} ({parameters.trainable_share:.2%})"))
     rows += [("epoch kept", str(kept))] if kept else []
     rows += [(f"neighbours' share, {name}", f"{share:.1%}") for name, share in _neighbour_shares(result).items()]
     rows.append(("seconds a training", f"{result.training_seconds_per_seed:.2f}"))
     return [*rows, ("peak memory", f"{result.peak_memory_mb:,.0f} MB")]
+
+
+def task_rows(result: Result) -> list[tuple[str, str]]:
+    """The figures of a sequence of tasks; none of one task."""
+    found = result.tasks
+    if found is None:
+        return []
+    of = {
+        "average over tasks": found.average,
+        "just after learning": found.learning,
+        "forgetting": found.forgetting,
+        "backward transfer": found.backward,
+        "forward transfer": found.forward,
+    }
+    return [(name, str(score)) for name, score in of.items() if score is not None]
 
 
 def _all_but_off(result: Result) -> str | None:

@@ -109,19 +109,15 @@ class StoredCaptioner:
         tell(StageStarted("describe", len(pictures), len(pictures) - len(missing)))
         if not missing:
             return {}
-        with self.namespace.writing(lambda message: tell(Note(message))):
-            return self._describe_missing(items, len(pictures), tell)
-
-    def _describe_missing(self, items: Sequence[Item], total: int, tell: Tell) -> dict[str, str]:
-        """The same, of what no other process has described meanwhile."""
-        if not self.missing(items):
-            tell(StageAdvanced("describe", total))
-            return {}
-        if damage := self.namespace.damage():
-            tell(Note(damage))
-        _ = self.captioner  # loading may find that the weights behind a name changed: then all is missing
-        missing = self.missing(items)
-        return self._describe(missing, total - len(missing), tell)
+        with self.namespace.writing(lambda message: tell(Note(message))) as waited:
+            if waited and not self.missing(items):
+                tell(StageAdvanced("describe", len(pictures)))
+                return {}
+            if damage := self.namespace.damage():
+                tell(Note(damage))
+            _ = self.captioner  # loading may find that the weights behind a name changed: then all is missing
+            missing = self.missing(items)
+            return self._describe(missing, len(pictures) - len(missing), tell)
 
     def _require_written(self, items: Sequence[Item]) -> None:
         lacking = [item.id for item, text in zip(items, self.texts(items), strict=True) if text is None]

@@ -95,17 +95,17 @@ class StoredEncoder:
         tell(StageStarted(f"encode {modality}{form.name}", total, total - len(missing)))
         broken: dict[str, str] = {}
         if missing:
-            with self.namespace.writing(lambda message: tell(Note(message))):
-                broken = self._encode_all(form, modality, media, total, tell)
+            with self.namespace.writing(lambda message: tell(Note(message))) as waited:
+                if waited and not self.missing(form, modality, media):
+                    tell(StageAdvanced(f"encode {modality}{form.name}", total))
+                else:
+                    broken = self._encode_all(form, modality, media, total, tell)
         if modality != "text" and form is VECTORS:
             self._tell_remarks(media, tell)
         return broken
 
     def _encode_all(self, form: Form, modality: str, media: Sequence[Media], total: int, tell: Tell) -> dict[str, str]:
-        """The same, of what no other process has stored meanwhile."""
-        if not self.missing(form, modality, media):
-            tell(StageAdvanced(f"encode {modality}{form.name}", total))
-            return {}
+        """Encode and store what is missing once the model is loaded."""
         if damage := self.namespace.damage():
             tell(Note(damage))
         _ = self.encoder  # loading may find that the weights behind a tag changed: then all is missing

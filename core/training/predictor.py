@@ -33,6 +33,18 @@ class Predictor(ABC):
     def __init__(self, spec: PipelineSpec, class_names: tuple[str, ...], passes: int = 1) -> None:
         #: ``passes``: how many an item has, where a task reads them together.
         self.spec, self.class_names, self.passes = spec, class_names, passes
+        #: bool [C]: the classes that answers are among; ``None``: all of them.
+        self._among: Tensor | None = None
+
+    def answer_among(self, classes: Sequence[str], task: str) -> None:
+        """Answer from now on among those classes of a task. Raises ``DataError`` where one is not known here."""
+        if unknown := [name for name in classes if name not in self.class_names]:
+            raise DataError(f"task `{task}` was learnt later: this state does not know its class `{unknown[0]}`")
+        self._among = torch.tensor([name in classes for name in self.class_names])
+
+    def among(self, logits: Tensor) -> Tensor:
+        """Logits [..., C] with minus infinity for classes that are no answers."""
+        return logits if self._among is None else logits.masked_fill(~self._among, -torch.inf)
 
     def predict(
         self,

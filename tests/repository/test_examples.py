@@ -16,7 +16,7 @@ from ..support.paths import ROOT
 
 EXAMPLES = [
     path
-    for folder in (ROOT / "examples", ROOT / "examples" / "real")
+    for folder in (ROOT / "examples", ROOT / "examples" / "real", ROOT / "examples" / "sequences")
     for path in sorted(folder.glob("*.json"))
     if not path.name.endswith(".schema.json")
 ]

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     "write a row with the reason into --out.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
+@click.option("--after", help="Ask the state after this task of a run over tasks, not the last one.", metavar="TASK")
+@click.option("--task", help="The task that the items are of, where it is known: answers are among its classes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 def command(
     run: str,
@@ -65,6 +67,8 @@ def command(
     force: bool,
     on_error: str,
     top: int,
+    after: str | None,
+    task: str | None,
     device: str,
 ) -> None:
     """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
@@ -81,7 +85,7 @@ def command(
         raise click.UsageError("--on-error record writes into a file: name one with --out")
     if out is not None:
         require_free(out, force)
-    predictor, unread = _loaded(run, device), Unread(on_error)
+    predictor, unread = _loaded(run, device, after, task), Unread(on_error)
     rows = predictor.named(images, texts, sounds, every)
     if folder is not None:
         _write_masks(predictor, rows, folder, unread)
@@ -120,13 +124,13 @@ class Unread:
             say_note(f"{counted(self.count, 'items')} that cannot be read: {how}")
 
 
-def _loaded(run: str, device: str) -> Predictor:
+def _loaded(run: str, device: str, after: str | None, task: str | None) -> Predictor:
     """The predictor; another policy than the run's is said as a note, other code and other reading as a warning."""
     from ...run.load import load
     from ..options import warnings_said
 
     with warnings_said():
-        return load(run, device=device)
+        return load(run, device=device, after=after, task=task)
 
 
 def _answers(predictor: Predictor, rows: Sequence[Row], unread: Unread) -> Iterator[Said]:

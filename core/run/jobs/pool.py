@@ -23,7 +23,7 @@ from .machine import environment
 
 #: Seconds that a process has to write what it holds, after it was asked to end.
 PATIENCE = 10.0
-_BEGIN = "import sys, json; sys.path[:] = json.loads(sys.stdin.readline()); from {} import main; main()"
+_BEGIN = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main()"
 
 
 class JobError(GraftworkError):
@@ -125,7 +125,7 @@ class Pool:
             for process in running:
                 process.kill()
             for thread in self._threads:
-                thread.join()
+                thread.join(PATIENCE)
 
     def _serve(self, slot: int) -> None:
         """One process after another, each until a job ends it; in a thread of its own."""
@@ -181,14 +181,13 @@ class Pool:
             if self._over:
                 return None
             process = self._processes[slot] = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN.format(f"{__package__}.worker")],
+                [sys.executable, "-c", _BEGIN.format(f"{__package__}.worker"), json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment(self.threads, slot),
                 start_new_session=True,  # Ctrl-C is for this process, which asks the others to end
             )
         with contextlib.suppress(BrokenPipeError):
-            _write(process, sys.path)
             _write(process, {"threads": self.threads, "components": dict(self.components)})
         _, unknown = _read(process) or ("unknown", [])
         if not unknown:

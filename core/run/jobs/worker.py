@@ -11,10 +11,9 @@ import logging
 import os
 import queue
 import signal
-import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -49,8 +48,9 @@ class _Hears(logging.Handler):
 class _Input(threading.Thread):
     """Reads jobs; where there will be none, because nobody is left who could say one, it ends what is being done."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Iterator[bytes]) -> None:
         super().__init__(daemon=True)
+        self._lines = lines
         self.jobs: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.busy = threading.Event()
 
@@ -63,7 +63,7 @@ class _Input(threading.Thread):
 
     def run(self) -> None:
         """To the end of standard input."""
-        for line in sys.stdin:
+        for line in self._lines:
             self.busy.set()
             self.jobs.put(json.loads(line))
         if self.busy.is_set():
@@ -80,7 +80,10 @@ def main() -> None:
 
 
 def _serve(say: Say) -> None:
-    opened = json.loads(sys.stdin.readline())
+    lines = _lines()
+    if (line := next(lines, None)) is None:
+        return
+    opened = json.loads(line)
     here = known_as(default_catalogue())
     say("unknown", sorted(name for name, what in opened["components"].items() if here.get(name) != what))
     import torch  # a process that does not know the components waits for none
@@ -90,7 +93,7 @@ def _serve(say: Say) -> None:
     LOGGER.setLevel(logging.DEBUG)
     for logger in (LOGGER, NOTES):
         logger.addHandler(_Hears(say))
-    jobs = _Input()
+    jobs = _Input(lines)
     signal.signal(signal.SIGTERM, lambda number, frame: jobs.end())
     does: dict[str, Callable[[Said, Say], Said]] = {"run": _run, "train": _Trains()}
     jobs.start()
@@ -108,6 +111,14 @@ def _serve(say: Say) -> None:
             ended = "end", answer
         jobs.busy.clear()
         say(*ended)
+
+
+def _lines() -> Iterator[bytes]:
+    """Of standard input; not by ``sys.stdin``, whose lock a thread that waits would hold when the process ends."""
+    left = b""
+    while chunk := os.read(0, 1 << 16):
+        *whole, left = (left + chunk).split(b"\n")
+        yield from whole
 
 
 def _saying(out: TextIO) -> Say:

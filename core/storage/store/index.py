@@ -75,6 +75,13 @@ class Index:
 
     def look(self, wanted: Array, last: bool = False) -> Found:
         """Which of ``wanted``, digests uint8 [k, 32], are stored, and where. Those of altered shards are not."""
+        try:
+            return self._looked(wanted, last)
+        except (IndexError, ValueError, OverflowError):  # a file whose bytes were altered: it is made again
+            self.forget()
+            return self._looked(wanted, last)
+
+    def _looked(self, wanted: Array, last: bool) -> Found:
         settled, young = self._tables()
         found = _find(settled, young, wanted, last)
         if self._altered(found):
@@ -91,7 +98,11 @@ class Index:
 
     def digests(self) -> Array:
         """Digests uint8 [n, 32] of all stored items, each once."""
-        tables = self._listed(opened(self.file))
+        try:
+            tables = self._listed(opened(self.file))
+        except (IndexError, ValueError, OverflowError):  # as in a look
+            self.forget()
+            tables = self._listed(opened(self.file))
         held = np.unique(np.concatenate([table.entries["digest"] for table in tables]))
         return np.frombuffer(held.astype("S32").tobytes(), np.uint8).reshape(-1, 32)
 

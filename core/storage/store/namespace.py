@@ -61,14 +61,18 @@ class Namespace:
         sweep_partials(self.folder)
 
     @contextmanager
-    def writing(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Compute what is missing in it, and no other process does; says for whom it waits, where it has to."""
+    def writing(self, say: Callable[[str], None]) -> Iterator[bool]:
+        """Compute what is missing in it, and no other process does. It says for whom it waits, where it has to, and
+        gives whether it had to: then what is missing is another matter."""
+        waited = False
 
         def wait(holder: str) -> None:
+            nonlocal waited
+            waited = True
             say(f"{holder} computes values of the same model; this one waits, and then takes what is stored")
 
         with locks.writing(self.index_folder / WRITING, wait):
-            yield
+            yield waited
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:

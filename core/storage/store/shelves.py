@@ -39,9 +39,15 @@ class _Shelf(ABC, Generic[V]):
 
     def stored(self, digests: Sequence[str]) -> set[str]:
         """Those of ``digests`` that are stored. Reads none of them."""
-        self._namespace.use()
+        if not self._is_there():
+            return set()
         there = self._index.look(self._packed(digests)).there.tolist()
         return {digest for digest, found in zip(digests, there, strict=True) if found}
+
+    def _is_there(self) -> bool:
+        """Whether it may hold anything; it is in use then."""
+        self._namespace.use()
+        return self.folder.is_dir()
 
     def add(self, digests: Sequence[str], values: V) -> None:
         """Store values under their digests, in one new shard. Raises ``StorageError``."""
@@ -123,7 +129,8 @@ class TextShelf(_Shelf[Iterable[str]]):
 
         Raises ``StorageError`` for one that was altered.
         """
-        self._namespace.use()
+        if not self._is_there():
+            return {}
         values, _ = self._index.values(self._packed(digests), last=True)
         return {digest: _text(value) for digest, value in zip(digests, values, strict=True) if value is not None}
 

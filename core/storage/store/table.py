@@ -135,12 +135,13 @@ def merged(tables: list[Table], folder: int) -> Table:
 
 
 def only(table: Table, kept: list[int]) -> Table:
-    """What lies in the shards of those numbers."""
-    if len(kept) == len(table.shards):
+    """What lies in the shards of those numbers; an entry of none was altered, and goes."""
+    sound = table.entries["shard"] < len(table.shards)
+    if len(kept) == len(table.shards) and sound.all():
         return table
     numbers = np.full(len(table.shards), -1)
     numbers[kept] = np.arange(len(kept))
-    entries = table.entries[table.entries["shard"] < len(numbers)]
+    entries = table.entries[sound]
     entries = entries[numbers[entries["shard"]] >= 0]
     entries["shard"] = numbers[entries["shard"]]
     return sorted_table(table.shards[kept], entries, 0)

@@ -1,7 +1,7 @@
 """Checkpoints of one training: whole or not there, the newest whole one taken, two kept.
 
     NAME.partial/checkpoints/KEY/EPOCHS-STEPS/    after so many epochs, and so many steps of the next
-        state.json  tensors.safetensors  manifest.json
+        state.safetensors  manifest.json
 
 Each is written under another name, its manifest last, and renamed. KEY is of spec and seeds, as that of a finished
 training.
@@ -20,24 +20,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from ....registry.errors import UserError
 from ...events import Note, Tell
 from ...storage.claim import CHECKPOINT_EVERY
-from ...storage.files import StorageError, read_regular, storage_error, write_whole
-from ...storage.manifest import listed_files, seal
+from ...storage.files import StorageError, storage_error
+from ...storage.manifest import MANIFEST, listed_files, seal
 from ...storage.record import Json
-from ...storage.run_folder import RunFolderError, read_json_file
+from ...storage.run_folder import RunFolderError
 from .differences import differences
-from .tree import NotKept, Tree, flattened, rebuilt
+from .tree import NotKept, Tree, flattened, packed, rebuilt, unpacked
 
 #: What writing them may take of a training's time: after a slow one the next comes later.
 SHARE = 0.02
 #: What can be done about a training of other code, data or weights.
 BRING_BACK = "bring that back, or begin anew: --restart"
-STATE, TENSORS = "state.json", "tensors.safetensors"
+STATE, _SAID = "state.safetensors", "state"
 _UNFINISHED = ".graftwork-partial-"
 #: How many are kept: the newest, and one that a disk which loses its last write still has.
 KEPT = 2
@@ -86,10 +86,11 @@ class Checkpoints:
         said, tensors = flattened({**tree, "of": self.about()})
         try:
             partial.mkdir(parents=True)
-            save_file(tensors, partial / TENSORS, {"format": "pt"})
+            flat, places = packed(tensors)
+            about = json.dumps({"said": said, "tensors": places}, allow_nan=False)
+            save_file(flat, partial / STATE, {"format": "pt", _SAID: about})
             with ThreadPoolExecutor(1) as beside:  # the disk writes while what was written is hashed
-                flushed = beside.submit(_flush, partial / TENSORS)
-                write_whole(partial / STATE, json.dumps(said, allow_nan=False).encode())
+                flushed = beside.submit(_flush, partial / STATE)
                 seal(partial)
                 flushed.result()
             os.rename(partial, whole)
@@ -179,12 +180,15 @@ def _written(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Tree:
     """Raises ``RunFolderError``."""
-    if missing := {STATE, TENSORS} - listed_files(path).files.keys():
-        raise RunFolderError(f"{path} lists no {sorted(missing)[0]}")
+    if STATE not in listed_files(path).files:
+        raise RunFolderError(f"{path / MANIFEST} lists no {STATE}")
     try:
-        tree = rebuilt(read_json_file(path / STATE), load(read_regular(path / TENSORS)))
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(f"{path}: {error}") from None
+        with safe_open(path / STATE, framework="pt") as file:
+            about = json.loads(file.metadata()[_SAID])
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
+        tree = rebuilt(about["said"], unpacked(flat, about["tensors"]))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path / STATE} cannot be read: {error}") from None
     if not isinstance(tree, dict) or "of" not in tree:
         raise RunFolderError(f"{path / STATE} is no checkpoint")
     return tree

@@ -25,7 +25,7 @@ class NotKept(Exception):
 
 
 def flattened(value: Any, at: str = "") -> tuple[Any, dict[str, Tensor]]:
-    """JSON of it, and its tensors by their paths, on the CPU. Raises ``NotKept`` for what is none of the above."""
+    """JSON of it, and its tensors by their paths. Raises ``NotKept`` for what is none of the above."""
     tensors: dict[str, Tensor] = {}
     return _flattened(value, at, tensors), tensors
 
@@ -39,7 +39,7 @@ def _flattened(value: Any, at: str, tensors: dict[str, Tensor]) -> Any:
         if value.is_complex() or value.is_sparse or value.is_quantized:
             raise NotKept(f"{at} is a tensor of {value.dtype}, {value.layout}")
         name = f"{at}#{len(tensors)}" if at in tensors else at
-        tensors[name] = value.detach().cpu().contiguous()
+        tensors[name] = value.detach()
         return {_TENSOR: name}
     if isinstance(value, tuple):
         return {_TUPLE: [_flattened(one, f"{at}/{place}", tensors) for place, one in enumerate(value)]}
@@ -72,6 +72,31 @@ def rebuilt(said: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: rebuilt(one, tensors) for key, one in said.items()}
 
 
+def packed(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All of a kind side by side, flat and on the CPU, since many small ones take long to write; and where each is."""
+    kinds: dict[tuple[str, torch.device], list[Tensor]] = {}
+    lengths: dict[tuple[str, torch.device], int] = {}
+    places: dict[str, Any] = {}
+    for name, one in tensors.items():
+        kind = (str(one.dtype).removeprefix("torch."), one.device)
+        start = lengths.get(kind, 0)
+        places[name] = [f"{kind[0]} {kind[1]}", start, list(one.shape)]
+        kinds.setdefault(kind, []).append(one.reshape(-1))
+        lengths[kind] = start + one.numel()
+    return {f"{dtype} {device}": torch.cat(parts).cpu() for (dtype, device), parts in kinds.items()}, places
+
+
+def unpacked(flat: Mapping[str, Tensor], places: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors again. Raises ``RunFolderError`` where one is missing or too short."""
+    found = {}
+    for name, (kind, start, shape) in places.items():
+        size = math.prod(shape)
+        if kind not in flat or len(flat[kind]) < start + size:
+            raise RunFolderError(f"`{name}` is missing")
+        found[name] = flat[kind][start : start + size].view(shape).clone()
+    return found
+
+
 def unequal(one: Any, other: Any) -> Iterator[str]:
     """Where two differ by a bit: names of tensors, and the parts that differ otherwise."""
     (said, tensors), (said_too, tensors_too) = flattened(one), flattened(other)
@@ -86,4 +111,5 @@ def unequal(one: Any, other: Any) -> Iterator[str]:
 def _same_bits(one: Tensor, other: Tensor) -> bool:
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    return torch.equal(one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
+    bits = [tensor.cpu().contiguous().reshape(-1).view(torch.uint8) for tensor in (one, other)]
+    return torch.equal(*bits)

@@ -198,13 +198,24 @@ def cases(scratch: Path) -> list[Case]:
     made = []
     for name in ("features", "towers", "captioner"):
         (scratch / name).mkdir()
-    slow = {**FEATURES["trainer"], "epochs": 8}
-    captioned = {**SMALL, "captioner": {"type": "brightness"}, "trainer": slow, "reporters": [{"type": "jsonl"}]}
+    few = {"type": "few_digits", "train": 4, "val": 2, "test": 2}
+    slow = {**FEATURES["trainer"], "epochs": 5, "batch_size": 10}
+    captioned = {
+        **SMALL,
+        "dataset": few,
+        "captioner": {"type": "brightness"},
+        "trainer": slow,
+        "reporters": [{"type": "jsonl"}],
+    }
     captioned["encoder"] = {"type": "open_clip", "model": "pocket", "templates": ["a digit, {}"]}
     captioned["graph"] = {"type": "similarity", "nodes": "pair", "threshold": 0.8}
     layers = dict(towers(scratch / "clip", {"type": "lora", "rank": 2, "dropout": 0.3}))
-    layers |= {"evaluation": {"seeds": [0, 1]}, "trainer": {**layers["trainer"], "epochs": 4}}
-    made.append(Case("vectors, EWC, two seeds", {**FEATURES, "trainer": slow}, catalogue(), scratch / "features"))
+    layers |= {"evaluation": {"seeds": [0, 1]}, "trainer": {**layers["trainer"], "epochs": 3}}
+    made.append(
+        Case(
+            "vectors, EWC, two seeds", {**FEATURES, "dataset": few, "trainer": slow}, catalogue(), scratch / "features"
+        )
+    )
     made.append(Case("LoRA with dropout inside two towers", layers, with_little_data(), scratch / "towers"))
     made.append(Case("a captioner, pictures and texts", captioned, catalogue(), scratch / "captioner"))
     return made

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -23,7 +24,8 @@ from graftwork.core.roles import Adapter, AdapterSpec
 from graftwork.core.storage.claim import CHECKPOINT_EVERY, CHECKPOINTS, PARTIAL, TRAININGS
 from graftwork.core.storage.manifest import MANIFEST, seal
 from graftwork.core.training.checkpoints import folder, interrupts
-from graftwork.core.training.checkpoints.folder import STATE, TENSORS, Checkpoints, ResumeError
+from graftwork.core.training.checkpoints.folder import STATE, Checkpoints, ResumeError
+from graftwork.core.training.checkpoints.tree import packed, unpacked
 from graftwork.core.training.steps import Steps
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
@@ -194,10 +196,11 @@ def test_what_a_model_keeps_beside_its_parameters_is_kept(tmp_path: Path) -> Non
 
 def altered(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
     """Another checkpoint, sealed as if it had been written so."""
-    said, held = json.loads((path / STATE).read_text()), load_file(path / TENSORS)
-    change(said, held)
-    (path / STATE).write_text(json.dumps(said))
-    save_file(held, path / TENSORS)
+    with safe_open(path / STATE, framework="pt") as file:
+        about = json.loads(file.metadata()["state"])
+    change(about["said"], held := unpacked(load_file(path / STATE), about["tensors"]))
+    flat, places = packed(held)
+    save_file(flat, path / STATE, {"state": json.dumps(about | {"tensors": places})})
     seal(path)
 
 
@@ -205,12 +208,12 @@ def test_a_checkpoint_that_is_not_whole_is_not_used(whole: dict[str, Any], tmp_p
     """The one before it is, and that is said; both go with the run."""
     place = small(tmp_path)
     newest, before = place.cut("x", 3)
-    content = bytearray((newest / TENSORS).read_bytes())
+    content = bytearray((newest / STATE).read_bytes())
     content[-3] ^= 1
-    (newest / TENSORS).write_bytes(content)
+    (newest / STATE).write_bytes(content)
     resumed = place.run("x", resume=True)
     assert numbers_of(resumed) == whole
-    assert [note for note in notes_of(resumed) if f"{newest / TENSORS} was altered" in note]
+    assert [note for note in notes_of(resumed) if f"{newest / STATE} was altered" in note]
     assert not before.exists()
 
 
@@ -237,7 +240,7 @@ def test_a_checkpoint_without_its_randomness_is_refused(harm: Any, tmp_path: Pat
     place.run("x", resume=False)
 
 
-@pytest.mark.parametrize("name", [TENSORS, STATE, MANIFEST])
+@pytest.mark.parametrize("name", [STATE, MANIFEST])
 def test_with_none_that_is_whole_it_says_so(name: str, tmp_path: Path) -> None:
     """And what to do."""
     place = small(tmp_path)

@@ -10,12 +10,17 @@ import pytest
 
 from graftwork import Pipeline, load
 from graftwork.core.events import TrainingFinished
+from graftwork.core.report.report import report
+from graftwork.core.run.load import TaskWarning
 from graftwork.core.run.run import Run
-from graftwork.core.storage.adapter_config import FeatureAdapter
+from graftwork.core.storage.adapter_config import FeatureAdapter, LayerAdapter
 from graftwork.core.storage.result_parts import TaskSequence
 from graftwork.core.training.loop import train
 from graftwork.registry.errors import UserError
 
+from ....support.models.tiny_encoders import save_tiny_encoder
+from ....support.small_layers import picture, with_little_data
+from ....support.small_layers import pipeline as small_layers
 from ....support.small_pipeline import SMALL, FewDigits, FewDigitsSpec, Hearing, catalogue, pipeline
 from ..test_resume import with_stopping
 
@@ -265,3 +270,51 @@ def told(verb: str, changes: dict[str, Any], place: Path) -> None:
         made.plan(store=place / "store")
     else:
         made.run(out=place / "no", store=place / "store")
+
+
+def test_an_answer_may_be_among_the_classes_of_a_known_task(place: Path) -> None:
+    """A task that is known in the figures is named, or a warning says so; a state knows no later task."""
+    made = run(place, "asked", sequence={"scenario": "task"})
+    items = [one for one in FewDigits(FewDigitsSpec()).load().splits["test"] if one.target in (0, 1)]
+    pictures = [one.modalities["image"].read() for one in items]
+    known = load(made.folder, task="0-1", catalogue=made.catalogue, device="cpu").predict(pictures)
+    right = sum(one.label == str(item.target) for one, item in zip(known, items, strict=True)) / len(items)
+    saved = made.typed.seeds.index(made.typed.saved_seed)
+    assert right == pytest.approx(learnt(made).matrix[saved][4][0])
+    with pytest.warns(TaskWarning, match="whose task is known"):
+        load(made.folder, after="2-3", catalogue=made.catalogue, device="cpu")
+    with pytest.raises(UserError, match="was learnt later"):
+        load(made.folder, after="2-3", task="8-9", catalogue=made.catalogue, device="cpu")
+    with pytest.raises(UserError, match="has no task `0-2`; did you mean `0-1`"):
+        load(made.folder, task="0-2", catalogue=made.catalogue, device="cpu")
+
+
+def test_a_report_shows_the_matrix(plain: Run, place: Path) -> None:
+    """With the figures over the tasks; a run over one task has no such part."""
+    page = report(plain.folder, out=place / "report.html", catalogue=plain.catalogue).read_text()
+    assert "accuracy on test of each task (column) after each was learnt (row)" in page
+    assert str(learnt(plain).forgetting) in page
+
+
+@pytest.mark.parametrize("scenario", ["class", "task"])
+def test_towers_learn_tasks_too(scenario: str, place: Path, tmp_path: Path) -> None:
+    """An adapter inside a tower is carried along, its head grows, and items of the first task are learnt again."""
+    encoder = {"type": "transformers", "model": str(save_tiny_encoder("clip", tmp_path))}
+    spec = small_layers(
+        "classification",
+        "image",
+        encoder,
+        {"type": "lora", "rank": 2},
+        tasks=[{"classes": ["red", "green"]}, {"classes": ["blue"]}],
+        sequence={"scenario": scenario},
+        regularizers=[{"type": "replay", "memory": 4}, {"type": "ewc", "anchor": "every", "strength": 1.0}],
+    )
+    made = Pipeline.from_dict(spec, catalogue=with_little_data()).run(out=tmp_path / "run", store=place / "store")
+    found = learnt(made)
+    assert found.remembered == [[0, 4]]
+    assert [[one is None for one in row] for row in found.matrix[0]] == [[False, True], [False, False]]
+    states = map(LayerAdapter.in_folder, sorted((made.folder / "tasks").iterdir()))
+    assert [len(one.class_names) for one in states] == [2, 3]
+    red = picture(0, 3).read()
+    known = load(made.folder, task="red-green", catalogue=made.catalogue, device="cpu")
+    assert known.predict(red)[0].label in ("red", "green")

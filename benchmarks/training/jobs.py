@@ -1,6 +1,6 @@
 """Trainings side by side against one after another: the same command with `--jobs 1` and `--jobs N`, in turn.
 
-    python -m graftwork.benchmarks.jobs layers|sweep [--jobs 2] [--rounds 3] [--out FILE]
+    python -m graftwork.benchmarks.training.jobs layers|sweep [--jobs 2] [--rounds 3] [--out FILE]
 
 `layers` is a comparison of four pipelines through towers, `sweep` the twelve points of `examples/threshold_sweep.json`
 on stored vectors. Each run is a fresh process. "one thread" is `--jobs 1` with as many threads as each of N has: its

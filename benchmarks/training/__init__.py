@@ -1,0 +1,1 @@
+"""What trainings cost beside the training: checkpoints, processes side by side."""
