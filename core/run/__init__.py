@@ -5,6 +5,7 @@ The words that this code uses for one thing each:
     run       a pipeline from its spec to a run folder; made of trials, of which the best is saved
     trial     one combination of the values that a search lists; trained with every seed
     training  one seed of a trial; made of epochs, of which the best on the selection split is kept
+    checkpoint  how far a training came, written between two steps; a run that was interrupted goes on from it
     epoch     every labelled item once, in batches
     stage     a step that is timed: dataset, describe, encode or read, graph, train, evaluate
     level     where the adapter works: on `features`, encoded once, or in `layers` of running towers

@@ -349,7 +349,7 @@ def test_a_process_that_is_killed_loses_nothing_that_was_written(tmp_path: Path)
     around = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     for after in (12, 1000):  # checkpoints; two trainings and some epochs of the third, and more than there are
         said = [sys.executable, "-c", KILLED, str(tmp_path), str(after), __name__]
-        ended = subprocess.run(said, check=False, timeout=120, env=around)
+        ended = subprocess.run(said, check=False, timeout=900, env=around)
         assert ended.returncode == (-signal.SIGKILL if after == 12 else 0)
     assert Result.read(tmp_path / "x" / "result.json").test == whole.typed.test
     assert written_in(tmp_path / "x") == written(whole)
