@@ -70,8 +70,12 @@ class JobAdvanced(Event):
 class TaskStarted(Event):
     """The training for a task of a sequence begins."""
 
-    #: Seed, which of how many tasks, and its name.
-    said: str
+    seed: int
+    #: From 1, of ``of``.
+    number: int
+    of: int
+    #: The task, or all that are learnt at once.
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import Any
 
 import click
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 #: Of the comparison: pipelines that share all but one value.
 RATES = (0.001, 0.002, 0.004, 0.008)
 _THRESHOLDS = "0.4,0.5,0.6,0.7,0.75,0.8,0.85,0.9,0.925,0.95,0.975,0.99"

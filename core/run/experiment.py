@@ -14,7 +14,7 @@ from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...registry.hooks import Hooks
 from ...registry.hookspecs import StageContext
-from ..events import EpochFinished, TaskStarted, Tell, TrainingFinished
+from ..events import EpochFinished, Tell, TrainingFinished
 from ..features.engine import FeatureEngine
 from ..layers.engine import LayerEngine
 from ..roles.task import Task
@@ -106,10 +106,6 @@ class Experiment:
     def primary(self, spec: PipelineSpec) -> str:
         """The task's primary metric."""
         return build(Task, self.catalogue, spec.task).primary
-
-    def tell_task(self, said: str) -> None:
-        """A task of a sequence begins."""
-        self.tell(TaskStarted(said))
 
     def score(self, trial: Trial[Any, Any], split: str) -> list[SplitScore]:
         """Metrics of every seed of a trial on a split."""

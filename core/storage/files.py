@@ -107,11 +107,11 @@ def storage_error(path: Path, error: OSError, remedy: str | None = None) -> Stor
     return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
-def sweep_partials(folder: Path, older_than: float = 3600.0) -> None:
+def sweep_partials(folder: Path, older_than: float = 3600.0, *, below: bool = True) -> None:
     """Remove what killed writers left behind, at once where it is locked while it is written; else what was not touched
-    for ``older_than`` seconds.
+    for ``older_than`` seconds. In the folders ``below``, too.
     """
-    for partial in folder.rglob(f"{_TEMPORARY}*"):
+    for partial in (folder.rglob if below else folder.glob)(f"{_TEMPORARY}*"):
         if is_partial(partial, older_than):
             with contextlib.suppress(OSError):
                 partial.unlink()

@@ -79,12 +79,15 @@ def look(path: Path, catalogue: Catalogue, store: Path, tell: Tell, settings: Ma
         notes.append(
             f"items that cannot be read are left out; of those looked at {counted(len(broken), 'items')}: {broken[0]}"
         )
+    total = len(every)
+    copies = total - len({_content(item) for item in every})
     if cuts:
         section |= fractions_of(_counts(content, "train"), given, cuts, type_)
+        del content, every  # of a million files two listings are too many
         content = listed(dataset_spec(section, catalogue), context)
     if not content.splits.get("test"):
         raise DataError(
-            f"{path}: no `test` is left when copies stay together: too few of its {len(every):,} items differ; "
+            f"{path}: no `test` is left when copies stay together: too few of its {total:,} items differ; "
             "add items, or split folders"
         )
     least = min(_counts(content, "train").values(), default=0)
@@ -97,7 +100,7 @@ def look(path: Path, catalogue: Catalogue, store: Path, tell: Tell, settings: Ma
         splits={name: len(items) for name, items in content.splits.items()},
         given=given,
         least=least,
-        copies=len(every) - len({_content(item) for item in every}),
+        copies=copies,
         contents=contents,
         notes=(*notes, *content.notes),
     )

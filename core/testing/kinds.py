@@ -241,6 +241,7 @@ KINDS: tuple[Kind, ...] = (
             pulls="once parameters have moved, its gradient reaches them and is finite",
             saved="what `finish` gives can be saved as safetensors",
             resumes="interrupted and resumed by what `state` gave, it comes to the same bits",
+            remembers="it remembers items that it was shown, each once, and the same ones again",
         ),
     ),
     _kind(

@@ -20,6 +20,7 @@ from ...core.events import (
     RunStarted,
     StageAdvanced,
     StageStarted,
+    TaskStarted,
     TrainingFinished,
 )
 from ...core.roles import Reporter
@@ -49,6 +50,8 @@ class Console(Reporter):
         self._trainings = 0
         #: The latest training that is over; ``None`` before the first begins.
         self._trained: int | None = None
+        #: The task of a sequence that is learnt, in words.
+        self._task = ""
 
     def hear(self, event: Event) -> None:
         """Show the event; what a terminal would act upon in a name of it is escaped."""
@@ -66,9 +69,11 @@ class Console(Reporter):
                 self._shown.advance(event.stage, event.done)
             case JobAdvanced():
                 self._shown.job(event.job, event.name, event.done, event.total)
+            case TaskStarted():
+                self._task = f"seed {event.seed}, task {event.number} of {event.of}: {event.name}"
             case EpochFinished():
                 self._begin_training()
-                self._shown.alive(TRAIN, f"training {event.training}, epoch {event.epoch}")
+                self._shown.alive(TRAIN, f"{self._task or f'training {event.training}'}, epoch {event.epoch}")
             case TrainingFinished():
                 self._finish_training(event)
             case Note():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
 import os
 import socket
 import sys
@@ -599,6 +600,14 @@ class Forgetful(Anchor):
 
     def penalty(self, parameters: Mapping[str, nn.Parameter]) -> Tensor:
         return super().penalty(parameters) * (1 + self.steps)
+
+
+@fault("regularizer", "remembers", RegularizerSpec)
+class Fickle(Anchor):
+    drawn: ClassVar[Iterator[int]] = itertools.count()
+
+    def remember(self, memory: Sequence[Item], labelled: Sequence[Item], seed: int) -> Sequence[Item]:
+        return [labelled[next(self.drawn) % len(labelled)]]
 
 
 # Optimizers.

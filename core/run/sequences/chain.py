@@ -12,6 +12,7 @@ from typing import Any
 
 from ....registry.build import build
 from ...data.items import Item
+from ...events import TaskStarted
 from ...roles.regularizer import Regularizer, remembered_by
 from ...roles.specs import RegularizerSpec
 from ...spec.pipeline_spec import PipelineSpec
@@ -67,7 +68,8 @@ class Chain:
         """Learn the next task, as training ``number`` of the run, and ask about all that it can answer."""
         step = len(self.trials)
         trial: Trial[Any, Any] = Trial({}, self._derived(step), self._view(step))
-        self._experiment.tell_task(self._in_words(step))
+        names = ", ".join(one.name for one in self.steps[step])
+        self._experiment.tell(TaskStarted(self.seed, step + 1, len(self.steps), names))
         if not step and self._spec.sequence.scenario == "domain":
             self._ask_before_training(trial)
         self._experiment.train(trial, number)
@@ -178,10 +180,6 @@ class Chain:
         self._memories = [
             remembered_by(one, memory, labelled, self.seed) for one, memory in zip(built, self._memories, strict=True)
         ]
-
-    def _in_words(self, step: int) -> str:
-        names = ", ".join(one.name for one in self.steps[step])
-        return f"seed {self.seed}: task {step + 1} of {len(self.steps)}, {names}"
 
 
 def state_name(step: int, tasks: Sequence[TaskData]) -> str:

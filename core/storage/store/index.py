@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import StorageError
+from ..files import StorageError, sweep_partials
 from .shard import SUFFIXES, Array, Shard
 from .table import EMPTY, ENTRY, SHARD, Table, mapped, merged, only, opened, rows_of, sorted_table, written
 
@@ -68,10 +68,10 @@ class Found:
 
 
 class Index:
-    """Of the shards in ``folder``, kept in ``file``."""
+    """Of the shards in ``folder``, kept in ``file``. With ``sweep`` what killed writers left there goes."""
 
-    def __init__(self, folder: Path, file: Path) -> None:
-        self.folder, self.file = folder, file
+    def __init__(self, folder: Path, file: Path, *, sweep: bool = False) -> None:
+        self.folder, self.file, self._sweep = folder, file, sweep
 
     def look(self, wanted: Array, last: bool = False) -> Found:
         """Which of ``wanted``, digests uint8 [k, 32], are stored, and where. Those of altered shards are not."""
@@ -152,6 +152,8 @@ class Index:
     def _listed(self, before: Table) -> tuple[Table, Table]:
         """The same, of the shards that are in the folder now. What is new or changed is read, and held against its
         name; the file is written when no shard is too young for it, or when it grows by much."""
+        if self._sweep:
+            sweep_partials(self.folder, below=False)
         try:
             changed = os.stat(self.folder).st_mtime_ns
             listed = {path.name: status for path, status in shards_in(self.folder)}

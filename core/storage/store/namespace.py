@@ -58,7 +58,7 @@ class Namespace:
             return
         self._is_used = True
         locks.keep_used(self, self.index_folder / USED)
-        sweep_partials(self.folder)
+        sweep_partials(self.folder, below=False)  # its shelves do so where shards came or went
 
     @contextmanager
     def writing(self, say: Callable[[str], None]) -> Iterator[bool]:

@@ -28,7 +28,7 @@ class _Shelf(ABC, Generic[V]):
     def __init__(self, namespace: Namespace, modality: str) -> None:
         self._namespace = namespace
         self.folder = namespace.folder / modality
-        self._index = Index(self.folder, namespace.index_folder / f"{modality}.index")
+        self._index = Index(self.folder, namespace.index_folder / f"{modality}.index", sweep=True)
 
     @abstractmethod
     def _pack(self, digests: Sequence[str], values: V) -> bytes: ...

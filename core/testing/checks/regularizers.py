@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save, save_file
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ...roles.regularizer import Regularizer, Step, TrainingView
+from ...data.items import Item
+from ...roles.regularizer import Regularizer, Step, TrainingView, remembered_by
 from ..case import Case
+from ..outcome import NotApplicable
 from ..same import difference
 from .adapters import WIDTH, vectors
 
@@ -130,6 +132,8 @@ def penalty(case: Case) -> None:
 def pulls(case: Case) -> None:
     """On some of them at least."""
     training = _second(case)
+    if _remembers(training.regularizer):
+        raise NotApplicable("it remembers items, and may have no penalty")
     training.away()
     found = sum(training.penalties().values(), torch.zeros(()))
     assert found.requires_grad, "the penalty does not depend differentiably on the parameters"
@@ -146,6 +150,25 @@ def saved(case: Case) -> None:
     for stem, tensors in training.regularizer.finish(training.view).items():
         assert stem.replace("_", "").isalnum(), f"{stem!r} is the stem of a file: letters, digits and _"
         save({name: value.detach().contiguous() for name, value in tensors.items()})
+
+
+def remembers(case: Case) -> None:
+    """Of two tasks, one after the other."""
+    if not _remembers(make(case)):
+        raise NotApplicable("it remembers no items")
+    tasks = [[Item(f"{task}/{n}", {}, 2 * task + n % 2) for n in range(20)] for task in range(2)]
+    given = []
+    for _ in range(2):
+        memory: tuple[Item, ...] = ()
+        for labelled in tasks:
+            memory = remembered_by(make(case), memory, labelled, seed=0)
+        given.append([one.id for one in memory])
+    assert len(set(given[0])) == len(given[0]), "`remember` gives an item twice"
+    assert given[0] == given[1], "`remember` gives other items for the same tasks and seed"
+
+
+def _remembers(regularizer: Regularizer) -> bool:
+    return type(regularizer).remember is not Regularizer.remember
 
 
 def resumes(case: Case) -> None:

@@ -230,7 +230,7 @@ def test_the_command_line_reads_pictures_two_by_two_and_goes_on_without_broken_o
     """As for a run on features: a file that cannot be read is named, the other items are predicted."""
     done = run(pipeline("nlvr2", "both", clip, ADAPTERS["none"]), tmp_path)
     predictor = load(done.folder, catalogue=with_little_data())
-    monkeypatch.setattr("graftwork.core.run.load.load", lambda run, device: predictor)
+    monkeypatch.setattr("graftwork.core.run.load.load", lambda run, **asked: predictor)
     paths = [tmp_path / f"{name}.png" for name in "abcd"]
     for path in paths[:3]:
         Image.new("RGB", (16, 16), (220, 20, 20)).save(path)

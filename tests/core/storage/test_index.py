@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graftwork.core.storage.files import StorageError
+from graftwork.core.storage.files import _TEMPORARY, StorageError
 from graftwork.core.storage.store import Namespace, TextShelf, TokenShelf, VectorShelf, index, table
 from graftwork.core.storage.store.index import Index
 from graftwork.core.storage.store.table import mapped
@@ -166,7 +166,7 @@ def test_a_torn_index_is_made_again(tmp_path):
 
 
 @given(st.integers(0, 10**9), st.integers(1, 255))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_altered_index_never_gives_a_wrong_vector(tmp_path, at, change):
     """At worst an item is encoded again: what it gives is the item's own vector, whatever byte is another."""
     if not (tmp_path / "index").exists():
@@ -227,3 +227,15 @@ def test_digests_are_found_however_they_are_spread(tmp_path, monkeypatch, spread
         assert shelf(tmp_path).stored(digests) == set(digests[:200])
         taken = shelf(tmp_path).take(digests[:200])
         np.testing.assert_array_equal(taken, np.stack([vector_of(digest) for digest in digests[:200]]))
+
+
+def test_what_a_killed_writer_left_goes_at_the_next_look(tmp_path):
+    """In its shelf and beside `about.json`; what is young may have a writer that no lock tells of."""
+    names = filled(tmp_path)
+    one = shelf(tmp_path)
+    dead = [folder / f"{_TEMPORARY}dead" for folder in (one.folder, one.folder.parents[1])]
+    for path in dead:
+        path.write_bytes(b"12345")
+        os.utime(path, (1, 1))
+    require_stored(tmp_path, names)
+    assert [path.exists() for path in dead] == [False, False]

@@ -37,7 +37,7 @@ from ...support.small_layers import with_little_data
 from ...support.small_pipeline import SMALL, catalogue
 
 JSONL = [{"type": "jsonl"}]
-#: Batches, steps of two of them, a falling learning rate, a regularizer; two trainings of six steps.
+#: Batches, steps of two of them, a falling learning rate, regularizers; two trainings of six steps.
 FEATURES: dict[str, Any] = SMALL | {
     "trainer": {
         "epochs": 3,
@@ -47,7 +47,10 @@ FEATURES: dict[str, Any] = SMALL | {
         "optimizer": {"type": "adamw", "lr": 0.01},
     },
     "evaluation": {"seeds": [0, 1]},
-    "regularizers": [{"type": "ewc", "strength": 0.1, "anchor": "init"}],
+    "regularizers": [
+        {"type": "ewc", "strength": 0.1, "anchor": "init"},
+        {"type": "synaptic_intelligence", "strength": 1.0},
+    ],
     "reporters": JSONL,
 }
 

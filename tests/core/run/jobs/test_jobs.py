@@ -112,7 +112,7 @@ def gone(process: int) -> bool:
         return True
 
 
-def until(what: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(what: Callable[[], bool], seconds: float = 600.0) -> None:
     """Wait for it; a test that would wait longer has failed."""
     end = time.monotonic() + seconds
     while not what():

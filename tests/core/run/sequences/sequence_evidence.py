@@ -12,11 +12,12 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from graftwork import GraftworkError
 
-from .sequence_cells import SCENARIOS, SETS, Line, add_line, cells, digest_of, read_lines
+from .sequence_cells import SCENARIOS, SETS, STRENGTHS, Cell, Line, add_line, cells, digest_of, read_lines
 
 
 def main() -> None:
@@ -25,17 +26,19 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
+    every = ("plain", "joint", "separate", *STRENGTHS, "replay")
+    parser.add_argument("--methods", nargs="+", choices=every, default=every)
     given = parser.parse_args()
     if not given.tables:
-        measure(given.sets, given.scenarios)
+        measure([one for one in cells() if one.set in given.sets and one.scenario in given.scenarios], given.methods)
     from .sequence_page import write_tables
 
     write_tables(read_lines())
 
 
-def measure(sets: tuple[str, ...], scenarios: tuple[str, ...]) -> None:
-    """A line for each cell that has none, or one of another pipeline."""
-    done, planned = read_lines(), [one for one in cells() if one.set in sets and one.scenario in scenarios]
+def measure(some: Sequence[Cell], methods: Sequence[str]) -> None:
+    """A line for each cell of those methods that has none, or one of another pipeline."""
+    done, planned = read_lines(), [one for one in some if one.method in methods]
     for number, cell in enumerate(planned, start=1):
         if cell in done and done[cell].pipeline == digest_of(cell):
             continue
