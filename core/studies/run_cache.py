@@ -100,7 +100,7 @@ class RunCache:
         """
         require_jobs(jobs)
         left = dict(enumerate(named))
-        threads = torch.get_num_threads() if jobs == "auto" else shared_threads(jobs)
+        threads = torch.get_num_threads() if jobs == "auto" or jobs == 1 else shared_threads(jobs)
         count = 1 if jobs == "auto" else jobs
         with with_threads(threads):
             while left:

@@ -85,7 +85,7 @@ def test_predict_prints_the_description(
 
     Digits(DigitsSpec()).load().splits["train"][0].modalities["image"].read().save(tmp_path / "digit.png")
     loaded = described.load()
-    monkeypatch.setattr(loading, "load", lambda run, device: loaded)
+    monkeypatch.setattr(loading, "load", lambda run, **asked: loaded)
     done = CliRunner().invoke(command, [str(described.folder), str(tmp_path / "digit.png")])
     assert done.output.splitlines()[1] == f"  {loaded.predict([tmp_path / 'digit.png'])[0].description}"
 

@@ -30,7 +30,7 @@ from graftwork.core.training.steps import Steps
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 
-from ...support.command_answers import answer
+from ...support.command_answers import answer, handlers_put_back
 from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import pipeline as small_layers
 from ...support.small_layers import with_little_data
@@ -413,6 +413,13 @@ def test_a_second_signal_ends_at_once(commands: Path, monkeypatch: pytest.Monkey
 
 def test_handlers_are_put_back(tmp_path: Path) -> None:
     """Whoever has some has them after each training; in Python Ctrl-C is ``KeyboardInterrupt`` as ever."""
+    with handlers_put_back():  # a test before may have left them ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _require_put_back()
+
+
+def _require_put_back() -> None:
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     with interrupts.WaitingSignals() as signals:
         assert not signals.asked
