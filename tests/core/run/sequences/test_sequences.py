@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -146,21 +147,48 @@ def test_where_the_task_is_known_answers_are_among_its_classes(place: Path) -> N
     assert forgetting.mean < 0.5
 
 
-def test_a_domain_incremental_sequence_says_what_later_data_gain(place: Path) -> None:
-    """The same classes in other data: R is full, and forward transfer is against the state before training."""
-    tasks = [{"dataset": {"type": "few_digits"}}, {"dataset": {"type": "few_digits", "rotate": TURNED}}]
-    spec = {**SPEC, "tasks": tasks, "sequence": {"scenario": "domain"}}
-    made = Pipeline.from_dict(
+def of_domains(shots: int | None = None, **changes: Any) -> Pipeline:
+    """Two tasks of the same classes; no `dataset` beside them."""
+    sets: list[dict[str, Any]] = [{"type": "few_digits"}, {"type": "few_digits", "rotate": TURNED}]
+    spec = {**SPEC, "tasks": [{"dataset": {**one, "shots": shots}} for one in sets], **changes}
+    spec["sequence"] = {"scenario": "domain", **changes.get("sequence", {})}
+    return Pipeline.from_dict(
         {key: value for key, value in SMALL.items() if key != "dataset"},
         {key.replace("__", "."): value for key, value in spec.items()},
         catalogue(),
-    ).run(out=place / "domain", store=place / "store")
+    )
+
+
+def test_a_domain_incremental_sequence_says_what_later_data_gain(place: Path) -> None:
+    """The same classes in other data: R is full, and forward transfer is against the state before training."""
+    made = of_domains().run(out=place / "domain", store=place / "store")
     found = learnt(made)
     assert found.forward is not None
     assert found.start is not None
     assert all(one is not None for row in found.matrix[0] for one in row)
     assert found.forward.per_seed[0] == pytest.approx((found.matrix[0][0][1] or 0.0) - found.start[0][1])
     assert [len(FeatureAdapter.in_folder(one).class_names) for one in (made.folder / "tasks").iterdir()] == [10, 10]
+
+
+@pytest.mark.parametrize("training", ["sequential", "joint", "separate"])
+def test_every_data_set_has_its_own_shots(training: str, place: Path) -> None:
+    """Three of each class in each, also where both are learnt at once, and where some of one are remembered."""
+    remembered = [{"type": "replay", "memory": 30}] if training == "sequential" else []
+    changes = {"sequence": {"training": training}, "regularizers": remembered, "evaluation": {"seeds": [0]}}
+    made = of_domains(3, **changes).run(out=place / f"shots {training}", store=place / "store")
+    sampled = json.loads((made.folder / "lock.json").read_text())["sampled_items"]["0"]
+    assert Counter(id_.partition("/")[0] for id_ in sampled) == {"task-1": 30, "task-2": 30}
+    assert learnt(made).remembered == ([[0, 30]] if remembered else None)
+
+
+def test_a_fault_of_the_first_data_set_is_said_where_it_stands() -> None:
+    """Once, not of the `dataset` that it stands for as well."""
+    for fault, said in ({"trian": 3}, "unknown key `trian`"), ({"train": "3"}, "valid integer"):
+        with pytest.raises(UserError) as error:
+            of_domains(tasks=[{"dataset": {"type": "few_digits", **fault}}, {"dataset": FEW}])
+        assert "$.tasks[0].dataset.tr" in str(error.value)
+        assert said in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_remembered_items_join_the_labelled_ones(place: Path, plain: Run) -> None:
