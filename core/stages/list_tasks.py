@@ -104,9 +104,19 @@ def require_tasks(spec: PipelineSpec, content: DatasetContent) -> None:
                 remedy = '; or set "select_on": "none" in `evaluation`' if what == "selected on" else ""
                 lacks = f"tasks: `{task.name}` has no labelled item in split `{split}`"
                 raise DataError(f"{lacks}, which is {what}{remedy}")
+    require_earlier((spec,), content)
+
+
+def require_earlier(tried: Sequence[PipelineSpec], content: DatasetContent) -> None:
+    """What regularizers ask of the tasks before theirs, in every pipeline of a search. Raises ``DataError``."""
+    spec = tried[0]
+    if spec.sequence.training != "sequential":
+        return  # nothing is carried from one task to the next
+    tasks = tasks_in(spec, content)
     fewest = min(map(sum, _counts_of_earlier(spec, content, tasks)))
-    for regularizer in spec.regularizers:
-        regularizer.require_earlier(fewest)
+    classes = min(len(in_order(tasks, spec, seed)[0].classes) for seed in spec.seeds)
+    for regularizer in (regularizer for one in tried for regularizer in one.regularizers):
+        regularizer.require_earlier(fewest, classes)
 
 
 def labelled_sample(spec: PipelineSpec, items: Sequence[Item], seed: int) -> tuple[Item, ...]:

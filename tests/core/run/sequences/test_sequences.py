@@ -123,7 +123,8 @@ def test_tasks_come_in_an_order_of_the_seed(place: Path) -> None:
 @pytest.mark.parametrize("scenario", ["class", "task"])
 def test_the_bounds_forget_nothing(place: Path, scenario: str) -> None:
     """All tasks at once make one row; an adapter a task answers its own task alone."""
-    joint = run(place, f"joint-{scenario}", sequence={"training": "joint", "scenario": scenario})
+    kept = [{"type": "replay", "memory": 97}]  # of no effect here: the message on it names this training
+    joint = run(place, f"joint-{scenario}", sequence={"training": "joint", "scenario": scenario}, regularizers=kept)
     apart = run(place, f"apart-{scenario}", sequence={"training": "separate", "scenario": scenario})
     of_all, of_each = learnt(joint), learnt(apart)
     assert [len(one) for one in of_all.matrix] == [1, 1]
@@ -256,6 +257,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "domains of one data set": ({"sequence": {"scenario": "domain"}}, "all tasks have the same classes"),
     "start_from": ({"trainer__start_from": "runs/before"}, "a sequence of tasks begins afresh"),
     "a memory for everything": ({"regularizers": [{"type": "replay", "memory": 97}]}, "have 96 labelled items"),
+    "nothing to distil": (
+        {"tasks": 10, "regularizers": [{"type": "lwf", "strength": 1}]},
+        "lwf: a first task of one class leaves nothing to distil",
+    ),
+    "two that keep the same": (
+        {"regularizers": [{"type": "synaptic_intelligence", "strength": one} for one in (1, 0)]},
+        "regularizer `synaptic_intelligence` stands here twice",
+    ),
     "replay without tasks": (
         {"tasks": None, "regularizers": [{"type": "replay", "memory": 5}]},
         "works between tasks, and the pipeline has none",
@@ -290,6 +299,14 @@ def test_what_cannot_be_a_sequence_is_refused(case: str, place: Path) -> None:
         assert said in str(error.value)
         assert "\n" not in str(error.value)
     assert not (place / "no").exists()
+
+
+def test_every_value_that_is_tried_fits_the_tasks(place: Path) -> None:
+    """Known before the first of them is trained."""
+    changes = {"regularizers": [{"type": "replay", "memory": 9}], "search": {"regularizers.0.memory": [9, 97]}}
+    with pytest.raises(UserError, match="have 96 labelled items"):
+        pipeline(**SPEC, **changes).run(out=place / "values", store=place / "store")
+    assert not list((place / "values.partial").glob("trainings/*.safetensors"))
 
 
 def told(verb: str, changes: dict[str, Any], place: Path) -> None:
