@@ -12,7 +12,6 @@ import torch
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ...triton_kernels import SparseGraph
-from ..data.shots import sample_shots
 from ..events import Note, Tell
 from ..graph.centre import Centre, centre_of
 from ..graph.make_nodes import nodes_of, zero_shot_logits
@@ -24,6 +23,7 @@ from ..roles.specs import GraphSpec
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import splits_in_the_graph
 from ..stages.context import Stage
+from ..stages.list_tasks import labelled_sample
 from .encode_splits import Features
 from .learner import HeldOut
 from .prepare import FeatureInputs
@@ -87,7 +87,7 @@ class SupportSets:
     def _pool(self, spec: PipelineSpec, prepared: FeatureInputs, seed: int) -> Features:
         """The training items that the graph section names; those beyond the few-shot sample without their labels."""
         features = prepared.features["train"]
-        labelled = {item.id for item in sample_shots(prepared.content.splits["train"], spec.dataset.shots, seed)}
+        labelled = {item.id for item in labelled_sample(spec, prepared.content.splits["train"], seed)}
         keep_all = spec.graph is not None and spec.graph.pool == "train"
         rows = torch.tensor([row for row, id_ in enumerate(features.ids) if keep_all or id_ in labelled])
         chosen = features.select(rows)

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ...registry.build import build
 from ..data.items import DataError, Item
-from ..data.shots import sample_shots
 from ..graft.saving import saved_facts
 from ..roles.layer_adapter import LayerAdapter
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.context import RunContext
+from ..stages.list_tasks import labelled_sample
 from ..storage.adapter_config import GraftFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers
 from ..training.answers import SplitAnswers
@@ -59,7 +59,7 @@ class LayerEngine(Engine[LayerInputs, LayerOutcome]):
     def train(self, trial: Trial[LayerInputs, LayerOutcome], seed: int, hear: Hear) -> LayerOutcome:
         """On the labelled items of the seed's sample."""
         spec, prepared = trial.spec, trial.prepared
-        items = sample_shots(prepared.splits["train"], spec.dataset.shots, seed)
+        items = labelled_sample(spec, prepared.splits["train"], seed)
         if not items:
             raise DataError("no item of split train is labelled")
         split = spec.evaluation.selecting_split

@@ -51,7 +51,7 @@ class Experiment:
         )
         self._finished = finished
         #: The pipelines of a search that knows its combinations.
-        self._known: Sequence[PipelineSpec] = ()
+        self.known: Sequence[PipelineSpec] = ()
         self._engines: dict[str, Engine[Any, Any]] = {}
 
     def engine(self, spec: PipelineSpec) -> Engine[Any, Any]:
@@ -64,7 +64,7 @@ class Experiment:
                 if features
                 else LayerEngine(self._context, self._finished)
             )
-            self._engines[level].search = self._known
+            self._engines[level].search = self.known
         return self._engines[level]
 
     def spec_of(self, values: Mapping[str, Any]) -> PipelineSpec:
@@ -76,7 +76,7 @@ class Experiment:
         """Every combination that the search tries, one after another; one trial without a search."""
         search = search_of(self.spec)
         known = [(values, self.spec_of(values)) for values in search] if self.spec.trials is None else None
-        self._known = [spec for _, spec in known or ()]
+        self.known = [spec for _, spec in known or ()]
         for values, spec in known or ((values, self.spec_of(values)) for values in search):
             trial: Trial[Any, Any] = Trial(values, spec, self.engine(spec).prepare(spec))
             yield trial

@@ -9,7 +9,6 @@ from ...registry.catalogue import Catalogue
 from ...registry.errors import counted
 from ..data.items import DataError, DatasetContent, Item
 from ..data.modalities import require_modalities
-from ..data.shots import sample_shots
 from ..events import Event, Note
 from ..features import plan as features
 from ..layers import plan as layers
@@ -19,7 +18,7 @@ from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
 from ..stages.list_items import listed_for, require_splits, used_splits
-from ..stages.list_tasks import require_tasks
+from ..stages.list_tasks import labelled_sample, require_tasks
 from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
@@ -52,7 +51,7 @@ def make_plan(
         tell(Note(damage))
     used = used_splits(content, spec)
     items = [item for split in used.values() for item in split]
-    labelled = len(sample_shots(content.splits.get("train", ()), spec.dataset.shots, spec.seeds[0]))
+    labelled = len(labelled_sample(spec, content.splits.get("train", ()), spec.seeds[0]))
     sizes = ", ".join(f"{name} {len(split)}" for name, split in content.splits.items())
     stages = [
         StagePlan(

@@ -30,6 +30,7 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
     else:
         yield from _incomparable(spec)
         yield from _unconnectable(spec)
+    yield from _twice(spec)
     yield from of_sequence(spec)
     for key in spec.search:
         if key.split(".")[0] in ("search", "trials", "evaluation", "seed"):
@@ -65,6 +66,15 @@ def incoherences(spec: PipelineSpec) -> Iterator[Problem]:
         )
     if len(set(spec.seeds)) != len(spec.seeds):
         yield Problem("a seed stands here twice", ("evaluation", "seeds"))
+
+
+def _twice(spec: PipelineSpec) -> Iterator[Problem]:
+    """What a regularizer keeps for the next run stands under its type: a second one would write over it."""
+    types = [getattr(one, "type", "") for one in spec.regularizers]
+    for index, type_ in enumerate(types):
+        if type_ in types[:index]:
+            reason = f"regularizer `{type_}` stands here twice, and would write over what the first one keeps"
+            yield Problem(reason, ("regularizers", index), "leave one of them")
 
 
 def _not_left_out(spec: PipelineSpec) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ MOST = 100
 def explain(error: ValidationError, root: type[BaseModel], raw: Any, catalogue: Catalogue) -> list[Problem]:
     """One problem for each error; ``raw`` is the JSON value that was validated as ``root``."""
     problems: list[Problem] = []
-    lines = _without_echoes(error.errors(include_url=False))
+    lines = _without_echoes(error.errors(include_url=False), raw)
     for line in lines[:MOST]:
         path = _in_json(tuple(line["loc"]), raw)
         context = line.get("ctx", {})
@@ -72,10 +72,18 @@ def _name(model: type[BaseModel], key: str | int) -> str | None:
     return next((name for name, field in model.model_fields.items() if (field.alias or name) == key), None)
 
 
-def _without_echoes(lines: list[ErrorDetails]) -> list[ErrorDetails]:
-    """pydantic does not count broken items of a list, and then calls the list too short as well."""
+def _without_echoes(lines: list[ErrorDetails], raw: Any) -> list[ErrorDetails]:
+    """pydantic does not count broken items of a list, and then calls the list too short as well. What is in a section
+    that was not written is wrong where it was taken from (``tasks`` for ``dataset``), and is told there.
+    """
+    lines = [line for line in lines if not _is_taken(line, raw)]
     parents = {line["loc"][:depth] for line in lines for depth in range(len(line["loc"]))}
     return [line for line in lines if line["type"] != "too_short" or line["loc"] not in parents]
+
+
+def _is_taken(line: ErrorDetails, raw: Any) -> bool:
+    path, lacking = line["loc"], line["type"] == "missing" and len(line["loc"]) == 1
+    return bool(path) and isinstance(raw, dict) and path[0] not in raw and not lacking
 
 
 def _in_json(path: JsonPath, raw: Any) -> JsonPath:

@@ -104,9 +104,32 @@ def require_tasks(spec: PipelineSpec, content: DatasetContent) -> None:
                 remedy = '; or set "select_on": "none" in `evaluation`' if what == "selected on" else ""
                 lacks = f"tasks: `{task.name}` has no labelled item in split `{split}`"
                 raise DataError(f"{lacks}, which is {what}{remedy}")
+    require_earlier((spec,), content)
+
+
+def require_earlier(tried: Sequence[PipelineSpec], content: DatasetContent) -> None:
+    """What regularizers ask of the tasks before theirs, in every pipeline of a search. Raises ``DataError``."""
+    spec = tried[0]
+    if spec.sequence.training != "sequential":
+        return  # nothing is carried from one task to the next
+    tasks = tasks_in(spec, content)
     fewest = min(map(sum, _counts_of_earlier(spec, content, tasks)))
-    for regularizer in spec.regularizers:
-        regularizer.require_earlier(fewest)
+    classes = min(len(in_order(tasks, spec, seed)[0].classes) for seed in spec.seeds)
+    for regularizer in (regularizer for one in tried for regularizer in one.regularizers):
+        regularizer.require_earlier(fewest, classes)
+
+
+def labelled_sample(spec: PipelineSpec, items: Sequence[Item], seed: int) -> tuple[Item, ...]:
+    """The few-shot sample of a seed (``sample_shots``): of tasks that are data sets each has its own, also where items
+    of several of them are learnt together.
+    """
+    if not of_data_sets(spec):
+        return sample_shots(items, spec.dataset.shots, seed)
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.id.partition(OF_TASK)[0], []).append(item)
+    chosen = {one.id for group in groups.values() for one in sample_shots(group, spec.dataset.shots, seed)}
+    return tuple(item for item in items if item.id in chosen)
 
 
 def in_order(tasks: Sequence[TaskData], spec: PipelineSpec, seed: int) -> tuple[TaskData, ...]:
@@ -121,7 +144,7 @@ def in_order(tasks: Sequence[TaskData], spec: PipelineSpec, seed: int) -> tuple[
 def _counts_of_earlier(spec: PipelineSpec, content: DatasetContent, tasks: Sequence[TaskData]) -> Iterator[list[int]]:
     """Of each seed how many labelled items every task but the last has."""
     for seed in spec.seeds:
-        sampled = {item.id for item in sample_shots(content.splits["train"], spec.dataset.shots, seed)}
+        sampled = {item.id for item in labelled_sample(spec, content.splits["train"], seed)}
         ordered = in_order(tasks, spec, seed)[:-1]
         yield [sum(item.id in sampled for item in task.items(content, "train")) for task in ordered]
 

@@ -125,6 +125,15 @@ class LwFSpec(RegularizerSpec):
     def in_first_task(self) -> None:
         """There are no classes before."""
 
+    def require_earlier(self, labelled: int, classes: int) -> None:
+        """What is kept is how classes are weighed against each other. Raises ``DataError``."""
+        if classes < 2:
+            raise DataError(
+                "lwf: a first task of one class leaves nothing to distil: what is kept is how classes are weighed "
+                "against each other; give the first task (of every seed, where they are shuffled) two classes, or "
+                "remove lwf"
+            )
+
     def require_previous(self, previous: Path | None) -> None:
         """A run before, of any kind. Raises ``RunFolderError``."""
         if previous is None:
@@ -145,7 +154,7 @@ class ReplaySpec(RegularizerSpec):
     memory: Annotated[int, Field(ge=1)]
     """Labelled items that are kept of all earlier tasks together."""
 
-    def require_earlier(self, labelled: int) -> None:
+    def require_earlier(self, labelled: int, classes: int) -> None:
         """A memory for everything would be joint training. Raises ``DataError``."""
         if self.memory > labelled:
             raise DataError(

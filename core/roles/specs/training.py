@@ -22,8 +22,10 @@ class RegularizerSpec(ComponentSpec):
         """How it stands in the first task of a sequence, which has no run before it. ``None``: not at all."""
         return self
 
-    def require_earlier(self, labelled: int) -> None:
-        """Raises ``UserError`` where so many labelled items of all tasks but the last do not do. No torch."""
+    def require_earlier(self, labelled: int, classes: int) -> None:
+        """Raises ``UserError`` where so many labelled items of all tasks but the last, or so many classes of the first
+        task, do not do. No torch.
+        """
 
     def require_previous(self, previous: Path | None) -> None:
         """Raises ``UserError`` where the run before (its adapter folder) lacks what the penalty needs. No torch."""

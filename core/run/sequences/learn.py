@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...stages.list_tasks import tasks_in
+from ...stages.list_tasks import require_earlier, tasks_in
 from ...storage.claim import TASKS
 from ...storage.manifest import seal
 from ...storage.result_parts import Score, TaskSequence
@@ -31,7 +31,11 @@ class Sequences:
         self._number = 0
 
     def train(self, trial: Trial[Any, Any]) -> None:
-        """Every seed of a trial, over the first tasks where there are values to choose, else over all."""
+        """Every seed of a trial, over the first tasks where there are values to choose, else over all.
+
+        Raises ``DataError`` where a regularizer that the search will try asks for more than there is.
+        """
+        require_earlier(self._experiment.known or (trial.spec,), trial.prepared.content)
         tasks = tasks_in(trial.spec, trial.prepared.content)
         place = self._folder / str(len(self._chains) + 1)
         chains = [Chain(self._experiment, trial, tasks, seed, place / f"seed-{seed}") for seed in trial.spec.seeds]

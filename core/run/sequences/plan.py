@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ....registry.errors import counted
 from ...data.items import DatasetContent
-from ...data.shots import sample_shots
 from ...spec.pipeline_spec import PipelineSpec
 from ...spec.search_values import trial_count
-from ...stages.list_tasks import TaskData, in_order, tasks_in
+from ...stages.list_tasks import TaskData, in_order, labelled_sample, tasks_in
 from ...stages.stage_plan import StagePlan
 
 #: Classes that a line names.
@@ -35,7 +34,7 @@ def sequence_stages(spec: PipelineSpec, content: DatasetContent) -> list[StagePl
     line = f"{counted(len(tasks), 'tasks')}, {said.scenario}-incremental, {said.training}: {how}"
     again = ", ".join(f"{one.type}" for one in spec.regularizers)
     stages = [StagePlan("tasks", line + (f"; against forgetting: {again}" if again else ""))]
-    sampled = {item.id for item in sample_shots(content.splits["train"], spec.dataset.shots, spec.seeds[0])}
+    sampled = {item.id for item in labelled_sample(spec, content.splits["train"], spec.seeds[0])}
     return stages + [StagePlan(f"task {number}", line) for number, line in _lines(spec, content, tasks, sampled)]
 
 

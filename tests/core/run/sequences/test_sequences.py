@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def test_tasks_come_in_an_order_of_the_seed(place: Path) -> None:
 @pytest.mark.parametrize("scenario", ["class", "task"])
 def test_the_bounds_forget_nothing(place: Path, scenario: str) -> None:
     """All tasks at once make one row; an adapter a task answers its own task alone."""
-    joint = run(place, f"joint-{scenario}", sequence={"training": "joint", "scenario": scenario})
+    kept = [{"type": "replay", "memory": 97}]  # of no effect here: the message on it names this training
+    joint = run(place, f"joint-{scenario}", sequence={"training": "joint", "scenario": scenario}, regularizers=kept)
     apart = run(place, f"apart-{scenario}", sequence={"training": "separate", "scenario": scenario})
     of_all, of_each = learnt(joint), learnt(apart)
     assert [len(one) for one in of_all.matrix] == [1, 1]
@@ -146,21 +148,48 @@ def test_where_the_task_is_known_answers_are_among_its_classes(place: Path) -> N
     assert forgetting.mean < 0.5
 
 
-def test_a_domain_incremental_sequence_says_what_later_data_gain(place: Path) -> None:
-    """The same classes in other data: R is full, and forward transfer is against the state before training."""
-    tasks = [{"dataset": {"type": "few_digits"}}, {"dataset": {"type": "few_digits", "rotate": TURNED}}]
-    spec = {**SPEC, "tasks": tasks, "sequence": {"scenario": "domain"}}
-    made = Pipeline.from_dict(
+def of_domains(shots: int | None = None, **changes: Any) -> Pipeline:
+    """Two tasks of the same classes; no `dataset` beside them."""
+    sets: list[dict[str, Any]] = [{"type": "few_digits"}, {"type": "few_digits", "rotate": TURNED}]
+    spec = {**SPEC, "tasks": [{"dataset": {**one, "shots": shots}} for one in sets], **changes}
+    spec["sequence"] = {"scenario": "domain", **changes.get("sequence", {})}
+    return Pipeline.from_dict(
         {key: value for key, value in SMALL.items() if key != "dataset"},
         {key.replace("__", "."): value for key, value in spec.items()},
         catalogue(),
-    ).run(out=place / "domain", store=place / "store")
+    )
+
+
+def test_a_domain_incremental_sequence_says_what_later_data_gain(place: Path) -> None:
+    """The same classes in other data: R is full, and forward transfer is against the state before training."""
+    made = of_domains().run(out=place / "domain", store=place / "store")
     found = learnt(made)
     assert found.forward is not None
     assert found.start is not None
     assert all(one is not None for row in found.matrix[0] for one in row)
     assert found.forward.per_seed[0] == pytest.approx((found.matrix[0][0][1] or 0.0) - found.start[0][1])
     assert [len(FeatureAdapter.in_folder(one).class_names) for one in (made.folder / "tasks").iterdir()] == [10, 10]
+
+
+@pytest.mark.parametrize("training", ["sequential", "joint", "separate"])
+def test_every_data_set_has_its_own_shots(training: str, place: Path) -> None:
+    """Three of each class in each, also where both are learnt at once, and where some of one are remembered."""
+    remembered = [{"type": "replay", "memory": 30}] if training == "sequential" else []
+    changes = {"sequence": {"training": training}, "regularizers": remembered, "evaluation": {"seeds": [0]}}
+    made = of_domains(3, **changes).run(out=place / f"shots {training}", store=place / "store")
+    sampled = json.loads((made.folder / "lock.json").read_text())["sampled_items"]["0"]
+    assert Counter(id_.partition("/")[0] for id_ in sampled) == {"task-1": 30, "task-2": 30}
+    assert learnt(made).remembered == ([[0, 30]] if remembered else None)
+
+
+def test_a_fault_of_the_first_data_set_is_said_where_it_stands() -> None:
+    """Once, not of the `dataset` that it stands for as well."""
+    for fault, said in ({"trian": 3}, "unknown key `trian`"), ({"train": "3"}, "valid integer"):
+        with pytest.raises(UserError) as error:
+            of_domains(tasks=[{"dataset": {"type": "few_digits", **fault}}, {"dataset": FEW}])
+        assert "$.tasks[0].dataset.tr" in str(error.value)
+        assert said in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_remembered_items_join_the_labelled_ones(place: Path, plain: Run) -> None:
@@ -228,6 +257,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "domains of one data set": ({"sequence": {"scenario": "domain"}}, "all tasks have the same classes"),
     "start_from": ({"trainer__start_from": "runs/before"}, "a sequence of tasks begins afresh"),
     "a memory for everything": ({"regularizers": [{"type": "replay", "memory": 97}]}, "have 96 labelled items"),
+    "nothing to distil": (
+        {"tasks": 10, "regularizers": [{"type": "lwf", "strength": 1}]},
+        "lwf: a first task of one class leaves nothing to distil",
+    ),
+    "two that keep the same": (
+        {"regularizers": [{"type": "synaptic_intelligence", "strength": one} for one in (1, 0)]},
+        "regularizer `synaptic_intelligence` stands here twice",
+    ),
     "replay without tasks": (
         {"tasks": None, "regularizers": [{"type": "replay", "memory": 5}]},
         "works between tasks, and the pipeline has none",
@@ -262,6 +299,14 @@ def test_what_cannot_be_a_sequence_is_refused(case: str, place: Path) -> None:
         assert said in str(error.value)
         assert "\n" not in str(error.value)
     assert not (place / "no").exists()
+
+
+def test_every_value_that_is_tried_fits_the_tasks(place: Path) -> None:
+    """Known before the first of them is trained."""
+    changes = {"regularizers": [{"type": "replay", "memory": 9}], "search": {"regularizers.0.memory": [9, 97]}}
+    with pytest.raises(UserError, match="have 96 labelled items"):
+        pipeline(**SPEC, **changes).run(out=place / "values", store=place / "store")
+    assert not list((place / "values.partial").glob("trainings/*.safetensors"))
 
 
 def told(verb: str, changes: dict[str, Any], place: Path) -> None:
