@@ -73,8 +73,6 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         catalogue, seed = default_catalogue(), int(check_random_state(self.random_state).randint(2**31 - 1))
         spec = spec_from_dict(self._pipeline(seed, catalogue), catalogue=catalogue)
-        if spec.level == "layers":
-            raise ValueError(f"adapter `{spec.adapter.type}` works inside towers; GraftClassifier has vectors alone")
         device = resolve_device(spec.device)
         context = RunContext(catalogue, Path("nothing is stored"), find_device=lambda: device)
         inputs = _inputs(spec, context, _units(X), targets, tuple(map(str, self.classes_)))

@@ -82,7 +82,7 @@ def test_what_cannot_be_is_refused_in_words() -> None:
     X, y = clouds()
     with pytest.raises(SpecError, match="compares with class prompts"):
         GraftClassifier(head="cosine").fit(X, y)
-    with pytest.raises(ValueError, match="inside towers"):
+    with pytest.raises(SpecError, match="inside towers"):
         GraftClassifier("hmmoe", graph=None).fit(X, y)
     with pytest.raises(SpecError, match="did you mean `bottleneck`"):
         GraftClassifier("bottlenek").fit(X, y)
