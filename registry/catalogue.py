@@ -117,6 +117,8 @@ class Catalogue:
             ) from None
 
     def _suggest(self, kind: str, type_: str) -> str:
+        if len(alike := [f"`{one}`" for one in self.types(kind) if type_ in one.split("_")]) > 1:
+            return f"did you mean {', '.join(alike[:-1])} or {alike[-1]}?"
         if near := nearest(type_, self.types(kind)):
             return f"did you mean `{near}`?"
         if elsewhere := [other for other, name in self._components if name == type_]:

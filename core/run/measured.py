@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from ..storage.record import Record
 from ..storage.result import Result
@@ -74,9 +75,14 @@ def result_rows(result: Result) -> list[tuple[str, str]]:
 
 def task_rows(result: Result) -> list[tuple[str, str]]:
     """The figures of a sequence of tasks; none of one task."""
+    return [(name, str(score)) for name, score in _task_figures(result).items()]
+
+
+def _task_figures(result: Result) -> dict[str, Score]:
+    """Those that are defined, by name."""
     found = result.tasks
     if found is None:
-        return []
+        return {}
     of = {
         "average over tasks": found.average,
         "just after learning": found.learning,
@@ -84,7 +90,7 @@ def task_rows(result: Result) -> list[tuple[str, str]]:
         "backward transfer": found.backward,
         "forward transfer": found.forward,
     }
-    return [(name, str(score)) for name, score in of.items() if score is not None]
+    return {name: score for name, score in of.items() if score is not None}
 
 
 def _all_but_off(result: Result) -> str | None:
@@ -126,6 +132,8 @@ def _at_an_end(result: Result) -> Iterator[str]:
 class Measured(Record):
     """What a run measured."""
 
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"tasks"})
+
     metric: str
     """The task's primary metric; ``val`` and ``test`` are of it."""
     val: Score | None
@@ -154,6 +162,8 @@ class Measured(Record):
     """``None`` where nothing was trained or nothing selected."""
     notes: tuple[str, ...]
     """What makes the figures say less than they seem to, a line each."""
+    tasks: Mapping[str, Score] | None = None
+    """Average, forgetting and the like of a sequence of tasks; left out of one task."""
 
 
 def measured(result: Result) -> Measured:
@@ -174,4 +184,5 @@ def measured(result: Result) -> Measured:
         tried=len(result.tried),
         epochs_kept=Kept.from_result(result),
         notes=notes_of(result),
+        tasks=_task_figures(result) or None,
     )

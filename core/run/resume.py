@@ -150,7 +150,7 @@ def _in_words(partial: Path) -> str:
     finished, epochs = written_trainings(partial / TRAININGS), interrupted_epochs(partial / CHECKPOINTS)
     said = [_counted(finished)] if finished else []
     if epochs:
-        count = "one" if len(epochs) == 1 else str(len(epochs))
+        count = f"{len(epochs)} training{'s' if len(epochs) != 1 else ''}"
         said.append(f"{count} interrupted in epoch {', '.join(map(str, epochs))}")
     return " and ".join(said)
 

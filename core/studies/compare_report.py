@@ -13,7 +13,7 @@ from ..data.html_table import html_table
 from ..run.measured import Measured
 from ..storage.manifest import UNSEALED, is_sealed
 from ..storage.result import Result
-from .conditions import Difference, differences, reported, shared
+from .conditions import Difference, differences, reported, selected, shared
 from .paired import Paired
 from .settings import differing_settings
 from .tables import markdown_table, values_in_words
@@ -72,7 +72,7 @@ class Comparison:
         """The run with the best mean on the split that selects, the first among equals; none where the runs select on
         other data or by another metric, or no run has such a score."""
         scored = [one for one in self.entries if one.measured.val]
-        of = {(one.result.metric, one.result.select_on, one.result.dataset.fingerprint) for one in scored}
+        of = {(one.result.metric, selected(one.result), one.result.dataset.fingerprint) for one in scored}
         if len(of) != 1:
             return None
         return max(scored, key=lambda one: one.measured.val.mean)  # type: ignore[union-attr]
@@ -111,7 +111,8 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
     for letter, entries in columns.items():
         what = f" {entries[0].measured.metric}{f' ({letter})' if len(columns) > 1 else ''}"
         headers += [f"test{what}", f"val{what}"]
-    headers += ["trainable", "fitted", "seconds", "peak MB", "combinations", "epochs kept"]
+    figures = dict.fromkeys(name for entry in comparison.entries for name in entry.measured.tasks or ())
+    headers += [*figures, "trainable", "fitted", "seconds", "peak MB", "combinations", "epochs kept"]
     rows = []
     for entry in comparison.entries:
         found = entry.measured
@@ -119,7 +120,8 @@ def comparison_table(comparison: Comparison) -> tuple[list[str], list[list[str]]
         cost = [f"{found.seconds:.2f}", f"{found.peak_memory_mb:,.0f}"]
         chosen = [str(found.tried), str(found.epochs_kept or "–")]
         scores = [(str(found.test), str(found.val or "–")) if entry in one else ("", "") for one in columns.values()]
-        rows.append([entry.name, *itertools.chain(*scores), *counts, *cost, *chosen])
+        of_tasks = [str((found.tasks or {}).get(name, "–")) for name in figures]
+        rows.append([entry.name, *itertools.chain(*scores), *of_tasks, *counts, *cost, *chosen])
     return headers, rows
 
 
@@ -241,6 +243,8 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
         found = entry.measured.to_json()
         test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
         found |= {f"neighbours_{name}": share for name, share in (found.pop("neighbour_shares") or {}).items()}
+        for name, score in (found.pop("tasks", None) or {}).items():
+            found |= {f"{name.replace(' ', '_')}_{one}": score[one] for one in ("mean", "std")}
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
         found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None
         rows.append({"name": entry.name, "column": letter, **scores, "val_std": val.get("std"), **found})

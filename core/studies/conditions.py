@@ -38,7 +38,7 @@ def conditions(result: Result) -> dict[str, str]:
         "data": dataset.fingerprint[:12],
         "shots": str(dataset.shots or "all"),
         "seeds": ", ".join(map(str, result.seeds)),
-        "selected on": result.select_on,
+        "selected on": selected(result),
         "reported on": result.test_on,
         "metric": result.metric,
         "nodes": result.nodes,
@@ -64,6 +64,12 @@ def _captioner(descriptions: Descriptions | None) -> str:
     """Who described the pictures; empty where nobody did."""
     identity = descriptions.captioner if descriptions else None
     return f"{identity['component']} {identity_key(identity)[:8]}" if identity else ""
+
+
+def selected(result: Result) -> str:
+    """The split of its validation score; of a sequence of tasks whose values were searched, the score is of the first
+    tasks alone."""
+    return f"{result.select_on} of the first tasks" if result.tasks and result.chosen else result.select_on
 
 
 def reported(result: Result) -> tuple[str, str, str]:

@@ -27,6 +27,14 @@ class OtherSpec(Spec):
     type: Literal["other"] = "other"
 
 
+class OldShinySpec(Spec):
+    type: Literal["old_shiny"] = "old_shiny"
+
+
+class NewShinySpec(Spec):
+    type: Literal["new_shiny"] = "new_shiny"
+
+
 class NamelessSpec(Spec):
     width: int = 3
 
@@ -115,6 +123,15 @@ def test_type_of_another_kind_is_answered_with_its_kind():
     with pytest.raises(UnknownComponent) as error:
         Catalogue([ACME]).find("encoder", "shiny")
     assert error.value.hint == "`shiny` is of kind adapter"
+
+
+def test_a_word_of_several_types_is_answered_with_all_of_them():
+    """Which of them is meant depends on the data, and no order of the alphabet knows it."""
+    own = (Component("adapter", "old_shiny", OldShinySpec, "json:loads", "a component for tests"),)
+    own += (Component("adapter", "new_shiny", NewShinySpec, "json:loads", "a component for tests"),)
+    with pytest.raises(UnknownComponent) as error:
+        Catalogue([Plugin("a", "a", "1", components=own)]).find("adapter", "shiny")
+    assert error.value.hint == "did you mean `new_shiny` or `old_shiny`?"
 
 
 def test_unknown_type_far_from_all_lists_the_installed_and_the_broken():

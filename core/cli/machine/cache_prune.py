@@ -59,8 +59,9 @@ def command(
     if dry_run or not (going.units or going.leftovers):
         done = None
     else:
-        if not yes:
-            click.confirm(f"remove {in_bytes(going.bytes)}?", abort=True, err=True)
+        if not yes and not click.confirm(f"remove {in_bytes(going.bytes)}?", err=True):
+            say("nothing was removed")
+            return
         done = prune(root, going)
     if style == "json":
         print_json(_json(root, going, done))

@@ -276,7 +276,7 @@ def test_nobody_goes_past_one_unasked(tmp_path: Path) -> None:
     """It is said in which epoch it is; another spec is named by what differs."""
     place = small(tmp_path)
     place.cut("x", 4)
-    with pytest.raises(ResumeError, match=r"holds one interrupted in epoch 2 of a run .* --resume .* --restart"):
+    with pytest.raises(ResumeError, match=r"holds 1 training interrupted in epoch 2 of a run .* --resume .* --restart"):
         place.run("x")
     with pytest.raises(ResumeError, match=r"of another spec:\n  seed: was 0, is 5\n"):
         place.run("x", resume=True, seed=5, evaluation={"seeds": None})

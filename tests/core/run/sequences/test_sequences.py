@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from graftwork import Pipeline, load
+from graftwork import Pipeline, compare, load
 from graftwork.core.events import TrainingFinished
 from graftwork.core.report.report import report
 from graftwork.core.run.load import TaskWarning
 from graftwork.core.run.run import Run
 from graftwork.core.storage.adapter_config import FeatureAdapter, LayerAdapter
 from graftwork.core.storage.result_parts import TaskSequence
+from graftwork.core.studies.compare_report import comparison_table
 from graftwork.core.training.loop import train
 from graftwork.registry.errors import UserError
 
@@ -214,6 +215,24 @@ def test_a_value_is_chosen_on_the_first_tasks(place: Path) -> None:
     assert made.typed.selection.mean == best.selection
     assert made.typed.chosen == best.values
     assert (made.folder / "tasks" / "5-8-9" / "fisher.safetensors").is_file()
+
+
+def test_a_comparison_has_the_figures_of_tasks_and_knows_what_selected(place: Path, plain: Run) -> None:
+    """A score on the validation items of the first tasks, which a search has, chooses nothing beside one of all."""
+    searched = place / "searched-again"
+    strengths = {"regularizers.0.strength": [0, 1]}
+    run(place, searched.name, regularizers=[{"type": "l2_start", "strength": 1}], search=strengths)
+    found = compare([plain.folder, searched], out=place / "compared")
+    headers, rows = comparison_table(found)
+    tasks = learnt(plain)
+    for name, score in {"average over tasks": tasks.average, "backward transfer": tasks.backward}.items():
+        assert rows[0][headers.index(name)] == str(score)
+    assert tasks.forgetting is not None
+    assert found.table[0]["forgetting_mean"] == tasks.forgetting.mean
+    assert found.best is None
+    assert [one.condition for one in found.differences] == ["selected on"]
+    alone = compare([plain.folder], out=place / "compared")
+    assert alone.best is not None
 
 
 def test_finished_tasks_are_kept(place: Path, plain: Run, monkeypatch: pytest.MonkeyPatch) -> None:
