@@ -116,13 +116,13 @@ class Claim:
         self.leave()
 
 
-def claim_run(name: str, out: Path | None) -> Claim:
-    """``out``, or the first free of ``runs/NAME``, ``runs/NAME-2``, ... Raises ``Taken`` for ``out``."""
+def claim_run(name: str, out: Path | None, moved: bool = False) -> Claim:
+    """See ``claim``. ``out``, or the first free of ``runs/NAME``, ``runs/NAME-2``, ... Raises ``Taken`` for ``out``."""
     if out is not None:
-        return claim(out)
+        return claim(out, moved)
     for folder in run_folders(name):
         with contextlib.suppress(Taken):
-            return claim(folder)
+            return claim(folder, moved)
     raise AssertionError("unreachable")
 
 
@@ -132,9 +132,9 @@ def run_folders(name: str) -> Iterator[Path]:
         yield Path("runs") / (name if number == 1 else f"{name}-{number}")
 
 
-def claim(folder: Path) -> Claim:
+def claim(folder: Path, moved: bool = False) -> Claim:
     """The right to make ``folder``; what a dead run left of it is cleared away, or kept where others wrote into it.
-    Its trainings stay where they are.
+    Its trainings stay where they are. ``moved``: a folder that was copied or renamed is a dead run's, too.
 
     Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
     ``StorageError`` where the disk does not take it.
@@ -143,7 +143,7 @@ def claim(folder: Path) -> Claim:
     _require_absent(folder)
     partial = folder.with_name(folder.name + PARTIAL)
     try:
-        lock = _claimed(partial)
+        lock = _claimed(partial, moved)
         claimed = Claim(folder, partial, lock, _cleared(partial))
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -184,14 +184,14 @@ def _require_absent(folder: Path) -> None:
         raise Taken(f"{folder} {what}; name another --out, or remove it first")
 
 
-def _claimed(partial: Path) -> FileIO:
+def _claimed(partial: Path, moved: bool) -> FileIO:
     """The lock of ``partial``, which is made, or was left by a dead run."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
             partial.mkdir()
         except FileExistsError:
-            if (lock := _of_the_dead(partial)) is not None:
+            if (lock := _of_the_dead(partial, moved)) is not None:
                 return lock
         else:
             return _fresh_lock(partial)
@@ -212,7 +212,7 @@ def _fresh_lock(partial: Path) -> FileIO:
     return lock
 
 
-def _of_the_dead(partial: Path) -> FileIO | None:
+def _of_the_dead(partial: Path, moved: bool) -> FileIO | None:
     """The lock of a folder that a dead run left; ``None`` if it is gone. Raises ``Taken`` for all else."""
     path = partial / LOCK
     if not os.path.lexists(path):
@@ -234,10 +234,11 @@ def _of_the_dead(partial: Path) -> FileIO | None:
         if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
             lock.close()  # its run ended between looking and locking
             return None
-        if said != _said(partial, lock) | {"process": said.get("process")}:
+        now = _said(partial, lock)
+        if said != now | {"process": said.get("process")} and not (moved and said.keys() == now.keys()):
             raise _in_the_way(partial)
         lock.seek(0)
-        lock.truncate(lock.write(json.dumps(_said(partial, lock)).encode()))
+        lock.truncate(lock.write(json.dumps(now).encode()))
     except BaseException:
         lock.close()
         raise

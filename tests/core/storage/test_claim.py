@@ -218,6 +218,26 @@ def test_no_folder_of_the_users_is_deleted(
     assert (tmp_path / "runs" / "results.partial" / "thesis.tex").read_text() == "work"
 
 
+def test_a_copy_is_gone_on_with_where_that_is_asked(tmp_path: Path) -> None:
+    """A dead run's folder from another machine or of another name; never one of the user's, nor one that is written."""
+    (tmp_path / "x.partial").mkdir()
+    with pytest.raises(Taken):
+        claim(tmp_path / "x", moved=True)
+    (tmp_path / "x.partial").rmdir()
+    claimed = claim(tmp_path / "x")
+    (tmp_path / "x.partial" / "trainings").mkdir()
+    shutil.copytree(tmp_path / "x.partial", tmp_path / "y.partial")
+    with pytest.raises(Taken, match="another process"):
+        claim(tmp_path / "x", moved=True)
+    claimed.leave()
+    with pytest.raises(Taken, match="in the way"):
+        claim(tmp_path / "y")
+    copied = claim(tmp_path / "y", moved=True)
+    assert (copied.partial / "trainings").is_dir()
+    copied.leave()
+    claim(tmp_path / "y").leave()  # it is this folder's own now
+
+
 def test_a_file_in_the_way_stays(tmp_path: Path) -> None:
     (tmp_path / "x.partial").write_text("work")
     with pytest.raises(Taken, match="in the way"):
