@@ -41,6 +41,16 @@ def handlers_put_back() -> Iterator[None]:
             signal.signal(one, was)
 
 
+@contextlib.contextmanager
+def signals_as_in_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests may have had signals ignored (`nohup`, a script's `&`), which what they start inherits."""
+    with handlers_put_back():
+        for name in WORDS:
+            usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            signal.signal(signal.Signals[name], usual)
+        yield
+
+
 def answer(arguments: Sequence[str]) -> dict[str, Any]:
     """Of one command. The switches that it writes into the environment are gone afterwards."""
     out, err, code = io.StringIO(), io.StringIO(), 0

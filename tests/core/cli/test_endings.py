@@ -26,7 +26,7 @@ from graftwork.core.storage.result import Result
 from graftwork.registry.build import BuildError
 from graftwork.registry.errors import MissingExtra
 
-from ...support.command_answers import answer
+from ...support.command_answers import answer, signals_as_in_a_terminal
 from ...support.small_pipeline import SMALL, Pixels, catalogue, pipeline
 from ...support.stored_evidence import COMMAND, SPEC
 
@@ -36,13 +36,10 @@ MAIN = "graftwork.core.cli"
 
 
 @pytest.fixture(autouse=True)
-def signals_as_in_a_terminal() -> Iterator[None]:
-    """Whoever runs the tests may have had signals ignored (`nohup`, a script's `&`), which what they start inherits."""
-    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
-    before = {name: signal.signal(signal.Signals[name], handler) for name, handler in usual.items()}
-    yield
-    for name, handler in before.items():
-        signal.signal(signal.Signals[name], handler)
+def as_in_a_terminal() -> Iterator[None]:
+    """Signals are not ignored."""
+    with signals_as_in_a_terminal():
+        yield
 
 
 @pytest.fixture

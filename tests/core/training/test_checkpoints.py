@@ -30,7 +30,7 @@ from graftwork.core.training.steps import Steps
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 
-from ...support.command_answers import answer, handlers_put_back
+from ...support.command_answers import answer, signals_as_in_a_terminal
 from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import pipeline as small_layers
 from ...support.small_layers import with_little_data
@@ -338,14 +338,11 @@ def test_a_slow_disk_is_written_to_less_often(tmp_path: Path, monkeypatch: pytes
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The command line in a folder with a spec, signals as in a terminal."""
-    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL}
-    before = {name: signal.signal(signal.Signals[name], handler) for name, handler in usual.items()}
     (tmp_path / "spec.json").write_text(json.dumps(FEATURES))
     monkeypatch.setattr("graftwork.core.pipeline.default_catalogue", catalogue)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for name, handler in before.items():
-        signal.signal(signal.Signals[name], handler)
+    with signals_as_in_a_terminal():
+        yield tmp_path
 
 
 RUN = ["run", "spec.json", "--out", "x", "--cache", "store", "-q"]
@@ -413,9 +410,7 @@ def test_a_second_signal_ends_at_once(commands: Path, monkeypatch: pytest.Monkey
 
 def test_handlers_are_put_back(tmp_path: Path) -> None:
     """Whoever has some has them after each training; in Python Ctrl-C is ``KeyboardInterrupt`` as ever."""
-    with handlers_put_back():  # a test before may have left them ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with signals_as_in_a_terminal():
         _require_put_back()
 
 

@@ -27,7 +27,7 @@ from graftwork.registry.component import Component
 from graftwork.registry.discovery import discover
 from graftwork.registry.errors import UserError
 
-from ....support.command_answers import answer
+from ....support.command_answers import answer, signals_as_in_a_terminal
 from ....support.plugin_folder import plugin_folder
 from ....support.small_layers import LittleSpec
 from ....support.small_pipeline import SMALL, Hearing, Pixels, PixelsSpec, pipeline
@@ -190,8 +190,9 @@ def test_ctrl_c_ends_all(
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     command = ["sweep", "spec.json", "--jobs", "2", "--out", "swept", "--grid", 'encoder.marker=["wait-1","wait-2"]']
-    threading.Thread(target=interrupt, daemon=True).start()
-    said = answer(command)
+    with signals_as_in_a_terminal():
+        threading.Thread(target=interrupt, daemon=True).start()
+        said = answer(command)
     assert said["code"] == 130
     assert said["err"].strip().splitlines()[-1].startswith("interrupted; what was encoded so far is stored")
     assert "Traceback" not in said["err"] + capsys.readouterr().err
