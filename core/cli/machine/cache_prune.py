@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def command(
     if dry_run or not (going.units or going.leftovers):
         done = None
     else:
-        if not yes and not click.confirm(f"remove {in_bytes(going.bytes)}?", err=True):
+        if not yes and not _confirmed(f"remove {in_bytes(going.bytes)}?"):
             say("nothing was removed")
             return
         done = prune(root, going)
@@ -69,6 +70,16 @@ def command(
         for path, why in done.stayed.items():
             say(f"stays: {path}: {why}")
         say(f"removed {in_bytes(done.bytes)} of {in_bytes(going.total)}")
+
+
+def _confirmed(question: str) -> bool:
+    """The answer; where nobody can give one, it is none."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:  # the end of the input; a signal is a ``KeyboardInterrupt`` there, too
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("nobody is there to answer: add --yes, or --dry-run") from None
 
 
 def _needed(keep: tuple[str, ...], root: Path) -> set[Path]:

@@ -138,6 +138,8 @@ def test_prune_asks(root):
     refused = ask(root, "prune", "--to", "0B", input="n\n")
     assert (refused.exit_code, refused.stdout.splitlines()[-1]) == (0, "nothing was removed")
     assert models(root) == {"new", "middle", "old"}
+    unanswered = ask(root, "prune", "--to", "0B", input="")
+    assert (unanswered.exit_code, "nobody is there to answer: add --yes" in unanswered.stderr) == (2, True)
     assert ask(root, "prune", "--to", "0B", input="y\n").exit_code == 0
     assert models(root) == set()
 
