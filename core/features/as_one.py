@@ -83,7 +83,8 @@ class AsOne:
             Trial({}, one, trial.prepared) for one in like if preparation_key(one) == trial.prepared.key
         ]
         wanted = [Wanted(of, seed, _unheard) for of in trials for seed in of.spec.seeds]
-        return [one for one in wanted if not self._is_held(one.trial.spec, one.seed)][: MEMBERS - len(spec.seeds)]
+        room = max(0, MEMBERS - len(spec.seeds))
+        return [one for one in wanted if not self._is_held(one.trial.spec, one.seed)][:room]
 
     def _trained(self, wanted: Sequence[_Wanted]) -> dict[int, Outcomes] | None:
         """What came of them as one training, by pipeline; ``None`` where they cannot be one."""
