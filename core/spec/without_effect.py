@@ -33,11 +33,8 @@ def _of_sequence(spec: PipelineSpec) -> Iterator[str]:
     for name, field in type(said).model_fields.items() if spec.tasks is None else ():
         if getattr(said, name) != field.default:
             yield f"sequence.{name} is set and has no effect: the pipeline has no `tasks`; add them, or leave it out"
-    if spec.tasks is None:
-        return
-    if not spec.search and said.search_tasks != type(said).model_fields["search_tasks"].default:
-        yield "sequence.search_tasks is set and has no effect: nothing is searched; add `search`, or leave it out"
-    for number, one in enumerate(spec.regularizers if said.training != "sequential" else ()):
+    together = spec.tasks is not None and said.training != "sequential"
+    for number, one in enumerate(spec.regularizers if together else ()):
         if one.between_tasks or one.in_first_task() != one:
             reason = f'with "training": "{said.training}" no task begins with the state of another'
             yield f"regularizers.{number} (`{one.type}`) has no effect: {reason}; leave it out"

@@ -49,7 +49,6 @@ def test_what_joint_pairs_alone_read(field: str, tmp_path: Path, caplog: pytest.
     ("changes", "said"),
     [
         ({"sequence.scenario": "task"}, "sequence.scenario is set and has no effect: the pipeline has no `tasks`; "),
-        ({"tasks": 5, "sequence.search_tasks": 3}, "sequence.search_tasks is set and has no effect: nothing is "),
         ({"tasks": 5, "sequence.training": "joint"}, 'regularizers.{} (`{}`) has no effect: with "training": '),
     ],
 )

@@ -399,6 +399,11 @@ def test_an_answer_may_be_among_the_classes_of_a_known_task(place: Path) -> None
     right = sum(one.label == str(item.target) for one, item in zip(known, items, strict=True)) / len(items)
     saved = made.typed.seeds.index(made.typed.saved_seed)
     assert right == pytest.approx(learnt(made).matrix[saved][4][0])
+    state = load(made.folder, after="2-3", task="0-1", catalogue=made.catalogue, device="cpu")
+    of_all = state.module(**state.features(pictures))
+    assert of_all.shape == (len(pictures), 4)
+    assert of_all.isfinite().all()
+    assert state.logits(pictures).equal(state.among(of_all))
     with pytest.warns(TaskWarning, match="whose task is known"):
         load(made.folder, after="2-3", catalogue=made.catalogue, device="cpu")
     with pytest.raises(UserError, match="was learnt later"):
