@@ -1,7 +1,8 @@
-"""A few-shot training of GA-Net without a data set: the steps that the training loop takes, timed by `sections.py`."""
+"""A few-shot training of GA-Net without a data set: by the training loop, timed by `sections.py`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,18 +14,29 @@ from ...core.features.model import FeatureModel
 from ...core.features.stacked import stack
 from ...core.graph.nodes import Nodes
 from ...core.graph.queries import Queries
+from ...core.pipeline import Pipeline
+from ...core.training import replayed
 from ...core.training.learner import Learner
-from ...core.training.unread import State
+from ...core.training.loop import Trained, train
 from ...plugins.adapters.ga_net import GANet
 from ...plugins.adapters.specs import GANetSpec
 from ...plugins.heads.linear import Linear
 from ...plugins.heads.specs import LinearSpec
 from ...plugins.tasks.classification import Classification
 from ...plugins.tasks.specs import ClassificationSpec
+from ...registry.discovery import default_catalogue
 
 SEEDS = 3
-WARM_UP = 3
-"""Epochs before one is captured."""
+SPEC = {
+    "name": "few-shot",
+    "dataset": {"type": "digits"},
+    "encoder": {"type": "open_clip", "model": "pocket"},
+    "graph": {"type": "similarity", "threshold": 0.8},
+    "adapter": {"type": "ga_net"},
+    "task": {"type": "classification", "head": {"type": "linear"}},
+    "trainer": {"optimizer": {"type": "adamw", "lr": 0.001}},
+}
+"""What is trained of it is its trainer; data and encoder are never opened."""
 WIDTH, CLASSES, LABELLED, HELD_OUT = 512, 10, 160, 400
 
 
@@ -49,25 +61,19 @@ def _nodes(items: int, device: torch.device) -> Nodes:
     return Nodes(x, aggregated=(x, received, torch.ones(items, 1, device=device)))
 
 
-def trained(learner: Learner, epochs: int, captured: bool = False) -> Tensor:
-    """The last losses [members], read: the device is done. ``captured``: from the fourth epoch on by a CUDA graph."""
-    on_gpu = next(iter(learner.model.parameters())).is_cuda
-    optimizer = torch.optim.AdamW(learner.model.trainable().values(), lr=1e-3, fused=True, capturable=on_gpu)
-    rows = torch.arange(learner.items)
+def trained(learner: Learner, epochs: int, replays: bool) -> Tensor:
+    """The last losses [members], by the training loop; ``replays``: on CUDA, as it does it there."""
+    spec = Pipeline.from_dict(SPEC, {"trainer.epochs": epochs}).spec
+    recorders = dict(replayed.RECORDERS)
+    if not replays:
+        replayed.RECORDERS.clear()
+    try:
+        found = train(spec, default_catalogue(), learner, [(seed, _unheard) for seed in range(learner.members)])
+    finally:
+        replayed.RECORDERS.update(recorders)
+    losses = [one.heard[-1][1] if isinstance(one, Trained) else math.nan for one in found]
+    return torch.tensor(losses, dtype=torch.float64)
 
-    def epoch() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        learner.loss(rows).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        learner.rank()
 
-    for number in range(epochs):
-        if captured and number == WARM_UP:
-            torch.cuda.synchronize()
-            optimizer.zero_grad(set_to_none=True)
-            with torch.cuda.graph(graph := torch.cuda.CUDAGraph()):
-                epoch()
-            epoch = graph.replay
-        epoch()
-        State.of(learner.model)
-    return learner.loss(rows).detach().reshape(-1).cpu()
+def _unheard(*epoch: object) -> None:
+    """Nobody looks on."""

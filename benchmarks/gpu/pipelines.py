@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _MAIN = (sys.executable, "-W", "ignore", "-c", "from graftwork.core.cli import main; main()")
 #: Example to what is other than in it: smaller data and fewer epochs.
 SPECS: Mapping[str, Mapping[str, Any]] = {
-    "digits_bottleneck": {},
+    "digits_bottleneck": {"search": None},
     "ganet_digits": {"captioner": None, "graph.nodes": "image", "graph.fusion": None, "regularizers": None},
     "sequences/digits": {
         "regularizers": [{"type": "ewc", "strength": 100.0, "anchor": "previous"}],
@@ -69,6 +69,7 @@ def _run(file: Path, out: Path, device: str, limit: float) -> str:
     command = [*_MAIN, "--quiet", "run", str(file), "--set", f"device={device}", "--out", str(out)]
     environment = {**os.environ, "GRAFTWORK_CACHE": str(out.parent / f"store-{device}")}
     environment.pop("TRITON_INTERPRET", None)  # kernels of a CPU answer on a CPU
+    environment["OMP_NUM_THREADS"] = "4"  # small tensors
     try:
         done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
     except subprocess.TimeoutExpired:

@@ -266,14 +266,14 @@ def few_shot() -> Iterator[Row]:
     epochs = 2 if DRY else 200
     ways = {f"{SEEDS} seeds one by one": (False, False), f"{SEEDS} seeds as one": (True, False)}
     if not DRY:
-        ways |= {f"{name}, captured": (as_one, True) for name, (as_one, _) in ways.items()}
+        ways |= {f"{name}, replayed": (as_one, True) for name, (as_one, _) in ways.items()}
     for rounds in range(1 if DRY else 3):  # in turn; the first one is warm-up
         right: Tensor | None = None
-        for name, (as_one, captured) in ways.items():
+        for name, (as_one, replays) in ways.items():
             row: Row = {"what": f"few-shot, {epochs} epochs, {name}, round {rounds}"}
             start = time.perf_counter()
             try:
-                losses = torch.cat([trained(one, epochs, captured) for one in learners(DEVICE, as_one)])
+                losses = torch.cat([trained(one, epochs, replays) for one in learners(DEVICE, as_one)])
             except RuntimeError as problem:
                 yield {**row, "ms": None, "failed": str(problem)[-300:]}
                 continue
@@ -301,7 +301,7 @@ def pipelines() -> Iterator[Row]:
     except ImportError as lacking:
         yield {"what": f"pipelines: not run, {lacking}"}
         return
-    yield from compared(("cpu",) if DRY else ("cuda", "cpu"), 600 if DRY else 40)
+    yield from compared(("cpu",) if DRY else ("cuda", "cpu"), 600 if DRY else 30)
 
 
 SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {

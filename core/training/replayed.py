@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -43,8 +44,11 @@ RECORDERS: dict[str, Record] = {"cuda": _cuda_graph}
 
 
 def recorder(device: torch.device, times: int) -> Record | None:
-    """What records for that device something wanted so often; ``None`` where it does not pay."""
-    return RECORDERS.get(device.type) if times >= WORTH else None
+    """What records for that device something wanted so often; ``None`` where it does not pay, or is not wanted
+    (``GRAFTWORK_REPLAY=0``)."""
+    if times < WORTH or os.environ.get("GRAFTWORK_REPLAY") == "0":
+        return None
+    return RECORDERS.get(device.type)
 
 
 class Replayed:
