@@ -114,7 +114,8 @@ def graphs() -> None:
 
 
 def adapter() -> None:
-    """Forward four launches, backward nine, with every bias and every gradient; nothing is read."""
+    """Forward four launches, and six where exact float32 products go up by torch's own; backward nine, with every bias
+    and every gradient; nothing is read."""
     from graftwork.triton_kernels import SparseGraph, gcn_bottleneck
 
     generator = torch.Generator().manual_seed(0)
@@ -131,13 +132,16 @@ def adapter() -> None:
     }
     given = {name: torch.randn(shape, generator=generator).requires_grad_() for name, shape in shapes.items()}
     gcn_bottleneck(graph=graph, **given).sum().backward()
-    with counted() as counts:
-        out = gcn_bottleneck(graph=graph, **given)
-    assert counts.launches <= 4, counts
+    for precision, most in (("high", 4), ("highest", 6)):
+        torch.get_float32_matmul_precision = lambda precision=precision: precision
+        with counted() as counts:
+            out = gcn_bottleneck(graph=graph, **given)
+        assert counts.launches <= most, counts
+        assert not counts.reads
     with counted() as back:
         torch.autograd.grad(out, list(given.values()), torch.ones_like(out))
     assert back.launches <= 9 + 1, back  # the ones are the test's own
-    assert not counts.reads + back.reads
+    assert not back.reads
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import triton
 from torch import Tensor
 
-from ..configurations import configuration
+from ..configurations import cdiv, configuration
 from ..sparse.sparse_graph import Search, SparseGraph
 from .cosines import unit_rows
 from .triton_compact import count_bits, fill
@@ -133,7 +132,7 @@ def _passed(
     for row0 in range(0, n, band):
         stop = min(row0 + band, n)
         col0 = row0 if symmetric else 0
-        words = triton.cdiv(m - col0, tile) * tile // 32  # every word is in some tile
+        words = cdiv(m - col0, tile) * tile // 32  # every word is in some tile
         mask = torch.empty(stop - row0, words, dtype=torch.int32, device=offset.device)
         screen(low, scales, radius, bound, symmetric, mask, row0, col0, meta)
         count_bits(mask, count[row0:stop], symmetric, tile)

@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..configurations import cdiv, next_power_of_2
 from .cosines import ORTHOGONAL
 
 CHUNK, EDGES, WARPS = 512, 4, 1
@@ -107,7 +108,7 @@ def verified(
     """
     n, width = x.shape
     cosine = torch.empty(len(col), dtype=torch.float32, device=x.device)
-    chunk = min(CHUNK, triton.next_power_of_2(width))
+    chunk = min(CHUNK, next_power_of_2(width))
     _verify_kernel[(n,)](
         x, y, *inverses, offset, col, cosine, many[0], many[-1], threshold, width,
         MIRROR=len(many) == 2, CHUNK=chunk, EDGES=EDGES, num_warps=WARPS,
@@ -137,6 +138,6 @@ def launch_rows(offset: Tensor, col: Tensor, cosine: Tensor, starts: Tensor, edg
         )
     if half:
         to, order = to.sort(stable=True)
-        grid = (triton.cdiv(half, 512),)
+        grid = (cdiv(half, 512),)
         _mirror_kernel[grid](to, order, source, row_of, starts, out_col, weight, half, BLOCK=512)
     return out_col, weight
