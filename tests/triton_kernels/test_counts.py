@@ -101,16 +101,19 @@ def messages() -> None:
 
 
 def graphs() -> None:
-    """At most twelve launches and two looks; what has no edge needs fewer. `cpu` is asked of what is there already."""
+    """At most twelve launches and two looks, and with room for all pairs eleven and one; what has no edge needs
+    fewer. `cpu` is asked of what is there already."""
     from graftwork.triton_kernels import similarity_graph
+    from graftwork.triton_kernels.similarity import triton_similarity
 
     x = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
     similarity_graph(x[:2], 0.3)  # imports Triton
-    for y in (None, x[:5]):
-        with counted() as counts:
-            similarity_graph(x, 0.3, y=y)
-        assert counts.launches <= 12, counts
-        assert (counts.reads - counts.reads.__class__(["cpu", "cpu"])).total() <= 2, counts
+    for triton_similarity.SMALL, launched, looks in ((1 << 25, 11, 1), (0, 12, 2)):
+        for y in (None, x[:5]):
+            with counted() as counts:
+                similarity_graph(x, 0.3, y=y)
+            assert counts.launches <= launched, counts
+            assert (counts.reads - counts.reads.__class__(["cpu", "cpu"])).total() <= looks, counts
 
 
 def adapter() -> None:

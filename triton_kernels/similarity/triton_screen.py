@@ -155,7 +155,7 @@ def screen(
     """Fill mask int32 [rows, words] with the pairs of rows row0 ... of low[0] and rows col0 ... of low[1] that can
     reach the bound; words are whole tiles."""
     left, right = low
-    (n, words), m, integer = mask.shape, len(right) - col0, left.dtype == torch.int8
+    (n, words), m, integer = mask.shape, right.shape[0] - col0, left.dtype == torch.int8
     meta = {**meta, "BK": STEP[left.dtype]}
     tma, stages = meta.pop("TMA"), meta["STAGES"]
     if symmetric:
