@@ -29,7 +29,7 @@ NEAR = 1e-4
 
 def _cuda_graph(compute: Compute) -> Compute:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the card
         found = compute()
 
     def replay() -> Found:
