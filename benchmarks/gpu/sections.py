@@ -264,16 +264,44 @@ def few_shot() -> Iterator[Row]:
         yield {"what": f"few-shot trainings: not timed, {lacking}"}
         return
     epochs = 2 if DRY else 200
+    ways = {f"{SEEDS} seeds one by one": (False, False), f"{SEEDS} seeds as one": (True, False)}
+    if not DRY:
+        ways |= {f"{name}, replayed": (as_one, True) for name, (as_one, _) in ways.items()}
     for rounds in range(1 if DRY else 3):  # in turn; the first one is warm-up
-        start = time.perf_counter()
-        apart = [trained(one, epochs) for one in learners(DEVICE, as_one=False)]
-        middle = time.perf_counter()
-        (together,) = [trained(one, epochs) for one in learners(DEVICE, as_one=True)]
-        end = time.perf_counter()
-        right = bool(((together - torch.cat(apart)).abs() <= 1e-3).all())
-        took = (None, None) if DRY else ((middle - start) * 1e3, (end - middle) * 1e3)
-        yield {"what": f"few-shot, {SEEDS} seeds one by one, round {rounds}", "ms": took[0]}
-        yield {"what": f"few-shot, {SEEDS} seeds as one, round {rounds}", "ms": took[1], "right": right}
+        right: Tensor | None = None
+        for name, (as_one, replays) in ways.items():
+            row: Row = {"what": f"few-shot, {epochs} epochs, {name}, round {rounds}"}
+            start = time.perf_counter()
+            try:
+                losses = torch.cat([trained(one, epochs, replays) for one in learners(DEVICE, as_one)])
+            except RuntimeError as problem:
+                yield {**row, "ms": None, "failed": str(problem)[-300:]}
+                continue
+            took = None if DRY else (time.perf_counter() - start) * 1e3
+            right = losses if right is None else right
+            yield {**row, "ms": took, "right": bool(((losses - right).abs() <= 1e-3).all())}
+
+
+def towers() -> Iterator[Row]:
+    """Adapters inside ViT-B/16 and its text tower: a step of each, and captured."""
+    try:
+        from .towers import timed
+    except ImportError as lacking:
+        yield {"what": f"towers: not timed, {lacking}"}
+        return
+    yield from timed(DEVICE, partial(ms, rounds=5))
+
+
+def pipelines() -> Iterator[Row]:
+    """Whole runs, on the GPU and then on the CPU."""
+    try:
+        import pydantic  # noqa: F401
+
+        from .pipelines import compared
+    except ImportError as lacking:
+        yield {"what": f"pipelines: not run, {lacking}"}
+        return
+    yield from compared(("cpu",) if DRY else ("cuda", "cpu"), 600 if DRY else 30)
 
 
 SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {
@@ -285,6 +313,8 @@ SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {
     "graphs": (graphs, 40),
     "adapters": (adapters, 40),
     "few_shot": (few_shot, 40),
+    "towers": (towers, 90),
+    "pipelines": (pipelines, 120),
 }
 """Name to what it does and to the seconds that it may take."""
 

@@ -7,24 +7,23 @@ their own to get wrong: `spmm.py` has them, for eager mode and `torch.func`, and
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import unwrap_dead_wrappers
 from torch.nn import functional
 
 from ..device import compiled_or, runs_triton
 from .sddmm import pair_products
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def signed(forward: F) -> F:
-    """The ``forward`` of a ``torch.autograd.Function``, with the signature that torch else works out at every call."""
-    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
-    return forward
+def applied(function: type[torch.autograd.Function], *given: Any) -> Any:
+    """``function.apply`` of arguments that are all there, in order: torch would bind them to the signature of
+    ``forward``, at each call, which takes longer than a launch."""
+    if torch._C._are_functorch_transforms_active():
+        return function.apply(*given)  # type: ignore[no-untyped-call]
+    return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(given))  # type: ignore[misc]
 
 
 def _spmm_here(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def command(
     """Score a finished RUN anew, on its own data set or on another one of the same classes.
 
     The training that the run saved is scored: one seed. The primary metric has a 95 % interval over the items, where it
-    is a mean over them. Contents are encoded anew.
+    is a mean over them. Vectors are found in the cache, and new ones are put there, as `run` does.
     """
     from ...studies.evaluate import evaluate
     from ..options import warn_of_broken_plugins, warnings_said
