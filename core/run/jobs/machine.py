@@ -15,7 +15,7 @@ from ....registry.errors import UserError
 #: How many processes train beside each other; ``auto``: as many as the machine takes, where it pays.
 Jobs = int | Literal["auto"]
 #: Seconds of a processor that imports take, and what is built at first use, before a process trains at its pace.
-BEGINS = 6.0
+BEGINS = 4.0
 #: Seconds of training that must be left before processes are started for it: two save half of them, less ``BEGINS``.
 PAYS = 30.0
 #: The part of the memory that is free which processes may fill.
