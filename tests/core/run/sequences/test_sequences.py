@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from graftwork.core.run.run import Run
 from graftwork.core.storage.adapter_config import FeatureAdapter, LayerAdapter
 from graftwork.core.storage.result_parts import TaskSequence
 from graftwork.core.studies.compare_report import comparison_table
+from graftwork.core.studies.evaluate import evaluate
 from graftwork.core.training.loop import train
 from graftwork.registry.errors import UserError
 
@@ -147,6 +149,10 @@ def test_where_the_task_is_known_answers_are_among_its_classes(place: Path) -> N
     forgetting = learnt(run_).forgetting
     assert forgetting is not None
     assert forgetting.mean < 0.5
+    with warnings.catch_warnings(action="error", category=TaskWarning):
+        found = evaluate(run_.folder, catalogue=run_.catalogue, store=place / "store", device="cpu")
+    assert found.figures["accuracy"] == found.in_result
+    assert found.figures["loss"] < 100  # of classes that are no answers it would be infinite
 
 
 def of_domains(shots: int | None = None, **changes: Any) -> Pipeline:
