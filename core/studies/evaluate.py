@@ -23,7 +23,7 @@ from ..layers.predictor import LayerPredictor
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..run.item_predictions import MOST, content_key, lines_of
-from ..run.load import TaskWarning, load
+from ..run.load import TaskWarning, load_by
 from ..run.sequences.asked import sequence_of
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
@@ -87,7 +87,7 @@ def evaluate(
     with warnings.catch_warnings():
         if tasks is not None:  # an item's task is known here, by its class
             warnings.simplefilter("ignore", TaskWarning)
-        predictor = load(run, device=device, catalogue=catalogue, stored=context.encoder)
+        predictor = load_by(run, device, catalogue, stored=context.encoder)
     saved = saved_in(folder)
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
