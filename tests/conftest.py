@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from .support.warm import Warm
+
 # Before torch: on tensors this small, threads that wait for each other (or for the other worker's) are 5 times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What tests start in folders of their own need not find out again what letters there are.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents[1] / ".hypothesis"))
 # No deadline and no look at the clock: torch sets itself up inside the first example, in half a second.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in every run of the suite, which so says of a change what it does; `search` draws others each time.
@@ -67,6 +72,14 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from .support.models.tiny_vlms import save_llava
 
     return save_llava(tmp_path_factory.mktemp("tiny_llava"))
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Processes that begin with torch imported; the first one of a worker takes some seconds."""
+    server = Warm()
+    yield server
+    server.close()
 
 
 def save_tiny_clip(folder: Path, seed: int) -> Path:

@@ -83,19 +83,21 @@ def calls() -> dict[str, Call]:
         "propagate, forward": lambda: propagate(graph, learned),
         "propagate, both ways": lambda: torch.autograd.grad(propagate(graph, learned), learned, h),
     }
-    for dtype in (torch.float32, torch.bfloat16):
-        made |= _adapter(graph, x.to(dtype))
+    for kind, precision in (("float32", "highest"), ("tf32", "high")):
+        made |= _adapter(graph, x, kind, precision)
     return {**made, "similarity_graph, 64 rows": lambda: similarity_graph(rows, 0.3)}
 
 
-def _adapter(graph: SparseGraph, x: Tensor) -> dict[str, Call]:
+def _adapter(graph: SparseGraph, x: Tensor, kind: str, precision: str) -> dict[str, Call]:
+    """With tf32 the calls are those of half precision."""
     sizes = ((16, 32), (16, 16), (32, 16), (16,), (16,), (32,))
-    leaves = [torch.randn(size).to(x.dtype).requires_grad_() for size in sizes]
+    leaves = [torch.randn(size).requires_grad_() for size in sizes]
 
     def forward() -> Tensor:
+        torch.set_float32_matmul_precision(precision)
         return gcn_bottleneck(x, graph, *leaves[:3], b_down=leaves[3], b_gcn=leaves[4], b_up=leaves[5])
 
-    name = f"gcn_bottleneck, {str(x.dtype)[6:]}"
+    name = f"gcn_bottleneck, {kind}"
     both = lambda: torch.autograd.grad(forward(), leaves, x)  # noqa: E731
     return {f"{name}, forward": forward, f"{name}, both ways": both}
 

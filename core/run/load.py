@@ -98,7 +98,7 @@ def load_by(
 ) -> Predictor:
     """See ``load``.
 
-    ``stored`` gives the stage with a pipeline's stored vectors: on features, models that its store knows are not loaded.
+    ``stored`` gives the stage with a pipeline's stored vectors: on features, models that its store knows stay on disk.
     """
     whole = fetched(run, revision, ON_HUB)
     source = whole if after is None else state_after(whole, after)

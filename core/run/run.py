@@ -211,7 +211,7 @@ def _best_trial(
         finally:
             number += len(trial.spec.seeds)
         tried.append(Tried(values=trial.values, selection=trial.selection()))
-        if best is None or trial.selection() > best.selection():
+        if best is None or (trial.selection() or 0.0) > (best.selection() or 0.0):  # of one alone there may be none
             best = trial
     if best is None:
         raise TrainingError("every combination of search values failed; lower trainer.optimizer.lr")

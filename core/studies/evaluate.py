@@ -24,7 +24,7 @@ from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..run.item_predictions import MOST, content_key, lines_of
 from ..run.load import TaskWarning, load_by
-from ..run.sequences.asked import sequence_of
+from ..run.sequences.asked import classes_of, sequence_of
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import require_weights
@@ -43,7 +43,7 @@ from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
 from ..training.within_task import WithinTask, answered
-from .evaluated_data import EVERY, Data, every_split, fitting_items, with_data
+from .evaluated_data import EVERY, Data, every_split, fitting_items, of_task, with_data
 from .evaluation import EVALUATION, Evaluation
 from .paired import interval
 
@@ -63,6 +63,7 @@ def evaluate(
     dataset: Data = None,
     *,
     split: str | None = None,
+    task: str | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     store: str | Path | None = None,
@@ -72,7 +73,8 @@ def evaluate(
 
     ``dataset``: a file (a spec, or its section `dataset`), a folder in place of the run's ``root``, a section as a
     mapping, or settings such as ``"root=photos"``, one or several; by default the run's own. ``split``: by default the
-    one that the run reports; ``"all"`` for the items of every split. ``out``: a new folder for ``evaluation.json`` and,
+    one that the run reports; ``"all"`` for the items of every split. ``task``: of a run over tasks one of them: answers
+    are among its classes, and items of others are not scored. ``out``: a new folder for ``evaluation.json`` and,
     an item a line, ``predictions.jsonl``. Vectors and descriptions are found in the store, and what is new is put
     there, as a run does; through towers every item passes anew.
 
@@ -87,7 +89,7 @@ def evaluate(
     with warnings.catch_warnings():
         if tasks is not None:  # an item's task is known here, by its class
             warnings.simplefilter("ignore", TaskWarning)
-        predictor = load_by(run, device, catalogue, stored=context.encoder)
+        predictor = load_by(run, device, catalogue, task=task, stored=context.encoder)
     saved = saved_in(folder)
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
@@ -96,8 +98,10 @@ def evaluate(
     fingerprint = content.fingerprint()
     if split == EVERY:
         content = every_split(content)
+    if task is not None:
+        content = of_task(content, predictor.spec, task, classes_of(Path(run), task), own=dataset is None)
     classes = () if isinstance(spec.task, PairTaskSpec) else predictor.class_names  # a target is then no class
-    labelled, unlabelled, notes = fitting_items(content, split, classes)
+    labelled, unlabelled, notes = fitting_items(content, split, classes, task)
     with own_randomness(context.device):
         described = describe(Items(content, {split: tuple(labelled)}, ()), spec, context)
         items, scored = _scored(predictor, described, split, spec, context, folder, tasks)
@@ -115,12 +119,13 @@ def evaluate(
         fingerprint=fingerprint,
         own_data=own,
         split=split,
+        task=task,
         items=len(items),
         left_out=unlabelled + len(labelled) - len(items),
         metric=scored.primary,
         figures=dict(scored.figures),
         interval=_interval(scored),
-        in_result=_in_result(result, saved.seed, split) if own else None,
+        in_result=_in_result(result, saved.seed, split, task) if own else None,
         notes=[*notes, *(_seen(split, spec) if own else _unscored(content, split, asked))],
         predictions=PREDICTIONS if place and lines else None,
     )
@@ -242,10 +247,15 @@ def _lines(
         yield from lines_of(split, seed, by_id, contents, scored.answers, names, MOST)
 
 
-def _in_result(result: Result | None, seed: int, split: str) -> float | None:
+def _in_result(result: Result | None, seed: int, split: str, task: str | None) -> float | None:
     if result is None or split != result.test_on or seed not in result.seeds:
         return None
-    return result.test[result.metric].per_seed[list(result.seeds).index(seed)]
+    place = list(result.seeds).index(seed)
+    if task is None:
+        return result.test[result.metric].per_seed[place]
+    if (said := result.tasks) is None or said.training == "separate":  # there each task has a state of its own
+        return None
+    return said.matrix[place][-1][list(said.orders[place]).index(task)]
 
 
 def _seen(split: str, spec: PipelineSpec) -> Iterator[str]:

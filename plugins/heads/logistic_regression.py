@@ -6,16 +6,16 @@ import warnings
 from typing import ClassVar
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression as Solver
 from torch import Tensor, nn
 
 from ...core.data.items import DataError
 from ...core.roles import ClassPrompts, Head
+from ...registry.errors import imported
 from .specs import LogisticRegressionSpec
 
 #: Logit of a class that had no labelled item: never predicted, and still a number that results can hold.
 NEVER = -1e4
+WHAT = "head `logistic_regression`"
 
 
 class LogisticRegression(Head):
@@ -54,11 +54,13 @@ def solution(x: Tensor, targets: Tensor, C: float, max_iter: int) -> tuple[Tenso
     present = torch.tensor(sorted(set(targets.tolist())), device=targets.device)
     if len(present) < 2:
         raise DataError("logistic regression needs labelled items of at least two classes; raise dataset.shots")
-    solver = Solver(C=C, max_iter=max_iter)
+    # Imported here: predicting solves nothing, and need not wait for it.
+    solver = imported("sklearn.linear_model", WHAT).LogisticRegression(C=C, max_iter=max_iter)
+    not_converged = imported("sklearn.exceptions", WHAT).ConvergenceWarning
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
+        warnings.simplefilter("always", not_converged)
         solver.fit(x.double().cpu().numpy(), targets.cpu().numpy())
-    if any(issubclass(one.category, ConvergenceWarning) for one in caught):
+    if any(issubclass(one.category, not_converged) for one in caught):
         warnings.warn(
             f"logistic regression did not converge in {max_iter} iterations; "
             "raise max_iter of the head, or lower its C",

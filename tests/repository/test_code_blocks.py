@@ -17,6 +17,7 @@ import pytest
 
 from ..support.code_blocks import LANGUAGES, Block, blocks_of, check_bash, check_json, check_toml, run_python
 from ..support.paths import ROOT
+from ..support.warm import PYTEST, Warm
 
 DOCS = ROOT / "docs"
 #: Followed step by step in an environment of their own: files are written, commands run, their output compared.
@@ -142,9 +143,9 @@ def test_toml_parses(page: Path) -> None:
 
 @pytest.mark.usefixtures("encoded_once")
 @pytest.mark.parametrize("page", WALKS, ids=lambda page: page.relative_to(DOCS).as_posix())
-def test_a_walk_leads_where_it_says(page: Path, tmp_path: Path) -> None:
+def test_a_walk_leads_where_it_says(page: Path, tmp_path: Path, warm: Warm) -> None:
     """A block under the name of a file is written there; bash runs; `text` after it is what comes out."""
-    walk = Walk(tmp_path)
+    walk = Walk(tmp_path, warm)
     for block in blocks_of(page):
         if block.file:
             walk.write(block)
@@ -157,9 +158,12 @@ def test_a_walk_leads_where_it_says(page: Path, tmp_path: Path) -> None:
 
 
 class Walk:
-    """A reader: an environment in which Graftwork is installed, and a folder where she is."""
+    """A reader: an environment in which Graftwork is installed, and a folder where she is.
 
-    def __init__(self, folder: Path) -> None:
+    `graftwork` and `pytest` begin with torch imported; `python` is the environment's own.
+    """
+
+    def __init__(self, folder: Path, warm: Warm) -> None:
         self._place, self._said = folder / "work", ""
         self._place.mkdir()
         venv = folder / "venv"
@@ -169,11 +173,10 @@ class Walk:
         (site / "others.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
         (folder / "graftwork").symlink_to(ROOT)
         (site / "tree.pth").write_text(f"{folder}\n")
-        pip = f"{sys.executable} -m pip --python {python} --disable-pip-version-check"
         commands = {
-            "graftwork": f"{python} -c 'from graftwork.core.cli import main; main()'",
-            "pytest": f"{python} -m pytest -p no:cacheprovider",
-            "pip": pip,
+            "graftwork": warm.shell(python, "from graftwork.core.cli import main; main()"),
+            "pytest": f"{warm.shell(python, PYTEST)} -p no:cacheprovider",
+            "pip": f"{sys.executable} -m pip --python {python} --disable-pip-version-check",
         }
         for name, command in commands.items():
             (scripts / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')

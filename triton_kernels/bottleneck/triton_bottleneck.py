@@ -122,12 +122,11 @@ def fuses(x: Tensor, *weights: Tensor | None) -> bool:
     dimension, no transform, and a bottleneck that a program holds."""
     there = [one for one in weights if one is not None]
     low = _multiplied(x)
+    if low not in DTYPES or there[0].shape[0] > WIDEST:
+        return False
     known = (low,) if not torch.is_autocast_enabled(x.device.type) else (torch.float32, low)
-    return (
-        low in DTYPES
-        and all(one.dtype in known and one.numel() and not _transformed(one) for one in (x, *there))
-        and len(there[0]) <= WIDEST
-    )
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return not any(one.dtype not in known or not one.numel() or wrapped(one) for one in (x, *there))
 
 
 def up(

@@ -57,8 +57,7 @@ def _(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
     return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
 
 
-@torch.library.custom_op("graftwork::sddmm", mutates_args=())
-def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _sddmm_here(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     def with_triton() -> Tensor:
         from .triton_propagate import sddmm as triton_sddmm
 
@@ -68,6 +67,9 @@ def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return pair_products(a, b, row, col)
 
     return compiled_or("edge products", a, with_triton, without) if runs_triton(a) else without()
+
+
+_sddmm = torch.library.custom_op("graftwork::sddmm", mutates_args=())(_sddmm_here)
 
 
 @_sddmm.register_fake
@@ -84,14 +86,19 @@ def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor
         value: h's dtype [E] (float32 for a narrower one), or None for ones.
         h: floating [M, r], contiguous; float16 and bfloat16 are summed in float32 and rounded once.
     """
-    if type(h) is Tensor and not torch.compiler.is_compiling():  # an operator of ours costs three times the work itself
+    if _directly(h):
         return _spmm_here(rowptr, col, value, h)
     return cast(Tensor, _spmm(rowptr, col, value, h))
 
 
 def sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """[E]: a[row_e] · b[col_e]; a [N, r] and b [M, r] float32 or float64."""
-    return cast(Tensor, _sddmm(row, col, a, b))
+    return _sddmm_here(row, col, a, b) if _directly(a) else cast(Tensor, _sddmm(row, col, a, b))
+
+
+def _directly(features: Tensor) -> bool:
+    """Whether nobody looks at operators: one of ours costs three times the work itself."""
+    return type(features) is Tensor and not torch.compiler.is_compiling()
 
 
 @torch.library.custom_op("graftwork::weighted_pass", mutates_args=())

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 import graftwork
 from graftwork.core.cli import cli
 from graftwork.core.scaffold.new_plugin import NewPluginError, kinds, new_plugin
+
+from ...support.warm import PYTEST, Warm
 
 KINDS = ("adapter", "captioner", "dataset", "encoder", "expert", "graph", "head", "regularizer", "reporter", "task")
 
@@ -25,9 +28,20 @@ def run(*command: str | Path, site: Path, cwd: Path, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def graftwork_command(*arguments: str, site: Path, cwd: Path, code: int = 0) -> str:
-    script = "from graftwork.core.cli import main; main()"
-    return run(sys.executable, "-c", script, *arguments, site=site, cwd=cwd, code=code)
+class Command(Protocol):
+    """Runs ``graftwork`` where plugins are installed."""
+
+    def __call__(self, *arguments: str, site: Path, cwd: Path, code: int = 0) -> str:
+        """What it says on both streams."""
+
+
+@pytest.fixture(scope="session")
+def graftwork_command(warm: Warm) -> Command:
+    def command(*arguments: str, site: Path, cwd: Path, code: int = 0) -> str:
+        start = warm.command(sys.executable, "from graftwork.core.cli import main; main()")
+        return run(*start, *arguments, site=site, cwd=cwd, code=code)
+
+    return command
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +81,23 @@ for path in sys.argv[1:]:
     assert [line for line in found.splitlines() if line.endswith(" valid")] == [f"{path} valid" for path in examples]
 
 
-#: As its author runs it, and what all of them are run with.
-PYTEST = (sys.executable, "-m", "pytest", "-p", "graftwork.core.testing.pytest_plugin", "-p", "no:cacheprovider")
+#: What all of them are run with.
+PLUGINS = ("-p", "graftwork.core.testing.pytest_plugin", "-p", "no:cacheprovider")
 
 
 def test_the_package_passes_its_own_tests_where_its_author_runs_them(written: Path, site: Path) -> None:
     """In its own folder, with its own settings."""
-    told = run(*PYTEST, "-q", site=site, cwd=written / "acme-head")
+    told = run(sys.executable, "-m", "pytest", *PLUGINS, "-q", site=site, cwd=written / "acme-head")
     assert " passed" in told
     assert "failed" not in told
 
 
 @pytest.fixture(scope="module")
-def tested(written: Path, site: Path) -> str:
-    """What one session says of the tests of all packages: torch and the kit are imported once."""
+def tested(written: Path, site: Path, warm: Warm) -> str:
+    """What one session says of the tests of all packages: the kit is imported once."""
     tests = [f"acme-{kind}/tests" for kind in KINDS]
     options = ("--import-mode=importlib", "-v", "--rootdir", written)
-    return run(*PYTEST, *options, *tests, site=site, cwd=written)
+    return run(*warm.command(sys.executable, PYTEST), *PLUGINS, *options, *tests, site=site, cwd=written)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +110,9 @@ def test_every_package_passes_its_tests_and_the_kit(tested: str, kind: str) -> N
         assert any(of in line for line in passed), of
 
 
-def test_the_example_of_the_adapter_trains(written: Path, site: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_adapter_trains(
+    written: Path, site: Path, tmp_path: Path, graftwork_command: Command
+) -> None:
     """Ten minutes are for reading: a run of a few epochs is seconds."""
     folder = written / "acme-adapter"
     settings = ("--set", "trainer.epochs=2", "--set", "dataset.shots=2")
@@ -104,7 +120,7 @@ def test_the_example_of_the_adapter_trains(written: Path, site: Path, tmp_path: 
     assert "saved in" in told
 
 
-def test_plugins_check_gives_a_line_a_check(written: Path, site: Path) -> None:
+def test_plugins_check_gives_a_line_a_check(written: Path, site: Path, graftwork_command: Command) -> None:
     """Of an installed plugin, by the name of its distribution; as JSON, the same."""
     told = graftwork_command("plugins", "check", "acme-head", site=site, cwd=written)
     assert "passed   head.acme_head logits\n" in told
@@ -113,7 +129,9 @@ def test_plugins_check_gives_a_line_a_check(written: Path, site: Path) -> None:
     assert {one["status"] for one in found} == {"passed"}
 
 
-def test_plugins_check_ends_with_1_where_a_check_fails(written: Path, site: Path, tmp_path: Path) -> None:
+def test_plugins_check_ends_with_1_where_a_check_fails(
+    written: Path, site: Path, tmp_path: Path, graftwork_command: Command
+) -> None:
     """An installed copy whose adapter shifts before training."""
     broken = tmp_path / "broken"
     (broken / "acme_broken").mkdir(parents=True)
@@ -130,7 +148,7 @@ def test_plugins_check_ends_with_1_where_a_check_fails(written: Path, site: Path
     assert "2 to mend" in told  # on both of its examples
 
 
-def test_an_unknown_plugin_is_answered_with_the_nearest(site: Path, tmp_path: Path) -> None:
+def test_an_unknown_plugin_is_answered_with_the_nearest(site: Path, tmp_path: Path, graftwork_command: Command) -> None:
     told = graftwork_command("plugins", "check", "acme-hed", site=site, cwd=tmp_path, code=2)
     assert "no plugin is called `acme-hed`; did you mean `acme-head`?" in told
 

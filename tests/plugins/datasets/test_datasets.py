@@ -68,11 +68,17 @@ def test_digits_keep_their_labels_and_pixels(digits):
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    for item in digits.splits["val"][:20]:
+    for item in (item for split in digits.splits.values() for item in split):
         index = int(item.id.removeprefix("digits/"))
         picture = item.modalities["image"].read()
         assert (picture.mode, picture.size, item.target) == ("L", (8, 8), bunch.target[index])
         np.testing.assert_array_equal(np.asarray(picture), (bunch.images[index] * 255 / 16).round())
+
+
+def test_digits_are_the_same_where_their_file_lies_elsewhere(digits, monkeypatch):
+    """Then scikit-learn is asked."""
+    monkeypatch.setattr("graftwork.plugins.datasets.digits.find_spec", lambda name: None)
+    assert Digits(DigitsSpec()).load().fingerprint() == digits.fingerprint()
 
 
 def test_digits_take_other_class_names_and_nothing_else_changes(digits):
