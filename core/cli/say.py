@@ -121,10 +121,10 @@ def print_table(
     for number, columns in enumerate(_parts(cells, left, room, left if again is None else again)):
         shown = Text(printable(title)) if title and not number else None
         table = Table(title=shown, title_justify="left")
+        fixed = _of_figures(cells, columns, left, room)
         for index in columns:
-            least = None if index < left else min(_needed(cells, index) - FRAME, room // 2)
             justify: JustifyMethod = "left" if index < left else "right"
-            table.add_column(Text(cells[0][index]), justify=justify, overflow="fold", min_width=least)
+            table.add_column(Text(cells[0][index]), justify=justify, overflow="fold", width=fixed.get(index))
         for row in cells[1:]:
             table.add_row(*(Text(row[index]) for index in columns))
         Console(highlight=False, width=room).print(table)
@@ -147,6 +147,19 @@ def _parts(cells: Sequence[Sequence[str]], left: int, room: int, again: int) -> 
         parts[-1].append(column)
         free -= needed
     return parts
+
+
+def _of_figures(cells: Sequence[Sequence[str]], columns: Sequence[int], left: int, room: int) -> dict[int, int]:
+    """Letters of each column that is none of words: what it needs, and its header in one line where there is room."""
+    from rich.cells import cell_len
+
+    found = {one: min(_needed(cells, one) - FRAME, room // 2) for one in columns if one >= left}
+    words = sum(_needed(cells, one) for one in columns if one < left)
+    free = room - 1 - words - sum(one + FRAME for one in found.values())
+    for one, letters in found.items():
+        more = max(0, min(free, cell_len(cells[0][one]) - letters))
+        found[one], free = letters + more, free - more
+    return found
 
 
 def _needed(cells: Sequence[Sequence[str]], column: int) -> int:

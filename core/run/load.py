@@ -68,7 +68,6 @@ def load(
     catalogue: Catalogue | None = None,
     after: str | None = None,
     task: str | None = None,
-    stored: Callable[[PipelineSpec], EncoderStage] | None = None,
 ) -> Predictor:
     """Load a finished run: its folder, the ``adapter`` folder alone, or what ``graftwork push`` put on the hub.
 
@@ -76,8 +75,7 @@ def load(
     where that cannot be.
 
     Of a run over tasks the last state is loaded, or the one ``after`` a task; ``task`` is the one that new items are
-    of, where it is known: answers are among its classes. ``stored`` gives the stage that has a pipeline's stored
-    vectors: on features, frozen models that its store knows are then not loaded.
+    of, where it is known: answers are among its classes.
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
@@ -86,20 +84,35 @@ def load(
     (``ReadingWarning``) of a run whose pictures were read before orientation, depth and transparency were heeded, and
     (``UnsealedWarning``) of a run whose result nothing vouches for.
     """
+    return load_by(run, device, catalogue or default_catalogue(), revision, after, task)
+
+
+def load_by(
+    run: str | Path,
+    device: str,
+    catalogue: Catalogue,
+    revision: str | None = None,
+    after: str | None = None,
+    task: str | None = None,
+    stored: Callable[[PipelineSpec], EncoderStage] | None = None,
+) -> Predictor:
+    """See ``load``.
+
+    ``stored`` gives the stage with a pipeline's stored vectors: on features, models that its store knows stay on disk.
+    """
     whole = fetched(run, revision, ON_HUB)
     source = whole if after is None else state_after(whole, after)
     folder = adapter_folder(source)
-    catalogue = catalogue or default_catalogue()
     spec = _spec_of(run, folder, catalogue)
     place = resolve_device(device)
     if found := changed(recorded(folder), predicting(spec, catalogue), catalogue):
-        warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=2)
+        warnings.warn(CodeWarning(f"{run} {OTHER_CODE}: {found}; {MAY_DIFFER}"), stacklevel=3)
     if not is_sealed(source):
-        warnings.warn(UnsealedWarning(f"{run}: {UNSEALED}"), stacklevel=2)
+        warnings.warn(UnsealedWarning(f"{run}: {UNSEALED}"), stacklevel=3)
     if policy_of(spec) == "transductive":
-        warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=2)
+        warnings.warn(PolicyWarning(f"{run} {TRANSDUCTIVE}"), stacklevel=3)
     if _sees_pictures(spec) and "background" not in _dataset_written(folder):
-        warnings.warn(ReadingWarning(f"{run} {READ_OTHERWISE}"), stacklevel=2)
+        warnings.warn(ReadingWarning(f"{run} {READ_OTHERWISE}"), stacklevel=3)
     if (level := saved_in(folder).level) != spec.level:
         raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
@@ -110,7 +123,7 @@ def load(
     if task is not None:
         predictor.answer_among(classes_of(whole, task), task)
     elif spec.tasks is not None and spec.sequence.scenario == "task":
-        warnings.warn(TaskWarning(f"{run}: {UNTOLD}"), stacklevel=2)
+        warnings.warn(TaskWarning(f"{run}: {UNTOLD}"), stacklevel=3)
     return predictor
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ from ..layers.predictor import LayerPredictor
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..run.item_predictions import MOST, content_key, lines_of
-from ..run.load import load
-from ..run.sequences.asked import classes_of
+from ..run.load import TaskWarning, load_by
+from ..run.sequences.asked import classes_of, sequence_of
 from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.composed_encoder import require_weights
@@ -35,11 +36,13 @@ from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
 from ..storage.item_predictions import PREDICTIONS, ItemPrediction
 from ..storage.manifest import adapter_folder
 from ..storage.result import Result
+from ..storage.result_parts import TaskSequence
 from ..storage.root import store_root
 from ..storage.run_folder import RunFolderError, write_json, write_lines
 from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
+from ..training.within_task import WithinTask, answered
 from .evaluated_data import EVERY, Data, every_split, fitting_items, of_task, with_data
 from .evaluation import EVALUATION, Evaluation
 from .paired import interval
@@ -81,8 +84,13 @@ def evaluate(
     """
     catalogue, place = catalogue or default_catalogue(), None if out is None else _new(Path(out))
     context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
-    predictor = load(run, device=device, catalogue=catalogue, task=task, stored=context.encoder)
-    saved = saved_in(adapter_folder(Path(run)))
+    folder = adapter_folder(Path(run))
+    tasks = sequence_of(folder.parent) or sequence_of(folder)
+    with warnings.catch_warnings():
+        if tasks is not None:  # an item's task is known here, by its class
+            warnings.simplefilter("ignore", TaskWarning)
+        predictor = load_by(run, device, catalogue, task=task, stored=context.encoder)
+    saved = saved_in(folder)
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
     content = listed_for(spec, context) if dataset is None else listed(spec.dataset, context)
@@ -96,7 +104,7 @@ def evaluate(
     labelled, unlabelled, notes = fitting_items(content, split, classes, task)
     with own_randomness(context.device):
         described = describe(Items(content, {split: tuple(labelled)}, ()), spec, context)
-        items, scored = _scored(predictor, described, split, spec, context, adapter_folder(Path(run)))
+        items, scored = _scored(predictor, described, split, spec, context, folder, tasks)
     result = _result_of(Path(run))
     own = result is not None and result.dataset.fingerprint == fingerprint
     lines = list(_lines(scored, split, saved.seed, items, predictor.class_names))
@@ -166,7 +174,13 @@ class _Readable:
 
 
 def _scored(
-    predictor: Predictor, given: Items, split: str, spec: PipelineSpec, context: RunContext, folder: Path
+    predictor: Predictor,
+    given: Items,
+    split: str,
+    spec: PipelineSpec,
+    context: RunContext,
+    folder: Path,
+    tasks: TaskSequence | None,
 ) -> tuple[Sequence[Item], _Scored]:
     """Those items that can be read, and what is said of them."""
     if isinstance(spec.task, PairTaskSpec):
@@ -186,7 +200,16 @@ def _scored(
         items = readable.read
     near = [one for _, neighbours in heard for one in neighbours]
     logits = torch.cat(padded([logits for logits, _ in heard]))
-    return items, _answers(build(Task, context.catalogue, spec.task), items, logits, near, predictor)
+    task = _within_tasks(build(Task, context.catalogue, spec.task), tasks, predictor.class_names)
+    return items, _answers(task, items, logits, near, predictor)
+
+
+def _within_tasks(task: Task, found: TaskSequence | None, names: Sequence[str]) -> Task:
+    """Where a run knows the task of an item, answers are among that task's classes."""
+    if found is None or found.scenario != "task":
+        return task
+    of_class = {name: number for number, classes in enumerate(found.classes.values()) for name in classes}
+    return WithinTask(task, [of_class[name] for name in names])
 
 
 def _require_weights_of(stage: EncoderStage, spec: PipelineSpec, folder: Path) -> None:
@@ -202,7 +225,7 @@ def _answers(
     figures = figures_of(task, logits, targets)
     scores = scores_of(task, logits, targets, figures[task.primary])
     ids = [item.id for item in items]
-    classes = logits if logits.ndim <= 3 else None  # masks are none
+    classes = answered(task, logits, targets) if logits.ndim <= 3 else None  # masks are none
     answers = SplitAnswers(ids, classes, scores, lambda most: near if any(near) else [])
     return _Scored(task.primary, {**figures, **figures_by(task, items, scores)}, answers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,11 @@ def _section(given: str | Path | Mapping[str, Any], dataset: DatasetSpec) -> Map
         value = parse_json(text, "--dataset").value
     elif Path(text).is_dir():
         if "root" not in own:
-            raise _wrong(f"{text} is a folder, and the run's data set `{own['type']}` has none; name a file")
+            as_folder = json.dumps({"type": "image_folder", "root": text})
+            raise _wrong(
+                f"{text} is a folder, and the run's data set `{own['type']}` has none; say what it holds, as "
+                f"'{as_folder}'"
+            )
         return {**own, "root": text}
     elif Path(text).suffix.lower() != ".json" and Path(text).is_file() and (as_own := _as_own(Path(text), dataset)):
         return as_own

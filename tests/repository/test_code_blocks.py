@@ -35,9 +35,23 @@ spec = {"name": "small", "dataset": {"type": "digits", "shots": 1}, "encoder": {
 pathlib.Path("spec.json").write_text(json.dumps(spec))
 PIL.Image.new("L", (8, 8)).save("mine.png")
 """
+#: As the README's: pictures with words. Its own would encode for a minute.
+WORDS_AND_PICTURES = """
+import json, pathlib, PIL.Image
+for at, split in enumerate(("train", "val", "test")):
+    items = [{"image": f"{at}{n}.png", "text": "ab"[n], "label": "ab"[n]} for n in (0, 1)]
+    pathlib.Path(f"{split}.jsonl").write_text("\\n".join(map(json.dumps, items)))
+    for n in (0, 1):
+        PIL.Image.new("L", (8, 8), 100 * n + at).save(f"{at}{n}.png")
+spec = {"name": "small", "dataset": {"type": "json_lines", "root": "."}, "encoder": {"type": "open_clip"},
+        "graph": {"type": "similarity", "nodes": "fused", "fusion": "concat", "threshold": 0.5},
+        "adapter": {"type": "none"}, "trainer": {"epochs": 1}, "reporters": []}
+pathlib.Path("spec.json").write_text(json.dumps(spec))
+PIL.Image.new("L", (8, 8)).save("mine.png")
+"""
 #: What a page takes for granted before its first block: the reader's own files and objects.
 BEFORE = {
-    "README.md": SPEC_AND_PICTURE,
+    "README.md": WORDS_AND_PICTURES,
     "docs/reference/python.md": SPEC_AND_PICTURE,
     "docs/conformance.md": """
 import graftwork_shift

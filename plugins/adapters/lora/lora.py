@@ -27,7 +27,7 @@ class Lora(TowerAdapter):
 
     def __init__(self, spec: LoraSpec, towers: Sequence[Tower]) -> None:
         super().__init__()
-        targets = find_targets(_adapted(spec, towers), None if isinstance(spec.targets, str) else spec.targets)
+        targets = find_targets(_adapted(spec, towers), spec.targets)
         self.spec: LoraSpec = _sized(spec, targets, frozen_parameters(towers))
         self.lora, self._targets = nn.ModuleDict(), targets
         # In a plain list: the frozen weights that peft's layers hold are not this module's.

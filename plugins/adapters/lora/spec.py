@@ -61,10 +61,10 @@ class LoraSpec(TowerAdapterSpec):
     """The update is scaled by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a layer's inputs that its update does not see in training."""
-    targets: Literal["all-linear"] | Annotated[Items[str], Field(min_length=1)] = "all-linear"
-    """Which layers: every linear one in the blocks (`all-linear`), or those whose path ends with one of these names
-    (`["q_proj", "v_proj"]`; `in_proj_weight` is the packed projection of queries, keys and values; convolutions without
-    groups, too: `["conv_pw", "conv_pwl"]`)."""
+    targets: Literal["all-linear", "all"] | Annotated[Items[str], Field(min_length=1)] = "all-linear"
+    """Which layers: every linear one in the blocks (`all-linear`), convolutions without groups, too (`all`), or those
+    whose path ends with one of these names (`["q_proj", "v_proj"]`; `in_proj_weight` is the packed projection of
+    queries, keys and values; `["conv_pw", "conv_pwl"]` are convolutions)."""
     towers: Annotated[Items[str], Field(min_length=1)] | None = None
     """The towers that are adapted, by name (`["text"]`); the others run as they are. Default: all."""
 

@@ -12,6 +12,8 @@ from ....core.towers.errors import NO_BLOCKS, TowerError
 from ....core.towers.tower import Tower
 from ....registry.errors import nearest
 
+#: Ends of paths, or in one word: every linear layer, or convolutions, too.
+Names = Sequence[str] | Literal["all-linear", "all"]
 #: Queries', keys' and values' projection in one parameter, as torch's and open_clip's attention have it.
 PACKED = "in_proj_weight"
 
@@ -37,8 +39,8 @@ class Target:
         return weight.shape[0], weight[0].numel()
 
 
-def find_targets(towers: Sequence[Tower], names: Sequence[str] | None) -> list[Target]:
-    """The layers of all towers that have blocks; ``names`` are ends of paths, ``None`` takes all linear ones.
+def find_targets(towers: Sequence[Tower], names: Names) -> list[Target]:
+    """The layers of all towers that have blocks.
 
     A matrix that stands in several places, or towers, is one target. Raises ``TowerError`` where a tower has none of
     ``names``, or a name is nowhere.
@@ -46,7 +48,7 @@ def find_targets(towers: Sequence[Tower], names: Sequence[str] | None) -> list[T
     known = {tower.name: list(_layers(tower)) for tower in towers if tower.blocks}
     if not known:
         raise TowerError(f"adapter `lora` {NO_BLOCKS}")
-    for name in names or ():
+    for name in () if isinstance(names, str) else names:
         everywhere = [one for here in known.values() for one in here]
         if not any(_ends_with(one.path, name) for one in everywhere):
             raise TowerError(f"adapter.targets: {_none_of([name], everywhere)}")
@@ -75,9 +77,9 @@ def _layers(tower: Tower) -> Iterator[Target]:
                 yield Target(tower.name, f"{index}.{name}", module, "convolution", _places(block, module))
 
 
-def _is_chosen(one: Target, names: Sequence[str] | None) -> bool:
-    if names is None:
-        return one.kind != "convolution"
+def _is_chosen(one: Target, names: Names) -> bool:
+    if isinstance(names, str):
+        return names == "all" or one.kind != "convolution"
     return any(_ends_with(one.path, name) for name in names)
 
 
@@ -111,12 +113,12 @@ def _ends_with(path: str, name: str) -> bool:
     return path == name or path.endswith(f".{name}")
 
 
-def _none_of(names: Sequence[str] | None, known: Sequence[Target]) -> str:
+def _none_of(names: Names, known: Sequence[Target]) -> str:
     ends = list(dict.fromkeys(one.path.rpartition(".")[2] for one in known))
     if not ends:
         return "no linear layer in its blocks"
-    if names is None:
-        return f'no linear layer in its blocks; name its convolutions, as "targets": ["{ends[0]}"]: {", ".join(ends)}'
+    if isinstance(names, str):
+        return f'no linear layer in its blocks; take "targets": "all", or name its convolutions: {", ".join(ends)}'
     near = nearest(names[0], ends) if len(names) == 1 else None
     return f"no layer `{'`, `'.join(names)}`; " + (
         f"did you mean `{near}`?" if near else f"there are: {', '.join(ends)}"

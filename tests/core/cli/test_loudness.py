@@ -76,6 +76,16 @@ def test_tables_fit_and_hold_every_figure(
         assert ROW[0] in "".join(line.split()[1] for line in lines if line.startswith("│"))
 
 
+def test_long_headers_are_wrapped_and_no_column_is_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Those of a sweep in 80 letters, whose last column is the mark."""
+    monkeypatch.setenv("COLUMNS", "80")
+    headers = ["graph.threshold", "neighbours", "trainable", "seconds", "epochs kept", "best on val"]
+    print_table(headers, [["0.8", "bottleneck 92.3%", "24,832", "0.89", "3, 2 of 5", "✔"]], "")
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.rstrip().endswith(tuple("┓┃┩│┘")) for line in lines if line.strip())
+    assert "✔" in "".join(lines)
+
+
 @pytest.mark.parametrize("columns", ["80", "60"])
 def test_long_names_stand_in_the_first_part_alone(
     columns: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture

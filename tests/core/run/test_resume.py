@@ -213,6 +213,22 @@ def test_a_run_of_another_spec_is_told_what_differs(tmp_path: Path) -> None:
     assert len(list(kept.glob("*.safetensors"))) == 3
 
 
+def test_a_locked_run_goes_on_with_trainings_of_its_spec_alone(tmp_path: Path) -> None:
+    """A lock holds what the numbers depend on, and a resumed run is held against both."""
+    place = small(tmp_path)
+    place.interrupted("x", 3)
+
+    def locked(**changes: Any) -> Run:
+        spec = {**FEATURES, "reporters": [{"type": "stopping"}], **changes}
+        lock = Pipeline.from_dict(spec, catalogue=place.known).lock(tmp_path / "store")
+        return Pipeline.from_lock(lock, place.known).run(tmp_path / "x", tmp_path / "store", resume=True)
+
+    with pytest.raises(ResumeError, match=r"trainer\.epochs: was 5, is 1"):
+        locked(trainer={**FEATURES["trainer"], "epochs": 1})
+    locked()
+    assert trained() == 1
+
+
 def test_what_was_heard_of_a_finished_training_is_told_again(tmp_path: Path) -> None:
     """Its learning curve is whole."""
     place = small(tmp_path)

@@ -169,7 +169,10 @@ def test_the_ways_to_name_data(run: Run, tmp_path: Path) -> None:
     assert spec_with(spec, "digits") == ({"type": "digits"}, {})
     assert spec_with(spec, ["digits", "shots=2"]) == ({"type": "digits"}, {"dataset.shots": 2})
     for wrong, said in (
-        (str(tmp_path), "is a folder, and the run's data set `few_digits`"),
+        (
+            str(tmp_path),
+            "is a folder, and the run's data set `few_digits` has none; say what it holds, as '{.type.: .image",
+        ),
         ("no/such", "no such file"),
     ):
         with pytest.raises(SpecError, match=f"(?i){said}"):

@@ -103,9 +103,12 @@ def test_convolutions_are_adapted_where_they_are_named(tmp_path: Path) -> None:
     with grafted.disable_adapter():
         assert torch.equal(grafted({"t": {"x": x}}).outputs["t"], tower(x))
     assert type(tower.blocks[0]["mix"]) is nn.Conv2d
+    every = GraftedTowers([Tower.of("t", tower, blocks="blocks")])
+    every.add_adapter("lora", spec_of(targets="all", rank=2), builder())
+    assert list(every.adapters["lora"].sites()) == [f"t.{block}.{name}" for block in range(2) for name in ("pw", "mix")]
     theirs = import_peft().PeftModel.from_pretrained(Convolutional().eval(), save_peft(grafted, tmp_path / "peft"))
     torch.testing.assert_close(theirs(x), grafted({"t": {"x": x}}).outputs["t"])
-    for targets, said in [("all-linear", "name its convolutions.*: pw, mix$"), (["dw"], "no layer `dw`")]:
+    for targets, said in [("all-linear", '"all", or name its convolutions: pw, mix$'), (["dw"], "no layer `dw`")]:
         with pytest.raises(TowerError, match=said):
             grafted.add_adapter("other", spec_of(targets=targets), builder())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,10 @@ def test_where_the_task_is_known_answers_are_among_its_classes(place: Path) -> N
     forgetting = learnt(run_).forgetting
     assert forgetting is not None
     assert forgetting.mean < 0.5
+    with warnings.catch_warnings(action="error", category=TaskWarning):
+        found = evaluate(run_.folder, catalogue=run_.catalogue, store=place / "store", device="cpu")
+    assert found.figures["accuracy"] == found.in_result
+    assert found.figures["loss"] < 100  # of classes that are no answers it would be infinite
 
 
 def of_domains(shots: int | None = None, **changes: Any) -> Pipeline:
