@@ -37,16 +37,17 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[bench]"
 	$(BIN)/graftwork bench all
 
-# Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
+# Six minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
 
-# What the day's properties and few-shot trainings need and a machine with a GPU may lack, as wheels (3 MB): Python 3.12 on x86-64.
-gpu-day-pack:
+# What the day's properties, trainings and pipelines need and a machine with a GPU may lack, as wheels (8 MB): Python 3.12 on x86-64.
+gpu-day-pack: $(READY)
 	rm -rf build/gpu_day_wheels
-	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform any --python-version 3.12 -d build/gpu_day_wheels hypothesis
-	$(PYTHON) -m pip download --quiet --only-binary=:all: --platform manylinux_2_17_x86_64 --python-version 3.12 --no-deps -d build/gpu_day_wheels \
-	    $(shell grep -E '^(pydantic|pydantic_core|annotated-types|typing-inspection)==' constraints.txt)
+	$(BIN)/python -m pip download --quiet --only-binary=:all: --no-deps --python-version 3.12 --implementation cp -d build/gpu_day_wheels \
+	    --platform manylinux_2_28_x86_64 --platform manylinux_2_24_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+	    sortedcontainers \
+	    $(shell grep -iE '^(annotated-types|cffi|click|ftfy|greenlet|hypothesis|open_clip_torch|pycparser|pydantic|pydantic_core|soundfile|typing-inspection|wcwidth)==' constraints.txt)
 
 # The same in Triton's interpreter, at toy sizes and without a time.
 gpu-day-dry: $(READY)

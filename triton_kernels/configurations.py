@@ -20,8 +20,24 @@ TABLE = Path(__file__).with_name("configurations.json")
 
 def configuration(kernel: str, key: str, defaults: Settings, device: torch.device) -> dict[str, int]:
     """The defaults, and over them what was chosen for this kernel, size and card."""
+    return {**defaults, **_chosen(kernel, key, device)}
+
+
+def cdiv(number: int, size: int) -> int:
+    """How many programs of so many: the quotient, rounded up. Triton's own unwraps constants of a kernel first, on the
+    host too, and takes as long as an operator."""
+    return -(-number // size)
+
+
+def next_power_of_2(number: int) -> int:
+    """The least power of two that is not below a number from 1 up."""
+    return 1 << (number - 1).bit_length()
+
+
+@cache
+def _chosen(kernel: str, key: str, device: torch.device) -> Settings:
     chosen = _table().get(_card(device), {}) if device.type == "cuda" else {}
-    return {**defaults, **chosen.get(kernel, {}).get(key, {})}
+    return chosen.get(kernel, {}).get(key, {})
 
 
 @cache

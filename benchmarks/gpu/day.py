@@ -1,4 +1,4 @@
-"""A day with a GPU in four minutes: `make gpu-day`, or `python -m graftwork.benchmarks.gpu.day OUT` in a copied folder.
+"""A day with a GPU in six minutes: `make gpu-day`, or `python -m graftwork.benchmarks.gpu.day OUT` in a copied folder.
 
 Every section runs in a process with a limit; what is done stands in OUT/results.json after each, and a second run goes
 on with the others. Then OUT has, besides the log, `page.md` for people and `configurations.json`, which replaces the
@@ -20,19 +20,22 @@ import tempfile
 import time
 import zipfile
 from datetime import UTC, datetime
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 SECTIONS = {
     "card": 30, "compile": 60, "properties": 70, "messages": 60, "screens": 60, "graphs": 40, "adapters": 40,
-    "few_shot": 40,
+    "few_shot": 40, "towers": 90, "pipelines": 120,
 }  # fmt: skip
 """Name to seconds, as in `sections.py`, which imports torch."""
-SECONDS = 240
+SECONDS = 330
 """Of all sections together."""
 PACKAGE = Path(__file__).resolve().parents[2]
 WHEELS = PACKAGE / "build" / "gpu_day_wheels"
+TOLD = ("what", "kernel", "key", "cut", "ms", "right", "card", "torch", "triton")
+"""What of a row stands in other columns of the page, or above it."""
 Results = dict[str, list[dict[str, Any]]]
 
 
@@ -78,28 +81,42 @@ def section(name: str, out: Path, dry: bool, limit: float) -> tuple[list[dict[st
 
 
 def _import_folders() -> list[str]:
-    """Where `graftwork` and `tests` are imported from; a copied folder of another name is linked to."""
-    if PACKAGE.name == "graftwork":
-        return [str(PACKAGE.parent)]
+    """Where `graftwork` is imported from, whatever the copied folder is called, and its built-ins are found."""
     link = Path(tempfile.gettempdir()) / f"graftwork-import-{os.getpid()}"
     link.mkdir(exist_ok=True)
     if not (link / "graftwork").exists():
         (link / "graftwork").symlink_to(PACKAGE, target_is_directory=True)
+    try:
+        metadata.distribution("graftwork")
+    except metadata.PackageNotFoundError:  # as an installation would name them
+        info = link / "graftwork-0.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: graftwork\nVersion: 0\n", "utf-8")
+        (info / "entry_points.txt").write_text("[graftwork.plugins]\nbuiltin = graftwork.plugins\n", "utf-8")
     return [str(link)]
 
 
 def unpacked(wheels: Path) -> list[str]:
-    """A folder to import from for each wheel of a package that is not installed here: of Python alone, or built for
-    this Python and machine."""
-    python, found = f"-cp{sys.version_info.major}{sys.version_info.minor}-", list[str]()
+    """A folder to import from for each wheel of a package that is not installed here, and that fits."""
+    found: list[str] = []
     for wheel in sorted(wheels.glob("*.whl")):
-        name, fits = wheel.name, python in wheel.name and wheel.name.endswith(f"_{platform.machine()}.whl")
-        if (fits or name.endswith("-none-any.whl")) and find_spec(name.partition("-")[0]) is None:
+        name = wheel.name
+        if _fits(name) and find_spec(name.partition("-")[0]) is None:
             folder = Path(tempfile.gettempdir()) / f"graftwork-wheels-{os.getpid()}" / wheel.stem
             if not folder.exists():
                 zipfile.ZipFile(wheel).extractall(folder)
             found.append(str(folder))
     return found
+
+
+def _fits(wheel: str) -> bool:
+    """Whether it is of Python alone, or built for this Python and machine."""
+    python, abi, place = wheel.removesuffix(".whl").split("-")[-3:]
+    if place == "any":
+        return True
+    own = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    later = abi == "abi3" and int(python.removeprefix("cp3")) <= sys.version_info.minor
+    return (own == python or later or python.startswith("py")) and place.endswith(f"_{platform.machine()}")
 
 
 def chosen(results: Results, table: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +140,7 @@ def page(results: Results, dry: bool) -> str:
     for name, rows in results.items():
         for row in rows:
             what = row.get("what") or f"{row.get('kernel', '')} {row.get('key', '')} {row.get('cut', '')}"
-            more = {key: row[key] for key in ("error", "edges", "tflops", "tb_s", "failed") if row.get(key) is not None}
+            more = {key: one for key, one in row.items() if key not in TOLD and one not in (None, [])}
             took = "–" if row.get("ms") is None else f"{row['ms']:.3f}"
             lines.append(f"| {name} | {what} | {took} | {row.get('right', '–')} | {more or '–'} |".replace("\n", " "))
     return "\n".join(lines) + "\n"

@@ -1,7 +1,8 @@
-"""A few-shot training of GA-Net without a data set: the steps that the training loop takes, timed by `sections.py`."""
+"""A few-shot training of GA-Net without a data set: by the training loop, timed by `sections.py`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,16 +14,29 @@ from ...core.features.model import FeatureModel
 from ...core.features.stacked import stack
 from ...core.graph.nodes import Nodes
 from ...core.graph.queries import Queries
+from ...core.pipeline import Pipeline
+from ...core.training import replayed
 from ...core.training.learner import Learner
-from ...core.training.unread import State
+from ...core.training.loop import Trained, train
 from ...plugins.adapters.ga_net import GANet
 from ...plugins.adapters.specs import GANetSpec
 from ...plugins.heads.linear import Linear
 from ...plugins.heads.specs import LinearSpec
 from ...plugins.tasks.classification import Classification
 from ...plugins.tasks.specs import ClassificationSpec
+from ...registry.discovery import default_catalogue
 
 SEEDS = 3
+SPEC = {
+    "name": "few-shot",
+    "dataset": {"type": "digits"},
+    "encoder": {"type": "open_clip", "model": "pocket"},
+    "graph": {"type": "similarity", "threshold": 0.8},
+    "adapter": {"type": "ga_net"},
+    "task": {"type": "classification", "head": {"type": "linear"}},
+    "trainer": {"optimizer": {"type": "adamw", "lr": 0.001}},
+}
+"""What is trained of it is its trainer; data and encoder are never opened."""
 WIDTH, CLASSES, LABELLED, HELD_OUT = 512, 10, 160, 400
 
 
@@ -47,16 +61,19 @@ def _nodes(items: int, device: torch.device) -> Nodes:
     return Nodes(x, aggregated=(x, received, torch.ones(items, 1, device=device)))
 
 
-def trained(learner: Learner, epochs: int) -> Tensor:
-    """The last losses [members], read: the device is done."""
-    parameters = list(learner.model.trainable().values())
-    optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
-    rows = torch.arange(learner.items)
-    for _ in range(epochs):
-        optimizer.zero_grad(set_to_none=True)
-        loss = learner.loss(rows)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        learner.rank()
-        State.of(learner.model)
-    return learner.loss(rows).detach().reshape(-1).cpu()
+def trained(learner: Learner, epochs: int, replays: bool) -> Tensor:
+    """The last losses [members], by the training loop; ``replays``: on CUDA, as it does it there."""
+    spec = Pipeline.from_dict(SPEC, {"trainer.epochs": epochs}).spec
+    recorders = dict(replayed.RECORDERS)
+    if not replays:
+        replayed.RECORDERS.clear()
+    try:
+        found = train(spec, default_catalogue(), learner, [(seed, _unheard) for seed in range(learner.members)])
+    finally:
+        replayed.RECORDERS.update(recorders)
+    losses = [one.heard[-1][1] if isinstance(one, Trained) else math.nan for one in found]
+    return torch.tensor(losses, dtype=torch.float64)
+
+
+def _unheard(*epoch: object) -> None:
+    """Nobody looks on."""

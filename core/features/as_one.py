@@ -19,8 +19,8 @@ from .prepare import FeatureInputs
 from .recorded import NotStacked
 from .start import FeatureOutcome, Start
 
-#: Trainings that are one at most.
-MEMBERS = 64
+#: Trainings that are one at most, and at least: few are faster one by one, each replayed (decision 46).
+MEMBERS, LEAST = 64, 6
 #: By seed.
 Outcomes = dict[int, FeatureOutcome | TrainingError]
 _Trial = Trial[FeatureInputs, FeatureOutcome]
@@ -57,14 +57,15 @@ class AsOne:
         if self._context.device.type not in stacked.DEVICES or not trial.spec.trainer.epochs:
             return {}
         own = [Wanted(trial, seed, hear) for seed, hear in hears.items() if not self._is_held(trial.spec, seed)]
-        if own and self._beyond and (coming := self._coming_like(trial, search)):
+        coming = self._coming_like(trial, search) if own and self._beyond else []
+        if coming and len(own) + len(coming) >= LEAST:
             outcomes = self._trained([*own, *coming])
             if outcomes is not None:
                 mine = outcomes.pop(id(trial.spec))
                 self._ahead |= outcomes
                 return mine
             self._beyond = False
-        if len(own) < 2 or (outcomes := self._trained(own)) is None:
+        if len(own) < LEAST or (outcomes := self._trained(own)) is None:
             self._tell_reason()
             return {}
         return outcomes[id(trial.spec)]

@@ -47,6 +47,8 @@ class HeldOut:
 class FeatureLearner(Learner):
     """Learns from labelled nodes."""
 
+    same_each_time = True
+
     def __init__(self, model: FeatureModel, task: Task, labelled: Labelled, selection: HeldOut | None = None) -> None:
         self.model: FeatureModel = model
         self.items = len(labelled.rows)

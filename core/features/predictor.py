@@ -32,11 +32,13 @@ from ..roles.specs import CaptionerSpec, GraphSpec
 from ..spec.node_kinds import modalities_of, token_modalities, used_captioner, vector_modalities
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
-from ..stages.composed_encoder import build_encoder, require_weights
+from ..stages.composed_encoder import Composed, build_encoder, require_weights
+from ..stages.encode import EncoderStage
 from ..storage.adapter_config import CONFIG, TENSORS, FeatureAdapter, component_in
 from ..storage.run_folder import RunFolderError
 from ..storage.tensors import fill, no_larger_than, read_tensors
 from ..training.predictor import Predictor, finite
+from .encode_splits import Features
 from .model import FeatureModel, build_model
 from .module import TOKENS, FeatureModule
 from .written_of_files import written_of_files
@@ -124,20 +126,29 @@ class FeaturePredictor(Predictor):
 
     def heard(self, items: Iterable[Item], most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
         """See ``Predictor``."""
-        for encoded in self._together(items):
-            nodes = self._module.nodes(encoded.vectors, encoded.tokens)
-            queries = self._module.met(nodes)
-            near = neighbours_of(self._module.support, nodes, queries.sources, self.class_names, most)
-            yield self._answered(queries, encoded), near
+        return (self._heard(encoded, most) for encoded in self._together(items))
+
+    def heard_of(self, features: Features, most: int) -> Iterator[tuple[Tensor, list[tuple[Neighbour, ...]]]]:
+        """The same of items that are encoded already."""
+        for rows in torch.split(torch.arange(len(features.ids)), self._answered_at_once()):
+            few = features.select(rows)
+            yield self._heard(Encoded(few.vectors, few.tokens, [None] * len(rows), few.ids), most)
+
+    def _heard(self, encoded: Encoded, most: int) -> tuple[Tensor, list[tuple[Neighbour, ...]]]:
+        nodes = self._module.nodes(encoded.vectors, encoded.tokens)
+        queries = self._module.met(nodes)
+        near = neighbours_of(self._module.support, nodes, queries.sources, self.class_names, most)
+        return self._answered(queries, encoded), near
 
     def _together(self, items: Iterable[Item]) -> Iterator[Encoded]:
-        """Those that are answered together: with policy ``batch`` they hear each other."""
-        size = self._batch_size()
-        if policy_of(self.spec) == "batch":
-            size = self.spec.evaluation.inductive_batch
-        rest = iter(items)
+        """Those that are answered together."""
+        size, rest = self._answered_at_once(), iter(items)
         while encoded := list(map(self._encoded, self._batches(itertools.islice(rest, size), size))):
             yield Encoded.joined(encoded)
+
+    def _answered_at_once(self) -> int:
+        """With policy ``batch`` these hear each other."""
+        return self.spec.evaluation.inductive_batch if policy_of(self.spec) == "batch" else self._batch_size()
 
     def _batch_size(self) -> int:
         return max(self.spec.encoder.tower(kind).batch_size for kind in modalities_of(self.spec))
@@ -186,14 +197,17 @@ class FeaturePredictor(Predictor):
 
 
 def load_feature_predictor(
-    folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device
+    folder: Path, spec: PipelineSpec, catalogue: Catalogue, place: torch.device, stored: EncoderStage | None = None
 ) -> FeaturePredictor:
-    """From a verified adapter folder. Raises ``RunFolderError`` where that, or the frozen model, is another."""
+    """From a verified adapter folder. Raises ``RunFolderError`` where that, or the frozen model, is another.
+
+    ``stored``: a stage of the same encoder; no model is loaded then that its store knows, and no captioner.
+    """
     facts = FeatureAdapter.in_folder(folder)
     saved, tensors = read_tensors(folder / TENSORS), read_tensors(folder / SUPPORT)
     check_support(folder, spec, facts, tensors)
-    encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, modalities_of(spec), facts.encoder_weights)
+    encoder, weights_of = _frozen(spec, catalogue, place, stored, facts.encoder_weights)
+    require_weights(folder, weights_of, modalities_of(spec), facts.encoder_weights)
     class_names = tuple(facts.class_names)
     prompts, blended = (
         class_prompts_in(tensors, name, facts.logit_scale) for name in ("class_vectors", "zero_shot.class_vectors")
@@ -214,8 +228,30 @@ def load_feature_predictor(
     builder = build(GraphBuilder, catalogue, graph) if graph and spec.adapter.needs_graph else None
     if builder is not None and facts.graph is None:
         require_settled(folder, builder, support.nodes, spec.graph)
-    captioner = _captioner(used_captioner(spec), catalogue, place)
+    captioner = None if stored else _captioner(used_captioner(spec), catalogue, place)
     return FeaturePredictor(spec, class_names, model.to(place).eval(), support, builder, encoder, captioner, blended)
+
+
+def _frozen(
+    spec: PipelineSpec,
+    catalogue: Catalogue,
+    place: torch.device,
+    stored: EncoderStage | None,
+    trained_on: Mapping[str, str],
+) -> tuple[Composed, Callable[[str], str]]:
+    """The encoder, and what tells a modality's weights: the store where it says that they are those of the training,
+    else the model."""
+    if stored is None:
+        encoder = build_encoder(catalogue, spec.encoder, place)
+        return encoder, encoder.weights
+
+    def weights(modality: str) -> str:
+        known = stored.tower(modality).known_facts()
+        if known is not None and known.weights == trained_on.get(modality):
+            return known.weights
+        return stored.open(modality).facts().weights
+
+    return Composed(spec.encoder, stored.open), weights
 
 
 @contextlib.contextmanager

@@ -35,6 +35,8 @@ class StackedLearner(Learner):
     items of all members are rows to them. Ours.
     """
 
+    same_each_time = True
+
     def __init__(self, learners: Sequence[FeatureLearner]) -> None:
         """Raises ``NotStacked`` for items in a graph, of several nodes or of other numbers by seed."""
         self._learners, first = learners, learners[0]

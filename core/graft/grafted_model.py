@@ -129,10 +129,16 @@ class GraftedModel(GraftedTowers):
         return save_peft(self, folder, name, tower)
 
     def load_peft(
-        self, folder: str | Path, name: str = "default", *, is_trainable: bool = False, revision: str | None = None
+        self,
+        folder: str | Path,
+        name: str = "default",
+        *,
+        tower: str | None = None,
+        is_trainable: bool = False,
+        revision: str | None = None,
     ) -> None:
-        """``load_peft(self, folder, name)``: PEFT's adapter, grafted in; it becomes active."""
-        load_peft(self, folder, name, self._catalogue, revision)
+        """``load_peft(self, folder, name, tower=tower)``: PEFT's adapter, grafted in; it becomes active."""
+        load_peft(self, folder, name, self._catalogue, revision, tower)
         self.adapters[name].requires_grad_(is_trainable).train(is_trainable)
 
     def push_to_hub(self, repo_id: str, name: str | None = None, **how: Any) -> str:

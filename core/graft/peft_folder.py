@@ -33,14 +33,15 @@ def save_peft(grafted: GraftedTowers, folder: str | Path, name: str | None = Non
     """Save the adapter ``name`` (default: the active one) of one tower into a new folder, as PEFT does.
 
     ``PeftModel.from_pretrained(model, folder)`` reads it, ``model`` being one like the tower's. Raises ``TowerError``
-    for an adapter that PEFT has not (LoRA it has), and without ``tower`` where there are several.
+    for an adapter that PEFT has not (LoRA it has), and without ``tower`` where it sits in several.
     """
     chosen, target = name or grafted.active, Path(folder)
     if chosen is None or chosen not in grafted.adapters:
         raise TowerError(f"there is no adapter to save; there are: {', '.join(grafted.adapters) or 'none'}")
-    adapter, one = grafted.adapters[chosen], _tower_of(grafted, tower)
+    adapter = grafted.adapters[chosen]
     if not isinstance(adapter, TowerAdapter):
         raise TowerError(f"adapter `{grafted.spec(chosen).type}` is none of PEFT's: its updates come of several models")
+    one = _tower_of(grafted, tower, "save_peft", adapter.sites())
     names, blocks, state = adapter.peft_names(one.name), blocks_of(one), adapter.state_dict()
     tensors = {in_model(theirs, blocks): state[ours] for ours, theirs in names.items()}
     if target.exists():
@@ -57,18 +58,17 @@ def load_peft(
     name: str = "default",
     catalogue: Catalogue | None = None,
     revision: str | None = None,
+    tower: str | None = None,
 ) -> GraftedTowers:
     """Graft an adapter that PEFT saved into a model like the one it was trained in; it becomes active.
 
-    ``folder`` may be a hub id. Raises ``TowerError`` that names the modules or shapes of another model, or what of the
-    adapter is not ours, or that its file lacks; ``RunFolderError`` for files that cannot be read. Nothing is grafted
-    then. Warns where it sits in some of the blocks alone, and nothing tells whether that is meant.
+    ``folder`` may be a hub id; ``tower`` says which of several towers it goes into: the others run as they are. Raises
+    ``TowerError`` that names the modules or shapes of another model, or what of the adapter is not ours, or that its
+    file lacks; ``RunFolderError`` for files that cannot be read. Nothing is grafted then. Warns where it sits in some
+    of the blocks alone, and nothing tells whether that is meant.
     """
-    one, found, catalogue = (
-        _tower_of(grafted, None),
-        fetched(folder, revision, _FILES),
-        catalogue or default_catalogue(),
-    )
+    one = _tower_of(grafted, tower, "load_peft")
+    found, catalogue = fetched(folder, revision, _FILES), catalogue or default_catalogue()
     config = read_json_file(found / CONFIG)
     kind = _spec_class(config.get("peft_type"), found / CONFIG, catalogue)
     if not (found / TENSORS).is_file():
@@ -80,6 +80,8 @@ def load_peft(
         kind.of_peft(config, modules_of(tensors))  # what it is comes before where it sits
         within = within_blocks(one, tensors, found)
         spec = kind.of_peft(config, modules_of(within))
+        if len(grafted.towers) > 1:
+            spec = spec.in_tower(one.name)
     except ValueError as error:
         raise TowerError(one_line(f"{found / CONFIG}: {error}")) from None
     left = left_at_start(one, modules_of(tensors), config, found)
@@ -96,20 +98,26 @@ def load_peft(
     return grafted
 
 
-def _tower_of(grafted: GraftedTowers, name: str | None) -> Tower:
-    """The one that is meant. Raises ``TowerError``."""
-    entered = [tower for tower in grafted.towers.values() if tower.blocks and name in (None, tower.name)]
-    if len(entered) != 1:
-        said = ", ".join(grafted.towers)
+def _tower_of(grafted: GraftedTowers, name: str | None, verb: str, sites: Sequence[str] = ()) -> Tower:
+    """The one that is meant, of those that an adapter with ``sites`` sits in. Raises ``TowerError``."""
+    entered = [tower for tower in grafted.towers.values() if tower.blocks]
+    if name is not None and name not in [tower.name for tower in entered]:
+        why = "has no blocks to enter" if name in grafted.towers else "is no tower"
+        raise TowerError(f"`{name}` {why} here; those with blocks are {_names(entered)}")
+    adapted = [tower for tower in entered if not sites or any(site.startswith(f"{tower.name}.") for site in sites)]
+    chosen = [tower for tower in adapted if name in (None, tower.name)]
+    if not chosen:
+        raise TowerError(f"the adapter does not sit in tower `{name}`; it sits in {_names(adapted) or 'none'}")
+    if len(chosen) > 1:
         raise TowerError(
-            f"an adapter of PEFT is of one model, and here are {said}: "
-            + (
-                f"`{name}` is none of those with blocks"
-                if name
-                else "one tower alone reads one, save_peft(tower=…) writes one"
-            )
+            f"an adapter of PEFT is of one model, and here are {_names(chosen)}: say which, as "
+            f'{verb}(…, tower="{chosen[0].name}")'
         )
-    return entered[0]
+    return chosen[0]
+
+
+def _names(towers: Sequence[Tower]) -> str:
+    return ", ".join(tower.name for tower in towers)
 
 
 def _spec_class(peft_type: Any, config: Path, catalogue: Catalogue) -> type[TowerAdapterSpec]:

@@ -175,7 +175,7 @@ def load_layer_predictor(folder: Path, spec: PipelineSpec, catalogue: Catalogue,
     tensors = read_tensors(stored) if stored.exists() else {}
     check_layer_support(folder, spec, facts, tensors)
     encoder = build_encoder(catalogue, spec.encoder, place)
-    require_weights(folder, encoder, facts.modalities, facts.encoder_weights)
+    require_weights(folder, encoder.weights, facts.modalities, facts.encoder_weights)
     towers = open_towers(encoder.tower, facts.modalities)
     prompts = class_prompts_in(tensors, "class_vectors", facts.logit_scale)
     class_names = tuple(facts.class_names)

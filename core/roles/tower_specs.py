@@ -47,6 +47,10 @@ class TowerAdapterSpec(AdapterSpec):
         """
         raise ValueError(f"adapter `{cls.model_fields['type'].default}` reads none of PEFT's")
 
+    def in_tower(self, tower: str) -> Self:
+        """The same in that one of several towers alone. Raises ``ValueError`` where it sits in all of them."""
+        raise ValueError(f"adapter `{self.type}` sits in all towers, and in no single one")
+
 
 class LayerAdapterSpec(TowerAdapterSpec):
     """An adapter at places where towers meet: which these are, and what is grafted there."""

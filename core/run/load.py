@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...registry.catalogue import Catalogue
@@ -16,6 +16,7 @@ from ..spec.load_spec import load_spec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from ..spec.policies import policy_of
+from ..stages.encode import EncoderStage
 from ..storage.adapter_config import CONFIG, saved_in
 from ..storage.manifest import UNSEALED, adapter_folder, is_sealed
 from ..storage.run_folder import RunFolderError, read_json_file
@@ -67,6 +68,7 @@ def load(
     catalogue: Catalogue | None = None,
     after: str | None = None,
     task: str | None = None,
+    stored: Callable[[PipelineSpec], EncoderStage] | None = None,
 ) -> Predictor:
     """Load a finished run: its folder, the ``adapter`` folder alone, or what ``graftwork push`` put on the hub.
 
@@ -74,7 +76,8 @@ def load(
     where that cannot be.
 
     Of a run over tasks the last state is loaded, or the one ``after`` a task; ``task`` is the one that new items are
-    of, where it is known: answers are among its classes.
+    of, where it is known: answers are among its classes. ``stored`` gives the stage that has a pipeline's stored
+    vectors: on features, frozen models that its store knows are then not loaded.
 
     Raises ``RunFolderError`` for a missing or altered file, where the frozen model's weights are not those that the
     adapter was trained on, or where a plugin is no longer installed. Warns (``PolicyWarning``) of a ``transductive``
@@ -100,8 +103,10 @@ def load(
     if (level := saved_in(folder).level) != spec.level:
         raise RunFolderError(f"{folder / 'pipeline.json'} is of level {spec.level}, and {CONFIG} beside it of {level}")
     with own_randomness(place):  # models draw initial weights before the saved ones take their place
-        load_level = load_layer_predictor if spec.level == "layers" else load_feature_predictor
-        predictor = load_level(folder, spec, catalogue, place)
+        if spec.level == "layers":
+            predictor: Predictor = load_layer_predictor(folder, spec, catalogue, place)
+        else:
+            predictor = load_feature_predictor(folder, spec, catalogue, place, stored and stored(spec))
     if task is not None:
         predictor.answer_among(classes_of(whole, task), task)
     elif spec.tasks is not None and spec.sequence.scenario == "task":

@@ -18,12 +18,13 @@ from ..spec.policies import policy_in_words
 from ..spec.search_values import trial_count
 from ..stages.context import RunContext
 from ..stages.list_items import listed_for, require_splits, used_splits
-from ..stages.list_tasks import labelled_sample, require_tasks
+from ..stages.list_tasks import labelled_sample, require_earlier, require_tasks
 from ..stages.near_duplicates import near_duplicates
 from ..stages.stage_plan import Plan, StagePlan, type_of
 from ..stages.stored_captioner import StoredCaptioner
 from ..storage.adapter_config import Trained
 from ..storage.manifest import adapter_folder
+from .search import regularized
 from .sequences.plan import sequence_stages, trainings_of
 
 
@@ -46,6 +47,8 @@ def make_plan(
         raise DataError("\n".join([str(error), *(f"missing, too: {one}" for one in missing_files(spec))])) from error
     require_splits(content, spec)
     require_tasks(spec, content)
+    if spec.tasks is not None:
+        require_earlier(regularized(spec, catalogue), content)
     _require_start(spec, context, content)
     for damage in _damages(spec, context):
         tell(Note(damage))

@@ -98,7 +98,8 @@ def run_pipeline(
         NOTES.warning("%s is this run, and finished: nothing is trained; leave --resume out to train it again", found)
         typed = Result.read(found / "result.json")
         return Run(found.absolute(), typed.to_json(), typed, catalogue)
-    claimed = claim_run(spec.name, out, moved=resume == "go on")
+    written = [pattern for reporter in spec.reporters for pattern in reporter.writes]
+    claimed = claim_run(spec.name, out, resume == "go on", written)
     folder = claimed.folder
     sweep_daily(store)
     with writing(claimed, keep_on=(TrainingError,)) as partial, own_randomness(device):
@@ -210,7 +211,7 @@ def _best_trial(
         finally:
             number += len(trial.spec.seeds)
         tried.append(Tried(values=trial.values, selection=trial.selection()))
-        if best is None or trial.selection() > best.selection():
+        if best is None or (trial.selection() or 0.0) > (best.selection() or 0.0):  # of one alone there may be none
             best = trial
     if best is None:
         raise TrainingError("every combination of search values failed; lower trainer.optimizer.lr")

@@ -6,13 +6,24 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...registry.catalogue import Catalogue
 from ...registry.errors import MissingExtra
+from ..spec.load_spec import spec_from_dict
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
 from ..spec.search_values import lists_of
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+
+
+def regularized(spec: PipelineSpec, catalogue: Catalogue) -> list[PipelineSpec]:
+    """The pipeline with every value that its search tries of the regularizers: of a range both ends."""
+    tried = {key: values for key, values in spec.search.items() if key.partition(".")[0] == "regularizers"}
+    ends = {key: [one.low, one.high] if isinstance(one, SearchRange) else one for key, one in tried.items()}
+    base = {key: value for key, value in spec.to_json().items() if key not in ("search", "trials")}
+    every = itertools.product(*ends.values())
+    return [spec_from_dict(base, dict(zip(ends, values, strict=True)), catalogue) for values in every]
 
 
 class Search(Protocol):

@@ -13,6 +13,7 @@ from .pipeline_spec import PipelineSpec
 
 def without_effect(spec: PipelineSpec) -> Iterator[str]:
     """A line for each field of ``spec`` that is set and acts with others alone; not where a search sets those."""
+    yield from _of_sequence(spec)
     for path, section in _sections(spec, ""):
         fields = type(section).model_fields
         for name, field in fields.items():
@@ -24,6 +25,19 @@ def without_effect(spec: PipelineSpec) -> Iterator[str]:
                     asked = " and ".join(_in_words(other, wanted) for other, wanted in lacking.items())
                     said = f"{path}{name} is set and has no effect: it acts with {asked} alone"
                     yield f"{said}; set that, or leave it out"
+
+
+def _of_sequence(spec: PipelineSpec) -> Iterator[str]:
+    """What is said of tasks that do not follow each other, or are not there."""
+    said = spec.sequence
+    for name, field in type(said).model_fields.items() if spec.tasks is None else ():
+        if getattr(said, name) != field.default:
+            yield f"sequence.{name} is set and has no effect: the pipeline has no `tasks`; add them, or leave it out"
+    together = spec.tasks is not None and said.training != "sequential"
+    for number, one in enumerate(spec.regularizers if together else ()):
+        if one.between_tasks or one.in_first_task() != one:
+            reason = f'with "training": "{said.training}" no task begins with the state of another'
+            yield f"regularizers.{number} (`{one.type}`) has no effect: {reason}; leave it out"
 
 
 def _in_words(name: str, asked: Asked) -> str:

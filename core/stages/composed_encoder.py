@@ -39,6 +39,10 @@ class Composed(Encoder):
         """The encoder of one modality."""
         return self._tower(self._spec.seen(modality))
 
+    def weights(self, modality: str) -> str:
+        """The fingerprint of one modality's tower."""
+        return self.tower(modality).facts().weights
+
     def facts(self) -> EncoderFacts:
         """Of all towers together: a fingerprint of their fingerprints, and the sum of their parameters."""
         towers = {id(tower): tower for tower in map(self.tower, self._modalities())}
@@ -106,12 +110,17 @@ def compose(spec: EncoderSpec, device: torch.device, assemble: Assemble) -> Comp
     return Composed(spec, tower)
 
 
-def require_weights(folder: Path, encoder: Composed, modalities: Sequence[str], weights: Mapping[str, str]) -> None:
-    """Raises ``RunFolderError`` where the frozen model's weights are not those that the adapter was trained on."""
+def require_weights(
+    folder: Path, weights_of: Callable[[str], str], modalities: Sequence[str], weights: Mapping[str, str]
+) -> None:
+    """Raises ``RunFolderError`` where the frozen model is not the one that the adapter was trained on.
+
+    ``weights_of``: modality to the sha256 of its weights here.
+    """
     if unknown := [one for one in modalities if one not in weights]:
         raise unfit(folder, f"the saved adapter lacks `graftwork.encoder_weights.{unknown[0]}`")
     for modality in modalities:
-        found, trained_on = encoder.tower(modality).facts().weights, weights[modality]
+        found, trained_on = weights_of(modality), weights[modality]
         if found != trained_on:
             raise RunFolderError(
                 f"the frozen model is not the one that {folder} was trained on: its weights have changed "

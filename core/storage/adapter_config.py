@@ -218,9 +218,9 @@ def own_words(folder: Path) -> Mapping[str, Any]:
     whole = read_json_file(folder / CONFIG)
     if (peft_type := whole.get("peft_type")) != "GRAFTWORK":
         is_ = "is missing" if peft_type is None else f"is {peft_type!r}"
-        raise RunFolderError(
-            one_line(f"{folder / CONFIG} is of no Graftwork adapter: `peft_type` {is_}, and ours is 'GRAFTWORK'")
-        )
+        theirs = "" if peft_type is None else "; load_peft of grafted models reads PEFT's LoRA"
+        whose = f"`peft_type` {is_}, and ours is 'GRAFTWORK'{theirs}"
+        raise RunFolderError(one_line(f"{folder / CONFIG} is of no Graftwork adapter: {whose}"))
     try:
         PeftWords.model_validate(whole)
     except ValidationError as error:

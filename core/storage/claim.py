@@ -14,8 +14,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -116,13 +117,13 @@ class Claim:
         self.leave()
 
 
-def claim_run(name: str, out: Path | None, moved: bool = False) -> Claim:
+def claim_run(name: str, out: Path | None, moved: bool = False, written: Sequence[str] = ()) -> Claim:
     """See ``claim``. ``out``, or the first free of ``runs/NAME``, ``runs/NAME-2``, ... Raises ``Taken`` for ``out``."""
     if out is not None:
-        return claim(out, moved)
+        return claim(out, moved, written)
     for folder in run_folders(name):
         with contextlib.suppress(Taken):
-            return claim(folder, moved)
+            return claim(folder, moved, written)
     raise AssertionError("unreachable")
 
 
@@ -132,9 +133,10 @@ def run_folders(name: str) -> Iterator[Path]:
         yield Path("runs") / (name if number == 1 else f"{name}-{number}")
 
 
-def claim(folder: Path, moved: bool = False) -> Claim:
+def claim(folder: Path, moved: bool = False, written: Sequence[str] = ()) -> Claim:
     """The right to make ``folder``; what a dead run left of it is cleared away, or kept where others wrote into it.
-    Its trainings stay where they are. ``moved``: a folder that was copied or renamed is a dead run's, too.
+    Its trainings stay where they are. ``moved``: a folder that was copied or renamed is a dead run's, too. ``written``:
+    patterns of paths that reporters write, beside what every run does.
 
     Raises ``Taken`` where it exists, another process writes it, or something else than such a run's is in the way;
     ``StorageError`` where the disk does not take it.
@@ -144,7 +146,7 @@ def claim(folder: Path, moved: bool = False) -> Claim:
     partial = folder.with_name(folder.name + PARTIAL)
     try:
         lock = _claimed(partial, moved)
-        claimed = Claim(folder, partial, lock, _cleared(partial))
+        claimed = Claim(folder, partial, lock, _cleared(partial, written))
     except OSError as error:
         raise storage_error(folder, error) from error
     try:
@@ -262,10 +264,10 @@ def _read(lock: FileIO) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _cleared(partial: Path) -> Path | None:
+def _cleared(partial: Path, written: Sequence[str]) -> Path | None:
     """Remove all but what stays; or, where others have put something in, move it into a folder beside it."""
     own = [path for path in partial.iterdir() if path.name not in _STAY]
-    if all(_is_written(path.name) or _is_of_a_task(path, partial) for one in own for path in (one, *one.rglob("*"))):
+    if all(_is_written(path, partial, written) for one in own for path in (one, *one.rglob("*"))):
         _empty(partial)
         return None
     for number in itertools.count(1):
@@ -290,8 +292,11 @@ def _holds_trainings(partial: Path) -> bool:
     return any((partial / TRAININGS).glob("*.safetensors")) or any((partial / CHECKPOINTS).glob("*/*"))
 
 
-def _is_written(name: str) -> bool:
-    return name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED)
+def _is_written(path: Path, partial: Path, written: Sequence[str]) -> bool:
+    name, inside = path.name, path.relative_to(partial).as_posix()
+    if name in _WRITTEN or name.endswith(_WRITTEN_AS) or name.startswith(_UNFINISHED):
+        return True
+    return _is_of_a_task(path, partial) or any(fnmatchcase(inside, pattern) for pattern in written)
 
 
 def _is_of_a_task(path: Path, partial: Path) -> bool:

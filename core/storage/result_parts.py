@@ -36,8 +36,8 @@ class Score(Record):
 class Selection(Record):
     """The primary metric on the split that selected, at the epochs kept."""
 
-    mean: float
-    """Over the seeds; 0 where nothing was selected."""
+    mean: float | None
+    """Over the seeds; `null` where nothing was selected (0 in files of before)."""
     per_seed: Sequence[float | None]
     """In the order of the seeds; `null` where nothing was selected."""
 
@@ -50,7 +50,7 @@ class Tried(Record):
     values: Json
     """Dotted path to value."""
     selection: float | None
-    """Its mean on the selection split; `null` where it failed."""
+    """Its mean on the selection split; `null` where it failed, or nothing was selected."""
     failure: str | None = None
     """Why it failed; left out where it did not."""
 
@@ -220,6 +220,8 @@ class TaskSequence(Record):
     """`given` or `shuffled`."""
     training: str
     """`sequential`, `joint` or `separate`."""
+    search_tasks: int | None = None
+    """The first tasks that chose search values; left out where nothing was searched."""
     classes: Mapping[str, Sequence[str]]
     """Task to its classes."""
     orders: Sequence[Sequence[str]]
@@ -247,7 +249,7 @@ class TaskSequence(Record):
     remembered: Sequence[Sequence[int]] | None = None
     """Of each seed how many items of earlier tasks each task learnt again; left out where none are remembered."""
 
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"start", "remembered"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"search_tasks", "start", "remembered"})
 
 
 class HeadClasses(Record):

@@ -16,7 +16,7 @@ from ..storage.result import Result
 from .conditions import Difference, differences, reported, selected, shared
 from .paired import Paired
 from .settings import differing_settings
-from .tables import markdown_table, values_in_words
+from .tables import markdown_table, task_columns, values_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +243,8 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
         found = entry.measured.to_json()
         test, val, _ = found.pop("test"), found.pop("val") or {}, found.pop("notes")
         found |= {f"neighbours_{name}": share for name, share in (found.pop("neighbour_shares") or {}).items()}
-        for name, score in (found.pop("tasks", None) or {}).items():
-            found |= {f"{name.replace(' ', '_')}_{one}": score[one] for one in ("mean", "std")}
+        found.pop("tasks", None)
+        found |= task_columns(entry.measured.tasks)
         scores = {"test_mean": test["mean"], "test_std": test["std"], "val_mean": val.get("mean")}
         found["epochs_kept"] = str(entry.measured.epochs_kept) if entry.measured.epochs_kept else None
         rows.append({"name": entry.name, "column": letter, **scores, "val_std": val.get("std"), **found})

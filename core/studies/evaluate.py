@@ -15,15 +15,21 @@ from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
 from ..data.items import DataError, DatasetContent, Item, Items, some_of
 from ..data.prediction import Neighbour
+from ..features.encode_splits import encode
+from ..features.predictor import FeaturePredictor
 from ..layers.learner import fitting
 from ..layers.predictor import LayerPredictor
 from ..roles.specs import PairTaskSpec
 from ..roles.task import PairTask, Task, figures_by, figures_of, scores_of, targets_of
 from ..run.item_predictions import MOST, content_key, lines_of
 from ..run.load import load
+from ..run.sequences.asked import classes_of
+from ..spec.node_kinds import modalities_of
 from ..spec.pipeline_spec import PipelineSpec
+from ..stages.composed_encoder import require_weights
 from ..stages.context import RunContext
 from ..stages.describe import describe
+from ..stages.encode import EncoderStage
 from ..stages.list_items import listed, listed_for
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
 from ..storage.item_predictions import PREDICTIONS, ItemPrediction
@@ -34,7 +40,7 @@ from ..storage.run_folder import RunFolderError, write_json, write_lines
 from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
-from .evaluated_data import EVERY, Data, every_split, fitting_items, with_data
+from .evaluated_data import EVERY, Data, every_split, fitting_items, of_task, with_data
 from .evaluation import EVALUATION, Evaluation
 from .paired import interval
 
@@ -54,6 +60,7 @@ def evaluate(
     dataset: Data = None,
     *,
     split: str | None = None,
+    task: str | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     store: str | Path | None = None,
@@ -63,31 +70,33 @@ def evaluate(
 
     ``dataset``: a file (a spec, or its section `dataset`), a folder in place of the run's ``root``, a section as a
     mapping, or settings such as ``"root=photos"``, one or several; by default the run's own. ``split``: by default the
-    one that the run reports; ``"all"`` for the items of every split. ``out``: a new folder for ``evaluation.json`` and,
-    an item a line, ``predictions.jsonl``. Contents are encoded anew; descriptions are found in the store, as a run
-    finds them.
+    one that the run reports; ``"all"`` for the items of every split. ``task``: of a run over tasks one of them: answers
+    are among its classes, and items of others are not scored. ``out``: a new folder for ``evaluation.json`` and,
+    an item a line, ``predictions.jsonl``. Vectors and descriptions are found in the store, and what is new is put
+    there, as a run does; through towers every item passes anew.
 
     The interval is that of the percentile bootstrap over items, 10,000 draws from seed 0. Raises ``DataError`` where
     the data do not fit the run, ``SpecError`` where ``dataset`` is none, ``RunFolderError`` as ``load``, and for an
     ``out`` that is not empty.
     """
     catalogue, place = catalogue or default_catalogue(), None if out is None else _new(Path(out))
-    predictor = load(run, device=device, catalogue=catalogue)
+    context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
+    predictor = load(run, device=device, catalogue=catalogue, task=task, stored=context.encoder)
     saved = saved_in(adapter_folder(Path(run)))
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
-    context = RunContext(catalogue, store_root(store), find_device=lambda: resolve_device(device))
     content = listed_for(spec, context) if dataset is None else listed(spec.dataset, context)
     asked, split = split, split or spec.evaluation.test_on
     fingerprint = content.fingerprint()
     if split == EVERY:
         content = every_split(content)
+    if task is not None:
+        content = of_task(content, predictor.spec, task, classes_of(Path(run), task), own=dataset is None)
     classes = () if isinstance(spec.task, PairTaskSpec) else predictor.class_names  # a target is then no class
-    items, unlabelled, notes = fitting_items(content, split, classes)
-    readable = _Readable(predictor, _described(items, split, content, spec, context))
+    labelled, unlabelled, notes = fitting_items(content, split, classes, task)
     with own_randomness(context.device):
-        scored = _scored(predictor, readable, catalogue)
-    items = readable.read
+        described = describe(Items(content, {split: tuple(labelled)}, ()), spec, context)
+        items, scored = _scored(predictor, described, split, spec, context, adapter_folder(Path(run)))
     result = _result_of(Path(run))
     own = result is not None and result.dataset.fingerprint == fingerprint
     lines = list(_lines(scored, split, saved.seed, items, predictor.class_names))
@@ -102,12 +111,13 @@ def evaluate(
         fingerprint=fingerprint,
         own_data=own,
         split=split,
+        task=task,
         items=len(items),
-        left_out=unlabelled + len(readable.left_out),
+        left_out=unlabelled + len(labelled) - len(items),
         metric=scored.primary,
         figures=dict(scored.figures),
         interval=_interval(scored),
-        in_result=_in_result(result, saved.seed, split) if own else None,
+        in_result=_in_result(result, saved.seed, split, task) if own else None,
         notes=[*notes, *(_seen(split, spec) if own else _unscored(content, split, asked))],
         predictions=PREDICTIONS if place and lines else None,
     )
@@ -127,12 +137,6 @@ def _new(place: Path) -> Path:
 def _result_of(run: Path) -> Result | None:
     path = run / "result.json"
     return Result.read(path) if path.is_file() else None
-
-
-def _described(
-    items: list[Item], split: str, content: DatasetContent, spec: PipelineSpec, context: RunContext
-) -> Sequence[Item]:
-    return describe(Items(content, {split: tuple(items)}, ()), spec, context).splits[split]
 
 
 class _Readable:
@@ -161,19 +165,39 @@ class _Readable:
         return [item for item in self.items if item.id not in self.left_out]
 
 
-def _scored(predictor: Predictor, readable: _Readable, catalogue: Catalogue) -> _Scored:
-    spec = predictor.spec
+def _scored(
+    predictor: Predictor, given: Items, split: str, spec: PipelineSpec, context: RunContext, folder: Path
+) -> tuple[Sequence[Item], _Scored]:
+    """Those items that can be read, and what is said of them."""
     if isinstance(spec.task, PairTaskSpec):
         assert isinstance(predictor, LayerPredictor)
-        pairs = build(PairTask, catalogue, spec.task)
-        return _Scored(pairs.primary, predictor.pair_figures(readable.items, pairs), None)
-    task = build(Task, catalogue, spec.task)
-    parts, near = list[torch.Tensor](), list[tuple[Neighbour, ...]]()
-    for logits, neighbours in predictor.heard(readable, MOST):
-        parts.append(logits)
-        near += neighbours
-    items = readable.read
-    logits = torch.cat(padded(parts))
+        pairs = build(PairTask, context.catalogue, spec.task)
+        items = given.splits[split]
+        return items, _Scored(pairs.primary, predictor.pair_figures(items, pairs), None)
+    if isinstance(predictor, FeaturePredictor):
+        stage = context.encoder(spec)
+        read, features = encode(given, spec, stage, context)
+        _require_weights_of(stage, predictor.spec, folder)
+        heard = list(predictor.heard_of(features[split], MOST))
+        items = read.splits[split]
+    else:
+        readable = _Readable(predictor, given.splits[split])
+        heard = list(predictor.heard(readable, MOST))
+        items = readable.read
+    near = [one for _, neighbours in heard for one in neighbours]
+    logits = torch.cat(padded([logits for logits, _ in heard]))
+    return items, _answers(build(Task, context.catalogue, spec.task), items, logits, near, predictor)
+
+
+def _require_weights_of(stage: EncoderStage, spec: PipelineSpec, folder: Path) -> None:
+    """Of those that encoded: a model that is loaded may be another one than the store knew."""
+    facts = FeatureAdapter.in_folder(folder)
+    require_weights(folder, lambda modality: stage.facts(modality).weights, modalities_of(spec), facts.encoder_weights)
+
+
+def _answers(
+    task: Task, items: Sequence[Item], logits: torch.Tensor, near: list[tuple[Neighbour, ...]], predictor: Predictor
+) -> _Scored:
     targets = fitting(targets_of(task, items, len(predictor.class_names)), logits)
     figures = figures_of(task, logits, targets)
     scores = scores_of(task, logits, targets, figures[task.primary])
@@ -200,10 +224,15 @@ def _lines(
         yield from lines_of(split, seed, by_id, contents, scored.answers, names, MOST)
 
 
-def _in_result(result: Result | None, seed: int, split: str) -> float | None:
+def _in_result(result: Result | None, seed: int, split: str, task: str | None) -> float | None:
     if result is None or split != result.test_on or seed not in result.seeds:
         return None
-    return result.test[result.metric].per_seed[list(result.seeds).index(seed)]
+    place = list(result.seeds).index(seed)
+    if task is None:
+        return result.test[result.metric].per_seed[place]
+    if (said := result.tasks) is None or said.training == "separate":  # there each task has a state of its own
+        return None
+    return said.matrix[place][-1][list(said.orders[place]).index(task)]
 
 
 def _seen(split: str, spec: PipelineSpec) -> Iterator[str]:

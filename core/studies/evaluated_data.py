@@ -19,6 +19,7 @@ from ..spec.json_source import parse_json
 from ..spec.load_spec import spec_from_dict
 from ..spec.overrides import parse_set
 from ..spec.pipeline_spec import PipelineSpec
+from ..stages.list_tasks import OF_TASK, of_data_sets
 
 #: A file, a folder, a section, settings; ``None``: the run's own data.
 Data = str | Path | Mapping[str, Any] | Sequence[str | Path] | None
@@ -79,9 +80,29 @@ def _wrong(why: str) -> SpecError:
     return SpecError([Problem(why, source="--dataset")])
 
 
-def fitting_items(content: DatasetContent, split: str, classes: Sequence[str]) -> tuple[list[Item], int, list[str]]:
+def of_task(
+    content: DatasetContent, spec: PipelineSpec, task: str, classes: Sequence[str], own: bool
+) -> DatasetContent:
+    """The items of one task: those of its classes, and where the data are the run's ``own``, of its data set."""
+    place = {index: classes.index(name) for index, name in enumerate(content.class_names) if name in classes}
+    prefix = task + OF_TASK if own and of_data_sets(spec) else ""
+    splits = {
+        split: tuple(
+            replace(one, target=place[one.target])
+            for one in items
+            if isinstance(one.target, int) and one.target in place and one.id.startswith(prefix)
+        )
+        for split, items in content.splits.items()
+    }
+    return replace(content, splits=splits, class_names=tuple(classes))
+
+
+def fitting_items(
+    content: DatasetContent, split: str, classes: Sequence[str], task: str | None = None
+) -> tuple[list[Item], int, list[str]]:
     """The labelled items of a split, their targets in the order of ``classes``; how many are unlabelled; and what is
-    to be noted. Raises ``DataError`` where there are none, and for a class that is none of ``classes``."""
+    to be noted, where they are not of one ``task`` alone. Raises ``DataError`` where there are none, and for a class
+    that is none of ``classes``."""
     if not content.splits.get(split):
         raise DataError(f"--split {split}: the data set has no such items; its splits are {', '.join(content.splits)}")
     if unknown := [name for name in content.class_names if classes and name not in classes]:
@@ -96,7 +117,7 @@ def fitting_items(content: DatasetContent, split: str, classes: Sequence[str]) -
         raise DataError(f"--split {split}: none of its {len(every)} items has a label to be held against")
     lacking = [name for name in classes if name not in content.class_names]
     few = f"these data lack {len(lacking)} of the run's {len(classes)} classes:{some_of(lacking)}"
-    notes = [few] if lacking else []
+    notes = [few] if lacking and task is None else []
     return items or list(every), len(every) - len(items or every), notes
 
 

@@ -16,7 +16,7 @@ class Evaluation(Versioned):
     NOUN: ClassVar[str] = "evaluation"
     REMEDY: ClassVar[str] = "evaluate the run again with this version"
     FORMAT_KEY: ClassVar[str] = "evaluation"
-    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"predictions"})
+    LEFT_OUT: ClassVar[frozenset[str]] = frozenset({"task", "predictions"})
 
     evaluation: int = 0
     """The format of this file: 1."""
@@ -38,6 +38,8 @@ class Evaluation(Versioned):
     """Whether these are the data of the run."""
     split: str
     """The one that is scored."""
+    task: str | None = None
+    """The task whose items are scored, answers being among its classes; left out where none was named."""
     items: int
     """That are scored."""
     left_out: int
@@ -58,4 +60,7 @@ class Evaluation(Versioned):
 
     def __str__(self) -> str:
         low_high = "" if self.interval is None else f", 95 % interval {self.interval[0]:.4f} to {self.interval[1]:.4f}"
-        return f"{self.metric} {self.figures[self.metric]:.4f}{low_high} ({self.items:,} items of {self.split})"
+        of_task = "" if self.task is None else f", task {self.task}"
+        return (
+            f"{self.metric} {self.figures[self.metric]:.4f}{low_high} ({self.items:,} items of {self.split}{of_task})"
+        )

@@ -19,7 +19,7 @@ from ...registry.spec import Spec
 from ..events import Tell
 from ..roles.dataset import Dataset
 from ..roles.specs import DatasetSpec
-from ..run.jobs.machine import Jobs, fitting, require_jobs, shared_threads, with_threads
+from ..run.jobs.machine import Jobs, each, fitting, require_jobs, shared_threads, with_threads
 from ..run.jobs.runs import Wanted, runs_beside
 from ..run.provenance import code_of
 from ..run.resume import Resume
@@ -102,6 +102,7 @@ class RunCache:
         left = dict(enumerate(named))
         threads = torch.get_num_threads() if jobs == "auto" or jobs == 1 else shared_threads(jobs)
         count = 1 if jobs == "auto" else jobs
+        spent, made = 0.0, 0
         with with_threads(threads):
             while left:
                 if count > 1:
@@ -118,7 +119,8 @@ class RunCache:
                 del left[number]
                 yield number, outcome
                 if jobs == "auto" and isinstance(outcome, Done) and not outcome.found:
-                    count = _fitting([one for one, _ in left.values()], outcome.typed, seconds)
+                    spent, made = spent + seconds - _stored(outcome.typed), made + 1
+                    count = _fitting([one for one, _ in left.values()], outcome.typed, each(spent, made))
 
     def _tried(self, spec: PipelineSpec, name: str, survived: tuple[type[Exception], ...]) -> Done | GraftworkError:
         try:
@@ -202,11 +204,14 @@ def _read(folder: Path) -> Done:
     return Done(folder, Result.read(folder / "result.json"), True)
 
 
+def _stored(made: Result) -> float:
+    """Seconds of what a run stored, and those after it find."""
+    return sum(made.stages[stage].seconds for stage in ("describe", "encode") if stage in made.stages)
+
+
 def _fitting(left: Sequence[PipelineSpec], like: Result, seconds: float) -> int:
-    """Processes that pay for what is left, by a run that was made here; what it stored is not stored again."""
-    stages = like.stages
-    seconds -= sum(stages[stage].seconds for stage in ("describe", "encode") if stage in stages)
-    megabytes = max(usage.peak_memory_mb for usage in stages.values())
+    """Processes that pay for what is left, at so many seconds each, by a run that was made here."""
+    megabytes = max(usage.peak_memory_mb for usage in like.stages.values())
     threads = 1 if all(spec.level == "features" for spec in left) else torch.get_num_threads()
     return fitting(len(left), threads, seconds, megabytes)
 

@@ -18,6 +18,7 @@ from .tables import (
     label,
     markdown_table,
     require_own_tables,
+    task_columns,
     tell_replaced,
     values_in_words,
 )
@@ -79,9 +80,11 @@ def sweep_json(sweep: Sweep, out: Path) -> dict[str, Any]:
 def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
     """Headers and cells, a row a point."""
     metric = next((point.measured.metric for point in sweep.points if point.measured), "metric")
+    tasks = dict.fromkeys(name for point in sweep.points if point.measured for name in point.measured.tasks or ())
     figures = [
         f"val {metric}",
         f"test {metric}",
+        *tasks,
         "edges",
         "of one class",
         "neighbours",
@@ -110,7 +113,8 @@ def sweep_table(sweep: Sweep) -> tuple[list[str], list[list[str]]]:
             f"{found.seconds:.2f}",
             str(found.epochs_kept or "–"),
         ]
-        rows.append([*values, str(found.val or "–"), str(found.test), *cost, mark])
+        of_tasks = [str((found.tasks or {}).get(name, "–")) for name in tasks]
+        rows.append([*values, str(found.val or "–"), str(found.test), *of_tasks, *cost, mark])
     return headers, rows
 
 
@@ -151,6 +155,7 @@ def _flat(sweep: Sweep) -> Iterator[dict[str, Any]]:
             row["metric"] = found.metric
             for split, score in (("val", found.val), ("test", found.test)):
                 row[f"{split}_mean"], row[f"{split}_std"] = (score.mean, score.std) if score else (None, None)
+            row |= task_columns(found.tasks)
             row |= {"nodes": found.nodes, "edges": found.edges, "trainable": found.trainable, "fitted": found.fitted}
             row["one_class"] = found.one_class
             row |= {f"neighbours_{name}": share for name, share in (found.neighbour_shares or {}).items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...registry.errors import MissingExtra, UserError, imported
 from ..events import NOTES
+from ..storage.result_parts import Score
 from ..storage.run_folder import RunFolderError, read_json_file
 
 
@@ -72,6 +73,12 @@ def told_apart(runs: Sequence[tuple[str, str]]) -> list[str]:
 def values_in_words(values: Mapping[str, Any]) -> str:
     """``graph.threshold 0.8, adapter.bottleneck 16``."""
     return ", ".join(f"{key} {label(value)}" for key, value in values.items())
+
+
+def task_columns(tasks: Mapping[str, Score] | None) -> dict[str, float]:
+    """The figures of a sequence of tasks as columns: ``forgetting_mean``, ``forgetting_std``; none of one task."""
+    named = {name.replace(" ", "_"): score for name, score in (tasks or {}).items()}
+    return {f"{name}_{what}": of for name, one in named.items() for what, of in (("mean", one.mean), ("std", one.std))}
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

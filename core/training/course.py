@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from ..events import Note
 from ..roles.regularizer import Regularizer
@@ -18,6 +18,7 @@ from .checkpoints.interrupts import WaitingSignals
 from .checkpoints.tree import Tree, unequal
 from .learner import Learner, Rank
 from .members import Member, best_states, states_in
+from .replayed import Replayed
 from .steps import Steps
 from .unread import Unread
 
@@ -44,6 +45,8 @@ class Course:
         self._device = next(iter(steps.parameters.values())).device
         self._signals = WaitingSignals()
         self._attributes = Attributes(learner.model) if checkpoints else None
+        #: Ranks the learner where that is the same each time.
+        self._again = Replayed(lambda: learner.rank() or (), learner.model, steps.record) if steps.record else None
         self._unread = Unread(learner, members[0].keeps, [member.read for member in members], self._rank)
 
     def train(self) -> None:
@@ -76,14 +79,20 @@ class Course:
     def _rank(self) -> Rank | None:
         """Of the learner. It may take long and changes nothing of the training: no signal waits for it."""
         if self._checkpoints is None:
-            return self._learner.rank()
+            return self._ranked()
         random = _random(self._device, self._generator)
         try:
             with self._signals.at_once():
-                return self._learner.rank()
+                return self._ranked()
         except KeyboardInterrupt:
             self._write(self._checkpoints, random)
             raise
+
+    def _ranked(self) -> Rank | None:
+        if self._again is None:
+            return self._learner.rank()
+        found = [one.clone() if isinstance(one, Tensor) else float(one or 0) for one in self._again()]
+        return (found[0], found[1]) if found else None
 
     def _write(self, checkpoints: Checkpoints, random: Tree) -> None:
         self._unread.read()

@@ -51,6 +51,8 @@ class Learner(ABC):
 
     #: Labelled items a step where ``trainer.batch_size`` names no number; ``None``: all of them.
     default_batch: ClassVar[int | None] = None
+    #: Whether the loss over all items and the rank are the same operators each time, of the same tensors: ``Replayed``.
+    same_each_time: ClassVar[bool] = False
     model: TrainableModel
     #: Number of labelled items, of each member.
     items: int

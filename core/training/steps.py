@@ -18,6 +18,7 @@ from ..spec.pipeline_spec import PipelineSpec
 from .checkpoints.tree import Tree
 from .learner import Learner
 from .members import LOWER, TrainingError
+from .replayed import Found, Replayed, recorder
 from .unread import Losses
 
 
@@ -35,6 +36,12 @@ class Steps:
             steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._one: Tensor | None = None
+        #: What records what is computed in every epoch, where that is the same each time.
+        self.record = recorder(next(iter(self.parameters.values())).device, spec.trainer.epochs)
+        self.record = self.record if learner.same_each_time else None
+        self._replayed: Replayed | None = None
+        if self.record and self.size == learner.items and not spec.regularizers:
+            self._replayed = Replayed(self._loss_and_gradients, learner.model, self.record)
         self._orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._all = torch.arange(learner.items)
         #: Epochs that are over and were handed on, and steps of the one after them.
@@ -61,14 +68,17 @@ class Steps:
             step = batches[start : start + self._trainer.accumulate]
             items = sum(map(len, step))
             self.optimizer.zero_grad(set_to_none=True)
-            for batch in step:
-                with self._precision():
-                    loss = self.learner.loss(batch, of_logits)
-                apart = loss
-                for regularizer in regularizers:
-                    loss = loss + penalty_of(regularizer, self.parameters)
-                self._backward(apart if hearing else loss, len(batch), items)
-                self._losses.append((loss.detach(), len(batch)))
+            if self._replayed is not None:
+                self._losses.append((self._graded(self._replayed), items))
+            else:
+                for batch in step:
+                    with self._precision():
+                        loss = self.learner.loss(batch, of_logits)
+                    apart = loss
+                    for regularizer in regularizers:
+                        loss = loss + penalty_of(regularizer, self.parameters)
+                    self._backward(apart if hearing else loss, len(batch), items)
+                    self._losses.append((loss.detach(), len(batch)))
             if hearing:
                 self._heard_step(regularizers, hearing)
             else:
@@ -78,6 +88,20 @@ class Steps:
             self.step += 1
             after_step()
         self.learner.model.eval()
+
+    def _graded(self, replayed: Replayed) -> Tensor:
+        """The loss of all items; parameters have its gradients."""
+        loss, *gradients = replayed()
+        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+            parameter.grad = gradient if isinstance(gradient, Tensor) else None
+        assert isinstance(loss, Tensor)
+        return loss.clone()
+
+    def _loss_and_gradients(self) -> Found:
+        with self._precision():
+            loss = self.learner.loss(self._all)
+        gradients = torch.autograd.grad(loss, list(self.parameters.values()), self._one_like(loss), allow_unused=True)
+        return loss.detach(), *gradients
 
     def _backward(self, loss: Tensor, count: int, items: int) -> None:
         """Of a batch of so many of the step's items."""

@@ -53,7 +53,7 @@ class Trial(Generic[P, R]):
         """The training of each seed."""
         return [one.trained for one in self.outcomes]
 
-    def selection(self) -> float:
-        """Mean over the seeds of the primary metric on the selection split; 0 without one."""
-        scores = [one.selection or 0.0 for one in self.trained]
-        return sum(scores) / len(scores)
+    def selection(self) -> float | None:
+        """Mean over the seeds of the primary metric on the selection split; ``None`` where nothing was selected."""
+        scores = [one.selection for one in self.trained if one.selection is not None]
+        return sum(scores) / len(scores) if len(scores) == len(self.trained) else None

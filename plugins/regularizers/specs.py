@@ -102,6 +102,10 @@ class SynapticIntelligenceSpec(RegularizerSpec):
     damping: Annotated[float, Field(gt=0)] = 1e-3
     """xi, added to the squared distance that a parameter went, by which its share of the loss is divided."""
 
+    def in_first_task(self) -> SynapticIntelligenceSpec:
+        """It holds nothing, and saves the path for the next."""
+        return self.model_copy(update={"strength": 0.0})
+
     def require_previous(self, previous: Path | None) -> None:
         """What the run before saved, where there is one. Raises ``RunFolderError``."""
         if previous is not None and not (previous / IMPORTANCE).is_file():

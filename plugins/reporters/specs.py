@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from ...core.roles import ReporterSpec
@@ -28,5 +29,12 @@ class JsonlSpec(ReporterSpec):
 class TensorboardSpec(ReporterSpec):
     """Curves of each training and the figures of the result, for TensorBoard, in the folder `tensorboard` of the run
     folder; needs the extra `tensorboard`."""
+
+    writes: ClassVar[Sequence[str]] = (
+        "tensorboard",
+        "tensorboard/result",
+        "tensorboard/training *, seed *",
+        "tensorboard/*/events.out.tfevents.*",
+    )
 
     type: Literal["tensorboard"] = "tensorboard"

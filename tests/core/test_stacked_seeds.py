@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from graftwork import Pipeline
 from graftwork.core.events import EpochFinished, Event, Note, TrainingFinished
-from graftwork.core.features import stacked
+from graftwork.core.features import as_one, stacked
 from graftwork.core.features.learner import FeatureLearner, Labelled
 from graftwork.core.features.model import FeatureModel
 from graftwork.core.features.recorded import NotStacked
@@ -110,6 +110,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Seeds are trained as one here, too; gives how often they were."""
     monkeypatch.setattr(stacked, "DEVICES", frozenset({"cpu"}))
+    monkeypatch.setattr(as_one, "LEAST", 2)
     count, stack = [0], stacked.stack
 
     def counting(learners: Any) -> Any:

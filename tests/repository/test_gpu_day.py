@@ -2,10 +2,12 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +48,47 @@ def test_the_page_names_card_versions_and_what_failed() -> None:
 
 def test_wheels_that_lie_there_are_imported_where_their_package_is_not_installed(tmp_path: Path) -> None:
     """By a process that has the folders on its path; of what is installed, the installed one stays."""
-    for package, tag in (("graftwork_absent", "py3-none-any"), ("torch", "py3-none-any"), ("built", "cp311-cp311-x")):
+    place = f"linux_{platform.machine()}"
+    wheels = {
+        "graftwork_absent": "py3-none-any",
+        "torch": "py3-none-any",
+        "elsewhere": "cp311-cp311-x",
+        "too_new": f"cp3999-abi3-{place}",
+        "graftwork_lasting": f"cp310-abi3-{place}",
+        "graftwork_own": f"cp3{sys.version_info.minor}-cp3{sys.version_info.minor}-{place}",
+    }
+    for package, tag in wheels.items():
         with zipfile.ZipFile(tmp_path / f"{package}-1.0-{tag}.whl", "w") as wheel:
             wheel.writestr(f"{package}/__init__.py", "answer = 7")
-    (folder,) = day.unpacked(tmp_path)
-    assert day.unpacked(tmp_path) == [folder]
+    folders = day.unpacked(tmp_path)
+    assert [Path(one).name.partition("-")[0] for one in folders] == [
+        "graftwork_absent",
+        "graftwork_lasting",
+        "graftwork_own",
+    ]
+    folder = folders[0]
+    assert day.unpacked(tmp_path) == folders
     command = [sys.executable, "-c", "import graftwork_absent; print(graftwork_absent.answer)"]
     environment = {**os.environ, "PYTHONPATH": folder}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "7\n"
     assert day.unpacked(tmp_path / "nowhere") == []
+
+
+def test_in_a_copied_folder_the_built_ins_are_found_as_in_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an entry point that loads, where no installation names one."""
+
+    def absent(name: str) -> metadata.Distribution:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(day.metadata, "distribution", absent)
+    monkeypatch.setattr(day.tempfile, "gettempdir", lambda: str(tmp_path))
+    (folder,) = day._import_folders()
+    (found,) = metadata.distributions(path=[folder])
+    (point,) = found.entry_points.select(group="graftwork.plugins")
+    assert (point.name, point.load().__name__) == ("builtin", "graftwork.plugins")
 
 
 @pytest.mark.parametrize("name", ["other-name"])
@@ -84,6 +117,7 @@ def test_it_runs_dry_from_a_copied_folder_and_goes_on(name: str, tmp_path: Path)
     assert list(found) == ["card", "adapters"]
     assert {one.get("ms") for rows in found.values() for one in rows} == {None}
     assert any(one.get("right") for one in found["adapters"])
-    assert json.loads((out / "configurations.json").read_text()) == {}
+    shipped = json.loads((ROOT / "triton_kernels/configurations.json").read_text())
+    assert json.loads((out / "configurations.json").read_text()) == shipped
     assert (out / "page.md").read_text().startswith("# A dry run: nothing was timed")
     assert len(list(out.iterdir())) <= 8

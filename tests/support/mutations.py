@@ -116,6 +116,8 @@ CPU = {
     ),
 }  # fmt: skip
 
+#: Of what only a graph meets that is small enough for room for all of its pairs: a row's loop, kept.
+SMALL = Mutation("similarity.triton_verify", "keep & (j != row)", "keep & (j >= 0)", "similarity_graph", "values")
 TRITON = {
     "the last column": Mutation(
         "similarity.triton_screen", "_below(m - place * 32)", "_below(m - 1 - place * 32)",

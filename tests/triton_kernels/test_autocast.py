@@ -111,4 +111,4 @@ if __name__ == "__main__":
         sums_in_float32(precision)
         as_exact_as_plain_steps(precision)
     twice_differentiable()
-    assert {*LOW, torch.float32} == set(taken)
+    assert set(LOW) == set(taken)  # exact float32 goes up by torch's own product

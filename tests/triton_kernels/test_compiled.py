@@ -29,13 +29,24 @@ def test_what_a_kernel_takes_is_known_without_a_gpu(check: str) -> None:
 
 
 def shipped() -> None:
-    """A few of them, for an H100: nothing is spilled, and shared memory suffices."""
+    """A few of them, for an H100: nothing is spilled, and shared memory suffices. Launched by a card that does nothing,
+    they are counted, and nothing else is changed by it."""
+    import torch
+
     from graftwork.benchmarks.gpu.compile_evidence import rows
+    from graftwork.benchmarks.gpu.host import idle
+    from graftwork.triton_kernels import SparseGraph, propagate
+    from graftwork.triton_kernels.testing import counted
 
     for name in FEW:
         found = rows((90, name))
         assert found
         assert all(good for _, good in found), found
+    graph, h = SparseGraph.from_edge_index(torch.arange(16).expand(2, 16), num_rows=16), torch.randn(16, 64)
+    with idle(), counted() as counts:
+        assert propagate(graph, h, norm=None).shape == h.shape
+    assert counts.kernels == {"messages_kernel": 1}
+    assert torch.equal(propagate(graph, h, norm=None), h)
 
 
 def spilling() -> None:

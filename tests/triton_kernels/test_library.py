@@ -145,6 +145,13 @@ def test_autocast_changes_neither_edges_nor_weights_of_a_similarity_graph() -> N
     assert graph.edge_weight.dtype == torch.float32
 
 
+def test_what_a_transform_left_behind_is_the_tensor_that_it_wrapped() -> None:
+    left: list[Tensor] = []
+    h = torch.randn(4, 3)
+    torch.func.grad(lambda one: (left.append(one), one.sum())[1])(h)
+    assert torch.equal(propagate(ASYMMETRIC, left[0]), propagate(ASYMMETRIC, h))
+
+
 def test_torch_func_grad_of_a_similarity_graph_is_autograds_and_vmap_says_that_it_cannot() -> None:
     """How many edges there are depends on the values, so examples cannot share a call."""
 

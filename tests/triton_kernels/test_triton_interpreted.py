@@ -55,6 +55,14 @@ def multiply_bfloat16() -> None:
     InterpreterBuilder.create_dot = lambda self, a, b, *more: create_dot(self, wide(a), wide(b), *more)
 
 
+def way_up_by_triton() -> None:
+    """Exact float32 products go by torch's own on the way up; after this they take the kernel that tf32 takes, which
+    is exact when it is interpreted. Torch's setting itself stays, since it means products on a CPU too."""
+    import torch
+
+    torch.get_float32_matmul_precision = lambda: "high"
+
+
 def beside_nothing() -> None:
     """Rows that are not finite are refused where the other side has no row, too."""
     import torch
@@ -68,10 +76,16 @@ def beside_nothing() -> None:
 
 
 def similarity() -> None:
-    """Exactly the reference's edges, by the defaults: one tile is partial at these sizes."""
+    """Exactly the reference's edges, by the defaults: one tile is partial at these sizes. With room for all pairs, as
+    small graphs are found, and without."""
+    from graftwork.triton_kernels.similarity import triton_similarity
+
     small_steps()
     for case in ("similarity_graph", "similarity_graph_bipartite"):
-        hold(case, "values", "layouts", "gradients", "reruns", "non_finite", examples=3)
+        hold(case, "values", "layouts", "reruns", "non_finite", examples=2)
+    triton_similarity.SMALL = 0
+    for case in ("similarity_graph", "similarity_graph_bipartite"):
+        hold(case, "values", "gradients", "reruns", "non_finite", examples=2)
     beside_nothing()
     hold("similarity_graph_ties", "values", examples=3)
     hold("similarity_graph_renamed", "permutation", examples=3)
@@ -103,18 +117,18 @@ def screens() -> None:
         triton_similarity.CUT = {**triton_screen.defaults(False), **cut}
         x = torch.randn(70, 33, generator=generator, dtype=dtype)
         x *= torch.rand(70, 1, generator=generator, dtype=dtype)
-        for left, right in ((x, None), (x[:9], x)):
+        for left, right, triton_similarity.SMALL in ((x[:9], x, 1 << 25), (x, None, 0)):
             graph = similarity_graph(left, 0.3, y=right)
             edge, cosine = reference.similarity_graph(left, 0.3, y=right)
             assert torch.equal(graph.edge_index.flip(0).T, edge.nonzero())
             assert torch.equal(graph.edge_weight, cosine[graph.row, graph.col].float())
             assert graph.search is not None
             assert graph.search.screen == f"triton, {'int8' if integer else 'float16'}{' by TMA' if tma else ''}"
-    less = similarity_graph(x, 0.3, recall=0.5, screen="head")  # both are for a CPU
-    exact = similarity_graph(x, 0.3)
-    assert torch.equal(less.edge_index, exact.edge_index)
-    assert torch.equal(less.edge_weight, exact.edge_weight)
-    assert less.search == replace(exact.search, recall=1.0)
+    triton_similarity.SMALL = 1 << 25
+    less = similarity_graph(x, 0.3, recall=0.5, screen="head")  # both are for a CPU; and from both sides
+    assert torch.equal(less.edge_index, graph.edge_index)
+    assert torch.equal(less.edge_weight, graph.edge_weight)
+    assert less.search == replace(graph.search, recall=1.0)
 
 
 def messages() -> None:
@@ -148,7 +162,9 @@ def heavy_rows() -> None:
 def adapter() -> None:
     """The fused tail with and without every optional part, in every dtype; gradients through its saved state."""
     multiply_bfloat16()
-    hold("gcn_bottleneck_float32", "values", "gradients", "layouts", "reruns", "inputs_kept", "non_finite", examples=25)
+    hold("gcn_bottleneck_float32", "values", "gradients", "inputs_kept", "non_finite")
+    way_up_by_triton()
+    hold("gcn_bottleneck_float32", "values", "gradients", "layouts", "reruns", "inputs_kept", "non_finite")
     hold("gcn_bottleneck", "values", "permutation")
 
 
@@ -163,7 +179,8 @@ def bands() -> None:
     small_steps()
     triton_compact.WORDS = triton_similarity.BAND = 32
     x = torch.randn(70, 4, generator=torch.Generator().manual_seed(2))
-    found, screen, asked = similarity_graph(x, TAU), triton_similarity.screen, []
+    found, screen, asked = similarity_graph(x, TAU), triton_similarity.screen, []  # small, so in one
+    triton_similarity.SMALL = 0
 
     def short_of_memory(*given: object) -> None:
         asked.append(given)
@@ -229,7 +246,7 @@ def edges_beyond_int32() -> None:
     ones, kept = torch.ones(here, dtype=torch.float64), torch.zeros(3, dtype=torch.int32)
     triton_verify._verify_kernel[grid](
         h, h, ones, ones, rowptr, col, values, kept, kept, -9.0, 4,
-        MIRROR=False, CHUNK=4, EDGES=4,
+        MIRROR=False, LOOPS=True, CHUNK=4, EDGES=4,
     )  # fmt: skip
     expected = torch.cat((h[:1] @ h[:3].T, h[1:2] @ h[3:].T), 1)[0]
     torch.testing.assert_close(values[before:], expected.clamp(-1, 1))
@@ -244,8 +261,13 @@ def edges_beyond_int32() -> None:
 
 def mutations() -> None:
     """Every mutation of a Triton kernel makes the property fail that it names."""
-    from ..support.mutations import TRITON, failing_property
+    from graftwork.triton_kernels.similarity import triton_similarity
 
+    from ..support.mutations import SMALL, TRITON, failing_property
+
+    way_up_by_triton()
+    assert failing_property(SMALL) == SMALL.property
+    triton_similarity.SMALL = 0
     found = {name: failing_property(mutation) for name, mutation in TRITON.items()}
     assert found == {name: mutation.property for name, mutation in TRITON.items()}
 

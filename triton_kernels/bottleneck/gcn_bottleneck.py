@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 
 from ..device import compiled_or, runs_triton
-from ..message_passing.library import signed
+from ..message_passing.library import applied
 from ..message_passing.normalise import Norm
 from ..message_passing.propagate import message_pass, propagate
 from ..sparse.sparse_graph import SparseGraph
@@ -93,7 +93,7 @@ def _in_blocks(
         message, own = functional.linear(hidden, w_gcn), functional.linear(hidden, w_self)
     if not _fuses(x, message, graph):
         return plain_tail(graph, message, own, x, b_gcn, w_up, b_up, *settings)
-    return cast(Tensor, _Tail.apply(message, own, x, b_gcn, w_up, b_up, graph, settings)[0])  # type: ignore[no-untyped-call]
+    return cast(Tensor, applied(_Tail, message, own, x, b_gcn, w_up, b_up, graph, settings)[0])
 
 
 def plain_tail(
@@ -134,6 +134,8 @@ def _fuses(x: Tensor, message: Tensor, graph: SparseGraph) -> bool:
 
 
 def _forward_mode(*tensors: Tensor) -> bool:
+    if forward_ad._current_level < 0:
+        return False
     return any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)  # type: ignore[no-untyped-call]
 
 
@@ -186,7 +188,6 @@ class _Tail(torch.autograd.Function):
     hold."""
 
     @staticmethod
-    @signed
     def forward(
         message: Tensor, own: Tensor | None, x: Tensor, b_gcn: Tensor | None, w_up: Tensor, b_up: Tensor | None,
         graph: SparseGraph, settings: tuple[Norm, Activation, float],

@@ -2,6 +2,8 @@
 
 Forward, four launches: H = X Wd' + bd; M = Â H; S = M Wg' + bg (+ H W0'); and the way up, which activates S as it reads
 it, multiplies, and adds bias and residual. Â (H Wg') is (Â H) Wg', so that no small product of weights stands before.
+Exact float32 products are the library's on the way up as well, which is two launches more: on an H100 the kernel, which
+has no tensor core for them, took longer than the rest of the forward pass.
 Backward, nine: M and the activated states are written with a column of ones behind them, so that one product gives the
 gradient of weights and of a bias. Kept are X, H where W0 needs it, M and S. No blocks: what a cache would keep on a CPU
 is bandwidth here.
@@ -19,7 +21,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional
 
-from ..configurations import configuration
+from ..configurations import cdiv, configuration, next_power_of_2
 from ..device import compiled_or
 from ..message_passing.normalise import Norm, operator
 from ..message_passing.propagate import propagate
@@ -104,7 +106,7 @@ def fused(
 ) -> Tensor:  # fmt: skip
     """`gcn_bottleneck` where `fuses`; weights and biases of down, gcn and up."""
     low, kind = _multiplied(x), x.device.type
-    given = (None if one is None else one.to(low) for one in (*weights, *biases, w_self))
+    given = (one if one is None or one.dtype == low else one.to(low) for one in (*weights, *biases, w_self))
     with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
         return cast(Tensor, _Adapter.apply(x, *given, graph, settings))  # type: ignore[no-untyped-call]
 
@@ -120,12 +122,11 @@ def fuses(x: Tensor, *weights: Tensor | None) -> bool:
     dimension, no transform, and a bottleneck that a program holds."""
     there = [one for one in weights if one is not None]
     low = _multiplied(x)
+    if low not in DTYPES or there[0].shape[0] > WIDEST:
+        return False
     known = (low,) if not torch.is_autocast_enabled(x.device.type) else (torch.float32, low)
-    return (
-        low in DTYPES
-        and all(one.dtype in known and one.numel() and not _transformed(one) for one in (x, *there))
-        and len(there[0]) <= WIDEST
-    )
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return not any(one.dtype not in known or not one.numel() or wrapped(one) for one in (x, *there))
 
 
 def up(
@@ -134,25 +135,37 @@ def up(
     """x + scale (phi(state) w_up' + b_up), [N, d]; all but x of one dtype, state [N, r] and x contiguous."""
     (n, d), r = x.shape, state.shape[1]
     out, w_up = torch.empty_like(x), w_up.contiguous()
-    precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    precision = "ieee" if _exact_products() else "tf32"
     kind = precision if state.dtype == torch.float32 else str(state.dtype)[6:]
     meta = configuration("up", f"{r} {kind}", SMALL if state.dtype == torch.float32 else LARGE, x.device) | cut
-    programs = triton.cdiv(n, meta["BM"]) * triton.cdiv(d, meta["BN"])
+    programs = cdiv(n, meta["BM"]) * cdiv(d, meta["BN"])
     _up_kernel[(programs,)](
         state, w_up, w_up if b_up is None else b_up.contiguous(), x, out, n, r, d, scale,
-        HAS_B=b_up is not None, ACTIVATION=activation, PRECISION=precision, R=max(16, triton.next_power_of_2(r)),
+        HAS_B=b_up is not None, ACTIVATION=activation, PRECISION=precision, R=max(16, next_power_of_2(r)),
         **meta,
     )  # fmt: skip
     return out
+
+
+def up_by_torch(
+    state: Tensor, w_up: Tensor, b_up: Tensor | None, x: Tensor, activation: Activation, scale: float
+) -> Tensor:
+    """The same by torch's own product, all of one dtype; beside the result it has phi(state), [N, r]."""
+    change = functional.linear(activate(activation, state), w_up, b_up)
+    return torch.add(x, change, alpha=scale, out=change)
+
+
+def _exact_products() -> bool:
+    return torch.get_float32_matmul_precision() == "highest"
 
 
 def through_activation(gradient: Tensor, state: Tensor, activation: Activation, scale: float) -> Tensor:
     """Turns the gradient of scale phi(state) into that of state, in place; gives scale [phi(state), 1], padded."""
     n, r = state.shape
     active = state.new_empty(n, (r // 8 + 1) * 8)
-    block = triton.next_power_of_2(r + 1)
+    block = next_power_of_2(r + 1)
     rows = max(1, BLOCK // block)
-    _slope_kernel[(triton.cdiv(n, rows),)](
+    _slope_kernel[(cdiv(n, rows),)](
         gradient, state, active, n, r, active.shape[1], scale, ACTIVATION=activation, ROWS=rows, R=block
     )
     return active
@@ -174,7 +187,8 @@ class _Adapter(torch.autograd.Function):
         ctx.save_for_backward(x, w_down, w_gcn, w_up, b_down, b_gcn, b_up, w_self)
         ctx.kept = (low, hidden if w_self is not None else None, heard, state)
         ctx.graph, ctx.settings = graph, settings
-        return up(state, w_up, b_up, x, activation, scale)
+        way_up = up_by_torch if state.dtype == torch.float32 and _exact_products() else up
+        return way_up(state, w_up, b_up, x, activation, scale)
 
     @staticmethod
     def backward(ctx: Any, ahead: Tensor) -> Any:

@@ -7,24 +7,23 @@ their own to get wrong: `spmm.py` has them, for eager mode and `torch.func`, and
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch._functorch.utils import unwrap_dead_wrappers
 from torch.nn import functional
 
 from ..device import compiled_or, runs_triton
 from .sddmm import pair_products
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def signed(forward: F) -> F:
-    """The ``forward`` of a ``torch.autograd.Function``, with the signature that torch else works out at every call."""
-    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
-    return forward
+def applied(function: type[torch.autograd.Function], *given: Any) -> Any:
+    """``function.apply`` of arguments that are all there, in order: torch would bind them to the signature of
+    ``forward``, at each call, which takes longer than a launch."""
+    if torch._C._are_functorch_transforms_active():
+        return function.apply(*given)  # type: ignore[no-untyped-call]
+    return super(torch.autograd.Function, function).apply(*unwrap_dead_wrappers(given))  # type: ignore[misc]
 
 
 def _spmm_here(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
@@ -58,8 +57,7 @@ def _(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor:
     return h.new_empty(rowptr.shape[0] - 1, h.shape[1])
 
 
-@torch.library.custom_op("graftwork::sddmm", mutates_args=())
-def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _sddmm_here(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     def with_triton() -> Tensor:
         from .triton_propagate import sddmm as triton_sddmm
 
@@ -69,6 +67,9 @@ def _sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return pair_products(a, b, row, col)
 
     return compiled_or("edge products", a, with_triton, without) if runs_triton(a) else without()
+
+
+_sddmm = torch.library.custom_op("graftwork::sddmm", mutates_args=())(_sddmm_here)
 
 
 @_sddmm.register_fake
@@ -85,14 +86,19 @@ def spmm(rowptr: Tensor, col: Tensor, value: Tensor | None, h: Tensor) -> Tensor
         value: h's dtype [E] (float32 for a narrower one), or None for ones.
         h: floating [M, r], contiguous; float16 and bfloat16 are summed in float32 and rounded once.
     """
-    if type(h) is Tensor and not torch.compiler.is_compiling():  # an operator of ours costs three times the work itself
+    if _directly(h):
         return _spmm_here(rowptr, col, value, h)
     return cast(Tensor, _spmm(rowptr, col, value, h))
 
 
 def sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """[E]: a[row_e] · b[col_e]; a [N, r] and b [M, r] float32 or float64."""
-    return cast(Tensor, _sddmm(row, col, a, b))
+    return _sddmm_here(row, col, a, b) if _directly(a) else cast(Tensor, _sddmm(row, col, a, b))
+
+
+def _directly(features: Tensor) -> bool:
+    """Whether nobody looks at operators: one of ours costs three times the work itself."""
+    return type(features) is Tensor and not torch.compiler.is_compiling()
 
 
 @torch.library.custom_op("graftwork::weighted_pass", mutates_args=())

@@ -52,7 +52,7 @@ def propagate(graph: SparseGraph, h: Tensor, *, norm: Norm = "sym", edge_weight:
 
 def message_pass(graph: SparseGraph, h: Tensor, norm: Norm, *, transposed: bool = False) -> Tensor:
     """Â h or Â' h with the graph's fixed weights, unchecked."""
-    return cast(Tensor, _Propagate.apply(h, graph, norm, transposed))  # type: ignore[no-untyped-call]
+    return cast(Tensor, library.applied(_Propagate, h, graph, norm, transposed))
 
 
 def _sums(h: Tensor) -> torch.dtype:
@@ -64,7 +64,6 @@ class _Propagate(torch.autograd.Function):
     """Â h, or Â' h when transposed. Linear in h, so every derivative is the same function again."""
 
     @staticmethod
-    @library.signed
     def forward(h: Tensor, graph: SparseGraph, norm: Norm, transposed: bool) -> Tensor:
         fixed: Operator = operator(graph, norm, transposed, _sums(h))
         return library.spmm(*fixed, h.contiguous())
@@ -76,16 +75,16 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         graph, norm, transposed = ctx.operator
-        return _Propagate.apply(gradients[0], graph, norm, not transposed), None, None, None  # type: ignore[no-untyped-call]
+        return library.applied(_Propagate, gradients[0], graph, norm, not transposed), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        return _Propagate.apply(tangents[0], *ctx.operator)  # type: ignore[no-untyped-call]
+        return library.applied(_Propagate, tangents[0], *ctx.operator)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], h: Tensor, *fixed: Any) -> tuple[Tensor, int]:
         h = h.movedim(in_dims[0], 1)  # [M, B, r]: a batch is only more features
-        out = cast(Tensor, _Propagate.apply(h.flatten(1), *fixed))  # type: ignore[no-untyped-call]
+        out = cast(Tensor, library.applied(_Propagate, h.flatten(1), *fixed))
         return out.reshape(len(out), *h.shape[1:]), 1
 
 

@@ -21,17 +21,16 @@ def spmm(structure: Structure, value: Tensor, h: Tensor) -> Tensor:
         back = structure.transpose().compact
         row, order = structure.compact_row, structure.order
         return library.weighted_pass(*structure.compact, row, value.contiguous(), order, back, h.contiguous())
-    return cast(Tensor, _Spmm.apply(value, h, structure))  # type: ignore[no-untyped-call]
+    return cast(Tensor, library.applied(_Spmm, value, h, structure))
 
 
 def sddmm(structure: Structure, a: Tensor, b: Tensor) -> Tensor:
     """[E]: a[row_e] · b[col_e] at every edge; a [N, r] and b [M, r]."""
-    return cast(Tensor, _Sddmm.apply(a, b, structure))  # type: ignore[no-untyped-call]
+    return cast(Tensor, library.applied(_Sddmm, a, b, structure))
 
 
 class _Spmm(torch.autograd.Function):
     @staticmethod
-    @library.signed
     def forward(value: Tensor, h: Tensor, structure: Structure) -> Tensor:
         return library.spmm(*structure.compact, value.contiguous(), h.contiguous())
 
@@ -72,7 +71,6 @@ class _Spmm(torch.autograd.Function):
 
 class _Sddmm(torch.autograd.Function):
     @staticmethod
-    @library.signed
     def forward(a: Tensor, b: Tensor, structure: Structure) -> Tensor:
         return library.sddmm(structure.compact_row, structure.compact[1], a.contiguous(), b.contiguous())
 

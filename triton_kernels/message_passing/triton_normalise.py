@@ -7,6 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..configurations import cdiv
+
 ROWS, EDGES = 8, 16
 
 
@@ -42,7 +44,7 @@ def normalised_values(
     out = torch.empty(len(col), dtype=dtype, device=col.device)
     if len(col):
         anything = [col if one is None else one for one in (weight, left, right)]
-        _values_kernel[(triton.cdiv(len(rowptr) - 1, ROWS),)](
+        _values_kernel[(cdiv(len(rowptr) - 1, ROWS),)](
             rowptr, col, *anything, out, len(rowptr) - 1, HAS_WEIGHT=weight is not None, HAS_LEFT=left is not None,
             HAS_RIGHT=right is not None, ROWS=ROWS, EDGES=EDGES,
         )  # fmt: skip

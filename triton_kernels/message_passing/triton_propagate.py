@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..configurations import configuration
+from ..configurations import cdiv, configuration, next_power_of_2
 from .segments import segments_of
 
 HEAVY = 512
@@ -132,26 +132,26 @@ def spmm(
     With `ones` the result has a column of ones behind it and unwritten ones up to a multiple of 8: with it, a product
     with the transpose sums over the rows as well.
     """
-    n, r = len(rowptr) - 1, h.shape[1]
+    n, r, size = rowptr.shape[0] - 1, h.shape[1], h.itemsize
     stride = (r // 8 + 1) * 8 if ones else r
     out = h.new_empty(n, stride)
     if n == 0 or stride == 0:
         return out
-    meta = configuration("messages", f"{block_of(r)} {h.element_size()}", defaults(r, h.element_size()), h.device)
+    meta = configuration("messages", f"{block_of(r)} {size}", defaults(r, size), h.device)
     meta |= cut or {}
-    segments = segments_of(rowptr, len(col), HEAVY)
+    segments = segments_of(rowptr, col.shape[0], HEAVY)
     count, span, partial = 0, rowptr, out
     if segments is not None:
-        count, span = len(segments.span), segments.span
+        count, span = segments.span.shape[0], segments.span
         partial = h.new_empty(count, r, dtype=torch.float64 if h.dtype == torch.float64 else torch.float32)
-    light, columns = triton.cdiv(n, meta["ROWS"]), triton.cdiv(r, meta["R"])
+    light, columns = cdiv(n, meta["ROWS"]), cdiv(r, meta["R"])
     _messages_kernel[(light + count, columns or 1)](
         rowptr, col, h if value is None else value, h, out, span, partial, n, r, stride, light,
         HAS_VALUE=value is not None, HEAVY=segments is not None, LIMIT=HEAVY, WIDE=h.numel() >= BEYOND, ONES=ones,
         TRIM=r % meta["R"] != 0, **meta,
     )  # fmt: skip
     if segments is not None and r:
-        grid = (len(segments.row), columns)
+        grid = (segments.row.shape[0], columns)
         _join_kernel[grid](partial, segments.row, segments.first, out, r, stride, R=meta["R"])
     return out
 
@@ -160,7 +160,7 @@ def sddmm(row: Tensor, col: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """[E]: a[row_e] · b[col_e]; see `library.sddmm`."""
     out = a.new_empty(len(col))
     if len(col):
-        grid = (triton.cdiv(len(col), 32),)
+        grid = (cdiv(len(col), 32),)
         _pairs_kernel[grid](row, col, a, b, out, len(col), a.shape[1], BLOCK=32, R=block_of(a.shape[1]))
     return out
 
@@ -174,4 +174,4 @@ def defaults(width: int, itemsize: int) -> dict[str, Any]:
 
 def block_of(width: int) -> int:
     """A power of two, at least 16: features a program handles."""
-    return int(min(FEATURES, max(16, triton.next_power_of_2(width))))
+    return min(FEATURES, max(16, next_power_of_2(width)))

@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ..message_passing.library import applied
 from ..message_passing.spmm import spmm
 from ..sparse.sparse_graph import SparseGraph
 from ..sparse.structure import Structure
@@ -23,7 +24,7 @@ def edge_cosines(graph: SparseGraph, x: Tensor, y: Tensor) -> Tensor:
     wide = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     left = x.to(wide)
     right = left if y is x else y.to(wide)
-    return cast(Tensor, _EdgeCosines.apply(left, right, graph.weight, graph.structure))  # type: ignore[no-untyped-call]
+    return cast(Tensor, applied(_EdgeCosines, left, right, graph.weight, graph.structure))
 
 
 class _EdgeCosines(torch.autograd.Function):

@@ -148,8 +148,28 @@ def _on_device(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
         return replace(graph, search=replace(graph.search, screen=f"{graph.search.screen} on the CPU"))
 
     if runs_triton(x):
-        return compiled_or("similarity_graph", x, lambda: _found(x, y, options, triton=True), without)
+        return compiled_or("similarity_graph", x, lambda: _by_triton(x, y, options), without)
     return _found(x, y, options, triton=False) if x.device.type == "cpu" else without()
+
+
+def _by_triton(x: Tensor, y: Tensor | None, options: _Options) -> SparseGraph:
+    if options.max_degree is not None or isinstance(options.threshold, Mapping):
+        return _found(x, y, options, triton=True)
+    # nothing for workers to do, who take longer to begin than a small graph
+    graph = _triton_search(Vectors(x, x if y is None else y, y is None), _float32(options.threshold))
+    graph = graph if options.recall is None else _recalling_all(graph)
+    return graph.with_weight(None) if options.weight == "binary" else graph
+
+
+def _triton_search(vectors: Vectors, tau: float) -> SparseGraph:
+    from .triton_similarity import search
+
+    return search(vectors, tau)
+
+
+def _float32(threshold: float) -> float:
+    (tau,) = struct.unpack("f", struct.pack("f", threshold))
+    return float(tau)
 
 
 def _found(x: Tensor, y: Tensor | None, options: _Options, triton: bool) -> SparseGraph:
@@ -157,11 +177,9 @@ def _found(x: Tensor, y: Tensor | None, options: _Options, triton: bool) -> Spar
         vectors = Vectors(x, x if y is None else y, y is None) if triton else Vectors.of(x, y, pool)
 
         def search(threshold: float) -> SparseGraph:
-            (tau,) = struct.unpack("f", struct.pack("f", threshold))
+            tau = _float32(threshold)
             if triton:
-                from .triton_similarity import search as triton_search
-
-                return triton_search(vectors, tau)
+                return _triton_search(vectors, tau)
             screen = choose_screen(vectors, tau, pool, options.screen, options.recall)
             graph = TileSearch(vectors, screen, tau, options.tile).graph(pool)
             return replace(graph, search=Search(tau, screen.name))

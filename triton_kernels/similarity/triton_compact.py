@@ -66,12 +66,12 @@ def _fill_kernel(  # type: ignore[no-untyped-def]
 
 def count_bits(mask: Tensor, count: Tensor, symmetric: bool, tile: int) -> None:
     """count int32 [rows]: the bits of each row of mask int32 [rows, words]; `tile` columns were written together."""
-    _count_kernel[(len(mask),)](mask, count, mask.shape[1], SYMMETRIC=int(symmetric), TILE=tile, W=WORDS, num_warps=4)
+    rows, words = mask.shape
+    _count_kernel[(rows,)](mask, count, words, SYMMETRIC=int(symmetric), TILE=tile, W=WORDS, num_warps=4)
 
 
 def fill(mask: Tensor, offset: Tensor, col: Tensor, row0: int, symmetric: bool, tile: int) -> None:
     """col int32: the columns of all bits, row after row; offset int64 [rows + 1], whose first number is not looked
     at."""
-    _fill_kernel[(len(mask),)](
-        mask, offset, col, mask.shape[1], row0, SYMMETRIC=int(symmetric), TILE=tile, W=WORDS, num_warps=4
-    )
+    rows, words = mask.shape
+    _fill_kernel[(rows,)](mask, offset, col, words, row0, SYMMETRIC=int(symmetric), TILE=tile, W=WORDS, num_warps=4)

@@ -7,6 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..configurations import cdiv, next_power_of_2
+
 ROWS, CHUNK, WARPS = 4, 512, 4
 STEP = {torch.float16: 64, torch.int8: 128}
 """Widths are padded with zeros to multiples of these."""
@@ -67,13 +69,13 @@ def low_rows(x: Tensor, dtype: torch.dtype, facts: Tensor, side: int) -> tuple[T
     x is contiguous [N, D]; facts int32 as `Facts` reads it, `side` 2 for x and 6 for y.
     """
     (n, width), integer = x.shape, dtype == torch.int8
-    padded = triton.cdiv(width, STEP[dtype]) * STEP[dtype]
+    padded = cdiv(width, STEP[dtype]) * STEP[dtype]
     low = torch.empty(n, padded, dtype=dtype, device=x.device)
     inverse = torch.empty(n, dtype=torch.float64, device=x.device)
     scale_inverse = torch.empty(n if integer else 1, dtype=torch.float32, device=x.device)
     if n:
-        _rows_kernel[(triton.cdiv(n, ROWS),)](
+        _rows_kernel[(cdiv(n, ROWS),)](
             x, low, inverse, scale_inverse, facts, side, n, width, padded,
-            INT=integer, CHUNK=min(CHUNK, triton.next_power_of_2(padded)), ROWS=ROWS, num_warps=WARPS,
+            INT=integer, CHUNK=min(CHUNK, next_power_of_2(padded)), ROWS=ROWS, num_warps=WARPS,
         )  # fmt: skip
     return low, inverse, scale_inverse

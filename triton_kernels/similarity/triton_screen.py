@@ -19,6 +19,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..configurations import cdiv
 from .triton_rows import STEP
 
 MAGIC = tl.constexpr(0x4B000000)
@@ -134,10 +135,10 @@ def float16_slack(width: int) -> float:
 
 def grid_of(n: int, m: int, symmetric: bool, bm: int, bn: int, group: int) -> tuple[int, int, int, int, int]:
     """tiles_i, tiles_j, columns, step, programs of `_tile`; group * bm is a multiple of bn where it is symmetric."""
-    tiles_i, tiles_j = triton.cdiv(n, bm), triton.cdiv(m, bn)
-    bands, step = triton.cdiv(tiles_i, group), group * bm // bn if symmetric else 0
+    tiles_i, tiles_j = cdiv(n, bm), cdiv(m, bn)
+    bands, step = cdiv(tiles_i, group), group * bm // bn if symmetric else 0
     columns = 2 * tiles_j - step * (bands - 1)
-    return tiles_i, tiles_j, columns, step, triton.cdiv(bands, 2) * group * columns
+    return tiles_i, tiles_j, columns, step, cdiv(bands, 2) * group * columns
 
 
 def defaults(tma: bool) -> dict[str, int]:
@@ -154,11 +155,11 @@ def screen(
     """Fill mask int32 [rows, words] with the pairs of rows row0 ... of low[0] and rows col0 ... of low[1] that can
     reach the bound; words are whole tiles."""
     left, right = low
-    (n, words), m, integer = mask.shape, len(right) - col0, left.dtype == torch.int8
+    (n, words), m, integer = mask.shape, right.shape[0] - col0, left.dtype == torch.int8
     meta = {**meta, "BK": STEP[left.dtype]}
     tma, stages = meta.pop("TMA"), meta["STAGES"]
     if symmetric:
-        meta["GROUP"] = max(meta["GROUP"], triton.cdiv(meta["BN"], meta["BM"]))
+        meta["GROUP"] = max(meta["GROUP"], cdiv(meta["BN"], meta["BM"]))
     tiles_i, tiles_j, columns, step, programs = grid_of(n, m, symmetric, meta["BM"], meta["BN"], meta["GROUP"])
     given: tuple[Any, ...] = (left, right)
     kernel = _screen_kernel

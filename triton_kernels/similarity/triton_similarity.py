@@ -3,17 +3,21 @@
 Twelve launches and two looks from the host: how many pairs passed, how many edges there are. A band of rows is
 screened at a time, so that the bits take bounded memory; there is one band up to some 100,000 rows. Nothing depends on
 the order in which programs run.
+
+What the host takes is most of the time of a small graph. There is room for all of its pairs, so how many passed is not
+asked, and a symmetric one is found from both sides, so nothing is mirrored or sorted: ten launches and one look. Both
+sides have the same bits, for they multiply the same numbers in the same order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-import triton
 from torch import Tensor
 
-from ..configurations import configuration
+from ..configurations import cdiv, configuration
 from ..sparse.sparse_graph import Search, SparseGraph
 from .cosines import unit_rows
 from .triton_compact import count_bits, fill
@@ -26,6 +30,8 @@ ROOM = 1 << 31
 """Bytes of bits at a time, at most."""
 LEAST = 1 << 24
 """Where memory runs out, bands shrink down to so many bytes."""
+SMALL = 1 << 25
+"""Where columns and cosines of all pairs take no more bytes, room for all is taken: 2,048 x 2,048 rows."""
 BAND = 1024
 """Rows of a band are a multiple of these."""
 CUT: dict[str, int] = {}
@@ -49,31 +55,38 @@ class Room:
     @property
     def rows(self) -> int:
         """N."""
-        return len(self.zeros) // 2 - 4
+        return self.zeros.shape[0] // 2 - 4
 
-    @property
+    @cached_property
     def offset(self) -> Tensor:
         """int64 [N + 1]: where each row's pairs begin; the last number is how many there are."""
         return self.zeros[: self.rows + 1]
 
-    @property
+    @cached_property
     def facts(self) -> Tensor:
         """int32 [12]: the bits of int8's radius; at 2 (x) and 6 (y) how many rows are not finite; two behind each of
         these, 2^31 - 1 less the first such row."""
         return self.zeros[self.rows + 1 : self.rows + 7].view(torch.int32)
 
-    @property
+    @cached_property
     def many(self) -> Tensor:
         """int32 [2, N + 1]: behind a 0, each row's edges, and those that mirror others."""
         return self.zeros[self.rows + 7 :].view(torch.int32).view(2, -1)
 
     def pairs(self) -> int:
         """How many pairs passed in the last band; raises ValueError where a row was not finite."""
-        total, _, *found = self.zeros[self.rows : self.rows + 7].tolist()
-        for name, bad, first in (("x", *found[0:2]), ("y", *found[2:4])):
-            if bad:
-                refuse_rows(name, bad, 2**31 - 1 - first)
-        return int(total)
+        return _refused_or(*self.zeros[self.rows : self.rows + 7].tolist())
+
+    def edges(self, last: Tensor) -> int:
+        """The number in `last`, int64 []; raises ValueError where a row was not finite."""
+        return _refused_or(*torch.cat((last[None], self.zeros[self.rows + 1 : self.rows + 7])).tolist())
+
+
+def _refused_or(number: int, radius: int, *found: int) -> int:
+    for name, bad, first in (("x", found[0], found[1]), ("y", found[2], found[3])):
+        if bad:
+            refuse_rows(name, bad, 2**31 - 1 - first)
+    return number
 
 
 def search(vectors: Vectors, threshold: float, room: int = ROOM) -> SparseGraph:
@@ -93,13 +106,13 @@ def search(vectors: Vectors, threshold: float, room: int = ROOM) -> SparseGraph:
 def _searched(vectors: Vectors, threshold: float, room: int) -> SparseGraph:
     x = _exact(vectors.x)
     y = x if vectors.symmetric else _exact(vectors.y)
-    n, m = len(x), len(y)
+    n, m = x.shape[0], y.shape[0]
     meta = configuration("screen", str(x.shape[1]), {"INTEGER": 0, **defaults(_has_tma(x))}, x.device) | CUT
     integer = bool(meta.pop("INTEGER")) and threshold >= INTEGER_FROM
     dtype = torch.int8 if integer else torch.float16
     how = f"triton, {'int8' if integer else 'float16'}{' by TMA' if meta['TMA'] else ''}"
-    empty = x.new_empty(0, dtype=torch.int64)
     if n == 0 or m == 0:
+        empty = x.new_empty(0, dtype=torch.int64)
         for name, rows in (("x", x), ("y", y)):
             if len(bad := (~rows.isfinite().all(1)).nonzero()):
                 refuse_rows(name, len(bad), int(bad[0]))
@@ -111,38 +124,42 @@ def _searched(vectors: Vectors, threshold: float, room: int) -> SparseGraph:
     if not vectors.symmetric:
         right, y_inverse, y_scale = low_rows(y, dtype, counts.facts, 6)
     bound = threshold - 1e-6 if integer else threshold - float16_slack(x.shape[1])
-    col = _passed((left, right), (x_scale, y_scale), counts, bound, vectors.symmetric, room, meta)
-    many = counts.many if vectors.symmetric else counts.many[:1]
-    cosine = verified(x, y, (x_inverse, y_inverse), counts.offset, col, threshold, many)
-    rowptr, col, weight = assembled(counts.offset, col, cosine, many)
+    small = 8 * n * m <= min(SMALL, room)
+    half = vectors.symmetric and not small
+    col = _passed((left, right), (x_scale, y_scale), counts, bound, half, None if small else room, meta)
+    many = counts.many if half else counts.many[:1]
+    loops = half or not vectors.symmetric
+    cosine = verified(x, y, (x_inverse, y_inverse), counts.offset, col, threshold, many, loops)
+    rowptr, col, weight = assembled(counts.offset, col, cosine, many, counts.edges if small else int)
     return SparseGraph(rowptr, col, weight, n, m, vectors.symmetric, Search(threshold, how))
 
 
 def _passed(
-    low: tuple[Tensor, Tensor], scales: tuple[Tensor, Tensor], counts: Room, bound: float, symmetric: bool, room: int,
-    meta: dict[str, int],
+    low: tuple[Tensor, Tensor], scales: tuple[Tensor, Tensor], counts: Room, bound: float, half: bool,
+    room: int | None, meta: dict[str, int],
 ) -> Tensor:  # fmt: skip
-    """int32: the columns of the pairs that can reach the threshold, rows and columns rising; of a symmetric graph those
-    above the diagonal. Where each row's begin goes to counts.offset."""
-    n, m = (len(one) for one in low)
+    """int32: the columns of the pairs that can reach the threshold, rows and columns rising; with `half` those above
+    the diagonal. Where each row's begin goes to counts.offset. Without a `room` for bits nothing is read, and behind
+    the columns there is what could have been others."""
+    n, m = low[0].shape[0], low[1].shape[0]
     tile, offset, radius = meta["BN"], counts.offset, counts.facts[:1].view(torch.float32)
-    band = max(1, room // (m // 8 + 1) // BAND) * BAND
+    band = n if room is None else max(1, room // (m // 8 + 1) // BAND) * BAND
     count = torch.empty(n, dtype=torch.int32, device=offset.device)
     parts: list[Tensor] = []
     before = 0
     for row0 in range(0, n, band):
         stop = min(row0 + band, n)
-        col0 = row0 if symmetric else 0
-        words = triton.cdiv(m - col0, tile) * tile // 32  # every word is in some tile
+        col0 = row0 if half else 0
+        words = cdiv(m - col0, tile) * tile // 32  # every word is in some tile
         mask = torch.empty(stop - row0, words, dtype=torch.int32, device=offset.device)
-        screen(low, scales, radius, bound, symmetric, mask, row0, col0, meta)
-        count_bits(mask, count[row0:stop], symmetric, tile)
+        screen(low, scales, radius, bound, half, mask, row0, col0, meta)
+        count_bits(mask, count[row0:stop], half, tile)
         here = offset[row0 : stop + 1]
         torch.cumsum(count[row0:stop], 0, dtype=torch.int64, out=here[1:])
-        total = counts.pairs() if stop == n else int(here[-1])
+        total = n * m if room is None else counts.pairs() if stop == n else int(here[-1])
         parts.append(torch.empty(total, dtype=torch.int32, device=offset.device))
         if total:
-            fill(mask, here, parts[-1], col0, symmetric, tile)
+            fill(mask, here, parts[-1], col0, half, tile)
         if before:
             here[1:] += before
         before += total

@@ -5,11 +5,14 @@ Rows come in order, so what is sorted is only the mirrored half of a symmetric g
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..configurations import cdiv, next_power_of_2
 from .cosines import ORTHOGONAL
 
 CHUNK, EDGES, WARPS = 512, 4, 1
@@ -20,9 +23,9 @@ TINY = tl.constexpr(ORTHOGONAL)
 @triton.jit  # type: ignore[untyped-decorator]
 def _verify_kernel(  # type: ignore[no-untyped-def]
     x, y, x_inverse, y_inverse, offset, col, cosine, kept, mirrored, threshold, width,
-    MIRROR: tl.constexpr, CHUNK: tl.constexpr, EDGES: tl.constexpr,
+    MIRROR: tl.constexpr, LOOPS: tl.constexpr, CHUNK: tl.constexpr, EDGES: tl.constexpr,
 ):  # fmt: skip
-    """The cosines of a row's pairs, rounded to float32; -2 where they miss the threshold."""
+    """The cosines of a row's pairs, rounded to float32; -2 where they miss the threshold, or are a row's own."""
     row = tl.program_id(0)
     edge, end = tl.load(offset + row), tl.load(offset + row + 1)
     many = 0
@@ -41,6 +44,8 @@ def _verify_kernel(  # type: ignore[no-untyped-def]
         product *= inverse * tl.load(y_inverse + j, mask=inside, other=0)
         value = tl.where(tl.abs(product) >= TINY, product, 0.0).to(tl.float32)
         keep = inside & (value >= threshold)
+        if not LOOPS:
+            keep = keep & (j != row)
         tl.store(cosine + e, tl.where(keep, tl.minimum(tl.maximum(value, -1.0), 1.0), -2.0), mask=inside)
         many += tl.sum(keep.to(tl.int32), axis=0)
         if MIRROR:
@@ -98,45 +103,49 @@ def _mirror_kernel(  # type: ignore[no-untyped-def]
 
 
 def verified(
-    x: Tensor, y: Tensor, inverses: tuple[Tensor, Tensor], offset: Tensor, col: Tensor, threshold: float, many: Tensor
-) -> Tensor:
+    x: Tensor, y: Tensor, inverses: tuple[Tensor, Tensor], offset: Tensor, col: Tensor, threshold: float, many: Tensor,
+    loops: bool = True,
+) -> Tensor:  # fmt: skip
     """Cosines float32 [pairs], -2 of what is no edge; `many` int32 [1 or 2, N + 1], zeros, becomes each row's edges,
-    and those that mirror others.
+    and those that mirror others. Without `loops` no row is an edge to the row of its own number.
 
     x and y are contiguous and floating, one width; offset int64 [N + 1] and col int32 say which pairs.
     """
     n, width = x.shape
-    cosine = torch.empty(len(col), dtype=torch.float32, device=x.device)
-    chunk = min(CHUNK, triton.next_power_of_2(width))
+    cosine = torch.empty(col.shape[0], dtype=torch.float32, device=x.device)
+    chunk = min(CHUNK, next_power_of_2(width))
     _verify_kernel[(n,)](
         x, y, *inverses, offset, col, cosine, many[0], many[-1], threshold, width,
-        MIRROR=len(many) == 2, CHUNK=chunk, EDGES=EDGES, num_warps=WARPS,
+        MIRROR=many.shape[0] == 2, LOOPS=loops, CHUNK=chunk, EDGES=EDGES, num_warps=WARPS,
     )  # fmt: skip
     return cosine
 
 
-def assembled(offset: Tensor, col: Tensor, cosine: Tensor, many: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def assembled(
+    offset: Tensor, col: Tensor, cosine: Tensor, many: Tensor, read: Callable[[Tensor], int] = int
+) -> tuple[Tensor, Tensor, Tensor]:
     """rowptr int64 [N + 1], col int64 and weight float32 [E] of the graph; reads how many edges there are."""
     starts = many.cumsum(1, dtype=torch.int64)
-    rowptr = starts[0] + starts[1] if len(many) == 2 else starts[0]
-    edges = int(rowptr[-1])
-    return rowptr, *launch_rows(offset, col, cosine, starts, edges)
+    rowptr = starts[0] + starts[1] if many.shape[0] == 2 else starts[0]
+    return rowptr, *launch_rows(offset, col, cosine, starts, read(rowptr[-1]))
 
 
 def launch_rows(offset: Tensor, col: Tensor, cosine: Tensor, starts: Tensor, edges: int) -> tuple[Tensor, Tensor]:
     """col int64 and weight float32 [E] of the graph; starts int64 [1 or 2, N + 1]."""
-    n, mirror = starts.shape[1] - 1, len(starts) == 2
+    n, mirror = starts.shape[1] - 1, starts.shape[0] == 2
     out_col = torch.empty(edges, dtype=torch.int64, device=col.device)
     weight = torch.empty(edges, dtype=torch.float32, device=col.device)
     half = edges // 2 if mirror else 0
-    to, row_of = torch.empty(2, half, dtype=torch.int32, device=col.device)
-    source = torch.empty(half, dtype=torch.int64, device=col.device)
+    to = row_of = source = out_col  # not looked at where nothing is mirrored
+    if half:
+        to, row_of = torch.empty(2, half, dtype=torch.int32, device=col.device)
+        source = torch.empty(half, dtype=torch.int64, device=col.device)
     if edges:
         _place_kernel[(n,)](
             offset, col, cosine, starts, out_col, weight, to, source, row_of, n, MIRROR=mirror, EDGES=32, num_warps=1
         )
     if half:
         to, order = to.sort(stable=True)
-        grid = (triton.cdiv(half, 512),)
+        grid = (cdiv(half, 512),)
         _mirror_kernel[grid](to, order, source, row_of, starts, out_col, weight, half, BLOCK=512)
     return out_col, weight

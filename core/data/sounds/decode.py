@@ -16,7 +16,7 @@ from ..items import DataError, Media
 from ..media_files import read_file, require_same
 from ..waveform import Waveform
 from .budget import require_few, require_known_rate
-from .whole import TOLD, fault_of
+from .whole import TOLD, fault_of, readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def _mixed(library: ModuleType, content: bytes) -> Waveform:
     """The mean of the channels, a block at a time."""
     if fault := fault_of(content):  # first: libsndfile's MP3 library has lines of its own for it, on the terminal
         raise ValueError(fault)
-    with library.SoundFile(BytesIO(content)) as file:
+    with library.SoundFile(BytesIO(readable(content))) as file:
         if file.format not in TOLD:
             raise ValueError(
                 f"of a sound of kind {file.format} it cannot be told whether it is whole; write it as WAV or FLAC"

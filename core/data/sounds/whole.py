@@ -6,12 +6,11 @@ libsndfile reads a cut WAV as far as it goes, and of several sounds that were jo
 from __future__ import annotations
 
 from .chunks import LAYOUTS, fault_of_au, fault_of_chunks, fault_of_nist, joined
+from .flac_frames import is_of_unknown_length, with_length
 from .mpeg_frames import behind_tags, fault_of_mpeg
 
 #: What the header of a FLAC stream begins with: its name, and the block that must come first.
 _FLAC = b"fLaC\x00\x00\x00\x22"
-#: The bits of its header that count the samples.
-_FLAC_COUNT = (1 << 36) - 1
 #: Kinds, as libsndfile calls them, of which it can be told whether a sound is whole.
 TOLD = ("WAV", "WAVEX", "RF64", "W64", "CAF", "AIFF", "AU", "NIST", "FLAC", "OGG", "MP3", "MPEG")
 #: Flags of an Ogg page.
@@ -36,12 +35,16 @@ def fault_of(content: bytes) -> str | None:
 
 
 def _fault_of_flac(content: bytes) -> str | None:
-    """Joined, or of unknown length, which libsndfile cannot read."""
-    if content.find(_FLAC, len(_FLAC)) > 0:
-        return joined("FLAC")
-    if content.startswith(_FLAC) and not int.from_bytes(content[18:26], "big") & _FLAC_COUNT:
-        return "its header does not say how many samples it has, as of one that was written to a pipe; write it anew"
-    return None
+    """Joined."""
+    return joined("FLAC") if content.find(_FLAC, len(_FLAC)) > 0 else None
+
+
+def readable(content: bytes) -> bytes:
+    """The same as the decoder reads it: a FLAC of unknown length with its length. Raises ``ValueError`` for a cut
+    one."""
+    start = behind_tags(content)
+    flac = content[start:] if content[start : start + len(_FLAC)] == _FLAC else b""
+    return with_length(flac) if flac and is_of_unknown_length(flac) else content
 
 
 def _fault_of_pages(content: bytes) -> str | None:

@@ -69,7 +69,7 @@ class Said:
 
 @dataclass
 class Pool:
-    """``count`` processes, for as long as the block lasts; they begin with the first jobs.
+    """``count`` processes, for as long as the block lasts. All begin with it: what they import takes seconds.
 
     ``components``: those that the jobs need, as this process knows them. A process that knows one otherwise does
     nothing, and ``unknown`` names it.
@@ -90,6 +90,9 @@ class Pool:
     _over: bool = False
 
     def __enter__(self) -> Self:
+        self._threads += [threading.Thread(target=self._serve, args=[slot], daemon=True) for slot in range(self.count)]
+        for thread in self._threads:
+            thread.start()
         return self
 
     def add(self, jobs: Sequence[Job]) -> None:
@@ -97,10 +100,6 @@ class Pool:
         with self._changed:
             self._waiting += jobs
             self._changed.notify_all()
-        while jobs and len(self._threads) < self.count and not self.unknown:
-            thread = threading.Thread(target=self._serve, args=[len(self._threads)], daemon=True)
-            self._threads.append(thread)
-            thread.start()
 
     def hear(self) -> Said | None:
         """The next thing that is said. ``None`` where the processes do nothing: see ``unknown``."""
@@ -130,6 +129,8 @@ class Pool:
     def _serve(self, slot: int) -> None:
         """One process after another, each until a job ends it; in a thread of its own."""
         try:
+            with contextlib.suppress(Exception):  # whoever waits for a job hears of it where that is to be done
+                self._started(slot)
             while (job := self._taken(slot)) is not None:
                 try:
                     self._do(job, slot)

@@ -30,7 +30,7 @@ from ..meter import Usage
 from ..resume import code_here
 from ..search import search_of
 from .known import unknown_in_words, used
-from .machine import Jobs, fitting, shared_threads, with_threads
+from .machine import Jobs, each, fitting, shared_threads, with_threads
 from .pool import Job, Killed, Pool
 
 
@@ -80,23 +80,18 @@ class _Beside:
             "every": finished.every,
             "lock": [str(claimed.partial / LOCK), os.fstat(claimed.lock.fileno()).st_ino],
         }
-        self._threads = torch.get_num_threads()
-        self._prepare()
-        if jobs != "auto":
-            self._threads = shared_threads(jobs)
-            stack.enter_context(with_threads(self._threads))
-            waiting = list(self._offered.values())
-            if len(waiting) > 1 or (spec.trials and len(spec.seeds) > 1):
-                self._start(jobs, waiting)
-
-    def _prepare(self) -> None:
-        """What trainings share is there before any begins; of a search that knows its combinations all are offered."""
-        search = search_of(self._experiment.spec) if self._experiment.spec.trials is None else ()
-        specs = [(values, self._experiment.spec_of(values)) for values in search]
-        for _, spec in specs:
-            self._experiment.engine(spec).prepare(spec)
-        for values, spec in specs:
-            self._offer(spec, _in_words(values))
+        self._threads = torch.get_num_threads() if jobs == "auto" else shared_threads(jobs)
+        search = search_of(spec) if spec.trials is None else ()
+        known = [(values, experiment.spec_of(values)) for values in search]
+        for values, one in known:
+            self._offer(one, _in_words(values))
+        if jobs != "auto":  # they begin while this process prepares what they share
+            self._start(min(jobs, len(self._offered) if spec.trials is None else len(spec.seeds)))
+        for _, one in known:
+            experiment.engine(one).prepare(one)
+        stack.enter_context(with_threads(self._threads))
+        if self._pool is not None:
+            self._pool.add(list(self._offered.values()))
 
     def _offer(self, spec: PipelineSpec, name: str = "") -> list[Job]:
         """The seeds of a combination that are not there yet."""
@@ -117,7 +112,9 @@ class _Beside:
         new = self._offer(spec) if key not in self._offered else []
         job = self._offered[key]
         if self._pool is None and self._jobs == "auto":
-            self._start(self._fitting(left := self._from(job)), left)
+            self._start(self._fitting(left := self._from(job)))
+            if self._pool is not None:
+                self._pool.add(left)
         elif self._pool is not None:
             self._pool.add(new)
         while self._pool is not None and job not in self._ended:
@@ -144,18 +141,17 @@ class _Beside:
         if not self._here:
             self._since = time.perf_counter()
             return 1
-        seconds = (time.perf_counter() - self._since) / self._here
         megabytes = max(usage.peak_memory_mb for usage in self._experiment.meter.stages.values())
-        count = fitting(len(left), torch.get_num_threads(), seconds, megabytes)  # those that a training has here
+        seconds = each(time.perf_counter() - self._since, self._here)
+        count = fitting(len(left), torch.get_num_threads(), seconds, megabytes)  # threads that a training has here
         if count > 1:
             self._experiment.tell(Note(f"{len(left)} trainings are left, and go on in {count} processes"))
         return count
 
-    def _start(self, count: int, waiting: Sequence[Job]) -> None:
+    def _start(self, count: int) -> None:
         if count > 1:
             known = used([self._experiment.spec.model_copy(update={"reporters": ()})], self._experiment.catalogue)
             self._pool = self._stack.enter_context(Pool(count, self._threads, known))
-            self._pool.add(waiting)
 
     def _hear(self, pool: Pool) -> None:
         """The next thing that a process says."""

@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,8 @@ def main() -> None:
     os.dup2(2, 1)  # whatever prints in here prints beside the protocol
     with contextlib.suppress(KeyboardInterrupt):
         _serve(say)
+    sys.stderr.flush()
+    os._exit(0)  # all is written; to take torch's modules apart takes a second, for which the other side would wait
 
 
 def _serve(say: Say) -> None:
@@ -87,6 +90,8 @@ def _serve(say: Say) -> None:
     here = known_as(default_catalogue())
     say("unknown", sorted(name for name, what in opened["components"].items() if here.get(name) != what))
     import torch  # a process that does not know the components waits for none
+
+    from ..run import run_pipeline  # noqa: F401  # nor does a job for what it imports, while others prepare theirs
 
     torch.set_num_threads(opened["threads"])
     logging.getLogger("graftwork").addHandler(logging.NullHandler())

@@ -18,6 +18,7 @@ from ...storage.run_folder import write_json
 from ...training.answers import SplitAnswers
 from ...training.trial import SplitScore, Trial
 from ..experiment import Experiment
+from ..search import regularized
 from . import figures
 from .chain import Chain
 
@@ -35,7 +36,9 @@ class Sequences:
 
         Raises ``DataError`` where a regularizer that the search will try asks for more than there is.
         """
-        require_earlier(self._experiment.known or (trial.spec,), trial.prepared.content)
+        if not self._chains:
+            whole, catalogue = self._experiment.spec, self._experiment.catalogue
+            require_earlier(regularized(whole, catalogue), trial.prepared.content)
         tasks = tasks_in(trial.spec, trial.prepared.content)
         place = self._folder / str(len(self._chains) + 1)
         chains = [Chain(self._experiment, trial, tasks, seed, place / f"seed-{seed}") for seed in trial.spec.seeds]
@@ -82,6 +85,7 @@ class Sequences:
             scenario=how.scenario,
             order=how.order,
             training=how.training,
+            search_tasks=min(how.search_tasks, len(chains[0].steps)) if self._experiment.spec.search else None,
             classes={one.name: [names[index] for index in one.classes] for one in chains[0].tasks},
             orders=[[task.name for task in one.tasks] for one in chains],
             matrix=matrices,

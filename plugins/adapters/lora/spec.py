@@ -98,6 +98,10 @@ class LoraSpec(TowerAdapterSpec):
         dropout = config.get("lora_dropout") or 0.0
         return cls.model_validate({"rank": rank, "alpha": scaled, "dropout": dropout, "targets": list(paths)})
 
+    def in_tower(self, tower: str) -> Self:
+        """Field `towers`."""
+        return self.model_copy(update={"towers": (tower,)})
+
     def with_rank(self, rank: int) -> Self:
         """This spec with that rank instead of a budget."""
         return self.model_copy(update={"rank": rank, "budget": None})

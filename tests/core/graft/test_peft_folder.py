@@ -96,15 +96,39 @@ def test_of_several_models_one_is_named(tmp_path: Path) -> None:
     both = stirred(graft({"image": model("CLIPVision", 2), "tower": model("Bert", 2)}, lora(rank=4)))
     with pytest.raises(TowerError, match=r"an adapter of PEFT is of one model, and here are image, tower"):
         both.save_peft(tmp_path / "adapter")
-    with pytest.raises(TowerError, match="`words` is none of those"):
+    with pytest.raises(TowerError, match="`words` is no tower here; those with blocks are image, tower"):
         both.save_peft(tmp_path / "adapter", tower="words")
     folder = both.save_peft(tmp_path / "adapter", tower="tower")
-    with pytest.raises(TowerError, match="an adapter of PEFT is of one model"):
+    with pytest.raises(TowerError, match=r"here are image, tower: say which, as load_peft\(…, tower=\"image\"\)"):
         both.load_peft(folder, "second")
+    with pytest.raises(TowerError, match="CLIPVisionModel has not"):
+        both.load_peft(folder, "second", tower="image")
     theirs = import_peft().PeftModel.from_pretrained(model("Bert", 2), folder).eval()
     with torch.no_grad():
         expected = state(both({"tower": inputs("Bert", 2)}).outputs["tower"])
         torch.testing.assert_close(state(theirs(**inputs("Bert", 2))), expected)
+
+
+def test_into_one_of_several_models_and_out_again(tmp_path: Path) -> None:
+    """The others run as they are; it is saved without saying of which it is, by both formats."""
+    theirs = theirs_in(tmp_path / "theirs")
+    both = GraftedModel({"image": model("CLIPVision", 2), "text": model("Bert", 2)})
+    both.load_peft(tmp_path / "theirs", tower="text")
+    assert {site.partition(".")[0] for site in both.adapters["default"].sites()} == {"text"}
+    expected, seen = state(theirs(**inputs("Bert", 2))), inputs("CLIPVision", 2)
+    with torch.no_grad():
+        found = both({"image": seen, "text": inputs("Bert", 2)}).outputs
+        torch.testing.assert_close(state(found["text"]), expected)
+        torch.testing.assert_close(state(found["image"]), state(both.towers["image"].model(**seen)))
+    with pytest.raises(TowerError, match="the adapter does not sit in tower `image`; it sits in text"):
+        both.save_peft(tmp_path / "no", tower="image")
+    alone = GraftedModel({"tower": model("Bert", 2)})
+    alone.load_peft(both.save_peft(tmp_path / "peft"))
+    torch.testing.assert_close(said_by(alone, "Bert"), expected)
+    again = GraftedModel.from_pretrained(dict(both.towers), both.save_pretrained(tmp_path / "own"))
+    torch.testing.assert_close(state(again({"text": inputs("Bert", 2)}).outputs["text"]), expected)
+    with pytest.raises(TowerError, match=r"image: CLIPVisionModel of .* there, no such tower here"):
+        load_adapter(alone, tmp_path / "own", "second")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +208,7 @@ def test_folders_of_the_other_kind_say_whose_they_are(tmp_path: Path) -> None:
     fresh = GraftedModel({"tower": model("Bert", 2)})
     with pytest.raises(TowerError, match=r"`peft_type` is 'GRAFTWORK', and what is read here is LORA; .* load_adapter"):
         fresh.load_peft(own)
-    with pytest.raises(RunFolderError, match="`peft_type` is 'LORA', and ours is 'GRAFTWORK'"):
+    with pytest.raises(RunFolderError, match="`peft_type` is 'LORA', and ours is 'GRAFTWORK'; load_peft"):
         load_adapter(fresh, theirs)
     config = json.loads((theirs / "adapter_config.json").read_text())
     for peft_type in ("IA3", None, ["LORA"]):

@@ -391,7 +391,8 @@ def test_without_selection_the_last_epoch_is_kept(tmp_path: Path) -> None:
     run = pipeline(evaluation__select_on="none", dataset__val=0).run(tmp_path / "run")
     assert run.result["select_on"] == "none"
     assert run.result["epochs_kept"] == [5]
-    assert run.result["selection"]["per_seed"] == [None]
+    assert run.result["selection"] == {"mean": None, "per_seed": [None]}
+    assert [one.selection for one in run.typed.tried] == [None]
 
 
 def test_a_missing_validation_split_is_an_error_with_its_remedy(tmp_path: Path) -> None:

@@ -46,6 +46,34 @@ def test_what_joint_pairs_alone_read(field: str, tmp_path: Path, caplog: pytest.
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sequence.scenario": "task"}, "sequence.scenario is set and has no effect: the pipeline has no `tasks`; "),
+        ({"tasks": 5, "sequence.training": "joint"}, 'regularizers.{} (`{}`) has no effect: with "training": '),
+    ],
+)
+def test_what_is_said_of_tasks_that_are_not_there(
+    changes: dict[str, object], said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor do tasks that do not follow each other keep anything, by whatever regularizer."""
+    kept = [
+        {"type": "ewc", "strength": 1, "anchor": "every"},
+        {"type": "synaptic_intelligence", "strength": 1},
+        {"type": "lwf", "strength": 1},
+        {"type": "l2_start", "strength": 1},
+        {"type": "replay", "memory": 5},
+    ]
+    joint = changes.get("sequence.training") is not None
+    spec = {**FEATURES, "regularizers": kept if joint else []}
+    notes = told(tmp_path, spec, caplog, **changes)
+    names = [(number, one["type"]) for number, one in enumerate(kept)] if joint else [(0, "")]
+    assert len(notes) == len(names)
+    for note, name in zip(notes, names, strict=True):
+        assert note.startswith(said.format(*name))
+    assert told(tmp_path, spec, caplog, tasks=5) == []
+
+
+@pytest.mark.parametrize(
     ("path", "value", "asked", "without"),
     [
         ("graph.fusion", "concat", '"nodes": "fused"', {"graph.nodes": "fused"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from graftwork import Pipeline
 from graftwork.core.data.items import DataError, DatasetContent, Item, Media
+from graftwork.core.roles import EncoderFacts
 from graftwork.core.run.run import Run
 from graftwork.core.storage.item_predictions import read_predictions
 from graftwork.core.storage.run_folder import RunFolderError
@@ -20,7 +22,7 @@ from graftwork.registry.errors import SpecError
 from ...support.models.tiny_encoders import save_tiny_encoder
 from ...support.small_layers import pipeline as layered
 from ...support.small_layers import with_little_data
-from ...support.small_pipeline import catalogue, pipeline
+from ...support.small_pipeline import Brightness, Pixels, catalogue, pipeline
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,37 @@ def test_own_data_give_the_result_again(run: Run, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["figures"] == found.figures
     with pytest.raises(RunFolderError, match="not empty"):
         evaluate(run.folder, out=tmp_path / "out", catalogue=catalogue())
+
+
+def test_vectors_and_descriptions_are_found_in_the_store(tmp_path: Path) -> None:
+    """What the run encoded is encoded by nobody again, and no model is loaded; of other data what is new, once."""
+    described = {"captioner": {"type": "brightness"}, "graph__nodes": "fused", "graph__fusion": "concat"}
+    run = pipeline(**described, device="cpu").run(tmp_path / "run", tmp_path / "store")
+
+    def new(data: str | None) -> tuple[int, int, int]:
+        before = len(Pixels.built), len(Pixels.encoded), len(Brightness.seen)
+        evaluate(run.folder, data, catalogue=catalogue(), store=tmp_path / "store", device="cpu")
+        after = len(Pixels.built), len(Pixels.encoded), len(Brightness.seen)
+        return after[0] - before[0], after[1] - before[1], after[2] - before[2]
+
+    assert new(None) == (0, 0, 0)
+    built, encoded, seen = new("test=8")
+    assert built == 1
+    assert 20 <= encoded <= 40  # 20 pictures, and their descriptions as far as these are new
+    assert seen > 0
+    assert new("test=8") == (0, 0, 0)
+
+
+def test_vectors_of_other_weights_are_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the store knows, and those of a model that is loaded because something is new."""
+    shutil.copytree(run.folder.parent / "store", tmp_path / "store")
+    monkeypatch.setattr(Pixels, "facts", lambda self: EncoderFacts("0" * 64, 1000, 20.0))
+    evaluate(run.folder, catalogue=catalogue(), store=tmp_path / "store")  # the store has those of the training
+    for _ in range(2):  # the second time the store has others, too
+        with pytest.raises(RunFolderError, match="its weights have changed"):
+            evaluate(run.folder, "test=8", catalogue=catalogue(), store=tmp_path / "store")
+    monkeypatch.undo()
+    evaluate(run.folder, "test=8", catalogue=catalogue(), store=tmp_path / "store")  # brought back
 
 
 def test_what_the_run_has_seen_is_said(run: Run, tmp_path: Path) -> None:

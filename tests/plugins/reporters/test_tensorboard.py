@@ -48,6 +48,23 @@ def test_what_it_wrote_is_what_the_run_says(tmp_path: Path) -> None:
         )
 
 
+def test_what_an_interrupted_run_wrote_makes_room_for_the_next(tmp_path: Path) -> None:
+    """It is no user's: the next run has whole curves in a new folder. What a user put in it is kept."""
+    tensorboard, out = {"type": "tensorboard"}, tmp_path / "run"
+    broken = {"type": "fragile", "breaks_on": "TrainingFinished", "error": "interrupt"}
+    for mine in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            pipeline(device="cpu", reporters=[tensorboard, broken]).run(out, tmp_path / "store", resume="anew")
+        partial = tmp_path / "run.partial" / "tensorboard"
+        assert [one.name for one in partial.iterdir()] == ["training 1, seed 0"]
+        if mine:
+            (partial / "notes.md").write_text("work")
+    assert not (tmp_path / "run.partial-kept").exists()
+    run = pipeline(device="cpu", reporters=[tensorboard]).run(out, tmp_path / "store", resume="anew")
+    assert len(scalars(run.folder / "tensorboard" / "training 1, seed 0")["loss"]) == 5
+    assert (tmp_path / "run.partial-kept" / "tensorboard" / "notes.md").read_text() == "work"
+
+
 def test_without_its_package_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is encoded."""
     monkeypatch.setitem(sys.modules, "tensorboardX", None)

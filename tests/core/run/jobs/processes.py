@@ -19,6 +19,7 @@ from torch import Tensor
 from graftwork import Pipeline, compare
 from graftwork.core.events import Note
 from graftwork.core.roles import EncoderError
+from graftwork.core.run.jobs.pool import Pool
 from graftwork.core.storage.files import write_whole
 from graftwork.core.studies.compare_report import Entry
 from graftwork.registry.catalogue import Catalogue
@@ -198,6 +199,12 @@ def test_ctrl_c_ends_all(
     assert len(processes) == 2
     assert all(map(gone, processes))
     assert [path.suffix for path in (tmp_path / "swept" / "points").iterdir()] == [".partial"] * 2
+
+
+def test_all_processes_begin_at_once() -> None:
+    """Before there is a job: the second does not wait until the first has prepared what they share, to import."""
+    with Pool(2, 1, {}) as pool:
+        until(lambda: len(pool._processes) == 2, 60.0)
 
 
 PARENT = """

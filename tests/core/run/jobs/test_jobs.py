@@ -60,3 +60,10 @@ def test_auto_takes_what_pays_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.fitting(20, threads=1, seconds=60, megabytes=2500) == 3
     assert machine.fitting(20, threads=1, seconds=60, megabytes=50_000) == 1
     assert machine.fitting(20, threads=1, seconds=1, megabytes=500) == 1
+
+
+def test_what_begins_a_process_is_not_taken_for_training() -> None:
+    """The first training of a process takes seconds more than those that follow; `auto` counts them once."""
+    began, own = machine.BEGINS, 2.0
+    assert [machine.each(began + done * own, done) for done in (1, 2, 10)] == [own, own, own]
+    assert machine.each(began / 2, 1) == 0.0

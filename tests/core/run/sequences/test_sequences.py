@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
-from graftwork import Pipeline, compare, load
+from graftwork import Pipeline, compare, evaluate, load
 from graftwork.core.events import TrainingFinished
 from graftwork.core.report.report import report
 from graftwork.core.run.load import TaskWarning
@@ -17,6 +19,7 @@ from graftwork.core.run.run import Run
 from graftwork.core.storage.adapter_config import FeatureAdapter, LayerAdapter
 from graftwork.core.storage.result_parts import TaskSequence
 from graftwork.core.studies.compare_report import comparison_table
+from graftwork.core.studies.sweep_report import sweep_table
 from graftwork.core.training.loop import train
 from graftwork.registry.errors import UserError
 
@@ -213,6 +216,7 @@ def test_a_value_is_chosen_on_the_first_tasks(place: Path) -> None:
     assert len(trained) == 2 * (3 * 2 + 3)
     best = max(made.typed.tried, key=lambda one: one.selection or 0.0)
     assert made.typed.selection.mean == best.selection
+    assert learnt(made).search_tasks == 2
     assert made.typed.chosen == best.values
     assert (made.folder / "tasks" / "5-8-9" / "fisher.safetensors").is_file()
 
@@ -233,6 +237,38 @@ def test_a_comparison_has_the_figures_of_tasks_and_knows_what_selected(place: Pa
     assert [one.condition for one in found.differences] == ["selected on"]
     alone = compare([plain.folder], out=place / "compared")
     assert alone.best is not None
+
+
+def test_a_sweep_has_the_figures_of_tasks(place: Path) -> None:
+    """As a comparison has them: in its table, in ``sweep.csv``, in ``sweep.json``."""
+    done = pipeline(**{**SPEC, "evaluation": {"seeds": [0]}}).sweep(
+        {"trainer.epochs": [1]}, out=place / "swept", store=place / "store"
+    )
+    ((headers, (row,)), (point,)) = sweep_table(done.sweep), done.sweep.points
+    assert point.done
+    tasks = point.done.typed.tasks
+    assert tasks
+    assert tasks.forgetting
+    assert row[headers.index("forgetting")] == str(tasks.forgetting)
+    (line,) = csv.DictReader((place / "swept" / "sweep.csv").read_text().splitlines())
+    assert float(line["forgetting_mean"]) == tasks.forgetting.mean
+    (said,) = json.loads((place / "swept" / "sweep.json").read_text())["points"]
+    assert said["tasks"]["forgetting"]["mean"] == tasks.forgetting.mean
+
+
+def test_a_task_is_scored_alone(plain: Run, place: Path) -> None:
+    """As the last row of R has it where the task is not known, better where it is; by class, or by data set."""
+    found, saved = learnt(plain), plain.typed.seeds.index(plain.typed.saved_seed)
+    said = evaluate(plain.folder, task="0-1", store=place / "store", catalogue=plain.catalogue, device="cpu")
+    assert (said.task, said.items, said.notes) == ("0-1", 12, [])
+    assert said.in_result == found.matrix[saved][4][0]
+    assert said.figures["accuracy"] > (said.in_result or 0.0)
+    made = of_domains(evaluation={"seeds": [0]}).run(out=place / "scored", store=place / "store")
+    said = evaluate(made.folder, task="task-1", store=place / "store", catalogue=made.catalogue, device="cpu")
+    assert said.items == 60
+    assert said.figures["accuracy"] == pytest.approx(said.in_result)
+    with pytest.raises(UserError, match="has no task `2-1`; did you mean"):
+        evaluate(plain.folder, task="2-1", store=place / "store", catalogue=plain.catalogue)
 
 
 def test_finished_tasks_are_kept(place: Path, plain: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,9 +356,27 @@ def test_what_cannot_be_a_sequence_is_refused(case: str, place: Path) -> None:
     assert not (place / "no").exists()
 
 
-def test_every_value_that_is_tried_fits_the_tasks(place: Path) -> None:
-    """Known before the first of them is trained."""
-    changes = {"regularizers": [{"type": "replay", "memory": 9}], "search": {"regularizers.0.memory": [9, 97]}}
+def test_data_sets_of_other_shapes_are_no_sequence(tmp_path: Path) -> None:
+    """Said with both shapes, by the plan as by the run."""
+    sets = []
+    for width in (3, 4):
+        file = tmp_path / f"{width}.npz"
+        numpy.savez(file, vectors=numpy.eye(width, dtype="float32").repeat(9, 0), labels=numpy.arange(width).repeat(9))
+        sets.append({"dataset": {"type": "vectors", "file": str(file)}})
+    spec = {"name": "x", "tasks": sets, "encoder": {"type": "given"}, "adapter": {"type": "none"}}
+    made = Pipeline.from_dict(spec | {"task": {"type": "classification", "head": {"type": "linear"}}})
+    for verb in (made.plan, made.run):
+        with pytest.raises(UserError, match="`task-1` has vector of width 3, and `task-2` vector of width 4: one"):
+            verb(store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("values", [{}, {"trials": 2}], ids=["listed", "proposed"])
+def test_every_value_that_is_tried_fits_the_tasks(values: dict[str, Any], place: Path) -> None:
+    """Known before the first of them is trained, by the plan, too; of a range both ends."""
+    tried = {"low": 9, "high": 97} if values else [9, 97]
+    changes = {"regularizers": [{"type": "replay", "memory": 9}], "search": {"regularizers.0.memory": tried}, **values}
+    with pytest.raises(UserError, match="have 96 labelled items"):
+        pipeline(**SPEC, **changes).plan(store=place / "store")
     with pytest.raises(UserError, match="have 96 labelled items"):
         pipeline(**SPEC, **changes).run(out=place / "values", store=place / "store")
     assert not list((place / "values.partial").glob("trainings/*.safetensors"))
@@ -345,6 +399,11 @@ def test_an_answer_may_be_among_the_classes_of_a_known_task(place: Path) -> None
     right = sum(one.label == str(item.target) for one, item in zip(known, items, strict=True)) / len(items)
     saved = made.typed.seeds.index(made.typed.saved_seed)
     assert right == pytest.approx(learnt(made).matrix[saved][4][0])
+    state = load(made.folder, after="2-3", task="0-1", catalogue=made.catalogue, device="cpu")
+    of_all = state.module(**state.features(pictures))
+    assert of_all.shape == (len(pictures), 4)
+    assert of_all.isfinite().all()
+    assert state.logits(pictures).equal(state.among(of_all))
     with pytest.warns(TaskWarning, match="whose task is known"):
         load(made.folder, after="2-3", catalogue=made.catalogue, device="cpu")
     with pytest.raises(UserError, match="was learnt later"):
