@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +19,10 @@ from .spec import Spec
 
 SpecClass = type[Spec]
 
+#: Of a file that was read: its state, and the sha256 of what it held. A run asks dozens of times.
+_READ: dict[str, tuple[tuple[int, int, int], str]] = {}
+#: Nanoseconds after which a file that changes again has another time, on every file system.
+_SETTLED_NS = 3_000_000_000
 _OURS = __name__.partition(".")[0]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -110,11 +116,34 @@ def source_digest(module: str) -> str | None:
     found = sys.modules.get(package)
     if package == _OURS or found is None:
         return None
-    folders = [Path(folder) for folder in getattr(found, "__path__", ())]
-    files = sorted((path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py"))
+    folders = [str(folder) for folder in getattr(found, "__path__", ())]
+    files = sorted(pair for folder in folders for pair in _python_files(folder))
     if not folders and getattr(found, "__file__", None):
-        files = [(package, Path(str(found.__file__)))]
+        files = [(package, str(found.__file__))]
     digest = hashlib.sha256()
     for name, path in files:
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        digest.update(f"{name}\0{_sha256(path)}\n".encode())
     return digest.hexdigest()[:16] if files else None
+
+
+def _python_files(folder: str) -> Iterator[tuple[str, str]]:
+    """Path below the folder, with slashes, and where it is."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        below = os.path.relpath(place, folder).replace(os.sep, "/")
+        for name in names:
+            if name.endswith(".py"):
+                yield name if below == "." else f"{below}/{name}", os.path.join(place, name)
+
+
+def _sha256(path: str) -> str:
+    """In hex. Read anew where the file's time, size or number is another than when it was read."""
+    status = os.stat(path)
+    state = (status.st_mtime_ns, status.st_size, status.st_ino)
+    known = _READ.get(path)
+    if known is not None and known[0] == state:
+        return known[1]
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+        _READ[path] = (state, digest)
+    return digest

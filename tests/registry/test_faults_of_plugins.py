@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,23 @@ def test_an_edit_is_another_implementation(package: str, edit: Edit) -> None:
     edit("x - self.shift", "x + self.shift")
     assert component.implementation == before == f"1, source {source_digest(package)}"
     assert default_catalogue().find("adapter", "lora").implementation == 1
+
+
+def test_a_file_is_read_again_where_it_may_have_changed(package: str, edit: Edit, tmp_path: Path) -> None:
+    """Of an equal length at an equal time as well, where that time is not long past."""
+    default_catalogue()
+    file = tmp_path / "site" / package / "adapter.py"
+    for hours, kept in ((1, False), (-1, True)):
+        then = (time.time_ns() + hours * 3_600_000_000_000,) * 2
+        os.utime(file, ns=then)
+        before = source_digest(package)
+        assert before is not None
+        edit("x + self.shift", "x - self.shift")
+        assert source_digest(package) != before
+        os.utime(file, ns=then)
+        assert (source_digest(package) == before) == kept
+        edit("x - self.shift", "x + self.shift")
+        assert source_digest(package) == before
 
 
 def test_a_result_of_before_an_edit_is_not_found_again(spec: Path, edit: Edit, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,15 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def blocks_of(page: Path) -> list[Block]:
+@cache
+def blocks_of(page: Path) -> tuple[Block, ...]:
     """In order; indented blocks count, and have no language."""
     tokens = MarkdownIt().parse(page.read_text("utf-8"))
-    return [
+    return tuple(
         Block(page, token.map[0] + 2, token.info, token.content, _file_named(token, tokens[max(0, number - 2)]))
         for number, token in enumerate(tokens)
         if token.type in ("fence", "code_block") and token.map is not None
-    ]
+    )
 
 
 def _file_named(fence: Token, paragraph: Token) -> str | None:
