@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -55,8 +57,9 @@ class Replayed:
     """A computation without arguments, whose operators and shapes are the same each time.
 
     Computed as ever at first. Then it is recorded, and replayed once from where it was computed last: where that gives
-    other numbers, where the model keeps something beside parameters and buffers (a count of calls), or where it cannot
-    be recorded (it reads a number), it is computed as ever from then on. Ours.
+    other numbers, where the model keeps something beside parameters and buffers (a count of calls), where the host
+    draws (whether a layer is left out), or where it cannot be recorded (it reads a number), it is computed as ever from
+    then on. Ours.
     """
 
     def __init__(self, compute: Compute, model: nn.Module, record: Record) -> None:
@@ -78,11 +81,12 @@ class Replayed:
         """What is computed, and what computes it from now on."""
         attributes, state = Attributes(self._model), self._model.state_dict(keep_vars=True)
         buffers = [one for one in state.values() if not isinstance(one, nn.Parameter)]  # others are attributes
-        before = self._kept(buffers)
+        before, chance = self._kept(buffers), self._chance()
         with _Watch(self._device) as watch:
             found = self._compute()
         tensors = [one for one in found if isinstance(one, Tensor)]
-        if watch.waits or not tensors or any(isinstance(one, float) for one in found) or attributes.changed():
+        waits = watch.waits or not tensors or any(isinstance(one, float) for one in found)
+        if waits or attributes.changed() or self._chance() != chance:
             return found, self._compute
         after, found = self._kept(buffers), [one.clone() if isinstance(one, Tensor) else one for one in found]
         self._put_back(buffers, before)
@@ -101,6 +105,12 @@ class Replayed:
         """Copies of buffers, and where what is drawn is."""
         drawn = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else torch.get_rng_state()
         return [one.clone() for one in buffers], drawn
+
+    def _chance(self) -> list[object]:
+        """Where what the host draws is; of a CPU, torch's is what a replay draws from."""
+        numpy = sys.modules.get("numpy")
+        drawn: list[object] = [random.getstate(), str(numpy.random.get_state()) if numpy else None]
+        return drawn if self._device.type == "cpu" else [*drawn, torch.get_rng_state().tolist()]
 
     def _put_back(self, buffers: Sequence[Tensor], kept: tuple[list[Tensor], Tensor]) -> None:
         with torch.no_grad():

@@ -40,7 +40,8 @@ class Steps:
         self.record = recorder(next(iter(self.parameters.values())).device, spec.trainer.epochs)
         self.record = self.record if learner.same_each_time else None
         self._replayed: Replayed | None = None
-        if self.record and self.size == learner.items and not spec.regularizers:
+        hooked = any(getattr(one, "_post_accumulate_grad_hooks", None) for one in self.parameters.values())
+        if self.record and self.size == learner.items and not spec.regularizers and not hooked:
             self._replayed = Replayed(self._loss_and_gradients, learner.model, self.record)
         self._orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._all = torch.arange(learner.items)
@@ -90,10 +91,11 @@ class Steps:
         self.learner.model.eval()
 
     def _graded(self, replayed: Replayed) -> Tensor:
-        """The loss of all items; parameters have its gradients."""
+        """The loss of all items; parameters have its gradients, each its own as of ``backward``: an optimizer may write
+        into them, and keep them."""
         loss, *gradients = replayed()
         for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
-            parameter.grad = gradient if isinstance(gradient, Tensor) else None
+            parameter.grad = gradient.clone() if isinstance(gradient, Tensor) else None
         assert isinstance(loss, Tensor)
         return loss.clone()
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from graftwork.core.features.as_one import LEAST
-from graftwork.core.roles import Adapter, AdapterSpec
+from graftwork.core.roles import Adapter, AdapterSpec, OptimizerSpec
 from graftwork.core.training import replayed, unread
 from graftwork.core.training.replayed import WARM_UP, Compute, Found, Replayed
 from graftwork.registry.catalogue import Catalogue, Plugin
@@ -29,11 +29,16 @@ EPOCHS = replayed.WORTH
 FORWARDS: list[str] = []
 
 
+def only_signs(parameter: Tensor) -> None:
+    assert parameter.grad is not None
+    parameter.grad.sign_()
+
+
 class AnySpec(AdapterSpec):
     """An adapter as a stranger may write it."""
 
     type: Literal["any"] = "any"
-    way: Literal["plain", "looks", "drops", "normalises", "counts", "rolls", "bursts", "moves"]
+    way: Literal["plain", "looks", "drops", "normalises", "counts", "rolls", "skips", "bursts", "moves", "hooked"]
 
 
 class Any_(Adapter):
@@ -47,10 +52,12 @@ class Any_(Adapter):
         self.weight = nn.Parameter(torch.zeros(width))
         self.drop, self.norm = nn.Dropout(0.5), nn.BatchNorm1d(width)
         self.register_buffer("seen", torch.zeros(()), persistent=False)
+        if spec.way == "hooked":
+            self.weight.register_post_accumulate_grad_hook(only_signs)
 
     def forward(self, x: Tensor, graph: object = None) -> Tensor:
         FORWARDS.append(self._way)
-        return x * (1 + self.weight) if self._way == "plain" else getattr(self, self._way)(x)
+        return x * (1 + self.weight) if self._way in ("plain", "hooked") else getattr(self, self._way)(x)
 
     def looks(self, x: Tensor) -> Tensor:
         return x * (1 + self.weight) if float(self.weight.detach().sum()) < 9 else x
@@ -68,6 +75,10 @@ class Any_(Adapter):
 
     def rolls(self, x: Tensor) -> Tensor:
         return x * (1 + self.weight + random.random())
+
+    def skips(self, x: Tensor) -> Tensor:
+        """Seldom: a replay that is tried is most often the same."""
+        return x if random.random() < 0.03 else x * (1 + self.weight)
 
     def bursts(self, x: Tensor) -> Tensor:
         return x * torch.where(self.weight.abs().amax() > 0.02, torch.nan, 1 + self.weight)
@@ -102,8 +113,31 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     FORWARDS.clear()
 
 
+class KeepsSpec(OptimizerSpec):
+    """An optimizer that keeps the last gradients and writes into the new ones."""
+
+    type: Literal["keeps"] = "keeps"
+
+
+class Keeps(torch.optim.SGD):
+    """Of the mean of a gradient and of what it stepped by last."""
+
+    def step(self, closure: Any = None) -> None:
+        for one in (one for one in self.param_groups[0]["params"] if one.grad is not None):
+            last, self.state[one]["last"] = self.state[one].get("last", one.grad), one.grad
+            one.grad.add_(last.clone()).mul_(0.5)
+        super().step()
+
+
+def keeps(spec: KeepsSpec, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    return Keeps(parameters, lr=spec.lr)
+
+
 def known() -> Catalogue:
-    own = [Component("adapter", "any", AnySpec, f"{__name__}:Any_", "a stranger's")]
+    own = [
+        Component("adapter", "any", AnySpec, f"{__name__}:Any_", "a stranger's"),
+        Component("optimizer", "keeps", KeepsSpec, f"{__name__}:keeps", "a stranger's"),
+    ]
     return Catalogue([Plugin("any", "graftwork-any", "1", components=own), *catalogue().plugins])
 
 
@@ -140,15 +174,22 @@ def test_a_replayed_training_is_the_training(store: Any, way: str, schedule: str
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("way", ["looks", "counts", "rolls", "moves", "normalises"])
+def test_an_optimizer_may_keep_gradients_and_write_into_them(store: Any) -> None:  # noqa: F811
+    now, ever, calls, as_ever = both(store, "plain", trainer__optimizer={"type": "keeps", "lr": 0.1})
+    require_alike(now, ever)
+    assert torch.equal(now.losses(), ever.losses())
+    assert calls < as_ever
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize("way", ["looks", "counts", "rolls", "skips", "moves", "normalises", "hooked"])
 def test_what_a_replay_would_get_wrong_is_computed_as_ever(store: Any, way: str) -> None:  # noqa: F811
     """A look at a number, a count of calls, Python's own chance, a buffer that is not saved, running means (which this
-    recorder leaves out): epochs run its Python."""
+    recorder leaves out), what hears of a gradient that is there: epochs run its Python."""
     now, ever, calls, as_ever = both(store, way)
-    assert calls >= as_ever or way == "normalises"  # whose ranks are replayed, not its steps
-    if way != "rolls":  # it draws once more where it was tried
-        require_alike(now, ever)
-        assert torch.equal(now.losses(), ever.losses())
+    assert calls >= as_ever or way in ("normalises", "hooked")  # whose ranks are replayed, not its steps
+    require_alike(now, ever)
+    assert torch.equal(now.losses(), ever.losses())
 
 
 @pytest.mark.usefixtures("recorded")
