@@ -31,8 +31,13 @@ NEAR = 1e-4
 
 def _cuda_graph(compute: Compute) -> Compute:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the card
-        found = compute()
+    try:
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the card
+            found = compute()
+    except Exception:
+        with torch.cuda.graph(torch.cuda.CUDAGraph()):  # the generator hears of an end only where a capture succeeds
+            torch.zeros((), device="cuda")
+        raise
 
     def replay() -> Found:
         graph.replay()
@@ -62,8 +67,9 @@ class Replayed:
     then on. Ours.
     """
 
-    def __init__(self, compute: Compute, model: nn.Module, record: Record) -> None:
-        self._compute, self._model = compute, model
+    def __init__(self, compute: Compute, model: nn.Module, record: Record, form: Compute | None = None) -> None:
+        """``form``: the same in a form that can be recorded, where ``compute`` is none."""
+        self._compute, self._form, self._model = compute, form or compute, model
         self._device = next(model.parameters()).device
         self._record: Record | None = record
         self._done = 0
@@ -91,13 +97,13 @@ class Replayed:
         after, found = self._kept(buffers), [one.clone() if isinstance(one, Tensor) else one for one in found]
         self._put_back(buffers, before)
         try:
-            replay = record(self._compute)
+            replay = record(self._form)
             again = replay()
         except Exception:  # noqa: BLE001  (of any component; what is wrong of itself is so when it is computed, too)
-            return found, self._compute
-        finally:
-            seen = self._kept(buffers)
             self._put_back(buffers, after)
+            return found, self._compute
+        seen = self._kept(buffers)
+        self._put_back(buffers, after)
         same = _same([*found, *after[0]], [*again, *seen[0]])
         return found, replay if same and not attributes.changed() else self._compute
 

@@ -42,7 +42,7 @@ class Steps:
         self._replayed: Replayed | None = None
         hooked = any(getattr(one, "_post_accumulate_grad_hooks", None) for one in self.parameters.values())
         if self.record and self.size == learner.items and not spec.regularizers and not hooked:
-            self._replayed = Replayed(self._loss_and_gradients, learner.model, self.record)
+            self._replayed = Replayed(self._backward_of_all, learner.model, self.record, self._gradients_of_all)
         self._orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._all = torch.arange(learner.items)
         #: Epochs that are over and were handed on, and steps of the one after them.
@@ -91,15 +91,23 @@ class Steps:
         self.learner.model.eval()
 
     def _graded(self, replayed: Replayed) -> Tensor:
-        """The loss of all items; parameters have its gradients, each its own as of ``backward``: an optimizer may write
-        into them, and keep them."""
+        """The loss of all items; parameters have its gradients, each its own: an optimizer may write into them, and
+        keep them."""
         loss, *gradients = replayed()
         for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
-            parameter.grad = gradient.clone() if isinstance(gradient, Tensor) else None
+            if gradient is not parameter.grad:
+                parameter.grad = gradient.clone() if isinstance(gradient, Tensor) else None
         assert isinstance(loss, Tensor)
         return loss.clone()
 
-    def _loss_and_gradients(self) -> Found:
+    def _backward_of_all(self) -> Found:
+        with self._precision():
+            loss = self.learner.loss(self._all)
+        self._backward(loss, 1, 1)
+        return loss.detach(), *(one.grad for one in self.parameters.values())
+
+    def _gradients_of_all(self) -> Found:
+        """The same without a word to the parameters, which a replay could not have."""
         with self._precision():
             loss = self.learner.loss(self._all)
         gradients = torch.autograd.grad(loss, list(self.parameters.values()), self._one_like(loss), allow_unused=True)

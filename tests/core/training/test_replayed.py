@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils.checkpoint import checkpoint
 
 from graftwork.core.features.as_one import LEAST
 from graftwork.core.roles import Adapter, AdapterSpec, OptimizerSpec
@@ -38,7 +39,9 @@ class AnySpec(AdapterSpec):
     """An adapter as a stranger may write it."""
 
     type: Literal["any"] = "any"
-    way: Literal["plain", "looks", "drops", "normalises", "counts", "rolls", "skips", "bursts", "moves", "hooked"]
+    way: Literal[
+        "plain", "looks", "drops", "normalises", "counts", "rolls", "skips", "bursts", "moves", "hooked", "reenters"
+    ]
 
 
 class Any_(Adapter):
@@ -82,6 +85,11 @@ class Any_(Adapter):
 
     def bursts(self, x: Tensor) -> Tensor:
         return x * torch.where(self.weight.abs().amax() > 0.02, torch.nan, 1 + self.weight)
+
+    def reenters(self, x: Tensor) -> Tensor:
+        """What ``torch.autograd.grad`` refuses, and ``backward`` does not."""
+        found: Tensor = checkpoint(lambda x, weight: x * (1 + weight), x, self.weight, use_reentrant=True)
+        return found
 
     def moves(self, x: Tensor) -> Tensor:
         """A buffer that is not saved."""
@@ -182,12 +190,13 @@ def test_an_optimizer_may_keep_gradients_and_write_into_them(store: Any) -> None
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("way", ["looks", "counts", "rolls", "skips", "moves", "normalises", "hooked"])
+@pytest.mark.parametrize("way", ["looks", "counts", "rolls", "skips", "moves", "normalises", "hooked", "reenters"])
 def test_what_a_replay_would_get_wrong_is_computed_as_ever(store: Any, way: str) -> None:  # noqa: F811
     """A look at a number, a count of calls, Python's own chance, a buffer that is not saved, running means (which this
-    recorder leaves out), what hears of a gradient that is there: epochs run its Python."""
+    recorder leaves out), what hears of a gradient that is there, reentrant
+    checkpoints: epochs run its Python."""
     now, ever, calls, as_ever = both(store, way)
-    assert calls >= as_ever or way in ("normalises", "hooked")  # whose ranks are replayed, not its steps
+    assert calls >= as_ever or way in ("normalises", "hooked", "reenters")  # whose ranks are replayed, not its steps
     require_alike(now, ever)
     assert torch.equal(now.losses(), ever.losses())
 
