@@ -35,7 +35,7 @@ def keep_used(user: object, path: Path) -> None:
         descriptor = _locked(path, exclusive=False, wait=True)
     except OSError:
         return
-    weakref.finalize(user, os.close, descriptor)
+    weakref.finalize(user, _released, descriptor)
     with contextlib.suppress(OSError):
         if time.time() - os.fstat(descriptor).st_mtime > DAY:
             os.utime(path)
@@ -57,7 +57,7 @@ def writing(path: Path, wait: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            os.close(descriptor)
+            _released(descriptor)
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def alone(*paths: Path) -> Iterator[None]:
     """Within it no process uses or writes. Raises ``BlockingIOError`` where one does, and ``NoLocks``."""
     with contextlib.ExitStack() as held:
         for path in paths:
-            held.callback(os.close, _locked(path, exclusive=True, wait=False))
+            held.callback(_released, _locked(path, exclusive=True, wait=False))
         yield
 
 
@@ -94,6 +94,17 @@ def _locked(path: Path, *, exclusive: bool, wait: bool) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _released(descriptor: int) -> None:
+    """Unlocked, and closed. Closing alone leaves it locked while a process that was just forked, by another thread,
+    has a copy of the descriptor: until it becomes another program."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def _opened(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -113,3 +114,25 @@ def test_a_disk_without_locks_is_written_as_before(tmp_path, monkeypatch):
     assert shelf_in(tmp_path).stored([digest_of("a")]) == {digest_of("a")}
     with pytest.raises(locks_module.NoLocks), locks_module.alone(tmp_path / "lock"):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no forks")
+def test_a_lock_that_is_over_is_over_for_a_copy_of_its_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process has one that another thread forks, until it becomes another program: nobody waits for that."""
+    path, copies, locked = tmp_path / "writing", list[int](), locks_module._locked
+
+    def copied(path: Path, *, exclusive: bool, wait: bool) -> int:
+        descriptor = locked(path, exclusive=exclusive, wait=wait)
+        copies.append(os.dup(descriptor))
+        return descriptor
+
+    monkeypatch.setattr(locks_module, "_locked", copied)
+    for _ in range(2):
+        with locks_module.writing(path, lambda holder: pytest.fail(f"{holder} is waited for")):
+            pass
+    with locks_module.alone(path):
+        assert len(copies) == 3
+    for copy in copies:
+        os.close(copy)
