@@ -37,8 +37,8 @@ class Steps:
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._one: Tensor | None = None
         #: What records what is computed in every epoch, where that is the same each time.
-        self.record = recorder(next(iter(self.parameters.values())).device, spec.trainer.epochs)
-        self.record = self.record if learner.same_each_time else None
+        device = next(iter(self.parameters.values())).device
+        self.record = recorder(device, spec.trainer.epochs) if learner.same_each_time else None
         self._replayed: Replayed | None = None
         hooked = any(getattr(one, "_post_accumulate_grad_hooks", None) for one in self.parameters.values())
         if self.record and self.size == learner.items and not spec.regularizers and not hooked:
