@@ -38,21 +38,25 @@ def force_option(function: F) -> F:
     return click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
 
 
-def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"") -> None:
-    """What is there is not replaced: raises ``UserError`` for a file where one is to be written, but with ``force``.
+def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"", streams: bool = False) -> None:
+    """Before anything is done: a file can be written there, and none is replaced but with ``force``.
 
     ``ours``: where nobody named the place, what the first bytes of a file hold that the command itself wrote there: it
-    is written anew. Pipes and devices are written to.
+    is written anew. ``streams``: pipes and devices are written to. Raises ``UserError``, and ``StorageError`` as
+    ``require_writable``.
     """
     from pathlib import Path
 
     from ...registry.errors import UserError
+    from ..storage.files import require_writable
 
     place = Path(path)
     if place.is_dir():
         raise UserError(f"{place} is a folder; name a file in it with --out")
     if place.is_file() and not force and not (ours and ours in _beginning(place)):
         raise UserError(f"{place} is there already; --force replaces it, --out FILE writes another")
+    if not streams:
+        require_writable(place)
 
 
 def _beginning(path: Path) -> bytes:
@@ -120,6 +124,8 @@ class _Seeds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         numbers = tuple(int(part) for part in parts)
         if len(numbers) == 1 and numbers[0] > MOST_SEEDS and not value.startswith("["):
             self.fail(f"{value} seeds; the most is {MOST_SEEDS:,}", param, ctx)
+        if len(set(numbers)) < len(numbers):
+            self.fail(f"{value!r} has a seed twice", param, ctx)
         return numbers if len(numbers) > 1 or value.startswith("[") else tuple(range(numbers[0]))
 
 

@@ -33,6 +33,7 @@ from ..stages.describe import describe
 from ..stages.encode import EncoderStage
 from ..stages.list_items import listed, listed_for
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
+from ..storage.files import require_writable
 from ..storage.item_predictions import PREDICTIONS, ItemPrediction
 from ..storage.manifest import adapter_folder
 from ..storage.result import Result
@@ -139,6 +140,7 @@ def evaluate(
 def _new(place: Path) -> Path:
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise RunFolderError(f"--out {place} is there and not empty; name a new folder")
+    require_writable(place / EVALUATION)
     return place
 
 

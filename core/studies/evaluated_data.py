@@ -18,7 +18,7 @@ from ..roles.specs import DatasetSpec
 from ..spec.extends import read_composed
 from ..spec.json_source import parse_json
 from ..spec.load_spec import spec_from_dict
-from ..spec.overrides import parse_set
+from ..spec.overrides import given_by, parse_set
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.list_tasks import OF_TASK, of_data_sets
 
@@ -45,7 +45,8 @@ def spec_with(spec: PipelineSpec, given: Data) -> tuple[Mapping[str, Any], dict[
 def with_data(spec: PipelineSpec, given: Data, catalogue: Catalogue) -> PipelineSpec:
     """The pipeline on the data that are ``given``. Raises ``SpecError``."""
     section, settings = spec_with(spec, given)
-    return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
+    with given_by("--dataset", "dataset."):
+        return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
 
 
 def _section(given: str | Path | Mapping[str, Any], dataset: DatasetSpec) -> Mapping[str, Any]:
