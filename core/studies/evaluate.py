@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
@@ -94,7 +94,7 @@ def evaluate(
     saved = saved_in(folder)
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
-    content = listed_for(spec, context) if dataset is None else listed(spec.dataset, context)
+    content = listed_for(spec, context) if dataset is None else listed(spec.dataset, replace(context, to_score=True))
     asked, split = split, split or spec.evaluation.test_on
     fingerprint = content.fingerprint()
     if split == EVERY:

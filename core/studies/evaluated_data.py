@@ -110,7 +110,10 @@ def fitting_items(
     to be noted, where they are not of one ``task`` alone. Raises ``DataError`` where there are none, and for a class
     that is none of ``classes``."""
     if not content.splits.get(split):
-        raise DataError(f"--split {split}: the data set has no such items; its splits are {', '.join(content.splits)}")
+        there = ", ".join(content.splits)
+        raise DataError(
+            f"--split {split}: the data set has no such items; its splits are {there}; `--split {EVERY}` scores all"
+        )
     if unknown := [name for name in content.class_names if classes and name not in classes]:
         raise DataError(
             f"{len(unknown)} of the {len(content.class_names)} classes of these data are none of the run's "
