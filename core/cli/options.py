@@ -33,6 +33,22 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class SpecFile(click.Path):
+    """A file with a spec; of a folder it is said which spec is in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if os.path.isdir(value):
+            self.fail(f"{os.fspath(value)} is a folder; {spec_in(value)}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def spec_in(folder: str | os.PathLike[str]) -> str:
+    """Where the spec of a folder of data is, in words."""
+    usual = os.path.join(folder, "spec.json")
+    return f"its spec is {usual}" if os.path.isfile(usual) else f"graftwork init {os.fspath(folder)} writes a spec"
+
+
 def force_option(function: F) -> F:
     """``--force``."""
     return click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
@@ -69,7 +85,7 @@ def _beginning(path: Path) -> bytes:
 
 def spec_argument(function: F) -> F:
     """SPEC, ``--root`` and ``--set``."""
-    return root_option(set_option(click.argument("spec", type=click.Path(dir_okay=False))(function)))
+    return root_option(set_option(click.argument("spec", type=SpecFile(dir_okay=False))(function)))
 
 
 def root_option(function: F) -> F:

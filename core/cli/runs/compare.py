@@ -16,6 +16,7 @@ from ..options import (
     resume_option,
     seeds_option,
     set_option,
+    spec_in,
 )
 from ..progress import shown_progress
 from ..say import print_json, print_table, say, say_progress
@@ -143,7 +144,9 @@ def _tried(
 
     specs = [one for one in given if not Path(one).is_dir()]
     if len(specs) != 1:
-        raise click.UsageError(f"--methods tries methods on one SPEC, and {len(specs) or 'none'} are given")
+        data = [one for one in given if not Path(one, "result.json").is_file() and one not in specs]
+        hint = f"; {data[0]} is a folder: {spec_in(data[0])}" if data and not specs else ""
+        raise click.UsageError(f"--methods tries methods on one SPEC, and {len(specs) or 'none'} are given{hint}")
     catalogue = default_catalogue()
     tried = methods_on(load_spec(specs[0], overrides, catalogue), names, catalogue, store)
     for name, reason in tried.left_out.items():

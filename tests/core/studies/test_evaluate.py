@@ -17,7 +17,7 @@ from graftwork.core.run.run import Run
 from graftwork.core.storage.item_predictions import read_predictions
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.evaluate import evaluate
-from graftwork.core.studies.evaluated_data import fitting_items, spec_with
+from graftwork.core.studies.evaluated_data import fitting_items, spec_with, with_data
 from graftwork.registry.errors import SpecError
 
 from ...support.models.tiny_encoders import save_tiny_encoder
@@ -194,6 +194,10 @@ def test_the_ways_to_name_data(run: Run, tmp_path: Path) -> None:
     ):
         with pytest.raises(SpecError, match=f"(?i){said}"):
             spec_with(spec, wrong)
+    with pytest.raises(
+        SpecError, match="digit is no file or folder here, and no type of data set; did you mean `digits`"
+    ):
+        with_data(spec, "digit", catalogue())
     whole.write_text("[]")
     with pytest.raises(SpecError, match="neither a spec"):
         spec_with(spec, whole)

@@ -20,6 +20,7 @@ from graftwork.registry.errors import SpecError, UserError
 from graftwork.registry.hooks import HookError
 from graftwork.registry.hookspecs import hookimpl
 
+from ...support.command_answers import answer
 from ...support.paths import ROOT
 from ...support.small_pipeline import catalogue, pipeline
 
@@ -64,6 +65,17 @@ def test_what_the_data_lacks_leaves_methods_out_and_says_so() -> None:
     assert "names say nothing of items; encoder `open_clip`" in tried.left_out["zero-shot"]
     assert all(one.task.blend_share == 0 for one in tried.specs)
     assert any(one.task.blend_share > 0 for one in methods_on(spec(CLIP), ["few_shot"], default_catalogue()).specs)
+
+
+def test_a_folder_in_place_of_a_spec_is_answered_with_its_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever command is given one."""
+    monkeypatch.chdir(tmp_path)
+    for name, said in (("new", "graftwork init new writes a spec"), ("looked", "its spec is looked/spec.json")):
+        Path(name).mkdir()
+        if name == "looked":
+            Path("looked/spec.json").write_text("{}")
+        for words in (["compare", "--methods", "few_shot"], ["run"], ["plan"], ["validate"], ["sweep"], ["lock"]):
+            assert said in " ".join(answer([*words, name])["err"].split())
 
 
 @pytest.mark.parametrize("encoder", [PICTURES, DUAL, CLIP], ids=lambda encoder: encoder["type"])
