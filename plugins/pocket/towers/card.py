@@ -100,16 +100,20 @@ of a picture of 48 x 48; a vocabulary of whole words.""",
 
 processor = AutoProcessor.from_pretrained("plugins/pocket/towers/weights/vilt")
 model = AutoModel.from_pretrained("plugins/pocket/towers/weights/vilt").eval()
-out = model(**processor(images=[picture], text=["there is a red circle"], return_tensors="pt"))""",
+out = model(
+    **processor(images=[picture], text=["there is a red circle"], return_tensors="pt")
+)""",
         measured=f"""
 Fresh scenes. A true caption is told from one of the scene with an attribute changed by a logistic regression on the
 pooled vector. {_PROBES} The text beside them is "this picture".""",
         learned=f"""
 {_SCENES} First without words: linear heads on patches tell shape, colour, texture and size of what lies under them.
-Then with captions of one to three of the objects, or (one batch in seven) counting all: whether the caption is the
-picture's own, a neighbour's that differs in one attribute, or a stranger's; hidden words; the heads on patches; and
-heads on words, which tell what is true in the picture of the object that the word's phrase speaks of. The
-heads are dropped.""",
+Then with captions of one to three of the objects, or (one batch in seven) counting all. Each of the last blocks has its
+lesson. Behind the second one patches tell what lies under them, and words in which row and column their object lies.
+Behind the third one words tell what is true in the picture of the object that their phrase speaks of, whether what the
+word says of it is true, and of how many objects of the picture it is. Behind the last one the pooled vector tells
+whether the caption is the picture's own, a neighbour's that differs in one attribute, or a stranger's; words tell the
+hidden ones, and patches once more what lies under them. The heads are dropped.""",
         knows=f"""
 What the table says, of its own small world. transformers' `ViltModel` hands on the patches of a picture in a random
 order, a new one at each call: states of the text and the pooled vector differ in their last bits alone, but the n-th

@@ -54,8 +54,10 @@ SAID: dict[str, tuple[str, ...]] = {**ATTRIBUTES, "row": ("top", "bottom", "cent
 MOST_OBJECTS = 5
 #: Share of batches whose captions count instead of describing.
 COUNTED = 0.15
-#: Values of each row of ``SAID`` that an object can have: of the places, three rows and three columns.
-OBJECT_VALUES = (*(len(values) for values in ATTRIBUTES.values()), 3, 3)
+#: Rows and columns that an object can lie in.
+PLACE_VALUES = (3, 3)
+#: Values of each row of ``SAID`` that an object can have.
+OBJECT_VALUES = (*(len(values) for values in ATTRIBUTES.values()), *PLACE_VALUES)
 #: How far hues of the training lie from their colour: further than usual, and still within its name.
 SPREAD = 45
 #: The label of what is not there or not asked.
@@ -212,18 +214,24 @@ def patch_facts(scenes: Sequence[WorldScene]) -> Tensor:
     return torch.from_numpy(spread.reshape(len(scenes), EDGE * EDGE, len(ATTRIBUTES)))
 
 
+def said_by(tokenizer: PreTrainedTokenizerFast) -> Tensor:
+    """What each word says, int64 [rows of ``SAID``, vocabulary]: 0 is nothing, otherwise one more than the place."""
+    ids = tokenizer.get_vocab()
+    said = torch.zeros(len(SAID), len(ids), dtype=torch.long)
+    for row, words in enumerate(SAID.values()):
+        for value, word in enumerate(words):
+            said[row, ids[word]] = value + 1
+    for value, shape in enumerate(WORLD_SHAPES):
+        said[0, ids[plural(shape)]] = value + 1
+    return said
+
+
 class WordFacts:
     """Tells at each word of a caption what its phrase has said so far."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        ids = tokenizer.get_vocab()
-        self._and = ids["and"]
-        self._said = torch.zeros(len(SAID), len(ids), dtype=torch.long)
-        for row, words in enumerate(SAID.values()):
-            for value, word in enumerate(words):
-                self._said[row, ids[word]] = value + 1
-        for value, shape in enumerate(WORLD_SHAPES):
-            self._said[0, ids[plural(shape)]] = value + 1
+        self._and = tokenizer.get_vocab()["and"]
+        self._said = said_by(tokenizer)
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """int64 [N, L] to int64 [N, L, rows of ``SAID``]: 0 is unsaid, otherwise one more than the place in ``SAID``.

@@ -65,11 +65,13 @@ class SceneClipRecipe(TowerRecipe):
 class ViltRecipe(TowerRecipe):
     """The single-stream model."""
 
-    looking: Schedule = field(default_factory=lambda: Schedule(600, learning_rate=2e-3, warmup_steps=100))
+    looking: Schedule = field(
+        default_factory=lambda: Schedule(600, 32, learning_rate=2e-3, warmup_steps=100, average=0.995)
+    )
     """First it learns without words, to tell what lies under its patches."""
-    schedule: Schedule = field(default_factory=lambda: Schedule(2600, learning_rate=1.5e-3))
+    schedule: Schedule = field(default_factory=lambda: Schedule(8000, 32, learning_rate=1.5e-3))
     size: TowerSize = field(default_factory=lambda: TowerSize(128))
-    described: tuple[int, ...] = (1, 1, 2, 2, 3)
+    described: tuple[int, ...] = (1, 2, 2, 3)
     """Of how many objects captions speak, drawn for each batch: short texts are where words find their objects."""
     mismatched: float = 0.5
     """Share of pictures that come with a caption that is not theirs: their neighbour's, where it differs."""
@@ -77,7 +79,13 @@ class ViltRecipe(TowerRecipe):
     """Share of these that come with the caption of another scene altogether."""
     masked: float = 0.3
     """Share of the words of true captions that are hidden and to be guessed."""
+    seen_by: int = 2
+    """Behind this block (from 1) patches tell what lies under them, as behind the last one, and words where it lies."""
+    judged_by: int = 3
+    """Behind this block words tell what is true of the object they speak of, and are judged; the last block gathers."""
     dense_weight: float = 1.0
-    """Weight of the heads on patches, and of those on words: what is true of the object that a word speaks of."""
-    word_weight: float = 1.0
+    """Weight of the heads on patches, of those on words for places, and of those for what is true of their object."""
+    word_weight: float = 0.5
     """Weight of the hidden words."""
+    claim_weight: float = 4.0
+    """Weight of the heads that judge words: whether its object is so, and how many in the picture are."""

@@ -26,7 +26,7 @@ from .card import Effort, write_tower_card
 from .folder import save_tower
 from .loop import LossWatcher, train_tower
 from .measure import Figures, measure_ast, measure_scene_clip, measure_vilt
-from .picture_lessons import Lessons
+from .picture_lessons import Lessons, said_by
 from .recipes import AstRecipe, SceneClipRecipe, TowerRecipe, ViltRecipe
 from .scene_clip_tower import SceneClipObjective, build_image_processor, build_scene_clip
 from .sound_lessons import draw_sounds, labels, log_mels
@@ -78,8 +78,9 @@ def make_vilt(recipe: ViltRecipe, folder: Path, watch: LossWatcher) -> None:
     tokenizer = build_tokenizer(WORDS)
     lessons = Lessons(f"pocket towers, vilt, {recipe.seed}", tokenizer, recipe.described)
     generator = torch.Generator().manual_seed(recipe.seed)
-    objective = _seeded(recipe, lambda: ViltObjective(build_vilt(recipe.size, len(tokenizer)), recipe, generator))
-    looking = vilt_tower.LookingObjective(objective.tower, objective.patches)
+    said = said_by(tokenizer)
+    objective = _seeded(recipe, lambda: ViltObjective(build_vilt(recipe.size, len(tokenizer)), said, recipe, generator))
+    looking = vilt_tower.LookingObjective(objective.tower, objective.patches, recipe.seen_by)
     train_tower(looking, lambda: lessons.pictures(recipe.looking.batch), recipe.looking, watch)
     train_tower(objective, lambda: (lessons.batch(recipe.schedule.batch),), recipe.schedule, watch)
     save_tower(objective.tower, build_processor(tokenizer), folder)

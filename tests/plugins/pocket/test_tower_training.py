@@ -25,11 +25,19 @@ from graftwork.plugins.pocket.towers.picture_lessons import (
     changed,
     counting,
     patch_facts,
+    said_by,
 )
 from graftwork.plugins.pocket.towers.recipes import AstRecipe, SceneClipRecipe, TowerRecipe, TowerSize, ViltRecipe
 from graftwork.plugins.pocket.towers.scene_clip_tower import contrastive_loss
 from graftwork.plugins.pocket.towers.train import TOWERS, main
-from graftwork.plugins.pocket.towers.vilt_tower import ViltObjective, build_vilt, read_pictures, spoken_of
+from graftwork.plugins.pocket.towers.vilt_tower import (
+    LookingObjective,
+    ViltObjective,
+    build_vilt,
+    claims_of,
+    read_pictures,
+    spoken_of,
+)
 from graftwork.plugins.pocket.towers.word_tokenizer import END, MOST_TOKENS, START, UNKNOWN_ID, build_tokenizer
 from graftwork.plugins.pocket.world.captions import WORDS, plural
 from graftwork.plugins.pocket.world.picture import CELL, paint
@@ -40,7 +48,7 @@ SHORT = Schedule(6, batch=8, warmup_steps=2, average=0.5)
 TINY: dict[str, TowerRecipe] = {
     "ast": AstRecipe(schedule=SHORT, size=SMALL, sounds=24),
     "scene_clip": SceneClipRecipe(schedule=SHORT, looking=SHORT, vision=SMALL, text=SMALL, projection=8),
-    "vilt": ViltRecipe(schedule=SHORT, looking=SHORT, size=SMALL),
+    "vilt": ViltRecipe(schedule=SHORT, looking=SHORT, size=SMALL, seen_by=1, judged_by=2),
 }
 
 
@@ -126,6 +134,45 @@ def test_of_a_neighbours_caption_the_picture_tells_what_is_true(tokenizer) -> No
     there = batch.about[own ^ 1] >= 0
     assert torch.equal(facts[there], batch.objects[own, 0][:, None].expand(-1, there.shape[1], -1)[there])
     assert (spoken_of(batch, (own + 2) % 32) == NOTHING).all()
+
+
+def test_a_word_is_judged_by_its_object_and_counted_in_the_picture(tokenizer) -> None:
+    """Of a neighbour's caption one word is wrong, of one's own none; a stranger's words are counted alone.
+
+    "Plain" goes without saying: a caption that is shorter than the picture's own leaves a texture out.
+    """
+    said, own, named = said_by(tokenizer), torch.arange(32), set(sum(ATTRIBUTES.values(), ()))
+    for batch in batches(tokenizer, 6, described=(2,)):
+        claims = {told: claims_of(batch, whose, said) for told, whose in (("own", own), ("other", own ^ 1))}
+        assert not (claims["own"][..., 0] == 0).any()
+        speaks = ~batch.alike & (batch.about >= 0).any(dim=1)
+        length = batch.mask.sum(dim=1)
+        wrong = (claims["other"][..., 0] == 0).sum(dim=1)
+        assert torch.equal(wrong[speaks], (length[own ^ 1] >= length).long()[speaks])
+        strange = claims_of(batch, (own + 2) % 32, said)
+        assert (strange[..., 0] == NOTHING).all()
+        for number, tokens in enumerate(batch.tokens[(own + 2) % 32]):
+            for word, count in zip(
+                tokenizer.convert_ids_to_tokens(tokens), strange[number, :, 1].tolist(), strict=True
+            ):
+                if word in named:
+                    row, values = next(one for one in enumerate(ATTRIBUTES.values()) if word in one[1])
+                    assert count == (batch.objects[number, :, row] == values.index(word)).sum()
+                else:
+                    assert (count == NOTHING) or word in map(plural, WORLD_SHAPES)
+
+
+def test_patches_are_taught_before_words_and_words_before_the_last_block(tokenizer) -> None:
+    """Looking alone moves the blocks up to the one that it stands behind, and none after it."""
+    recipe, said = ViltRecipe(size=SMALL, seen_by=1, judged_by=2), said_by(tokenizer)
+    objective = ViltObjective(build_vilt(SMALL, len(tokenizer)), said, recipe, torch.Generator().manual_seed(0))
+    pixels, facts = Lessons("test", tokenizer).pictures(4)
+    LookingObjective(objective.tower, objective.patches, recipe.seen_by)(pixels, facts).backward()
+    first, second = (list(block.parameters()) for block in objective.tower.encoder.layer)
+    assert all(parameter.grad is not None for parameter in first)
+    assert all(parameter.grad is None for parameter in second)
+    objective(batches(tokenizer, 1)[0]).backward()
+    assert all(parameter.grad is not None for parameter in objective.tower.parameters())
 
 
 def test_what_lies_under_a_patch_is_what_is_painted_in_its_cell() -> None:
@@ -220,7 +267,8 @@ def test_patches_in_reading_order_mean_the_same_to_the_model(tokenizer) -> None:
 
 def test_only_words_of_true_captions_are_hidden(tokenizer) -> None:
     recipe = ViltRecipe(masked=1.0, size=SMALL)
-    objective = ViltObjective(build_vilt(SMALL, len(tokenizer)), recipe, torch.Generator().manual_seed(0))
+    said, generator = said_by(tokenizer), torch.Generator().manual_seed(0)
+    objective = ViltObjective(build_vilt(SMALL, len(tokenizer)), said, recipe, generator)
     batch = batches(tokenizer, 1)[0]
     true = torch.arange(32) % 2
     hidden, wanted = objective._hide(batch.tokens, true)
