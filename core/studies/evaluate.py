@@ -40,9 +40,9 @@ from ..storage.result import Result
 from ..storage.result_parts import TaskSequence
 from ..storage.root import store_root
 from ..storage.run_folder import RunFolderError, write_json, write_lines
-from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
+from ..training.trial import SplitAnswers
 from ..training.within_task import WithinTask, answered
 from .evaluated_data import EVERY, Data, every_split, fitting_items, of_task, with_data
 from .evaluation import EVALUATION, Evaluation
