@@ -47,7 +47,7 @@ def listed(spec: DatasetSpec, context: RunContext, of: str = "") -> DatasetConte
     """What the data set holds; ``of`` stands before its notes. Raises ``DataError``."""
     dataset = build(Dataset, context.catalogue, spec)
     dataset.files = FileMemo(context.store, context.tell)
-    dataset.may_download = context.may_download
+    dataset.may_download, dataset.to_score = context.may_download, context.to_score
     content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.duplicates)
     for note in content.notes:
         context.tell(Note(of + note))
