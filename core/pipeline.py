@@ -41,6 +41,11 @@ class Pipeline:
         self.spec = spec_from_dict(given, catalogue=self.catalogue)
         self._locked: tuple[Lock, str] | None = None
 
+    def __repr__(self) -> str:
+        spec = self.spec
+        parts = [f"{spec.dataset.type} data", f"encoder {spec.encoder.type}", f"adapter {spec.adapter.type}"]
+        return f"Pipeline({spec.name!r}: {', '.join(parts)}, task {spec.task.type})"
+
     @classmethod
     def _of(cls, spec: PipelineSpec, catalogue: Catalogue, locked: tuple[Lock, str] | None = None) -> Self:
         """Of a spec that was validated when it was read: it is not validated again."""

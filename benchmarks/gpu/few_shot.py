@@ -15,7 +15,7 @@ from ...core.features.stacked import stack
 from ...core.graph.nodes import Nodes
 from ...core.graph.queries import Queries
 from ...core.pipeline import Pipeline
-from ...core.training import replayed
+from ...core.training import recorders
 from ...core.training.learner import Learner
 from ...core.training.loop import Trained, train
 from ...plugins.adapters.ga_net import GANet
@@ -64,13 +64,13 @@ def _nodes(items: int, device: torch.device) -> Nodes:
 def trained(learner: Learner, epochs: int, replays: bool) -> Tensor:
     """The last losses [members], by the training loop; ``replays``: on CUDA, as it does it there."""
     spec = Pipeline.from_dict(SPEC, {"trainer.epochs": epochs}).spec
-    recorders = dict(replayed.RECORDERS)
+    before = dict(recorders.RECORDERS)
     if not replays:
-        replayed.RECORDERS.clear()
+        recorders.RECORDERS.clear()
     try:
         found = train(spec, default_catalogue(), learner, [(seed, _unheard) for seed in range(learner.members)])
     finally:
-        replayed.RECORDERS.update(recorders)
+        recorders.RECORDERS.update(before)
     losses = [one.heard[-1][1] if isinstance(one, Trained) else math.nan for one in found]
     return torch.tensor(losses, dtype=torch.float64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,9 @@ def _say(error: Exception | KeyboardInterrupt, received: Received) -> int:
         asked = one_line(str(error).partition("\n")[0] or type(error).__name__)
         say(f"error: memory ran out: {asked}; a smaller batch_size, fewer items or fewer edges take less", err=True)
         return 1
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        say(f"error: {one_line(str(error.filename))[:60]}...: no file can have so long a name, or path", err=True)
+        return 2
     from .plugins.fault import plugin_fault
 
     if (told := plugin_fault(error)) is None:

@@ -33,26 +33,46 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class SpecFile(click.Path):
+    """A file with a spec; of a folder it is said which spec is in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if os.path.isdir(value):
+            self.fail(f"{os.fspath(value)} is a folder; {spec_in(value)}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def spec_in(folder: str | os.PathLike[str]) -> str:
+    """Where the spec of a folder of data is, in words."""
+    usual = os.path.join(folder, "spec.json")
+    return f"its spec is {usual}" if os.path.isfile(usual) else f"graftwork init {os.fspath(folder)} writes a spec"
+
+
 def force_option(function: F) -> F:
     """``--force``."""
     return click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
 
 
-def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"") -> None:
-    """What is there is not replaced: raises ``UserError`` for a file where one is to be written, but with ``force``.
+def require_free(path: str | os.PathLike[str], force: bool, *, ours: bytes = b"", streams: bool = False) -> None:
+    """Before anything is done: a file can be written there, and none is replaced but with ``force``.
 
     ``ours``: where nobody named the place, what the first bytes of a file hold that the command itself wrote there: it
-    is written anew. Pipes and devices are written to.
+    is written anew. ``streams``: pipes and devices are written to. Raises ``UserError``, and ``StorageError`` as
+    ``require_writable``.
     """
     from pathlib import Path
 
     from ...registry.errors import UserError
+    from ..storage.files import require_writable
 
     place = Path(path)
     if place.is_dir():
         raise UserError(f"{place} is a folder; name a file in it with --out")
     if place.is_file() and not force and not (ours and ours in _beginning(place)):
         raise UserError(f"{place} is there already; --force replaces it, --out FILE writes another")
+    if not streams:
+        require_writable(place)
 
 
 def _beginning(path: Path) -> bytes:
@@ -65,7 +85,7 @@ def _beginning(path: Path) -> bytes:
 
 def spec_argument(function: F) -> F:
     """SPEC, ``--root`` and ``--set``."""
-    return root_option(set_option(click.argument("spec", type=click.Path(dir_okay=False))(function)))
+    return root_option(set_option(click.argument("spec", type=SpecFile(dir_okay=False))(function)))
 
 
 def root_option(function: F) -> F:
@@ -120,6 +140,8 @@ class _Seeds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         numbers = tuple(int(part) for part in parts)
         if len(numbers) == 1 and numbers[0] > MOST_SEEDS and not value.startswith("["):
             self.fail(f"{value} seeds; the most is {MOST_SEEDS:,}", param, ctx)
+        if len(set(numbers)) < len(numbers):
+            self.fail(f"{value!r} has a seed twice", param, ctx)
         return numbers if len(numbers) > 1 or value.startswith("[") else tuple(range(numbers[0]))
 
 

@@ -15,7 +15,7 @@ from ...registry.errors import GraftworkError, UserError, nearest, one_line
 from ..features.predictor import FeaturePredictor
 from ..layers.predictor import LayerPredictor
 from ..run.load import load
-from ..storage.files import write_whole
+from ..storage.files import require_writable, write_whole
 from .onnx_file import onnx_file
 from .peft_folders import peft_folders
 from .torch_file import torch_file
@@ -61,6 +61,7 @@ def export(run: str | Path, to: str, out: str | Path | None = None, catalogue: C
     target = Path(out) if out is not None else Path(f"{str(run).rstrip('/')}{_SUFFIX[to]}")
     if target.exists():
         raise ExportError(f"{target} exists already; name another with --out, or remove it first")
+    require_writable(target)
     predictor = load(run, device="cpu", catalogue=catalogue)
     if to == "peft":
         if not isinstance(predictor, LayerPredictor):

@@ -23,12 +23,11 @@ from ..spec.policies import policy_in_words
 from ..stages.context import RunContext
 from ..storage.adapter_config import FeatureFacts
 from ..storage.result_parts import SupportGraph
-from ..training.answers import SplitAnswers
 from ..training.devices import fitting_threads, own_randomness
 from ..training.engine import Conditions, Engine, Wanted
 from ..training.finished import FinishedTrainings
 from ..training.members import Hear, TrainingError
-from ..training.trial import SplitScore, Trial
+from ..training.trial import SplitAnswers, SplitScore, Trial
 from ..training.warm_start import start_from
 from ..training.within_task import answered, task_for
 from .as_one import AsOne

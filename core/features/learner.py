@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,10 @@ class FeatureLearner(Learner):
             targets = self.labelled.targets[rows]
         loss = losses_of(self.task, logits, targets).mean()
         return loss if of_logits is None else loss + of_logits(logits, rows)
+
+    def asks(self) -> Sequence[object]:
+        """The task."""
+        return (self.task,)
 
     @torch.no_grad()
     def rank(self) -> Rank | None:

@@ -100,6 +100,7 @@ class GraftedModel(GraftedTowers):
         *,
         is_trainable: bool = False,
         revision: str | None = None,
+        tower: str | None = None,
         catalogue: Catalogue | None = None,
     ) -> Self:
         """Models with a saved adapter in them, of a folder or of the hub, under the name it was saved with.
@@ -107,7 +108,7 @@ class GraftedModel(GraftedTowers):
         As in PEFT it does not train unless ``is_trainable``. Raises as ``load_adapter`` does.
         """
         grafted = cls(models, catalogue=catalogue)
-        grafted.load_adapter(folder, name, is_trainable=is_trainable, revision=revision)
+        grafted.load_adapter(folder, name, is_trainable=is_trainable, revision=revision, tower=tower)
         return grafted
 
     def load_adapter(
@@ -117,9 +118,13 @@ class GraftedModel(GraftedTowers):
         *,
         is_trainable: bool = False,
         revision: str | None = None,
+        tower: str | None = None,
     ) -> str:
-        """Graft one more saved adapter in; it becomes active. Returns its name. Raises as ``load_adapter`` does."""
-        load_adapter(self, folder, name, self._catalogue, revision)
+        """Graft one more saved adapter in, with ``tower`` into that one alone; it becomes active. Returns its name.
+
+        Raises as ``load_adapter`` does.
+        """
+        load_adapter(self, folder, name, self._catalogue, revision, tower)
         assert self.active is not None
         self.adapters[self.active].requires_grad_(is_trainable).train(is_trainable)
         return self.active

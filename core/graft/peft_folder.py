@@ -41,7 +41,7 @@ def save_peft(grafted: GraftedTowers, folder: str | Path, name: str | None = Non
     adapter = grafted.adapters[chosen]
     if not isinstance(adapter, TowerAdapter):
         raise TowerError(f"adapter `{grafted.spec(chosen).type}` is none of PEFT's: its updates come of several models")
-    one = _tower_of(grafted, tower, "save_peft", adapter.sites())
+    one = tower_of(grafted, tower, "save_peft", adapter.sites())
     names, blocks, state = adapter.peft_names(one.name), blocks_of(one), adapter.state_dict()
     tensors = {in_model(theirs, blocks): state[ours] for ours, theirs in names.items()}
     if target.exists():
@@ -67,7 +67,7 @@ def load_peft(
     file lacks; ``RunFolderError`` for files that cannot be read. Nothing is grafted then. Warns where it sits in some
     of the blocks alone, and nothing tells whether that is meant.
     """
-    one = _tower_of(grafted, tower, "load_peft")
+    one = tower_of(grafted, tower, "load_peft")
     found, catalogue = fetched(folder, revision, _FILES), catalogue or default_catalogue()
     config = read_json_file(found / CONFIG)
     kind = _spec_class(config.get("peft_type"), found / CONFIG, catalogue)
@@ -98,7 +98,7 @@ def load_peft(
     return grafted
 
 
-def _tower_of(grafted: GraftedTowers, name: str | None, verb: str, sites: Sequence[str] = ()) -> Tower:
+def tower_of(grafted: GraftedTowers, name: str | None, verb: str, sites: Sequence[str] = ()) -> Tower:
     """The one that is meant, of those that an adapter with ``sites`` sits in. Raises ``TowerError``."""
     entered = [tower for tower in grafted.towers.values() if tower.blocks]
     if name is not None and name not in [tower.name for tower in entered]:

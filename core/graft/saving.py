@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from ...registry import __version__
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
-from ..roles.layer_adapter import upgraded_of
+from ...registry.errors import one_line
+from ..roles.layer_adapter import parameter_name, upgraded_of
 from ..roles.specs import blocks_in_words, one_or_each
 from ..roles.tower_specs import Meeting, TowerAdapterSpec
 from ..storage.adapter_config import (
@@ -36,6 +38,7 @@ from ..towers.errors import TowerError
 from ..towers.tower import Tower
 from .grafted import GraftedTowers
 from .hub import fetched, upload
+from .peft_folder import tower_of
 from .placed import builder
 
 
@@ -83,14 +86,16 @@ def load_adapter(
     name: str | None = None,
     catalogue: Catalogue | None = None,
     revision: str | None = None,
+    tower: str | None = None,
 ) -> GraftedTowers:
     """Graft a saved adapter into towers like those it was trained in; it becomes active.
 
     ``name`` is by default the one under which it was saved, ``default`` for that of a run.
     ``folder`` may be a run of a pipeline, whose head is left behind, or a hub id (OWNER/NAME), ``revision`` then a
-    branch, tag or commit. Raises ``RunFolderError`` for a
-    folder that is incomplete or altered, ``HubError`` for one that cannot be fetched, ``TowerError`` for towers it does
-    not fit; nothing is grafted then.
+    branch, tag or commit. ``tower``: that one here alone is adapted, with what was trained in the tower of that name,
+    or in the only one; other towers, here and there, do not matter. So it goes where the adapter's towers do not meet,
+    as those of `lora`. Raises ``RunFolderError`` for a folder that is incomplete or altered, ``HubError`` for one that
+    cannot be fetched, ``TowerError`` for towers it does not fit; nothing is grafted then.
     """
     found = adapter_folder(fetched(folder, revision))
     about = saved_in(found)
@@ -98,15 +103,22 @@ def load_adapter(
         raise RunFolderError(f"{found / CONFIG} is of no adapter for layers; graftwork.load() reads those for features")
     catalogue = catalogue or default_catalogue()
     spec = component_in(found, "spec", "adapter", TowerAdapterSpec, about.spec, catalogue)
-    _require_same_towers(grafted, about.towers or {}, found / CONFIG)
     before, called = grafted.active, name or (isinstance(about, GraftedAdapter) and about.name) or "default"
     tensors = read_tensors(found / TENSORS)
+    if isinstance(about, LayerAdapter):
+        tensors = _without_head(tensors)
+    if tower is None:
+        _require_same_towers(grafted, about.towers or {}, found / CONFIG, spec)
+    else:
+        here = tower_of(grafted, tower, "load_adapter")
+        spec = _in_tower(spec, tower, found / CONFIG)
+        tensors = _of_tower(here, about.towers or {}, tensors, found / CONFIG)
     with no_larger_than(found, tensors):
         grafted.add_adapter(called, spec, builder(catalogue))
     try:
         if [_meeting(one) for one in grafted.meetings(called)] != about.meetings:
             raise TowerError(f"{found / CONFIG} is of other blocks than its spec names here; it does not fit")
-        _fill(grafted.adapters[called], _without_head(tensors) if isinstance(about, LayerAdapter) else tensors, found)
+        _fill(grafted.adapters[called], tensors, found)
     except BaseException:
         grafted.delete_adapter(called)
         grafted.active = before
@@ -166,11 +178,53 @@ def _facts(tower: Tower) -> TowerFacts:
     )
 
 
+def _shape(tower: TowerFacts) -> TowerFacts:
+    """What is the same whatever a tower is called."""
+    return tower.model_copy(update={"streams": ()})
+
+
 def _meeting(meeting: Meeting) -> MeetingFacts:
     return MeetingFacts(stops=dict(meeting.stops), widths=dict(meeting.widths))
 
 
-def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFacts], config: Path) -> None:
+def _in_tower(spec: TowerAdapterSpec, tower: str, config: Path) -> TowerAdapterSpec:
+    try:
+        return spec.in_tower(tower)
+    except ValueError as error:
+        raise TowerError(one_line(f"{config}: {error}")) from None
+
+
+def _of_tower(
+    here: Tower, trained: Mapping[str, TowerFacts], tensors: Mapping[str, Tensor], config: Path
+) -> dict[str, Tensor]:
+    """What was trained in the tower of that name, or in the only one, called as ``here`` calls it. Raises
+    ``TowerError`` where there is none, or one of another kind."""
+    before = {name: parameter_name(name, "") for name in sorted(trained, key=len, reverse=True)}
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        for there, prefix in before.items():
+            if (found := f".{name}".partition(f".{prefix}"))[1]:
+                renamed = f"{found[0]}.{parameter_name(here.name, '')}{found[2]}".removeprefix(".")
+                parts.setdefault(there, {})[renamed] = tensor
+                break
+    only = next(iter(parts)) if len(parts) == 1 else None
+    source = here.name if here.name in parts else only
+    if source is None:
+        raise TowerError(
+            f"{config} has nothing for a tower `{here.name}`; it sits in {', '.join(sorted(parts)) or 'none'}: call "
+            "the tower here as one of those"
+        )
+    own = _facts(here)
+    if _shape(trained[source]) != _shape(own):
+        raise TowerError(
+            f"{config} is of another tower: {source}: {_said(trained[source])} there, {here.name}: {_said(own)} here"
+        )
+    return parts[source]
+
+
+def _require_same_towers(
+    grafted: GraftedTowers, trained: Mapping[str, TowerFacts], config: Path, spec: TowerAdapterSpec
+) -> None:
     here = _towers(grafted)
     differences = [
         f"{name}: {_said(trained.get(name))} there, {_said(here.get(name))} here"
@@ -178,6 +232,11 @@ def _require_same_towers(grafted: GraftedTowers, trained: Mapping[str, TowerFact
         if here.get(name) != trained.get(name)
     ]
     if differences:
+        shapes = [_shape(one) for one in trained.values()]
+        if fitting := [name for name, tower in here.items() if tower.blocks and _shape(tower) in shapes]:
+            with contextlib.suppress(ValueError):  # one whose towers meet
+                spec.in_tower(fitting[0])
+                differences.append(f'load_adapter(…, tower="{fitting[0]}") reads what is of one tower')
         raise TowerError(f"{config} is of other towers:\n  " + "\n  ".join(differences))
 
 

@@ -20,12 +20,11 @@ from ..stages.context import RunContext
 from ..stages.list_tasks import labelled_sample
 from ..storage.adapter_config import GraftFacts, LayerFacts
 from ..storage.result_parts import AdapterInTowers
-from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness
 from ..training.engine import Conditions, Engine
 from ..training.finished import FinishedTrainings
 from ..training.members import Hear
-from ..training.trial import Outcome, SplitScore, Trial
+from ..training.trial import Outcome, SplitAnswers, SplitScore, Trial
 from ..training.warm_start import start_from
 from ..training.within_task import answered, task_for
 from .learner import LayerLearner, Targeted, TowerLearner, fitting, shares_of

@@ -16,9 +16,9 @@ from ..roles.task import Task, losses_of
 from ..training.learner import Learner, OfLogits, Rank
 from ..training.predictor import padded
 from ..training.ranking import Ranking
-from .model import LayerModel
+from .model import LayerModel, ReadOut
 from .passes import Passes
-from .read_outs import ReadOuts, all_logits, batches
+from .read_outs import Gathered, ReadOuts, all_logits, batches
 from .read_targets import ReadTargets
 
 
@@ -63,6 +63,8 @@ class LayerLearner(TowerLearner):
         self._read_outs = read_outs
         self._source = read_outs(model, labelled.passes)
         self._usage_sums: dict[str, Tensor] = {}
+        #: Names of what ``loss_of`` tells: the same in every pass.
+        self._shared: tuple[str, ...] = ()
         self._ranking = Ranking(task)
 
     def fit(self) -> None:
@@ -80,14 +82,37 @@ class LayerLearner(TowerLearner):
 
     def loss(self, rows: Tensor, of_logits: OfLogits | None = None) -> Tensor:
         """The task's mean loss and the adapter's own."""
-        read_out, counts = self._source.of(rows.tolist())
+        loss, read_out, logits = self._lost(self.gathered(rows))
         self._note(read_out.usage, len(rows))
-        logits = self.model.logits(read_out.vectors, counts)
-        loss = losses_of(self._task, logits, self._targets(rows, logits)).mean() + read_out.auxiliary
         return loss if of_logits is None else loss + of_logits(logits, rows)
 
-    def _targets(self, rows: Tensor, logits: Tensor) -> Tensor:
-        return fitting(self._labelled.targets[rows.to(self._labelled.targets.device)], logits)
+    def gathered(self, rows: Tensor) -> Any:
+        """What the towers take of those items, and the targets."""
+        return self._source.gathered(rows.tolist()), self._targets(rows)
+
+    def loss_of(self, gathered: Any) -> tuple[Tensor, Sequence[Tensor]]:
+        """With what experts had."""
+        loss, read_out, _ = self._lost(gathered)
+        self._shared = tuple(read_out.usage)
+        return loss, tuple(read_out.usage.values())
+
+    def note(self, told: Sequence[Tensor], items: int) -> None:
+        """What experts had."""
+        self._note(dict(zip(self._shared, told, strict=True)), items)
+
+    def asks(self) -> Sequence[object]:
+        """The frozen towers, and the task."""
+        return *(frozen.tower.model for frozen in self.model.towers.frozen), self._task
+
+    def _lost(self, gathered: tuple[Gathered, Tensor]) -> tuple[Tensor, ReadOut, Tensor]:
+        of, targets = gathered
+        read_out = self._source.read(of)
+        logits = self.model.logits(read_out.vectors, of.counts)
+        return losses_of(self._task, logits, fitting(targets, logits)).mean() + read_out.auxiliary, read_out, logits
+
+    def _targets(self, rows: Tensor) -> Tensor:
+        targets = self._labelled.targets
+        return targets[rows.to(targets.device)]
 
     def view(self, previous: Path | None, generator: Generator) -> TrainingView:
         """Items through the towers, as many at once as are asked for."""
@@ -108,7 +133,7 @@ class LayerLearner(TowerLearner):
     def _view_batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         read_out, counts = self._source.of(rows.tolist())
         logits = self.model.logits(read_out.vectors, counts)
-        return logits, self._targets(rows, logits)
+        return logits, fitting(self._targets(rows), logits)
 
     def _all_logits(self) -> Tensor:
         parts = (self._source.of(rows) for rows in batches(self.items, self._batch))

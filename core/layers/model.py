@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +22,7 @@ from ..roles.head import ClassPrompts, Head, logits_of
 from ..roles.layer_adapter import upgraded_of
 from ..roles.tower_specs import TowerAdapterSpec
 from ..spec.pipeline_spec import PipelineSpec
-from ..towers.prefix import passed_over
+from ..towers.prefix import Prefix, passed_over
 from ..training.learner import TrainableModel
 from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
@@ -78,9 +78,13 @@ class LayerModel(TrainableModel):
         """The towers with the adapter in them."""
         return self._grafted[0]
 
-    def run(self, inputs: Inputs) -> ReadOut:
-        """Let the towers run that have inputs."""
-        with self._prefixes_of(inputs):
+    def run(self, inputs: Inputs, prefixes: Mapping[str, Prefix] | None = None) -> ReadOut:
+        """Let the towers run that have inputs; ``prefixes``: as ``prefixes_of`` gives them, by default of these."""
+        known = self.prefixes_of(inputs) if prefixes is None else prefixes
+        with ExitStack() as stack:
+            for frozen in self.towers.frozen:
+                if (prefix := known.get(frozen.tower.name)) is not None:
+                    stack.enter_context(passed_over(frozen.tower, prefix))
             out = self.grafted(inputs)
         vectors = {
             frozen.tower.name: normalize(frozen.read_out(out.outputs[frozen.tower.name], given).float(), dim=-1)
@@ -101,17 +105,16 @@ class LayerModel(TrainableModel):
         out = self.run({modality: passes.inputs(tower, [view for one in views for view in one]), **others})
         return of_items(out.vectors[modality], list(map(len, views))), out.auxiliary
 
-    @contextmanager
-    def _prefixes_of(self, inputs: Inputs) -> Iterator[None]:
-        """Blocks before the first adapter are passed over where it is known what they give."""
-        with ExitStack() as stack:
-            for frozen in self.towers.frozen:
-                given, count = inputs.get(frozen.tower.name), self.grafted.untouched_blocks(frozen.tower.name)
-                if self.prefixes and isinstance(given, TowerInputs):
-                    prefix = self.prefixes.of(frozen, count, given, given.contents)
-                    if prefix is not None:
-                        stack.enter_context(passed_over(frozen.tower, prefix))
-            yield
+    def prefixes_of(self, inputs: Inputs) -> dict[str, Prefix]:
+        """Of towers whose blocks before the first adapter may be passed over: what it is known that they give."""
+        found: dict[str, Prefix] = {}
+        for frozen in self.towers.frozen:
+            given, count = inputs.get(frozen.tower.name), self.grafted.untouched_blocks(frozen.tower.name)
+            if self.prefixes and isinstance(given, TowerInputs):
+                prefix = self.prefixes.of(frozen, count, given, given.contents)
+                if prefix is not None:
+                    found[frozen.tower.name] = prefix
+        return found
 
     def logits(self, vectors: Mapping[str, Tensor], counts: Sequence[int]) -> Tensor:
         """Of the read-outs of items with that many passes: [N, C], or [N, S, C] where each pass is predicted (zeros

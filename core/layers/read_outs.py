@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..towers.prefix import Prefix
 from ..training.predictor import padded
 from .model import LayerModel, ReadOut
 from .passes import Passes
+
+
+class Gathered(NamedTuple):
+    """Of some items, a tree of dictionaries, tuples and tensors."""
+
+    #: How many passes each item has.
+    counts: tuple[int, ...]
+    #: Tower to the keyword arguments of its forward; where nothing in it is trained to its read-outs, under ``""``.
+    inputs: Mapping[str, Mapping[str, Tensor]]
+    #: Tower to the ``Prefix`` that its blocks before the first adapter give, where that is known.
+    prefixes: Mapping[str, tuple[Tensor, tuple[int, ...]]]
 
 
 class ReadOuts:
@@ -29,11 +42,24 @@ class ReadOuts:
 
     def of(self, rows: Sequence[int]) -> tuple[ReadOut, tuple[int, ...]]:
         """Of all passes of those items, and how many each has."""
+        gathered = self.gathered(rows)
+        return self.read(gathered), gathered.counts
+
+    def gathered(self, rows: Sequence[int]) -> Gathered:
+        """All that ``read`` needs of those items."""
         counts = tuple(self._counts[row] for row in rows)
         if self._stored is None:
-            return self._model.run(self._passes.batch(rows).inputs), counts
+            inputs = self._passes.batch(rows).inputs
+            prefixes = {name: (one.state, one.forms) for name, one in self._model.prefixes_of(inputs).items()}
+            return Gathered(counts, {name: dict(given or {}) for name, given in inputs.items()}, prefixes)
         which = torch.cat([torch.arange(self._starts[row], self._starts[row + 1]) for row in rows])
-        return ReadOut({name: value[which.to(value.device)] for name, value in self._stored.items()}), counts
+        return Gathered(counts, {name: {"": value[which.to(value.device)]} for name, value in self._stored.items()}, {})
+
+    def read(self, gathered: Gathered) -> ReadOut:
+        """Of what was gathered."""
+        if self._stored is not None:
+            return ReadOut({name: given[""] for name, given in gathered.inputs.items()})
+        return self._model.run(gathered.inputs, {name: Prefix(*one) for name, one in gathered.prefixes.items()})
 
 
 @dataclass(frozen=True, slots=True)

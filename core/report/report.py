@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...registry.catalogue import Catalogue
 from ...registry.discovery import default_catalogue
-from ..storage.files import write_whole
+from ..storage.files import require_writable, write_whole
 from ..storage.root import store_root
 from .answer_parts import answer_parts
 from .comparison_parts import comparison_part
@@ -39,6 +39,7 @@ def report(
     ``out`` cannot be written.
     """
     catalogue, place = catalogue or default_catalogue(), Path(out)
+    require_writable(place)
     found = read_runs(runs)
     chapters = [Chapter("Comparison", [comparison_part(found)])] if len(found) > 1 else []
     chapters += [_chapter(run, worst, store_root(store), catalogue) for run in found]

@@ -20,6 +20,8 @@ class Dataset(ABC):
 
     #: Whether ``load`` may fetch what its spec allows it to; a plan may not.
     may_download: bool = True
+    #: Whether the items are scored by a finished run, which has its classes: some may lack here, or be in no split.
+    to_score: bool = False
 
     @cached_property
     def files(self) -> FileMemo:

@@ -10,8 +10,7 @@ from ..data.items import Item, Masks, Target
 from ..data.prediction import Neighbour
 from ..storage.item_predictions import PREDICTIONS, HeardItem, ItemPrediction
 from ..storage.result_parts import KeptPredictions
-from ..training.answers import SplitAnswers
-from ..training.trial import SplitScore, Trial
+from ..training.trial import SplitAnswers, SplitScore, Trial
 
 #: Classes and neighbours that a line names.
 MOST = 5

@@ -11,13 +11,16 @@ On the command line: ``--set graph.threshold=0.8``, ``--set 'reporters+={"type":
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from ...registry.errors import Problem, SpecError, nearest
 from .json_source import MAX_DEPTH, JsonPath, parse_json
 
+_OPTION = "--set "
 #: Where an override has put something: path to the override's key.
 Touched = dict[JsonPath, str]
 #: The items of the list at a path where a spec (its raw value) does not write it; ``None``: that is no list.
@@ -46,6 +49,19 @@ def _parsed(text: str, key: str) -> Any:
         return parse_json(text, f"--set {key}").value
     except SpecError:
         return text
+
+
+@contextmanager
+def given_by(option: str, below: str = "") -> Iterator[None]:
+    """Within it a problem with an override is said of another option than ``--set``, whose paths begin ``below``."""
+    try:
+        yield
+    except SpecError as error:
+        said = [one.source or "" for one in error.problems]
+        sources = [one.replace(_OPTION + below, f"{option} ", 1) if one.startswith(_OPTION) else one for one in said]
+        raise SpecError(
+            [replace(one, source=source or None) for one, source in zip(error.problems, sources, strict=True)]
+        ) from None
 
 
 def apply_overrides(

@@ -40,6 +40,8 @@ class RunContext:
     find_device: Callable[[], torch.device] = _no_device
     #: Whether a data set may fetch what its spec allows it to.
     may_download: bool = False
+    #: Whether items are scored by a finished run, and nothing is trained on them.
+    to_score: bool = False
     _encoders: list[StoredEncoder] = field(default_factory=list, repr=False)
     _captioners: list[StoredCaptioner] = field(default_factory=list, repr=False)
 

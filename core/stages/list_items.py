@@ -16,7 +16,7 @@ from ..roles.specs import DatasetSpec
 from ..spec.node_kinds import modalities_of, used_captioner
 from ..spec.pipeline_spec import PipelineSpec
 from .context import RunContext
-from .list_tasks import joined, of_data_sets, require_tasks
+from .list_tasks import joined, names_of, of_data_sets, require_tasks
 
 #: What may be done without a validation split.
 NO_VAL = (
@@ -37,18 +37,20 @@ def list_items(spec: PipelineSpec, context: RunContext) -> Items:
 def listed_for(spec: PipelineSpec, context: RunContext) -> DatasetContent:
     """What a pipeline's data set holds, or all data sets of its tasks as one. Raises ``DataError``."""
     if several := of_data_sets(spec):
-        return joined(spec, [listed(one, context) for one in several])
+        assert not isinstance(spec.tasks, int)
+        names = names_of(spec.tasks or ())
+        return joined(spec, [listed(one, context, f"{name}: ") for name, one in zip(names, several, strict=True)])
     return listed(spec.dataset, context)
 
 
-def listed(spec: DatasetSpec, context: RunContext) -> DatasetContent:
-    """What the data set holds. Raises ``DataError``."""
+def listed(spec: DatasetSpec, context: RunContext, of: str = "") -> DatasetContent:
+    """What the data set holds; ``of`` stands before its notes. Raises ``DataError``."""
     dataset = build(Dataset, context.catalogue, spec)
     dataset.files = FileMemo(context.store, context.tell)
-    dataset.may_download = context.may_download
+    dataset.may_download, dataset.to_score = context.may_download, context.to_score
     content = with_duplicates_told(_with_names_told(content_of(dataset)), spec.duplicates)
     for note in content.notes:
-        context.tell(Note(note))
+        context.tell(Note(of + note))
     return content
 
 

@@ -49,7 +49,7 @@ def joined(spec: PipelineSpec, contents: Sequence[DatasetContent]) -> DatasetCon
     Raises ``DataError`` where they share no shape.
     """
     assert not isinstance(spec.tasks, int)
-    names = _names(spec.tasks or ())
+    names = names_of(spec.tasks or ())
     _require_one_shape(names, contents)
     classes = tuple(dict.fromkeys(name for one in contents for name in one.class_names))
     splits: dict[str, list[Item]] = {}
@@ -68,7 +68,7 @@ def joined(spec: PipelineSpec, contents: Sequence[DatasetContent]) -> DatasetCon
 def tasks_in(spec: PipelineSpec, content: DatasetContent) -> tuple[TaskData, ...]:
     """The tasks of a pipeline in its data, in the order written. Raises ``DataError``: see ``require_tasks``."""
     listed = _listed(spec, content)
-    names = _names(listed)
+    names = names_of(listed)
     found = []
     for task, name in zip(listed, names, strict=True):
         if task.dataset is not None:
@@ -163,7 +163,7 @@ def _listed(spec: PipelineSpec, content: DatasetContent) -> Sequence[SequenceTas
     return [SequenceTask(classes=names[start : start + size]) for start in range(0, len(names), size)]
 
 
-def _names(tasks: Sequence[SequenceTask]) -> list[str]:
+def names_of(tasks: Sequence[SequenceTask]) -> list[str]:
     """As written, else after the classes, else by number. Raises ``DataError`` for one that stands twice."""
     said = ["-".join(re.sub(r"[^A-Za-z0-9._]+", "-", one) for one in task.classes or ()) for task in tasks]
     fit = all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", one) and len(one) <= LONGEST for one in said)

@@ -8,12 +8,14 @@ The lock's file says whose it is by its own inode: a copy, or a folder of the us
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -193,25 +195,57 @@ def _claimed(partial: Path, moved: bool) -> FileIO:
         try:
             partial.mkdir()
         except FileExistsError:
-            if (lock := _of_the_dead(partial, moved)) is not None:
-                return lock
+            lock = _of_the_dead(partial, moved)
         else:
-            return _fresh_lock(partial)
+            lock = _fresh_lock(partial)
+        if lock is not None:
+            return lock
 
 
-def _fresh_lock(partial: Path) -> FileIO:
-    """It gets its name when it is held and says whose it is: nobody finds it before."""
-    unnamed = partial / f"{LOCK}-{os.getpid()}"
+def _fresh_lock(partial: Path) -> FileIO | None:
+    """It gets its name when it is held and says whose it is: nobody finds it before. ``None`` where another process was
+    first, or the folder is gone.
+    """
+    unnamed = partial / f"{LOCK}-{uuid.uuid4().hex}"
+    lock = None
     try:
         lock = FileIO(unnamed, "x+")
         _is_held(lock)  # where the file system knows no locks the folder alone is the claim, and stays when we die
         lock.write(json.dumps(_said(partial, lock)).encode())
-        os.rename(unnamed, partial / LOCK)
-    except BaseException:
-        unnamed.unlink(missing_ok=True)
-        partial.rmdir()
+        _name(unnamed, partial / LOCK)
+    except BaseException as error:
+        if lock is not None:
+            lock.close()
+        if isinstance(error, FileExistsError | FileNotFoundError):
+            return None
         raise
+    finally:
+        with contextlib.suppress(OSError):
+            unnamed.unlink(missing_ok=True)
+            partial.rmdir()  # only if it is empty
     return lock
+
+
+def _name(unnamed: Path, path: Path) -> None:
+    """Raises ``FileExistsError`` where another has that name."""
+    try:
+        os.link(unnamed, path)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:  # a file system without links: who looks first is not told apart from who looks at the same time
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(unnamed, path)
+
+
+def _is_bare(partial: Path) -> bool:
+    """Whether it holds nothing but locks without a name: its run was killed between making the folder and naming its
+    lock, or after it had removed all else.
+    """
+    try:
+        return all(one.name.startswith(f"{LOCK}-") for one in partial.iterdir())
+    except OSError:
+        return False
 
 
 def _of_the_dead(partial: Path, moved: bool) -> FileIO | None:
@@ -221,6 +255,8 @@ def _of_the_dead(partial: Path, moved: bool) -> FileIO | None:
         time.sleep(0.2)  # whoever made the folder just now is about to name its lock
     if not os.path.lexists(partial):
         return None
+    if not os.path.lexists(path) and not partial.is_symlink() and _is_bare(partial):
+        return _fresh_lock(partial)
     if partial.is_symlink() or path.is_symlink() or not path.is_file():
         raise _in_the_way(partial)
     try:

@@ -9,6 +9,7 @@ import itertools
 import os
 import stat
 import sys
+import tempfile
 import time
 import uuid
 from functools import cache
@@ -88,6 +89,21 @@ def _replaceable(path: Path) -> Path:
     except OSError as error:
         no_file = error.errno in (errno.EINVAL, errno.EISDIR, errno.ELOOP)
         raise storage_error(path, error, "name another file" if no_file else None) from error
+
+
+def require_writable(path: Path) -> None:
+    """Before work whose end is written to ``path``: raises ``StorageError`` where ``write_whole`` could not write it.
+
+    A file without a name is opened in the innermost folder that is there, since permissions alone do not say it.
+    """
+    path = absolute(_replaceable(path))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # a name may be too long, or lie below a file
+        place = next(folder for folder in path.parents if os.path.lexists(folder))
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def absolute(path: Path) -> Path:

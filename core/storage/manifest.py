@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from ...registry import __version__
@@ -79,10 +80,12 @@ def _is_plain(name: str) -> bool:
     return bare and name.isprintable() and len(name.encode()) < 256
 
 
-def seal(folder: Path) -> None:
-    """Write the manifest over all other files, and over the adapter; the folder counts as whole from now on."""
+def seal(folder: Path, known: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Write the manifest over all other files, and over the adapter; the folder counts as whole from now on. What has a
+    ``known`` sha256, by name, is not read.
+    """
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (MANIFEST, LOCK))
-    digests = {path.name: sha256_of(path) for path in files if _is_plain(path.name)}
+    digests = {path.name: known.get(path.name) or sha256_of(path) for path in files if _is_plain(path.name)}
     below = folder / ADAPTER / MANIFEST
     adapter = sha256_of(below) if below.is_file() else None
     found = Manifest(manifest=Manifest.FORMAT, graftwork=__version__, files=digests, adapter=adapter)

@@ -56,6 +56,7 @@ def compare(
     """
     opened = [_open(one, overrides, catalogue) for one in given]
     require_own_tables(out, "compare", "runs")
+    _require_known(against, [(one.name, stem) for stem, one in opened])
     once = RunCache(catalogue, store, out / "runs", resume, checkpoint_every)
     found: dict[int, Entry | GraftworkError] = {}
     specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
@@ -73,6 +74,13 @@ def compare(
     named = [replace(one, name=name) for one, name in zip(entries, names, strict=True)]
     pairs, reasons = pairs_of([(one.name, one.folder, one.result) for one in _first(named, against)])
     return Comparison(tuple(named), failures, tuple(pairs), reasons)
+
+
+def _require_known(against: str | None, called: Sequence[tuple[str, str]]) -> None:
+    """Before anything is run: raises ``UserError`` for a name of none of them."""
+    known = [*told_apart(called), *(name for one in called for name in one)]
+    if against is not None and against not in known:
+        raise UserError(f"--against {against}: no such run; there are {', '.join(repr(name) for name, _ in called)}")
 
 
 def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:

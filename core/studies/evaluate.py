@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
@@ -33,15 +33,16 @@ from ..stages.describe import describe
 from ..stages.encode import EncoderStage
 from ..stages.list_items import listed, listed_for
 from ..storage.adapter_config import FeatureAdapter, LayerAdapter, saved_in
+from ..storage.files import require_writable
 from ..storage.item_predictions import PREDICTIONS, ItemPrediction
 from ..storage.manifest import adapter_folder
 from ..storage.result import Result
 from ..storage.result_parts import TaskSequence
 from ..storage.root import store_root
 from ..storage.run_folder import RunFolderError, write_json, write_lines
-from ..training.answers import SplitAnswers
 from ..training.devices import own_randomness, resolve_device
 from ..training.predictor import Predictor, padded
+from ..training.trial import SplitAnswers
 from ..training.within_task import WithinTask, answered
 from .evaluated_data import EVERY, Data, every_split, fitting_items, of_task, with_data
 from .evaluation import EVALUATION, Evaluation
@@ -93,7 +94,7 @@ def evaluate(
     saved = saved_in(folder)
     assert isinstance(saved, (FeatureAdapter, LayerAdapter))
     spec = with_data(predictor.spec, dataset, catalogue)
-    content = listed_for(spec, context) if dataset is None else listed(spec.dataset, context)
+    content = listed_for(spec, context) if dataset is None else listed(spec.dataset, replace(context, to_score=True))
     asked, split = split, split or spec.evaluation.test_on
     fingerprint = content.fingerprint()
     if split == EVERY:
@@ -139,6 +140,7 @@ def evaluate(
 def _new(place: Path) -> Path:
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise RunFolderError(f"--out {place} is there and not empty; name a new folder")
+    require_writable(place / EVALUATION)
     return place
 
 

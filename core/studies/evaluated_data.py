@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ...registry.catalogue import Catalogue
-from ...registry.errors import Problem, SpecError
+from ...registry.errors import Problem, SpecError, nearest
 from ..data.found_files import find_files
 from ..data.items import DataError, DatasetContent, Item, Masks, Target, some_of
 from ..roles.specs import DatasetSpec
 from ..spec.extends import read_composed
 from ..spec.json_source import parse_json
 from ..spec.load_spec import spec_from_dict
-from ..spec.overrides import parse_set
+from ..spec.overrides import given_by, parse_set
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.list_tasks import OF_TASK, of_data_sets
 
@@ -45,7 +45,12 @@ def spec_with(spec: PipelineSpec, given: Data) -> tuple[Mapping[str, Any], dict[
 def with_data(spec: PipelineSpec, given: Data, catalogue: Catalogue) -> PipelineSpec:
     """The pipeline on the data that are ``given``. Raises ``SpecError``."""
     section, settings = spec_with(spec, given)
-    return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
+    if len(section) == 1 and (kind := section.get("type")) not in (known := catalogue.types("dataset")):
+        near = nearest(str(kind), known)
+        hint = f"did you mean `{near}`?" if near else f"types are {', '.join(known)}"
+        raise _wrong(f"{kind} is no file or folder here, and no type of data set; {hint}")
+    with given_by("--dataset", "dataset."):
+        return spec_from_dict({**spec.to_json(), "dataset": section}, settings, catalogue)
 
 
 def _section(given: str | Path | Mapping[str, Any], dataset: DatasetSpec) -> Mapping[str, Any]:
@@ -109,7 +114,9 @@ def fitting_items(
     to be noted, where they are not of one ``task`` alone. Raises ``DataError`` where there are none, and for a class
     that is none of ``classes``."""
     if not content.splits.get(split):
-        raise DataError(f"--split {split}: the data set has no such items; its splits are {', '.join(content.splits)}")
+        there, near = ", ".join(content.splits), nearest(split, content.splits)
+        hint = f"did you mean `{near}`?" if near else f"`--split {EVERY}` scores all"
+        raise DataError(f"--split {split}: the data set has no such items; its splits are {there}; {hint}")
     if unknown := [name for name in content.class_names if classes and name not in classes]:
         raise DataError(
             f"{len(unknown)} of the {len(content.class_names)} classes of these data are none of the run's "

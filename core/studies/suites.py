@@ -3,8 +3,9 @@
 A suite is a JSON object: ``about`` in words, ``against``, the method that the others are paired with, ``base``, what
 all its methods share of a spec, and ``methods``. A method has a ``spec``, what it changes of that, and its ``search``.
 Where the spec's items can be compared with the names of the classes, ``named`` is merged over ``spec``, and
-``named_search`` stands in the place of ``search``; without ``search`` there is no such method elsewhere. A pipeline
-that has no split to choose on keeps the values of ``spec``.
+``named_search`` stands in the place of ``search``; without ``search`` there is no such method elsewhere. ``alone``
+names the method that it is the same as where items have one modality: it is left out beside that one. A pipeline that
+has no split to choose on keeps the values of ``spec``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from typing import Any
 from ...registry.catalogue import Catalogue
 from ...registry.errors import Problem, SpecError, UserError, nearest
 from ...registry.hooks import Hooks
+from ..data.items import DataError
+from ..layers.plan import tower_modalities
 from ..spec.extends import merged_values
 from ..spec.json_source import read_json
 from ..spec.load_spec import spec_from_dict
 from ..spec.node_kinds import modalities_of, nodes_of
 from ..spec.pipeline_spec import PipelineSpec
+from ..stages.context import RunContext
+from ..stages.list_items import listed_for
+from ..storage.root import store_root
 
 #: What a method takes of the spec whose data it is tried on; the graph, too, where there is one.
 _TAKEN = ("version", "seed", "device", "dataset", "captioner", "encoder", "evaluation")
@@ -60,22 +66,31 @@ def suites(catalogue: Catalogue) -> dict[str, Suite]:
     return found
 
 
-def methods_on(spec: PipelineSpec, names: Sequence[str], catalogue: Catalogue) -> Tried:
+def methods_on(
+    spec: PipelineSpec, names: Sequence[str], catalogue: Catalogue, store: str | Path | None = None
+) -> Tried:
     """The methods of these suites, or of these names, on the data and the encoder of ``spec``, in order.
 
     Raises ``UserError`` for a name that there is not, and where none of the methods can be had.
     """
+    context = RunContext(catalogue, store_root(store))
     known = suites(catalogue)
     specs: dict[str, PipelineSpec] = {}
     left_out: dict[str, str] = {}
     against: list[str | None] = []
-    for suite, method in _asked(names, known):
+    asked = dict.fromkeys((suite.name, method) for suite, method in _asked(names, known))
+    for suite, method in ((known[name], method) for name, method in asked):
         try:
             value = _pipeline(spec, suite, method)
             if value is None:
                 left_out.setdefault(method, _UNNAMED)
                 continue
-            specs.setdefault(method, spec_from_dict(value, catalogue=catalogue))
+            made = spec_from_dict(value, catalogue=catalogue)
+            same = suite.methods[method].get("alone")
+            if (suite.name, same) in asked and (modality := _only_modality(made, context)):
+                left_out.setdefault(method, f"with {modality} alone it is the same as {same}")
+                continue
+            specs.setdefault(method, made)
             against.append(suite.against)
         except SpecError as error:
             left_out.setdefault(method, error.problems[0].reason)
@@ -85,6 +100,17 @@ def methods_on(spec: PipelineSpec, names: Sequence[str], catalogue: Catalogue) -
         )
     first = next((one for one in against if one in specs), None)
     return Tried(tuple(specs.values()), left_out, first)
+
+
+def _only_modality(spec: PipelineSpec, context: RunContext) -> str | None:
+    """The one that goes through the towers; ``None`` where there are several, or nothing can tell."""
+    if (can := spec.encoder.modalities()) is not None and len(can) == 1:
+        return next(iter(can))
+    try:
+        found = tower_modalities(spec, listed_for(spec, context))
+    except DataError:  # it is said where the methods are run
+        return None
+    return found[0] if len(found) == 1 else None
 
 
 _UNNAMED = (

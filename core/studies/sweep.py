@@ -20,6 +20,7 @@ from ..run.jobs.machine import Jobs
 from ..run.measured import Measured, measured
 from ..run.resume import Resume
 from ..spec.load_spec import spec_from_dict
+from ..spec.overrides import given_by
 from ..spec.pipeline_spec import PipelineSpec, SearchRange
 from ..storage.claim import CHECKPOINT_EVERY
 from .run_cache import Done, RunCache
@@ -107,7 +108,8 @@ def points_of(
     for combination in itertools.product(*grid.values()):
         values = dict(zip(grid, combination, strict=True))
         try:
-            points.append((values, spec_from_dict(base, values, catalogue)))
+            with given_by("--grid"):
+                points.append((values, spec_from_dict(base, values, catalogue)))
         except SpecError as error:
             problems += [one for one in error.problems if one not in problems]
     if problems:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...registry.errors import MissingExtra, UserError, imported
 from ..events import NOTES
+from ..storage.files import require_writable
 from ..storage.result_parts import Score
 from ..storage.run_folder import RunFolderError, read_json_file
 
@@ -28,8 +29,10 @@ def charts() -> Any:
 def require_own_tables(out: Path, stem: str, rows: str) -> frozenset[str]:
     """Folders of the runs that the tables ``out/STEM.*`` tell of, which are to be written anew; none where none is.
 
-    ``rows``: the key of ``STEM.json`` under which its runs are. Raises ``UserError`` where somebody else wrote them.
+    ``rows``: the key of ``STEM.json`` under which its runs are. Raises ``UserError`` where somebody else wrote them,
+    ``StorageError`` where they cannot be written.
     """
+    require_writable(out / f"{stem}.json")
     there = [path for kind in ("json", "csv", "md", "png", "svg") if (path := out / f"{stem}.{kind}").exists()]
     if not there:
         return frozenset()

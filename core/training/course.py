@@ -18,7 +18,7 @@ from .checkpoints.interrupts import WaitingSignals
 from .checkpoints.tree import Tree, unequal
 from .learner import Learner, Rank
 from .members import Member, best_states, states_in
-from .replayed import Replayed
+from .replayed import Replayed, Watched
 from .steps import Steps
 from .unread import Unread
 
@@ -46,7 +46,10 @@ class Course:
         self._signals = WaitingSignals()
         self._attributes = Attributes(learner.model) if checkpoints else None
         #: Ranks the learner where that is the same each time.
-        self._again = Replayed(lambda: learner.rank() or (), learner.model, steps.record) if steps.record else None
+        self._again: Replayed | None = None
+        if steps.record and learner.same_each_time:
+            watched = Watched(learner.model, learner.asks())
+            self._again = Replayed(lambda given: learner.rank() or (), watched, steps.record, steps.last)
         self._unread = Unread(learner, members[0].keeps, [member.read for member in members], self._rank)
 
     def train(self) -> None:
@@ -69,6 +72,8 @@ class Course:
                 if member.failure:  # a loss that was not finite came first, and says more
                     raise member.failure from error
             raise
+        finally:
+            self._again = None  # recordings hold memory
         self._unread.read()
 
     def _after_step(self) -> None:

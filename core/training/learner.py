@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,7 +51,7 @@ class Learner(ABC):
 
     #: Labelled items a step where ``trainer.batch_size`` names no number; ``None``: all of them.
     default_batch: ClassVar[int | None] = None
-    #: Whether the loss over all items and the rank are the same operators each time, of the same tensors: ``Replayed``.
+    #: Whether the loss over all items and the rank are the same operators each time, of the same tensors.
     same_each_time: ClassVar[bool] = False
     model: TrainableModel
     #: Number of labelled items, of each member.
@@ -70,6 +70,22 @@ class Learner(ABC):
 
         All of them come in their order. Of several members [members], over rows [n, members]; all of them as [n].
         """
+
+    def gathered(self, rows: Tensor) -> Any:
+        """What the loss of those items is computed of, a tree of dictionaries, tuples, lists, tensors and plain values:
+        trees of equal forms have the same operators, ``Replayed``. ``None`` where that cannot be said."""
+        return rows if self.same_each_time and len(rows) == self.items else None
+
+    def loss_of(self, gathered: Any) -> tuple[Tensor, Sequence[Tensor]]:
+        """The loss of what was gathered, and what ``note`` is told of it; leaves nothing behind."""
+        return self.loss(gathered), ()
+
+    def note(self, told: Sequence[Tensor], items: int) -> None:  # noqa: B027  # not all keep something
+        """Hear what ``loss_of`` told of so many items."""
+
+    def asks(self) -> Sequence[object]:
+        """Modules beside the model and objects that ``loss_of`` and ``rank`` call: they must keep nothing of it."""
+        return ()
 
     @abstractmethod
     def rank(self) -> Rank | None:

@@ -2,130 +2,186 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
-from .checkpoints.attributes import Attributes
+from .checkpoints.attributes import Traces
+from .recorders import WORTH, Compute, Found, Record
 
-#: Tensors, numbers, and ``None`` where a parameter has no gradient.
-Found: TypeAlias = Sequence[Tensor | float | None]
-Compute: TypeAlias = Callable[[], Found]
-#: From a computation to one that does the same without Python: into the same tensors each time.
-Record: TypeAlias = Callable[[Compute], Compute]
+#: Of a tree of dictionaries, tuples, lists, tensors and plain values.
+ComputeOf: TypeAlias = Callable[[Any], Found]
+#: What a tree has to have in common with another to be computed by the same operators.
+Form: TypeAlias = Hashable
 
-#: Times that it is computed as ever before it is recorded: what is made on first use is there then.
+#: Times that a form is computed as ever before it is recorded: what is made on first use is there then.
 WARM_UP = 3
-#: Times that it has to be wanted to be recorded: that takes as long as some tens of replays.
-WORTH = 20
-#: How far a replay may be from what it replays, of the largest number: sums of other orders.
-NEAR = 1e-4
+#: Times that a replay is tried beside what is computed as ever, from the second on of other tensors.
+TRIALS = 2
+#: Forms that are recorded at most: those that come often are so often first.
+MOST = 4
+#: How far a replay may be from what it replays, of the largest number: sums of other orders; in bfloat16, roundings.
+NEAR, NEAR_BF16 = 1e-4, 1e-2
 
 
-def _cuda_graph(compute: Compute) -> Compute:
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the card
-            found = compute()
-    except Exception:
-        with torch.cuda.graph(torch.cuda.CUDAGraph()):  # the generator hears of an end only where a capture succeeds
-            torch.zeros((), device="cuda")
-        raise
+class Watched(NamedTuple):
+    """Where a computation may keep something from one time to the next."""
 
-    def replay() -> Found:
-        graph.replay()
-        return found
-
-    return replay
-
-
-#: By kind of device; there is none for a CPU, which has nothing to launch.
-RECORDERS: dict[str, Record] = {"cuda": _cuda_graph}
-
-
-def recorder(device: torch.device, times: int) -> Record | None:
-    """What records for that device something wanted so often; ``None`` where it does not pay, or is not wanted
-    (``GRAFTWORK_REPLAY=0``)."""
-    if times < WORTH or os.environ.get("GRAFTWORK_REPLAY") == "0":
-        return None
-    return RECORDERS.get(device.type)
+    #: What is trained.
+    model: nn.Module
+    #: Modules that it calls and objects that it asks.
+    others: Sequence[object] = ()
 
 
 class Replayed:
-    """A computation without arguments, whose operators and shapes are the same each time.
+    """A computation of a tree of tensors, the same operators for all trees of a form.
 
-    Computed as ever at first. Then it is recorded, and replayed once from where it was computed last: where that gives
-    other numbers, where the model keeps something beside parameters and buffers (a count of calls), where the host
-    draws (whether a layer is left out), or where it cannot be recorded (it reads a number), it is computed as ever from
-    then on. Ours.
+    Computed as ever at first. A form that comes often is recorded, its tensors copied into memory of the recording from
+    then on, and replayed beside two that are computed as ever, each from the same generators and buffers: where that
+    gives other numbers, where the model keeps something beside parameters and buffers (a count of calls), where the
+    host draws (whether a layer is left out), or where it cannot be recorded (it reads a number), the form is computed
+    as ever from then on. Ours.
     """
 
-    def __init__(self, compute: Compute, model: nn.Module, record: Record, form: Compute | None = None) -> None:
-        """``form``: the same in a form that can be recorded, where ``compute`` is none."""
-        self._compute, self._form, self._model = compute, form or compute, model
-        self._device = next(model.parameters()).device
-        self._record: Record | None = record
-        self._done = 0
+    def __init__(
+        self,
+        compute: ComputeOf,
+        watched: Watched,
+        record: Record,
+        times: int,
+        form: ComputeOf | None = None,
+        near: float = NEAR,
+    ) -> None:
+        """``times``: that something is wanted; ``form``: the same as ``compute`` in a form that can be recorded, where
+        that is none."""
+        self.compute, self.watched, self.record, self.form = compute, watched, record, form or compute
+        self.device, self.near = next(watched.model.parameters()).device, near
+        self._times, self._calls, self._seen = times, 0, Counter[Form]()
+        self._recorded: dict[Form, _OfForm] = {}
 
-    def __call__(self) -> Found:
+    def __call__(self, given: Any = ()) -> Found:
         """What it gives; tensors of a replay are written over by the next."""
-        self._done += 1
-        if self._record is None or self._done <= WARM_UP:
-            return self._compute()
-        found, self._compute = self._recorded(self._record)
-        self._record = None
+        leaves, spec = tree_flatten(given)
+        form = (str(spec), *map(_form_of, leaves))
+        self._calls, self._seen[form] = self._calls + 1, self._seen[form] + 1
+        if form not in self._recorded and self._pays(self._seen[form]):
+            self._recorded[form] = _OfForm(self, leaves, spec)
+        one = self._recorded.get(form)
+        return self.compute(given) if one is None else one(given, leaves)
+
+    def _pays(self, seen: int) -> bool:
+        often = seen * self._times >= WORTH * self._calls
+        return seen > WARM_UP and often and len(self._recorded) < MOST
+
+
+class _OfForm:
+    """What is replayed of one form."""
+
+    def __init__(self, of: Replayed, leaves: Sequence[Any], spec: TreeSpec) -> None:
+        self._of, self._spec = of, spec
+        self._places = [one.clone() if isinstance(one, Tensor) else one for one in leaves]
+        self._replay: Compute | None = None
+        self._trials, self._over = 0, False
+        state = of.watched.model.state_dict(keep_vars=True)
+        self._buffers = [one for one in state.values() if not isinstance(one, nn.Parameter)]  # others are attributes
+
+    def __call__(self, given: Any, leaves: Sequence[Any]) -> Found:
+        if self._over:
+            return self._of.compute(given)
+        for place, leaf in zip(self._places, leaves, strict=True):
+            if isinstance(place, Tensor):
+                place.copy_(leaf)
+        if self._replay is not None and self._trials == TRIALS:
+            return self._replay()
+        found, same = self._tried(given)
+        self._trials += 1
+        if not same:
+            self._over, self._replay = True, None
+            self._places.clear()
         return found
 
-    def _recorded(self, record: Record) -> tuple[Found, Compute]:
-        """What is computed, and what computes it from now on."""
-        attributes, state = Attributes(self._model), self._model.state_dict(keep_vars=True)
-        buffers = [one for one in state.values() if not isinstance(one, nn.Parameter)]  # others are attributes
-        before, chance = self._kept(buffers), self._chance()
-        with _Watch(self._device) as watch:
-            found = self._compute()
-        tensors = [one for one in found if isinstance(one, Tensor)]
-        waits = watch.waits or not tensors or any(isinstance(one, float) for one in found)
-        if waits or attributes.changed() or self._chance() != chance:
-            return found, self._compute
-        after, found = self._kept(buffers), [one.clone() if isinstance(one, Tensor) else one for one in found]
-        self._put_back(buffers, before)
+    def _tried(self, given: Any) -> tuple[Found, bool]:
+        """What is computed as ever, and whether a replay is the same."""
+        traces, chance, before = Traces(*self._of.watched), _chance(self._of.device), self._kept()
+        found: Found = self._of.compute(given)
+        told = any(isinstance(one, Tensor) for one in found) and not any(isinstance(one, float) for one in found)
+        if not told or traces.changed() or _chance(self._of.device) != chance:
+            return found, False
+        found, after = [one.clone() if isinstance(one, Tensor) else one for one in found], self._kept()
+        self._put_back(before)
         try:
-            replay = record(self._form)
-            again = replay()
+            again = self._again(before)
         except Exception:  # noqa: BLE001  (of any component; what is wrong of itself is so when it is computed, too)
-            self._put_back(buffers, after)
-            return found, self._compute
-        seen = self._kept(buffers)
-        self._put_back(buffers, after)
-        same = _same([*found, *after[0]], [*again, *seen[0]])
-        return found, replay if same and not attributes.changed() else self._compute
+            again = None
+        seen = self._kept()
+        self._put_back(after)
+        same = again is not None and _same([*found, *after[0]], [*again, *seen[0]], self._of.near)
+        return found, same and not traces.changed()
 
-    def _kept(self, buffers: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Copies of buffers, and where what is drawn is."""
-        drawn = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else torch.get_rng_state()
-        return [one.clone() for one in buffers], drawn
+    def _again(self, before: _State) -> Found | None:
+        """What a replay gives; ``None`` where there can be none."""
+        if self._replay is None:
+            with _as_if_captured(), _Watch(self._of.device) as watch:
+                self._form()
+            if watch.waits:
+                return None
+            self._put_back(before)
+            self._replay = self._of.record(self._form)
+            self._put_back(before)
+        return self._replay()
 
-    def _chance(self) -> list[object]:
-        """Where what the host draws is; of a CPU, torch's is what a replay draws from."""
-        numpy = sys.modules.get("numpy")
-        drawn: list[object] = [random.getstate(), str(numpy.random.get_state()) if numpy else None]
-        return drawn if self._device.type == "cpu" else [*drawn, torch.get_rng_state().tolist()]
+    def _form(self) -> Found:
+        return self._of.form(tree_unflatten(self._places, self._spec))
 
-    def _put_back(self, buffers: Sequence[Tensor], kept: tuple[list[Tensor], Tensor]) -> None:
+    def _kept(self) -> _State:
+        device = self._of.device
+        drawn = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+        return [one.clone() for one in self._buffers], drawn
+
+    def _put_back(self, kept: _State) -> None:
         with torch.no_grad():
-            for one, value in zip(buffers, kept[0], strict=True):
+            for one, value in zip(self._buffers, kept[0], strict=True):
                 one.copy_(value)
-        if self._device.type == "cuda":
-            torch.cuda.set_rng_state(kept[1], self._device)
+        if self._of.device.type == "cuda":
+            torch.cuda.set_rng_state(kept[1], self._of.device)
         else:
             torch.set_rng_state(kept[1])
+
+
+#: Copies of buffers, and where what is drawn is.
+_State: TypeAlias = tuple[list[Tensor], Tensor]
+
+
+def _form_of(leaf: Any) -> Form:
+    return (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else (type(leaf), leaf)
+
+
+def _chance(device: torch.device) -> list[object]:
+    """Where what the host draws is; of a CPU, torch's is what a replay draws from."""
+    numpy = sys.modules.get("numpy")
+    drawn: list[object] = [random.getstate(), str(numpy.random.get_state()) if numpy else None]
+    return drawn if device.type == "cpu" else [*drawn, torch.get_rng_state().tolist()]
+
+
+@contextmanager
+def _as_if_captured() -> Iterator[None]:
+    """Whoever asks in this thread whether it is captured hears yes: a model may read no number then that it reads
+    else."""
+    here, before = get_ident(), torch.cuda.is_current_stream_capturing
+    torch.cuda.is_current_stream_capturing = lambda: get_ident() == here or before()
+    try:
+        yield
+    finally:
+        torch.cuda.is_current_stream_capturing = before
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -147,15 +203,17 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 _WAITS = frozenset({"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2", "unique_dim"})
 
 
-def _same(found: Found, again: Found) -> bool:
+def _same(found: Found, again: Found, near: float) -> bool:
+    if len(found) != len(again):
+        return False
     pairs = list(zip(found, again, strict=True))
     both = [(a, b) for a, b in pairs if isinstance(a, Tensor) and isinstance(b, Tensor)]
     alike = all(isinstance(a, Tensor) == isinstance(b, Tensor) for a, b in pairs)
-    return alike and all(a.shape == b.shape and (not a.numel() or _near(a, b)) for a, b in both)
+    return alike and all(a.shape == b.shape and (not a.numel() or _near(a, b, near)) for a, b in both)
 
 
-def _near(a: Tensor, b: Tensor) -> bool:
+def _near(a: Tensor, b: Tensor, near: float) -> bool:
     """Numbers that are not finite are near none."""
     if not a.is_floating_point():
         return torch.equal(a, b)
-    return bool(((a - b).abs() <= NEAR * a.abs().amax()).all())
+    return bool(((a - b).abs() <= near * a.abs().amax()).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,8 +19,12 @@ from ..spec.pipeline_spec import PipelineSpec
 from .checkpoints.tree import Tree
 from .learner import Learner
 from .members import LOWER, TrainingError
-from .replayed import Found, Replayed, recorder
+from .recorders import Found, recorder
+from .replayed import NEAR, NEAR_BF16, Replayed, Watched
 from .unread import Losses
+
+#: What a learner gathered of a batch, its number of items, and those of the whole step.
+Given: TypeAlias = tuple[Any, int, int]
 
 
 class Steps:
@@ -36,15 +41,19 @@ class Steps:
             steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
             self.scheduler = CosineAnnealingLR(self.optimizer, steps)
         self._one: Tensor | None = None
-        #: What records what is computed in every epoch, where that is the same each time.
-        device = next(iter(self.parameters.values())).device
-        self.record = recorder(device, spec.trainer.epochs) if learner.same_each_time else None
+        device, times = next(iter(self.parameters.values())).device, spec.trainer.epochs * batches
+        #: What records what is computed again and again.
+        self.record = recorder(device, times)
         self._replayed: Replayed | None = None
         hooked = any(getattr(one, "_post_accumulate_grad_hooks", None) for one in self.parameters.values())
-        if self.record and self.size == learner.items and not spec.regularizers and not hooked:
-            self._replayed = Replayed(self._backward_of_all, learner.model, self.record, self._gradients_of_all)
+        if self.record and not spec.regularizers and not hooked:
+            near = NEAR if spec.trainer.precision == "fp32" else NEAR_BF16
+            watched = Watched(learner.model, learner.asks())
+            self._replayed = Replayed(self._backward_of, watched, self.record, times, self._gradients_of, near)
         self._orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._all = torch.arange(learner.items)
+        #: How many epochs there will be.
+        self.last = spec.trainer.epochs
         #: Epochs that are over and were handed on, and steps of the one after them.
         self.epoch, self.step = 0, 0
         self._losses: list[tuple[Tensor, int]] = []
@@ -55,10 +64,13 @@ class Steps:
 
         ``after_step`` is called when nothing is half done.
         """
-        while self.epoch < self._trainer.epochs:
-            self._train_epoch(regularizers, after_step)
-            yield self._losses
-            self.epoch, self.step, self._losses = self.epoch + 1, 0, []
+        try:
+            while self.epoch < self._trainer.epochs:
+                self._train_epoch(regularizers, after_step)
+                yield self._losses
+                self.epoch, self.step, self._losses = self.epoch + 1, 0, []
+        finally:
+            self._replayed = None  # recordings hold memory
 
     def _train_epoch(self, regularizers: Sequence[Regularizer], after_step: Callable[[], None]) -> None:
         """One pass over the labelled items; notes the mean loss of each batch, penalties included."""
@@ -69,17 +81,17 @@ class Steps:
             step = batches[start : start + self._trainer.accumulate]
             items = sum(map(len, step))
             self.optimizer.zero_grad(set_to_none=True)
-            if self._replayed is not None:
-                self._losses.append((self._graded(self._replayed), items))
-            else:
-                for batch in step:
-                    with self._precision():
-                        loss = self.learner.loss(batch, of_logits)
-                    apart = loss
-                    for regularizer in regularizers:
-                        loss = loss + penalty_of(regularizer, self.parameters)
-                    self._backward(apart if hearing else loss, len(batch), items)
-                    self._losses.append((loss.detach(), len(batch)))
+            for batch in step:
+                if self._replayed is not None and (gathered := self._gathered(batch)) is not None:
+                    self._losses.append((self._graded(self._replayed, (gathered, len(batch), items)), len(batch)))
+                    continue
+                with self._precision():
+                    loss = self.learner.loss(batch, of_logits)
+                apart = loss
+                for regularizer in regularizers:
+                    loss = loss + penalty_of(regularizer, self.parameters)
+                self._backward(apart if hearing else loss, len(batch), items)
+                self._losses.append((loss.detach(), len(batch)))
             if hearing:
                 self._heard_step(regularizers, hearing)
             else:
@@ -90,32 +102,45 @@ class Steps:
             after_step()
         self.learner.model.eval()
 
-    def _graded(self, replayed: Replayed) -> Tensor:
-        """The loss of all items; parameters have its gradients, each its own: an optimizer may write into them, and
-        keep them."""
-        loss, *gradients = replayed()
-        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+    def _gathered(self, batch: Tensor) -> Any:
+        with self._precision():
+            return self.learner.gathered(batch)
+
+    def _graded(self, replayed: Replayed, given: Given) -> Tensor:
+        """The loss of a batch; its gradients come to those of the step's other batches. Each is a parameter's own: an
+        optimizer may write into it, and keep it."""
+        parameters = list(self.parameters.values())
+        before = [one.grad for one in parameters]
+        for one in parameters:
+            one.grad = None
+        loss, *found = replayed(given)
+        for parameter, earlier, gradient in zip(parameters, before, found, strict=False):
             if gradient is not parameter.grad:
                 parameter.grad = gradient.clone() if isinstance(gradient, Tensor) else None
+            if earlier is not None:
+                parameter.grad = earlier if parameter.grad is None else earlier.add_(parameter.grad)
+        told = [one.clone() for one in found[len(parameters) :] if isinstance(one, Tensor)]
+        self.learner.note(told, given[1])
         assert isinstance(loss, Tensor)
         return loss.clone()
 
-    def _backward_of_all(self) -> Found:
+    def _backward_of(self, given: Given) -> Found:
         with self._precision():
-            loss = self.learner.loss(self._all)
-        self._backward(loss, 1, 1)
-        return loss.detach(), *(one.grad for one in self.parameters.values())
+            loss, told = self.learner.loss_of(given[0])
+        self._backward(loss, *given[1:])
+        return loss.detach(), *(one.grad for one in self.parameters.values()), *told
 
-    def _gradients_of_all(self) -> Found:
+    def _gradients_of(self, given: Given) -> Found:
         """The same without a word to the parameters, which a replay could not have."""
         with self._precision():
-            loss = self.learner.loss(self._all)
-        gradients = torch.autograd.grad(loss, list(self.parameters.values()), self._one_like(loss), allow_unused=True)
-        return loss.detach(), *gradients
+            loss, told = self.learner.loss_of(given[0])
+        share = _share(loss, *given[1:])
+        gradients = torch.autograd.grad(share, list(self.parameters.values()), self._one_like(share), allow_unused=True)
+        return loss.detach(), *gradients, *told
 
     def _backward(self, loss: Tensor, count: int, items: int) -> None:
         """Of a batch of so many of the step's items."""
-        share = loss if count == items else loss * (count / items)
+        share = _share(loss, count, items)
         share.backward(self._one_like(share))  # type: ignore[no-untyped-call]
 
     def _heard_step(self, regularizers: Sequence[Regularizer], hearing: Sequence[Regularizer]) -> None:
@@ -185,3 +210,7 @@ class Steps:
             return nullcontext()
         device = next(iter(self.parameters.values())).device.type
         return torch.autocast(device, torch.bfloat16)
+
+
+def _share(loss: Tensor, count: int, items: int) -> Tensor:
+    return loss if count == items else loss * (count / items)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from torch import Tensor
+
+from ..data.prediction import Neighbour
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prepare import Prepared
-from .answers import SplitAnswers
 from .loop import Trained
 
 
@@ -19,6 +21,25 @@ class Outcome:
     trained: Trained
     #: Ids of the labelled items.
     labelled: tuple[str, ...]
+
+
+def _none(most: int) -> list[tuple[Neighbour, ...]]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class SplitAnswers:
+    """What one seed's model says of the items of a split, one by one, in their order."""
+
+    #: Ids of the items.
+    ids: Sequence[str]
+    #: float32 on the CPU, [N, C]; of items of several segments [N, S, C], padded to the longest; ``None`` of answers
+    #: that are no classes (masks).
+    logits: Tensor | None
+    #: float64 [N]: what each item has in the task's primary figure; ``None`` where that is no mean over items.
+    scores: Tensor | None
+    #: Finds so many support items that each item heard, nearest first; an empty list without a graph.
+    neighbours: Callable[[int], list[tuple[Neighbour, ...]]] = _none
 
 
 @dataclass(frozen=True, slots=True)

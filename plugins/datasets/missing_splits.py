@@ -12,12 +12,15 @@ from ...core.data.names import alike, look_of
 from .stratified import Splits, stratified_split
 
 
-def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str) -> Splits:
+def with_missing_splits(
+    given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float], where: str, to_score: bool = False
+) -> Splits:
     """``given`` with the splits of ``fractions`` that it lacks cut off its ``train``, class by class.
 
     Items go by sha256 of their content and id, so that the cut is the same everywhere and no seed moves it. Items of
     one content stay together: none is trained on and tested on. Unlabelled ones stay in ``train``, and labelled ones of
-    the same content with them. Raises ``DataError`` when a class has one item alone.
+    the same content with them. Raises ``DataError`` when a class has one item alone, but where items are ``to_score``,
+    as ``Dataset`` has it.
     """
     splits = {name: list(items) for name, items in given.items() if items}
     missing = {name: share for name, share in fractions.items() if name not in splits and share > 0}
@@ -27,7 +30,8 @@ def with_missing_splits(given: Mapping[str, Sequence[Item]], fractions: Mapping[
     contents = {item.id: _content(item) for item in train}
     staying = {contents[item.id] for item in train if item.target is None}
     labelled = [item for item in train if item.target is not None]
-    _require_two(labelled, where)
+    if not to_score:
+        _require_two(labelled, where)
     free = [item for item in labelled if contents[item.id] not in staying]
     order = {item.id: contents[item.id] + item.id for item in free}
     cut = stratified_split(free, order, {**missing, "train": 1.0}, contents)
@@ -44,12 +48,19 @@ def how_cut(given: Mapping[str, Sequence[Item]], fractions: Mapping[str, float])
 
 
 def require_classes_everywhere(
-    splits: Mapping[str, Sequence[Item]], names: Sequence[str], where: str, *, excludes: bool = False
+    splits: Mapping[str, Sequence[Item]],
+    names: Sequence[str],
+    where: str,
+    *,
+    excludes: bool = False,
+    to_score: bool = False,
 ) -> None:
     """A class that training never sees, or that no score covers, is a mistake in the data: ``DataError``.
 
-    ``excludes``: whether the data set has a field ``exclude`` for classes.
+    ``excludes``: whether the data set has a field ``exclude`` for classes. ``to_score``: nothing is trained on them.
     """
+    if to_score:
+        return
     present = {split: {item.target for item in items} for split, items in splits.items() if items}
     for index, name in enumerate(names):
         lacking = [split for split, targets in present.items() if index not in targets]

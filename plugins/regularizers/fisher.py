@@ -11,7 +11,8 @@ from torch.func import grad, vmap
 
 from ...core.data.items import DataError
 from ...core.roles import TrainingView
-from .linear_uses import squares_of_linear
+from .graph_uses import squares_in_graph
+from .linear_uses import Uses, squares_of_linear
 
 #: Items whose gradients are held at once, items that go through a model without a graph at once, and numbers that their
 #: gradients may be where these are more items.
@@ -77,26 +78,32 @@ def _one_by_one(view: TrainingView, drawn: Tensor | None) -> Iterator[Squares]:
     for row in torch.split(torch.arange(view.items), 1):
         logits, targets = view.batch(row)
         own = targets if drawn is None else drawn[row.to(drawn.device)]
-        found = _gradients(view, view.losses(logits, own).sum())
+        found = _gradients(view.parameters, view.losses(logits, own).sum())
         yield {name: one.square() for name, one in found.items()}
 
 
 def _in_graph(view: TrainingView, drawn: Tensor | None) -> Iterator[Squares]:
-    """Of items that hear one another: all logits at once, and a backward pass for some items at a time."""
-    losses = view.losses(view.logits(), view.targets if drawn is None else drawn)
-    for rows in torch.split(torch.arange(len(losses), device=losses.device), CHUNK):
+    """Of items that hear one another: all logits at once. Of what ``linear`` does not use, a backward pass for some
+    items at a time.
+    """
+    with Uses(view.parameters) as noted:
+        losses = view.losses(view.logits(), view.targets if drawn is None else drawn)
+    squares = squares_in_graph(view.parameters, losses, noted.found)
+    yield squares
+    left = {name: one for name, one in view.parameters.items() if name not in squares}
+    for rows in torch.split(torch.arange(len(losses), device=losses.device), CHUNK) if left else ():
         chosen = losses.new_zeros(len(rows), len(losses)).scatter_(1, rows[:, None], 1.0)
-        found = _gradients(view, losses, chosen)
+        found = _gradients(left, losses, chosen)
         yield {name: one.square().sum(dim=0) for name, one in found.items()}
 
 
-def _gradients(view: TrainingView, of: Tensor, along: Tensor | None = None) -> dict[str, Tensor]:
-    """Of the parameters that it depends on; of several losses [n] each row of ``along`` [k, n] has gradients."""
-    several, parameters = along is not None, list(view.parameters.values())
+def _gradients(parameters: Mapping[str, Tensor], of: Tensor, along: Tensor | None = None) -> dict[str, Tensor]:
+    """Of those that it depends on; of several losses [n] each row of ``along`` [k, n] has gradients."""
+    several = along is not None
     found = torch.autograd.grad(
-        of, parameters, along, retain_graph=several, is_grads_batched=several, allow_unused=True
+        of, list(parameters.values()), along, retain_graph=several, is_grads_batched=several, allow_unused=True
     )
-    return {name: one for name, one in zip(view.parameters, found, strict=True) if one is not None}
+    return {name: one for name, one in zip(parameters, found, strict=True) if one is not None}
 
 
 def _sampled(view: TrainingView) -> Tensor:

@@ -9,7 +9,7 @@ and the check: ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -30,10 +30,10 @@ class Use(NamedTuple):
     out: Tensor
 
 
-class _Uses(TorchFunctionMode):
-    """Notes them for some parameters."""
+class Uses(TorchFunctionMode):
+    """Notes them for some parameters, of tensors of so many rows, or of any number."""
 
-    def __init__(self, parameters: Mapping[str, Tensor], rows: int) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor], rows: int | None = None) -> None:
         super().__init__()
         self.found: dict[str, list[Use]] = {}
         self._names, self._rows = {id(one): name for name, one in parameters.items()}, rows
@@ -49,14 +49,14 @@ class _Uses(TorchFunctionMode):
         return out
 
     def _linear(self, out: Tensor, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
-        if input.ndim == 2 and len(input) == self._rows:
+        if input.ndim == 2 and len(input) == (self._rows or len(input)):
             self._note(weight, input, out)
             self._note(bias, input.new_ones(len(input), 1), out)
 
     def _product(self, out: Tensor, *factors: object) -> None:
         for one, other in (factors, reversed(factors)):
             vector = isinstance(one, Tensor) and one.ndim == 1
-            if vector and isinstance(other, Tensor) and other.shape == (self._rows, 1):
+            if vector and isinstance(other, Tensor) and other.shape == (self._rows or len(other), 1):
                 self._note(one, other, out)
 
     def _note(self, parameter: object, given: Tensor, out: Tensor) -> None:
@@ -71,7 +71,7 @@ def squares_of_linear(parameters: Mapping[str, Tensor], rows: int, losses: Calla
     signs, which squares do not see, and a parameter is left out unless its gradient is, then too, that of the uses that
     were noted: none was missed, or changed in place.
     """
-    with _Uses(parameters, rows) as noted:
+    with Uses(parameters, rows) as noted:
         found = losses()
     if not noted.found:
         return {}
@@ -84,12 +84,12 @@ def squares_of_linear(parameters: Mapping[str, Tensor], rows: int, losses: Calla
     squares = {}
     for (name, every), whole in zip(noted.found.items(), of_parameters, strict=True):
         uses = [(use.given, next(of_uses)) for use in every]
-        if _is_sum(whole, uses):
-            squares[name] = _squares(uses).view_as(whole)
+        if is_sum(whole, uses):
+            squares[name] = squares_of_uses(uses).view_as(whole)
     return squares
 
 
-def _is_sum(whole: Tensor, uses: list[tuple[Tensor, Tensor]]) -> bool:
+def is_sum(whole: Tensor, uses: Sequence[tuple[Tensor, Tensor]]) -> bool:
     """Whether ``whole`` is sum_u g_uᵀ a_u, seen along a vector (Freivalds): no product of matrices."""
     width = uses[0][0].shape[1]
     along = torch.rand(width, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(whole) + 0.5
@@ -98,7 +98,8 @@ def _is_sum(whole: Tensor, uses: list[tuple[Tensor, Tensor]]) -> bool:
     return bool(((total - whole.view(-1, width) @ along).abs() <= NEAR * size).all())
 
 
-def _squares(uses: list[tuple[Tensor, Tensor]]) -> Tensor:
+def squares_of_uses(uses: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum over rows of squared gradients, of what went in and the gradient of what came out, a row an item."""
     total = torch.zeros(1)
     for first, (given, gradient) in enumerate(uses):
         own = gradient.square().T @ given.square()

@@ -41,7 +41,7 @@ def command(name: str | None, quick: bool, device: str, only: str, out: str | No
         return
     names = list(benchmarks.BENCHMARKS) if name == "all" else [_known(name, benchmarks.BENCHMARKS)]
     if out is not None:
-        require_free(out, force)
+        require_free(out, force, streams=True)
     target = None if out is None else _opened(out)
     pages = _written(_pages(names, benchmarks.Setting(quick, device, only)), target)
     count = print_json_list(map(page_json, pages)) if style == "json" else sum(map(_say, pages))

@@ -80,17 +80,15 @@ def write_masks(predictor: Predictor, rows: Sequence[Row], folder: str, unread: 
 
     from ...data.items import DataError
     from ...layers.predictor import LayerPredictor
-    from ...storage.files import storage_error
+    from ...storage.files import require_writable
 
     if not isinstance(predictor, LayerPredictor):
         raise DataError(f"task `{predictor.spec.task.type}` gives no masks; leave --masks out")
     place = Path(folder)
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise DataError(f"--masks: {folder} is not empty; name a new folder")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(place, error) from None
+    require_writable(place / "1.png")
+    place.mkdir(parents=True, exist_ok=True)
     names: deque[Said | str] = deque()
     for item, masks in enumerate(predictor.masks_of(opened(predictor, rows, names, unread)), start=1):
         name = names.popleft()

@@ -16,12 +16,14 @@ from ..options import (
     resume_option,
     seeds_option,
     set_option,
+    spec_in,
 )
 from ..progress import shown_progress
 from ..say import print_json, print_table, say, say_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ....registry.errors import GraftworkError
     from ...run.jobs.machine import Jobs
@@ -94,7 +96,7 @@ def command(
     catalogue, named = default_catalogue(), [one.strip() for one in (methods or "").split(",")]
     listed: Sequence[str | PipelineSpec] = given
     if methods is not None:
-        listed, against = _tried(given, named, overrides, against)
+        listed, against = _tried(given, named, overrides, against, store)
         overrides = {}  # they are in what is tried
     with shown_progress() as tell:
         comparison = compare(
@@ -131,7 +133,7 @@ def command(
 
 
 def _tried(
-    given: Sequence[str], names: Sequence[str], overrides: Mapping[str, Any], against: str | None
+    given: Sequence[str], names: Sequence[str], overrides: Mapping[str, Any], against: str | None, store: Path
 ) -> tuple[Sequence[str | PipelineSpec], str | None]:
     """The methods on the only SPEC, with the runs that are given; and the one that the others are paired with."""
     from pathlib import Path
@@ -142,9 +144,11 @@ def _tried(
 
     specs = [one for one in given if not Path(one).is_dir()]
     if len(specs) != 1:
-        raise click.UsageError(f"--methods tries methods on one SPEC, and {len(specs) or 'none'} are given")
+        data = [one for one in given if not Path(one, "result.json").is_file() and one not in specs]
+        hint = f"; {data[0]} is a folder: {spec_in(data[0])}" if data and not specs else ""
+        raise click.UsageError(f"--methods tries methods on one SPEC, and {len(specs) or 'none'} are given{hint}")
     catalogue = default_catalogue()
-    tried = methods_on(load_spec(specs[0], overrides, catalogue), names, catalogue)
+    tried = methods_on(load_spec(specs[0], overrides, catalogue), names, catalogue, store)
     for name, reason in tried.left_out.items():
         say(f"note: {name} is left out: {reason}", err=True)
     runs = [one for one in given if one not in specs]

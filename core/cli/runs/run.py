@@ -9,6 +9,7 @@ import click
 
 from ..options import (
     Place,
+    SpecFile,
     cache_option,
     checkpoint_option,
     format_option,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @root_option
 @set_option
-@click.argument("spec", type=click.Path(dir_okay=False), required=False)
+@click.argument("spec", type=SpecFile(dir_okay=False), required=False)
 @click.option("--out", type=Place(), help="Run folder to make. [default: the first free runs/NAME]")
 @click.option(
     "--locked",

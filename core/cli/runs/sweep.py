@@ -86,11 +86,21 @@ def command(
 def _grid(options: tuple[str, ...]) -> dict[str, list[Any]] | None:
     from ...spec.overrides import parse_set
 
-    grid = parse_set(options)
-    for key, values in grid.items():
-        if not isinstance(values, list):
-            raise click.BadParameter(f"{key} needs a JSON list, such as {key}=[1,2]", param_hint="--grid")
+    grid: dict[str, list[Any]] = {}
+    for option in options:
+        key, equals, _ = option.partition("=")
+        if not equals or not key or key[-1] in "+-":
+            raise _no_grid(f"{option!r} is not KEY=LIST, such as graph.threshold=[0.7,0.8]")
+        if key in grid:
+            raise _no_grid(f"{key} is there twice; write all its values in one list")
+        if not isinstance(values := parse_set([option])[key], list):
+            raise _no_grid(f"{key} needs a JSON list, such as {key}=[1,2]")
+        grid[key] = values
     return grid or None
+
+
+def _no_grid(said: str) -> click.BadParameter:
+    return click.BadParameter(said, param_hint="--grid")
 
 
 def _say(number: int, total: int, point: Point) -> None:

@@ -78,7 +78,7 @@ class Pool:
     count: int
     threads: int
     components: Mapping[str, str]
-    #: Components that other processes do not know, or know otherwise: no job is done by them.
+    #: Components that other processes do not know, or know otherwise, each with why: no job is done by them.
     unknown: tuple[str, ...] = ()
     _waiting: list[Job] = field(default_factory=list)
     _preparing: set[str] = field(default_factory=set)

@@ -24,7 +24,7 @@ from ....registry.errors import GraftworkError
 from ...events import NOTES, Event, RunFinished
 from ...spec.load_spec import spec_from_dict
 from ..reporters import LOGGER
-from .known import known_as
+from .known import unknown_to
 
 Said = Mapping[str, Any]
 Say = Callable[[str, Any], None]
@@ -87,8 +87,7 @@ def _serve(say: Say) -> None:
     if (line := next(lines, None)) is None:
         return
     opened = json.loads(line)
-    here = known_as(default_catalogue())
-    say("unknown", sorted(name for name, what in opened["components"].items() if here.get(name) != what))
+    say("unknown", unknown_to(default_catalogue(), opened["components"]))
     import torch  # a process that does not know the components waits for none
 
     from ..run import run_pipeline  # noqa: F401  # nor does a job for what it imports, while others prepare theirs

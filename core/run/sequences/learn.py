@@ -15,8 +15,7 @@ from ...storage.claim import TASKS
 from ...storage.manifest import seal
 from ...storage.result_parts import Score, TaskSequence
 from ...storage.run_folder import write_json
-from ...training.answers import SplitAnswers
-from ...training.trial import SplitScore, Trial
+from ...training.trial import SplitAnswers, SplitScore, Trial
 from ..experiment import Experiment
 from ..search import regularized
 from . import figures

@@ -146,7 +146,7 @@ class Index:
             changed = os.stat(self.folder).st_mtime_ns
         except OSError:
             return EMPTY, EMPTY
-        is_known = settled.folder == changed and all(self._is_intact(shard) for shard in settled.unfit)
+        is_known = settled.folder == changed and all(self._intact(settled.unfit))
         return (settled, EMPTY) if is_known else self._listed(settled)
 
     def _listed(self, before: Table) -> tuple[Table, Table]:
@@ -213,18 +213,15 @@ class Index:
 
     def _altered(self, found: Found) -> set[int]:
         """Shards of what was found that are no longer what they were when they were read."""
-        return {
-            int(number)
-            for number in np.unique(found.entries["shard"][found.there])
-            if number >= len(found.shards) or not self._is_intact(found.shards[number])
-        }
+        numbers = np.unique(found.entries["shard"][found.there])
+        there = numbers[numbers < len(found.shards)]
+        intact = self._intact(found.shards[there])
+        return set(numbers.tolist()) - {number for number, same in zip(there.tolist(), intact, strict=True) if same}
 
-    def _is_intact(self, shard: Array) -> bool:
-        path = self._path(shard)
-        try:
-            return _record(path.name, os.stat(path)) == _identity(shard)
-        except (OSError, ValueError):  # not there, or a name that none can have
-            return False
+    def _intact(self, shards: Array) -> list[bool]:
+        """Whether each is what it was. It is asked at each look, of many: without path objects, which take longer than
+        all the rest."""
+        return [_is_known(f"{self.folder}{os.sep}", *shard) for shard in shards.tolist()]
 
     def _path(self, shard: Array) -> Path:
         name, text, *_ = shard.item()
@@ -289,13 +286,26 @@ def _find(settled: Table, young: Table, wanted: Array, last: bool) -> Found:
 def _record(name: str, status: os.stat_result) -> tuple[bytes, int, int, int, int, int]:
     """What a shard is known by."""
     stem, suffix = os.path.splitext(name)
-    times = (status.st_mtime_ns, status.st_ctime_ns)
-    return (stem.encode()[:64], SUFFIXES.index(suffix), status.st_size, *times, status.st_ino)
+    return (stem.encode()[:64], SUFFIXES.index(suffix), *_of_file(status))
+
+
+def _of_file(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What another file of the same name has otherwise."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _identity(shard: Array) -> tuple[bytes, int, int, int, int, int]:
     name, text, size, mtime, ctime, inode, _ = shard.item()
     return name, text, size, mtime, ctime, inode
+
+
+def _is_known(folder: str, name: bytes, text: int, *known: int) -> bool:
+    """Whether a shard's file has that size, these times and that inode; the last number is another matter."""
+    try:
+        status = os.stat(f"{folder}{name.decode('ascii', 'replace')}{SUFFIXES[text]}")
+    except (OSError, ValueError, IndexError):  # not there, or a name that none can have
+        return False
+    return known[:-1] == _of_file(status)
 
 
 def _entries(shard: Shard, content: bytes) -> Array:

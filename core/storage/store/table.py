@@ -38,8 +38,6 @@ class Table:
     entries: Array
     #: Where the entries begin whose prefix has these first bits, [2 ** bits + 1]: some four a bucket.
     begin: Array
-    #: Entries of the fullest bucket.
-    widest: int
     #: Time of modification of the shards' folder when they were listed; 0: list them again.
     folder: int = 0
     #: Shards that are not whole; who copies one in may not have come to its end.
@@ -66,23 +64,23 @@ class Table:
         return found
 
     def _first(self, prefix: Array) -> Array:
-        """The first entry of each prefix, or any other where there is none. Digests are evenly spread, so that a bucket
-        is a line or two of memory, whereas a binary search reads one at each of its steps."""
-        if self.widest > _WIDEST or len(prefix) > _MANY:
-            return np.asarray(self.prefix.searchsorted(prefix))
-        begin = self.begin[(prefix >> np.uint64(64 - _bits(len(self.entries)))).astype(np.int64)].astype(np.int64)
-        bucket = rows_of(self.prefix, (begin[:, None] + np.arange(self.widest)).ravel()).reshape(-1, self.widest)
-        first: Array = begin + (bucket == prefix[:, None]).argmax(axis=1)
-        return first
+        """The first entry of each prefix, or where it would stand. Digests are evenly spread, so that a bucket is a
+        line or two of memory, whereas a binary search from the start reads one at each of its steps."""
+        bucket = (prefix >> np.uint64(64 - _bits(len(self.entries)))).astype(np.int64)
+        low, high = self.begin[bucket].astype(np.int64), self.begin[bucket + 1].astype(np.int64)
+        while (low < high).any():
+            middle = (low + high) // 2
+            before = rows_of(self.prefix, middle) < prefix
+            low = np.where(before & (low < high), middle + 1, low)
+            high = np.where(before, high, middle)
+        return low
 
 
 def _bits(count: int) -> int:
     return max(1, (count // 4).bit_length())
 
 
-#: The search is binary where digests are not evenly spread, and for so many that whole buckets would fill the memory.
-_WIDEST, _MANY = 64, 100_000
-EMPTY = Table(np.empty(0, SHARD), np.empty(0, np.uint64), np.empty(0, ENTRY), np.zeros(3, np.uint32), 0)
+EMPTY = Table(np.empty(0, SHARD), np.empty(0, np.uint64), np.empty(0, ENTRY), np.zeros(3, np.uint32))
 
 
 def opened(file: Path) -> Table:
@@ -105,10 +103,7 @@ def mapped(file: Path, inode: int, mtime_ns: int, size: int) -> Table:
     entries, shards = tensors["entries"].view(ENTRY)[:, 0], tensors["shards"].view(SHARD)[:, 0]
     if len(entries) != len(tensors["prefix"]) or len(tensors["begin"]) != 2 ** _bits(len(entries)) + 1:
         raise ValueError("torn")
-    widest = int(said["widest"])
-    if len(entries) and widest < 1:
-        raise ValueError("torn")
-    return Table(shards, tensors["prefix"], entries, tensors["begin"], widest, int(said["folder"]))
+    return Table(shards, tensors["prefix"], entries, tensors["begin"], int(said["folder"]))
 
 
 def sorted_table(shards: Array, entries: Array, folder: int) -> Table:
@@ -118,7 +113,7 @@ def sorted_table(shards: Array, entries: Array, folder: int) -> Table:
     prefix, bits = prefix[order], _bits(len(entries))
     begin = prefix.searchsorted(np.arange(2**bits, dtype=np.uint64) << np.uint64(64 - bits))
     begin = np.append(begin, len(entries)).astype(np.uint32)
-    return Table(shards, prefix, entries[order], begin, int(np.diff(begin).max()), folder)
+    return Table(shards, prefix, entries[order], begin, folder)
 
 
 def merged(tables: list[Table], folder: int) -> Table:
@@ -150,8 +145,8 @@ def only(table: Table, kept: list[int]) -> Table:
 def rows_of(table: Array, rows: Array) -> Array:
     """A copy of those rows; anything of those that are not there."""
     if not len(table):
-        return np.zeros(len(rows), table.dtype)
-    return table[np.clip(rows.astype(np.int64), 0, len(table) - 1)]
+        return np.zeros(rows.shape, table.dtype)
+    return np.asarray(table.take(rows.astype(np.int64), mode="clip"))
 
 
 def prefix_of(digests: Array) -> Array:
@@ -167,7 +162,7 @@ def written(table: Table, file: Path) -> bool:
         "shards": np.ascontiguousarray(table.shards).view(np.uint8).reshape(-1, SHARD.itemsize),
         "begin": table.begin,
     }
-    said = {"layout": _LAYOUT, "folder": str(table.folder), "widest": str(table.widest)}
+    said = {"layout": _LAYOUT, "folder": str(table.folder)}
     try:
         write_whole(file, save(tensors, said))
     except StorageError:

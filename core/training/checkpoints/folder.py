@@ -10,18 +10,13 @@ training.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ....registry.errors import UserError
 from ...events import Note, Tell
@@ -31,13 +26,14 @@ from ...storage.manifest import MANIFEST, listed_files, seal
 from ...storage.record import Json
 from ...storage.run_folder import RunFolderError
 from .differences import differences
-from .tree import NotKept, Tree, flattened, packed, rebuilt, unpacked
+from .state_file import read_state, write_state
+from .tree import NotKept, Tree, flattened, rebuilt
 
 #: What writing them may take of a training's time: after a slow one the next comes later.
 SHARE = 0.02
 #: What can be done about a training of other code, data or weights.
 BRING_BACK = "bring that back, or begin anew: --restart"
-STATE, _SAID = "state.safetensors", "state"
+STATE = "state.safetensors"
 _UNFINISHED = ".graftwork-partial-"
 #: How many are kept: the newest, and one that a disk which loses its last write still has.
 KEPT = 2
@@ -86,18 +82,10 @@ class Checkpoints:
         said, tensors = flattened({**tree, "of": self.about()})
         try:
             partial.mkdir(parents=True)
-            flat, places = packed(tensors)
-            about = json.dumps({"said": said, "tensors": places}, allow_nan=False)
-            save_file(flat, partial / STATE, {"format": "pt", _SAID: about})
-            with ThreadPoolExecutor(1) as beside:  # the disk writes while what was written is hashed
-                flushed = beside.submit(_flush, partial / STATE)
-                seal(partial)
-                flushed.result()
+            write_state(partial / STATE, said, tensors, lambda digest: seal(partial, {STATE: digest}))
             os.rename(partial, whole)
             with contextlib.suppress(OSError):  # not all systems let a folder be opened
                 _flush(self.folder)
-        except SafetensorError as error:  # how it says that a disk is full
-            raise StorageError(f"cannot write {self.folder}: {error}") from error
         except OSError as error:
             raise storage_error(self.folder, error) from error
         for old in _written(self.folder)[KEPT:]:
@@ -182,12 +170,10 @@ def _read(path: Path) -> Tree:
     """Raises ``RunFolderError``."""
     if STATE not in listed_files(path).files:
         raise RunFolderError(f"{path / MANIFEST} lists no {STATE}")
+    said, tensors = read_state(path / STATE)
     try:
-        with safe_open(path / STATE, framework="pt") as file:
-            about = json.loads(file.metadata()[_SAID])
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dictionary
-        tree = rebuilt(about["said"], unpacked(flat, about["tensors"]))
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        tree = rebuilt(said, tensors)
+    except (ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path / STATE} cannot be read: {error}") from None
     if not isinstance(tree, dict) or "of" not in tree:
         raise RunFolderError(f"{path / STATE} is no checkpoint")

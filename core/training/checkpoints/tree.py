@@ -72,31 +72,6 @@ def rebuilt(said: Any, tensors: Mapping[str, Tensor]) -> Any:
     return {key: rebuilt(one, tensors) for key, one in said.items()}
 
 
-def packed(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All of a kind side by side, flat and on the CPU, since many small ones take long to write; and where each is."""
-    kinds: dict[tuple[str, torch.device], list[Tensor]] = {}
-    lengths: dict[tuple[str, torch.device], int] = {}
-    places: dict[str, Any] = {}
-    for name, one in tensors.items():
-        kind = (str(one.dtype).removeprefix("torch."), one.device)
-        start = lengths.get(kind, 0)
-        places[name] = [f"{kind[0]} {kind[1]}", start, list(one.shape)]
-        kinds.setdefault(kind, []).append(one.reshape(-1))
-        lengths[kind] = start + one.numel()
-    return {f"{dtype} {device}": torch.cat(parts).cpu() for (dtype, device), parts in kinds.items()}, places
-
-
-def unpacked(flat: Mapping[str, Tensor], places: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors again. Raises ``RunFolderError`` where one is missing or too short."""
-    found = {}
-    for name, (kind, start, shape) in places.items():
-        size = math.prod(shape)
-        if kind not in flat or len(flat[kind]) < start + size:
-            raise RunFolderError(f"`{name}` is missing")
-        found[name] = flat[kind][start : start + size].view(shape).clone()
-    return found
-
-
 def unequal(one: Any, other: Any) -> Iterator[str]:
     """Where two differ by a bit: names of tensors, and the parts that differ otherwise."""
     (said, tensors), (said_too, tensors_too) = flattened(one), flattened(other)

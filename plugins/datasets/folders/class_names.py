@@ -31,9 +31,9 @@ def shown_names(
     return shown
 
 
-def require_several(names: Sequence[str], what: str, root: Path) -> None:
-    """``DataError`` for one class alone: nothing could be told apart."""
-    if len(names) == 1:
+def require_several(names: Sequence[str], what: str, root: Path, to_score: bool) -> None:
+    """``DataError`` for one class alone: nothing could be told apart, but where a run that knows others scores it."""
+    if len(names) == 1 and not to_score:
         raise DataError(
             f"dataset.root: {root} has one class alone, {names[0]}; are the folders in it the classes, set root to it; "
             f"{what} of one class tell nothing apart"

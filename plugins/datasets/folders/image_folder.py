@@ -65,8 +65,14 @@ class ImageFolder(Dataset):
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
         shown = shown_names(found.class_names, self.spec.class_names, found.known, self.root)
         with beside(found.notes):
-            splits = with_missing_splits(found.given, fractions, str(self.root))
-            require_classes_everywhere(splits, found.class_names, str(self.root), excludes=not self.spec.split_file)
+            splits = with_missing_splits(found.given, fractions, str(self.root), self.to_score)
+            require_classes_everywhere(
+                splits,
+                found.class_names,
+                str(self.root),
+                excludes=not self.spec.split_file,
+                to_score=self.to_score,
+            )
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},
             shown,
@@ -94,7 +100,7 @@ class ImageFolder(Dataset):
         rows = [row for row in rows if row.label not in self.spec.exclude]
         names = tuple(sorted({row.label for row in rows}))
         if not any(part.listed for part in tree.parts):
-            require_several(names, "pictures", self.root)
+            require_several(names, "pictures", self.root, self.to_score)
         index = {name: number for number, name in enumerate(names)}
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
         pictures = file_pictures([row.path for row in rows], self.root, self.files, self.spec.background)

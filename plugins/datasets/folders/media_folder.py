@@ -47,7 +47,7 @@ class MediaFolder(Dataset):
         labels = {label for _, label, _ in rows} | tree.excluded
         require_known("exclude", self.spec.exclude, labels, self.root)
         names = tuple(sorted({label for _, label, _ in rows}))
-        require_several(names, self.what, self.root)
+        require_several(names, self.what, self.root, self.to_score)
         shown = shown_names(names, self.spec.class_names, labels, self.root)
         given: dict[str, list[Item]] = {"train": [], "val": [], "test": []}
         for (path, label, split), media in zip(rows, self.media([row[0] for row in rows]), strict=True):
@@ -55,8 +55,8 @@ class MediaFolder(Dataset):
             given[split or "train"].append(Item(name, media, names.index(label)))
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
         with beside(tree.notes):
-            splits = with_missing_splits(given, fractions, str(self.root))
-            require_classes_everywhere(splits, names, str(self.root), excludes=True)
+            splits = with_missing_splits(given, fractions, str(self.root), self.to_score)
+            require_classes_everywhere(splits, names, str(self.root), excludes=True, to_score=self.to_score)
         left_out = f" without {', '.join(sorted(self.spec.exclude))}" if self.spec.exclude else ""
         return DatasetContent(
             {name: tuple(split) for name, split in splits.items() if split},

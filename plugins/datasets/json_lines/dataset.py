@@ -66,8 +66,8 @@ class JsonLines(Dataset):
                 "dataset.val_fraction and dataset.test_fraction cut class by class, and these items have no single "
                 "class; give a file a split, under dataset.splits"
             )
-        made = with_missing_splits(splits, fractions, str(self.root))
-        require_classes_everywhere(made, names, str(self.root))
+        made = with_missing_splits(splits, fractions, str(self.root), self.to_score)
+        require_classes_everywhere(made, names, str(self.root), to_score=self.to_score)
         return {split: tuple(items) for split, items in made.items() if items}, f", {how_cut(splits, fractions)}"
 
     def _files(self) -> dict[str, Path]:

@@ -52,7 +52,7 @@ class HuggingFace(Dataset):
         labels = ClassLabels(tables, self.spec.label, names, self.spec.path)
         read = self._streamed if self.spec.streaming else self._mapped
         splits = {split: list(read(split, table, labels)) for split, table in tables.items()}
-        return content_of(splits, labels.names, self.spec, self._where(), self._notes(splits))
+        return content_of(splits, labels.names, self.spec, self._where(), self._notes(splits), to_score=self.to_score)
 
     def _chosen(self, tables: Mapping[str, Any]) -> dict[str, Any]:
         """Our splits to its tables. Raises ``DataError`` for names that it does not have."""

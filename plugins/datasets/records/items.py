@@ -72,6 +72,8 @@ def content_of(
     spec: RecordsSpec,
     where: str,
     notes: Iterable[str] = (),
+    *,
+    to_score: bool = False,
 ) -> DatasetContent:
     """Records as a data set; ``where`` names the data in messages and in the split id.
 
@@ -94,8 +96,8 @@ def content_of(
             f"(0..{len(names) - 1}, or a name; none only in train):{some_of(wrong)}"
         )
     fractions = {"val": spec.val_fraction, "test": spec.test_fraction}
-    made = with_missing_splits(given, fractions, where)
-    require_classes_everywhere(made, names, where)
+    made = with_missing_splits(given, fractions, where, to_score)
+    require_classes_everywhere(made, names, where, to_score=to_score)
     split_id = f"{spec.type} {where}, {how_cut(given, fractions)}"
     return DatasetContent({name: tuple(items) for name, items in made.items() if items}, names, split_id, tuple(notes))
 

@@ -37,8 +37,8 @@ class Vectors(Dataset):
                 modalities["text"] = Media.of_text(texts[row], f"text of {self.file} row {row}")
             given[split].append(Item(ids[row] if ids is not None else str(row), modalities, label))
         fractions = {"val": self.spec.val_fraction, "test": self.spec.test_fraction}
-        splits = with_missing_splits(given, fractions, str(self.file))
-        require_classes_everywhere(splits, names, str(self.file))
+        splits = with_missing_splits(given, fractions, str(self.file), self.to_score)
+        require_classes_everywhere(splits, names, str(self.file), to_score=self.to_score)
         return DatasetContent(
             {name: tuple(items) for name, items in splits.items() if items},
             names,

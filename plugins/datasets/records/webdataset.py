@@ -43,7 +43,7 @@ class WebDataset(Dataset):
             for split, pattern in self.spec.shards.items()
         }
         patterns = ", ".join(f"{split} {Path(pattern).name}" for split, pattern in self.spec.shards.items())
-        return content_of(splits, names, self.spec, f"shards ({patterns})")
+        return content_of(splits, names, self.spec, f"shards ({patterns})", to_score=self.to_score)
 
     def _records(self, split: str, pattern: str, names: frozenset[str]) -> Iterator[Record]:
         samples = self._samples(split, pattern)

@@ -98,12 +98,12 @@ class TextSide(Side):
 
 
 def _first(states: Tensor, mask: Tensor) -> Tensor:
-    return states[torch.arange(len(states)), mask.int().argmax(1)]
+    return states[torch.arange(len(states), device=states.device), mask.int().argmax(1)]
 
 
 def _last(states: Tensor, mask: Tensor) -> Tensor:
     positions = torch.arange(mask.shape[1], device=mask.device)
-    return states[torch.arange(len(states)), (mask * positions).argmax(1)]
+    return states[torch.arange(len(states), device=states.device), (mask * positions).argmax(1)]
 
 
 def _maximum(states: Tensor, mask: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from graftwork.plugins.datasets.digits import Digits
 from graftwork.plugins.encoders import OpenClipSpec
 from graftwork.registry.discovery import default_catalogue
 
+from ...support.paths import ROOT
 from ...support.plugin_folder import HEAD, fine, plugin_folder
 
 HEAVY = ("torch", "torchvision", "transformers", "open_clip", "torch_geometric", "triton", "timm")
@@ -120,6 +121,20 @@ def test_making_a_pipeline_in_python_imports_nothing_heavy(spec):
     )
     done = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_package_is_the_command_too(tmp_path: Path) -> None:
+    """``python -m graftwork``: of an installed package from anywhere, of a checkout from the folder that it is in."""
+    for place, path in ((tmp_path, str(ROOT.parent)), (ROOT.parent, "")):
+        done = subprocess.run(
+            [sys.executable, "-m", "graftwork", "cache", "--help"],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith("Usage: graftwork cache ")
 
 
 @pytest.mark.parametrize("command", [[], *LEAVES, ["cache"], ["components"], ["plugins"]], ids=" ".join)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,42 @@ def test_tables_of_somebody_else_are_not_replaced(
         assert Path("there", name).read_text() == content
     assert not Path("there", "runs").exists()
     assert not Path("there", "points").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "run", "a.png", "--out"],
+        ["report", "run", "--out"],
+        ["bench", "propagate", "--out"],
+        ["lock", "spec.json", "-o"],
+        ["init", ".", "--out"],
+        ["evaluate", "run", "--out"],
+        ["export", "run", "--to", "onnx", "--out"],
+        ["sweep", "spec.json", "--grid", "dataset.shots=[1,2]", "--out"],
+        ["compare", "spec.json", "--out"],
+        ["run", "spec.json", "--out"],
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("place", ["{file}/under/it.csv", "{long}.csv"], ids=["below a file", "too long"])
+def test_a_place_where_nothing_can_be_written_is_told_first(
+    command: list[str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a run is opened, which is none here, and before anything is trained."""
+    monkeypatch.chdir(tmp_path)
+    Path("spec.json").write_text(json.dumps(SPEC))
+    said = answer([*command, place.format(file="spec.json", long="n" * 300)])
+    assert said["code"] in (1, 2)
+    assert re.search("Not a directory|Not a folder|too long|no file can have so long a name", said["err"])
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.json"]
+
+
+def test_a_pipe_is_written_to_by_what_is_written_piece_by_piece_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is put in a file's place, which a pipe is not: that is told before the runs are read."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("here.csv")
+    for command in (["report", "run", "--out", "here.csv"], ["predict", "run", "a.png", "--out", "here.csv"]):
+        assert "is no regular file" in answer(command)["err"].replace("\n", " ")

@@ -131,6 +131,39 @@ def test_into_one_of_several_models_and_out_again(tmp_path: Path) -> None:
         load_adapter(alone, tmp_path / "own", "second")
 
 
+def test_what_is_of_one_tower_is_read_by_our_own_format(tmp_path: Path) -> None:
+    """Of an adapter in several towers, and of one alone, into one of several here, whatever that one is called."""
+    both = stirred(graft({"image": model("CLIPVision", 2), "text": model("Bert", 2)}, lora(rank=4)))
+    with torch.no_grad():
+        expected = state(both({"text": inputs("Bert", 2)}).outputs["text"])
+    saved = both.save_pretrained(tmp_path / "both")
+    alone = GraftedModel({"text": model("Bert", 2)})
+    with pytest.raises(TowerError, match=r"no such tower here\n  load_adapter\(…, tower=\"text\"\) reads what is of"):
+        alone.load_adapter(saved)
+    alone.load_adapter(saved, tower="text")
+    with torch.no_grad():
+        torch.testing.assert_close(state(alone({"text": inputs("Bert", 2)}).outputs["text"]), expected)
+    own = alone.save_pretrained(tmp_path / "alone")
+    models = {"words": model("Bert", 2), "image": model("CLIPVision", 2)}
+    pair = GraftedModel.from_pretrained(models, own, "mine", tower="words")
+    with torch.no_grad():
+        found = pair({"words": inputs("Bert", 2), "image": (seen := inputs("CLIPVision", 2))}).outputs
+        torch.testing.assert_close(state(found["words"]), expected)
+        torch.testing.assert_close(state(found["image"]), state(models["image"](**seen)))
+    for folder, tower, said in [
+        (own, "image", r"of another tower: text: BertModel .* there, image: CLIPVisionModel .* here"),
+        (saved, "words", "has nothing for a tower `words`; it sits in image, text"),
+        (saved, "sound", "`sound` is no tower here; those with blocks are words, image"),
+    ]:
+        with pytest.raises(TowerError, match=said):
+            pair.load_adapter(folder, "second", tower=tower)
+    meets = graft({"image": model("CLIPVision", 2), "text": model("Bert", 2)}, hmmoe(rank=4))
+    with pytest.raises(TowerError, match="adapter `hmmoe` sits in all towers, and in no single one"):
+        pair.load_adapter(meets.save_pretrained(tmp_path / "meets"), "second", tower="words")
+    assert list(pair.adapters) == ["mine"]
+    assert pair.active == "mine"
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

@@ -55,11 +55,11 @@ def of_frozen(folder: Path, clip: Any, task: tuple[str, str], monkeypatch: pytes
     found: list[Counts] = []
     run = LayerModel.run
 
-    def switched_off(self: LayerModel, inputs: Any) -> Any:
+    def switched_off(self: LayerModel, *given: Any) -> Any:
         with torch.no_grad(), self.grafted.disable_adapter(), counted() as counts:
-            run(self, inputs)
+            run(self, *given)
         found.append(counts)
-        return run(self, inputs)
+        return run(self, *given)
 
     with monkeypatch.context() as patched:
         patched.setattr(LayerModel, "run", switched_off)

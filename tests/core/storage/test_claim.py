@@ -126,6 +126,39 @@ def test_what_a_dead_run_left_gives_its_place(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "kept").is_dir()
 
 
+@pytest.mark.parametrize("left", ["nothing", "a lock without a name"])
+def test_what_was_killed_before_its_lock_had_a_name_gives_its_place(left: str, tmp_path: Path) -> None:
+    """Or when all else of it was removed: an empty folder holds nothing that could be lost."""
+    (tmp_path / "x.partial").mkdir()
+    if left != "nothing":
+        (tmp_path / "x.partial" / f"{LOCK}-4711").touch()
+    with writing(claim(tmp_path / "x")) as partial:
+        assert [path.name for path in partial.iterdir()] == [LOCK]
+    assert [path.name for path in tmp_path.rglob("*")] == ["x"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_who_names_its_lock_late_is_refused(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was stopped between making the folder and naming its lock, while another took its place."""
+    link, others = os.link, []
+
+    def late(unnamed: Path, path: Path) -> None:
+        if not others:
+            others.append(None)
+            others[0] = claim(tmp_path / "x")
+        if not links:
+            raise PermissionError
+        link(unnamed, path)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(Taken, match="another process"):
+        claim(tmp_path / "x")
+    (theirs,) = others
+    assert [path.name for path in theirs.partial.iterdir()] == [LOCK]
+    theirs.finish()
+    assert [path.name for path in tmp_path.rglob("*")] == ["x"]
+
+
 @pytest.mark.parametrize("name", ["notes.md", "adapter/thesis.tex", "mine/a.csv", "result.json~", "link"])
 def test_what_others_put_into_a_dead_run_is_kept(name: str, tmp_path: Path) -> None:
     """With all that the run had written, in a folder of its own; every time, and the user is told."""
@@ -220,10 +253,10 @@ def test_no_folder_of_the_users_is_deleted(
 
 def test_a_copy_is_gone_on_with_where_that_is_asked(tmp_path: Path) -> None:
     """A dead run's folder from another machine or of another name; never one of the user's, nor one that is written."""
-    (tmp_path / "x.partial").mkdir()
+    thesis(tmp_path / "x.partial")
     with pytest.raises(Taken):
         claim(tmp_path / "x", moved=True)
-    (tmp_path / "x.partial").rmdir()
+    shutil.rmtree(tmp_path / "x.partial")
     claimed = claim(tmp_path / "x")
     (tmp_path / "x.partial" / "trainings").mkdir()
     shutil.copytree(tmp_path / "x.partial", tmp_path / "y.partial")

@@ -5,6 +5,8 @@ A cell is one of HMMoE's eight tasks in the pocket world (``examples/hmmoe_pocke
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ TASKS: Mapping[str, str] = {
     "MSVD": "msvd",
 }
 SEEDS = (0, 1, 2)
+#: The committed lines, in a folder of results.
+KEPT = "hmmoe_cells.jsonl.gz"
 HMMOE = "HMMoE"
 FROZEN = "frozen + head"
 #: Method to what replaces the example's adapter: ``None`` nothing; a text: the one expert that is left, unrouted.
@@ -125,12 +129,30 @@ def rates_of(cell: Cell, done: Mapping[Cell, Line]) -> tuple[float, ...]:
 
 
 def read_lines(path: Path) -> dict[Cell, Line]:
-    """The last line of each cell. A line that was cut at the end of the file is as if it were not there."""
+    """The last line of each cell, of a file that may be compressed or not be there.
+
+    A line that was cut at the end of the file is as if it were not there.
+    """
     found: dict[Cell, Line] = {}
-    for text in path.read_text("utf-8").splitlines() if path.is_file() else ():
+    data = path.read_bytes() if path.is_file() else b""
+    for text in (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines():
         try:
             line = Line.model_validate(json.loads(text))
         except json.JSONDecodeError:
             continue
         found[line.cell] = line
     return found
+
+
+def write_lines(lines: Mapping[Cell, Line], folder: Path) -> list[Path]:
+    """``hmmoe_cells.csv``, which people read, and ``hmmoe_cells.jsonl.gz``, which has the scores, too."""
+    table, whole = folder / "hmmoe_cells.csv", folder / KEPT
+    there = [lines[cell] for cell in cells() if cell in lines]
+    fields = [name for name in Line.model_fields if name not in ("scores", "tried")]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(fields)
+        rows.writerows([getattr(line, name) for name in fields] for line in there)
+    texts = "".join(f"{json.dumps(line.to_json(), ensure_ascii=False)}\n" for line in there)
+    whole.write_bytes(gzip.compress(texts.encode(), mtime=0))
+    return [table, whole]

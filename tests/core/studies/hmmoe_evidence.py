@@ -4,7 +4,8 @@
     python -m graftwork.tests.core.studies.hmmoe_evidence --tables        (the tables of what is there)
     python -m graftwork.tests.core.studies.hmmoe_evidence --memory        (what one epoch of each method takes)
 
-A cell is a run by the public API in a folder of its own, gone once its line stands in ``build/hmmoe/cells.jsonl``.
+A cell is a run by the public API in a folder of its own, gone once its line stands in ``build/hmmoe/cells.jsonl``. All
+lines are written to docs/results in the end, from where the next time goes on.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from graftwork.core.run.run import Run
 from graftwork.core.studies.tables import markdown_table
 
 from ...support.paths import ROOT
-from .hmmoe_cells import METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines
-from .hmmoe_page import write_tables
+from .hmmoe_cells import KEPT, METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines, write_lines
+from .hmmoe_page import sections
 from .hmmoe_scores import item_scores
 from .real_cells import digest_of
 
 OUT = ROOT / "build" / "hmmoe"
+RESULTS = ROOT / "docs" / "results"
 
 
 def main() -> None:
@@ -48,19 +50,21 @@ def main() -> None:
         print(memory_table(list(METHODS)))
         return
     path: Path = given.out / "cells.jsonl"
+    given.out.mkdir(parents=True, exist_ok=True)
+    lines: dict[Cell, Line] = {}
+    for one in (RESULTS / KEPT, *(folder / path.name for folder in given.beside), path):
+        lines |= read_lines(one)
     if not given.tables:
-        given.out.mkdir(parents=True, exist_ok=True)
-        measure(path, [one for one in cells() if one.task in given.tasks and one.method in given.methods])
-    lines = {
-        cell: line for folder in (*given.beside, given.out) for cell, line in read_lines(folder / path.name).items()
-    }
-    for written in write_tables(lines, given.out):
+        measure(path, [one for one in cells() if one.task in given.tasks and one.method in given.methods], lines)
+    tables = given.out / "tables.md"
+    tables.write_text("\n".join(sections(lines)) + "\n", "utf-8")
+    for written in (tables, *write_lines(lines, RESULTS)):
         print(written)
 
 
-def measure(path: Path, planned: Sequence[Cell]) -> None:
-    """A line for each cell that has none, or one of another pipeline."""
-    done, commit = read_lines(path), _commit()
+def measure(path: Path, planned: Sequence[Cell], done: dict[Cell, Line]) -> None:
+    """A line for each cell that has none among ``done``, or one of another pipeline."""
+    commit = _commit()
     for number, cell in enumerate(planned, start=1):
         pipeline = cell.pipeline(rates_of(cell, done))
         digest = digest_of(pipeline)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from graftwork.core.data.items import Item
 from graftwork.core.studies.paired import Paired, paired
@@ -16,18 +14,6 @@ from graftwork.plugins.datasets.pocket_world import PocketWorld
 from .hmmoe_cells import HMMOE, METHODS, SEEDS, TASKS, Cell, Line, cells
 
 Lines = Mapping[Cell, Line]
-
-
-def write_tables(lines: Lines, out: Path) -> list[Path]:
-    """``tables.md``, and ``cells.csv`` with a row a cell."""
-    tables, table = out / "tables.md", out / "cells.csv"
-    tables.write_text("\n".join(sections(lines)) + "\n", "utf-8")
-    fields = [name for name in Line.model_fields if name not in ("scores", "tried")]
-    with table.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(fields)
-        rows.writerows([getattr(lines[cell], name) for name in fields] for cell in cells() if cell in lines)
-    return [tables, table]
 
 
 def sections(lines: Lines) -> Iterator[str]:

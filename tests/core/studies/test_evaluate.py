@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from graftwork import Pipeline
 from graftwork.core.data.items import DataError, DatasetContent, Item, Media
@@ -16,7 +17,7 @@ from graftwork.core.run.run import Run
 from graftwork.core.storage.item_predictions import read_predictions
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.evaluate import evaluate
-from graftwork.core.studies.evaluated_data import fitting_items, spec_with
+from graftwork.core.studies.evaluated_data import fitting_items, spec_with, with_data
 from graftwork.registry.errors import SpecError
 
 from ...support.models.tiny_encoders import save_tiny_encoder
@@ -157,6 +158,22 @@ def test_data_that_do_not_fit_are_refused(names: Any, targets: Any, split: str, 
         fitting_items(content(names, *targets), split, ["cat", "dog"])
 
 
+@pytest.mark.parametrize("pictures", [{"3": 4}, {"3": 1}, {"3": 3, "5": 1}], ids=str)
+def test_other_data_may_lack_what_training_needs(run: Run, tmp_path: Path, pictures: dict[str, int]) -> None:
+    """One class, one picture of a class, a class in no test split: the run brings the classes."""
+    for label, count in pictures.items():
+        (tmp_path / "more" / label).mkdir(parents=True)
+        for number in range(count):
+            Image.new("L", (8, 8), 40 * number + int(label)).save(tmp_path / "more" / label / f"{number}.png")
+    given: Any = {"type": "image_folder", "root": str(tmp_path / "more")}
+    found = evaluate(run.folder, given, split="all", catalogue=catalogue(), device="cpu", store=tmp_path / "store")
+    assert found.items == sum(pictures.values())
+    assert f"these data lack {10 - len(pictures)} of the run's 10 classes" in found.notes[0]
+    if pictures == {"3": 1}:
+        with pytest.raises(DataError, match="no such items; its splits are train; `--split all` scores all"):
+            evaluate(run.folder, given, catalogue=catalogue(), device="cpu", store=tmp_path / "store")
+
+
 def test_the_ways_to_name_data(run: Run, tmp_path: Path) -> None:
     """A file with a spec, a file with its section, JSON, a type, a mapping, a setting beside one of these."""
     spec = pipeline(dataset__test=3).spec
@@ -177,6 +194,10 @@ def test_the_ways_to_name_data(run: Run, tmp_path: Path) -> None:
     ):
         with pytest.raises(SpecError, match=f"(?i){said}"):
             spec_with(spec, wrong)
+    with pytest.raises(
+        SpecError, match="digit is no file or folder here, and no type of data set; did you mean `digits`"
+    ):
+        with_data(spec, "digit", catalogue())
     whole.write_text("[]")
     with pytest.raises(SpecError, match="neither a spec"):
         spec_with(spec, whole)

@@ -14,8 +14,21 @@ from graftwork.plugins.tasks.retrieval import Retrieval
 from graftwork.plugins.tasks.specs import RetrievalSpec
 
 from ...support.models.tiny_encoders import save_tiny_encoder
-from .hmmoe_cells import FIRST, HMMOE, METHODS, RATES, SEEDS, TASKS, Cell, Line, cells, rates_of, read_lines
-from .hmmoe_page import sections, write_tables
+from .hmmoe_cells import (
+    FIRST,
+    HMMOE,
+    METHODS,
+    RATES,
+    SEEDS,
+    TASKS,
+    Cell,
+    Line,
+    cells,
+    rates_of,
+    read_lines,
+    write_lines,
+)
+from .hmmoe_page import sections
 from .hmmoe_scores import item_scores, of_texts
 
 LINE = {
@@ -87,7 +100,10 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert "AVE: all; " in said
     assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone; AVE" in said
     assert f"{len(list(cells())) - 6} of {len(list(cells()))} cells" in said
-    assert write_tables(lines, tmp_path)[1].read_text("utf-8").count("\n") == 1 + len(some)
+    table, kept = write_lines(lines, tmp_path)
+    assert table.read_text("utf-8").count("\n") == 1 + len(some)
+    assert read_lines(kept) == lines
+    assert read_lines(tmp_path / "none.jsonl") == {}
 
 
 def test_scores_of_texts_have_the_mean_recall_as_their_mean() -> None:

@@ -20,6 +20,7 @@ from graftwork.registry.errors import SpecError, UserError
 from graftwork.registry.hooks import HookError
 from graftwork.registry.hookspecs import hookimpl
 
+from ...support.command_answers import answer
 from ...support.paths import ROOT
 from ...support.small_pipeline import catalogue, pipeline
 
@@ -35,7 +36,7 @@ def spec(encoder: Mapping[str, Any], **more: Any) -> Any:
     return Pipeline.from_dict(whole).spec
 
 
-def test_every_suite_is_named_where_it_is_asked_for() -> None:
+def test_every_suite_is_named_where_it_is_asked_for(tmp_path: Path) -> None:
     """In the help of the command, and on the page; each method of each suite can be had of some encoder."""
     known = suites(default_catalogue())
     option = next(one for one in command.params if one.name == "methods")
@@ -44,7 +45,8 @@ def test_every_suite_is_named_where_it_is_asked_for() -> None:
     for name, suite in known.items():
         assert name in str(option.help)
         assert f"| `{name}` |" in page
-        tried = methods_on(spec(DUAL if name == "towers" else CLIP), [name], default_catalogue())
+        on = {"encoder": DUAL, "dataset": {"type": "emoji"}} if name == "towers" else {"encoder": CLIP}
+        tried = methods_on(spec(**on), [name], default_catalogue(), tmp_path)
         assert [one.name for one in tried.specs] == list(suite.methods)
         assert tried.against == suite.against
 
@@ -63,6 +65,26 @@ def test_what_the_data_lacks_leaves_methods_out_and_says_so() -> None:
     assert "names say nothing of items; encoder `open_clip`" in tried.left_out["zero-shot"]
     assert all(one.task.blend_share == 0 for one in tried.specs)
     assert any(one.task.blend_share > 0 for one in methods_on(spec(CLIP), ["few_shot"], default_catalogue()).specs)
+
+
+def test_a_folder_in_place_of_a_spec_is_answered_with_its_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever command is given one."""
+    monkeypatch.chdir(tmp_path)
+    for name, said in (("new", "graftwork init new writes a spec"), ("looked", "its spec is looked/spec.json")):
+        Path(name).mkdir()
+        if name == "looked":
+            Path("looked/spec.json").write_text("{}")
+        for words in (["compare", "--methods", "few_shot"], ["run"], ["plan"], ["validate"], ["sweep"], ["lock"]):
+            assert said in " ".join(answer([*words, name])["err"].split())
+
+
+@pytest.mark.parametrize("encoder", [PICTURES, DUAL, CLIP], ids=lambda encoder: encoder["type"])
+def test_what_is_the_same_without_a_second_modality_is_run_once(encoder: Mapping[str, Any], tmp_path: Path) -> None:
+    """Experts that hear another modality are off with pictures alone; asked for by itself it is run."""
+    tried = methods_on(spec(encoder), ["towers"], default_catalogue(), tmp_path)
+    assert [one.name for one in tried.specs] == ["frozen", "unimodal", "lora"]
+    assert tried.left_out == {"hmmoe": "with image alone it is the same as unimodal"}
+    assert [one.name for one in methods_on(spec(encoder), ["hmmoe"], default_catalogue(), tmp_path).specs] == ["hmmoe"]
 
 
 @pytest.mark.parametrize("encoder", [{"type": "given"}, {**DUAL, "type": "conse"}])

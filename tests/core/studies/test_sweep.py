@@ -366,7 +366,11 @@ def test_sweep_on_the_command_line(spec: Path, tmp_path: Path, capsys: Capture, 
     [
         (["--grid", "task.head.C=0.1"], "task.head.C needs a JSON list"),
         (["--grid", "task.head.C=[1]", "--seeds", "few"], "neither a number of seeds"),
-        (["--grid", "task.head.D=[1]"], "$.task.head.D"),
+        (["--grid", "task.head.D=[1]"], "--grid task.head.D: $.task.head.D"),
+        (["--grid", "task.head.C"], "'task.head.C' is not KEY=LIST"),
+        (["--grid", "task.head.C+=1"], "'task.head.C+=1' is not KEY=LIST"),
+        (["--grid", "task.head.C=[1]", "--grid", "task.head.C=[2]"], "task.head.C is there twice"),
+        (["--grid", "task.head.C=[1]", "--seeds", "0,0"], "'0,0' has a seed twice"),
         ([], "there is nothing to sweep"),
     ],
 )

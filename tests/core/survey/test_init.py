@@ -358,6 +358,7 @@ def test_the_command_writes_what_runs_and_overwrites_nothing(
     init(root, "--force", "--cache", tmp_path / "store")
     pipeline = Pipeline.from_file(root / "spec.json")
     assert pipeline.spec == Pipeline.from_folder(root, store=tmp_path / "store").spec
+    assert repr(pipeline).startswith("Pipeline('p': image_folder data, encoder ")
     run = pipeline.run(tmp_path / "run", tmp_path / "store")
     assert run.result["test"]["accuracy"]["mean"] >= 0.5
 

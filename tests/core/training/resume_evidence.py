@@ -1,5 +1,5 @@
-"""`make evidence-resume`: runs killed at random moments and cut after chosen steps, and what became of each. Prints a
-page.
+"""`make evidence-resume`: runs killed at random moments, within chosen steps and before chosen operations on the disk,
+and what became of each. Prints a page.
 
 Runs are processes forked from this one, which has imported everything; a kill is SIGKILL, so that nothing tidies up.
 """
@@ -50,8 +50,10 @@ class Case:
     numbers: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def child(self, *, cut_after: int | None = None) -> int:
-        """A process that runs it, or goes on with it, into ``x``; it kills itself after so many steps."""
+    def child(self, *, before_step: int | None = None, before_writing: int | None = None) -> int:
+        """A process that runs it, or goes on with it, into ``x``; it kills itself before one of its steps, or of its
+        operations on the disk, by number.
+        """
         if child := os.fork():
             return child
         code = 70
@@ -59,8 +61,10 @@ class Case:
             quiet = os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
-            if cut_after is not None:
-                _cut(cut_after)
+            if before_step is not None:
+                _cut_before_step(before_step)
+            if before_writing is not None:
+                _cut_before_writing(self.folder, before_writing)
             self.run()
             code = 0
         except BaseException:  # noqa: BLE001  # said, and the code tells
@@ -102,7 +106,29 @@ def _stays(path: Path) -> bool:
     return path.name in {".graftwork-lock", ".graftwork-used"} or path.suffix in {".lock"}
 
 
-def _cut(steps: int) -> None:
+#: What changes a disk, as Python's audit events name it; and files that are opened to be written.
+WRITING = {"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate", "os.utime", "os.symlink"}
+
+
+def _is_writing(event: str, given: tuple[Any, ...], folder: str) -> bool:
+    opened = event == "open" and bool((given[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+    return (event in WRITING or opened) and isinstance(given[0], str | Path) and str(given[0]).startswith(folder)
+
+
+def _cut_before_writing(folder: Path, number: int) -> None:
+    """Kill this process before the operation of that number on what is in a folder."""
+    seen = [0]
+
+    def cutting(event: str, given: tuple[Any, ...]) -> None:
+        if _is_writing(event, given, f"{folder}{os.sep}"):
+            if seen[0] == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen[0] += 1
+
+    sys.addaudithook(cutting)
+
+
+def _cut_before_step(steps: int) -> None:
     """Kill this process in the middle of the step after so many."""
     step, done = Steps._step, [0]
 

@@ -14,8 +14,6 @@ from typing import Any, Literal
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from graftwork import Pipeline
@@ -25,7 +23,7 @@ from graftwork.core.storage.claim import CHECKPOINT_EVERY, CHECKPOINTS, PARTIAL,
 from graftwork.core.storage.manifest import MANIFEST, seal
 from graftwork.core.training.checkpoints import folder, interrupts
 from graftwork.core.training.checkpoints.folder import STATE, Checkpoints, ResumeError
-from graftwork.core.training.checkpoints.tree import packed, unpacked
+from graftwork.core.training.checkpoints.state_file import read_state, write_state
 from graftwork.core.training.steps import Steps
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
@@ -199,12 +197,10 @@ def test_what_a_model_keeps_beside_its_parameters_is_kept(tmp_path: Path) -> Non
 
 def altered(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], object]) -> None:
     """Another checkpoint, sealed as if it had been written so."""
-    with safe_open(path / STATE, framework="pt") as file:
-        about = json.loads(file.metadata()["state"])
-    change(about["said"], held := unpacked(load_file(path / STATE), about["tensors"]))
-    flat, places = packed(held)
-    save_file(flat, path / STATE, {"state": json.dumps(about | {"tensors": places})})
-    seal(path)
+    said, held = read_state(path / STATE)
+    change(said, held)
+    (path / STATE).unlink()
+    write_state(path / STATE, said, held, lambda digest: seal(path, {STATE: digest}))
 
 
 def test_a_checkpoint_that_is_not_whole_is_not_used(whole: dict[str, Any], tmp_path: Path) -> None:
@@ -302,7 +298,7 @@ def test_a_full_disk_costs_no_training(whole: dict[str, Any], tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(folder, "save_file", full)
+    monkeypatch.setattr(folder, "write_state", full)
     run = small(tmp_path).run("x")
     assert numbers_of(run) == whole
     said = [note for note in notes_of(run) if "no checkpoint is written: cannot write" in note]
@@ -439,7 +435,7 @@ def test_a_mistake_is_said(said: list[str], why: str, commands: Path) -> None:
     assert why in found["err"]
 
 
-@pytest.mark.parametrize("act", ["save_file", "seal", "_flush", "_remove"])
+@pytest.mark.parametrize("act", ["write_state", "seal", "_flush", "_remove"])
 def test_cut_while_one_is_written(act: str, whole: dict[str, Any], tmp_path: Path) -> None:
     """At whatever it comes to; nothing tidies up before the next start."""
     real, count = getattr(folder, act), [0]

@@ -5,10 +5,14 @@ A GPU records into a CUDA graph. Here ``make_fx`` records: it keeps the operator
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,8 +21,10 @@ from torch.utils.checkpoint import checkpoint
 
 from graftwork.core.features.as_one import LEAST
 from graftwork.core.roles import Adapter, AdapterSpec, OptimizerSpec
-from graftwork.core.training import replayed, unread
-from graftwork.core.training.replayed import WARM_UP, Compute, Found, Replayed
+from graftwork.core.training import recorders, unread
+from graftwork.core.training.checkpoints.attributes import Traces
+from graftwork.core.training.recorders import WORTH, Compute, Found
+from graftwork.core.training.replayed import TRIALS, WARM_UP, Replayed, Watched
 from graftwork.registry.catalogue import Catalogue, Plugin
 from graftwork.registry.component import Component
 
@@ -26,7 +32,7 @@ from ...support.small_pipeline import catalogue
 from .. import test_stacked_seeds
 from ..test_stacked_seeds import ALONE, Seeds, require_alike, store  # noqa: F401  (a fixture)
 
-EPOCHS = replayed.WORTH
+EPOCHS = WORTH
 FORWARDS: list[str] = []
 
 
@@ -115,7 +121,7 @@ def fx_graph(compute: Compute) -> Compute:
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Trainings of a CPU are recorded, too."""
-    monkeypatch.setitem(replayed.RECORDERS, "cpu", fx_graph)
+    monkeypatch.setitem(recorders.RECORDERS, "cpu", lambda device: fx_graph)
     monkeypatch.setattr(unread, "SECONDS", 1e9)
     yield
     FORWARDS.clear()
@@ -164,7 +170,7 @@ def both(folder: Any, way: str, **overrides: Any) -> tuple[Seeds, Seeds, int, in
     """Recorded and as ever."""
     now, calls = trained(folder, way, **overrides)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(replayed, "RECORDERS", {})
+        patched.setattr(recorders, "RECORDERS", {})
         ever, as_ever = trained(folder, way, **overrides)
     return now, ever, calls, as_ever
 
@@ -232,7 +238,7 @@ def test_what_cannot_be_recorded_is_computed() -> None:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     model = nn.Linear(2, 1)
-    again = Replayed(lambda: [model.weight.detach().sum()], model, refuses)
+    again = Replayed(lambda given: [model.weight.detach().sum()], Watched(model), refuses, WORTH)
     assert [again()[0] for _ in range(WARM_UP + 3)] == [model.weight.detach().sum()] * (WARM_UP + 3)
 
 
@@ -244,3 +250,96 @@ def test_few_trainings_are_not_one(monkeypatch: pytest.MonkeyPatch, store: Any) 
     monkeypatch.setattr(stacked, "stack", lambda learners: pytest.fail("they are few"))
     assert len(test_stacked_seeds.SEEDS) < LEAST
     assert not Seeds(store, **ALONE, adapter={"type": "clip_adapter"}, trainer__epochs=1).failure
+
+
+class Weighted(nn.Module):
+    """x w, w [2] trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight.detach()).sum()
+
+
+def replays_of(batches: Iterable[Tensor], record: Any, times: int = 200) -> list[int]:
+    """How often each batch was computed as ever; every result is right."""
+    model, seen = Weighted(), list[int]()
+
+    def compute(given: Tensor) -> Found:
+        seen[-1:] = [seen[-1] + 1]
+        return [model(given)]
+
+    again = Replayed(compute, Watched(model), record, times, lambda given: [model(given)])
+    for batch in batches:
+        seen.append(0)
+        (found,) = again(batch)
+        assert found == batch.sum()
+    return seen
+
+
+def test_what_a_recording_holds_fast_is_found_beside_other_tensors() -> None:
+    """It is right beside the batch that it was recorded with, and wrong beside the next."""
+
+    def holds(compute: Compute) -> Compute:
+        found = compute()
+        return lambda: found
+
+    batches = [torch.rand(3, 2) for _ in range(WARM_UP + 5)]
+    assert replays_of(batches, holds) == [1] * len(batches)
+    assert replays_of(batches, fx_graph) == [1] * (WARM_UP + TRIALS) + [0] * 3
+
+
+def test_forms_that_come_often_are_recorded_and_no_more_than_four() -> None:
+    """A last, smaller batch is seldom; of many forms those are recorded that come often first."""
+    sizes = [*[8] * 19, 5] * 8
+    found = replays_of((torch.rand(size, 2) for size in sizes), fx_graph, len(sizes))
+    assert [one for one, size in zip(found, sizes, strict=True) if size == 5] == [1] * 8
+    assert sum(found) == 8 + WARM_UP + TRIALS
+    sizes = [1, 2, 3, 4, 5, 6] * 10
+    found = replays_of((torch.rand(size, 2) for size in sizes), lambda compute: compute)
+    assert [size for one, size in zip(found, sizes, strict=True) if not one][-6:] == [3, 4, 1, 2, 3, 4]
+    assert sum(replays_of((torch.rand(size, 2) for size in sizes), fx_graph, len(sizes))) == len(sizes)  # ten of each
+
+
+class Keeper(nn.Module):
+    """What a module of a stranger's may keep beside parameters and buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers, self.last = [0.0, float("nan")], {"mean": torch.zeros(2), "seen": (np.zeros(2), [0])}
+        self.own, self.chance, self.dice = torch.Generator(), random.Random(0), np.random.default_rng(0)
+        self.line, self.beside = deque([1], maxlen=1), nn.Linear(1, 1)
+        self.of = SimpleNamespace(calls=0)
+        self.register_buffer("unsaved", torch.zeros(1), persistent=False)
+        self.unsaved: Tensor
+
+
+KEEPING: dict[str, Callable[[Keeper], object]] = {
+    "a list": lambda one: one.numbers.append(1.0),
+    "a tensor in a dictionary": lambda one: one.last["mean"].add_(1),
+    "another tensor of the same numbers": lambda one: one.last.update(mean=torch.zeros(2)),
+    "an array": lambda one: one.last["seen"][0].__setitem__(0, 1),
+    "a list in a tuple in a dictionary": lambda one: one.last["seen"][1].append(1),
+    "torch's generator": lambda one: torch.rand(1, generator=one.own),
+    "Python's": lambda one: one.chance.random(),
+    "numpy's": lambda one: one.dice.random(),
+    "a queue": lambda one: one.line.append(2),
+    "an object": lambda one: setattr(one.of, "calls", 1),
+    "a new attribute": lambda one: setattr(one, "fresh", 1),
+    "an attribute of a part": lambda one: setattr(one.beside, "fresh", 1),
+    "a buffer that is not saved": lambda one: one.unsaved.add_(1),
+    "an iterator": lambda one: setattr(one, "counter", itertools.count()),
+}
+
+
+@pytest.mark.parametrize("what", KEEPING)
+def test_what_is_kept_anywhere_is_seen(what: str) -> None:
+    """In the model, and in a module beside it; what nobody touches is the same."""
+    for of in (lambda one: (one,), lambda one: (nn.Linear(1, 1), [one])):
+        keeper = Keeper()
+        traces = Traces(*of(keeper))
+        assert not traces.changed()
+        KEEPING[what](keeper)
+        assert traces.changed()

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, linear, normalize
 from graftwork.benchmarks import Setting, fisher
 from graftwork.core.data.items import DataError
 from graftwork.core.roles import TrainingView
+from graftwork.plugins.regularizers import graph_uses
 from graftwork.plugins.regularizers.fisher import fisher_diagonal
-from graftwork.plugins.regularizers.linear_uses import squares_of_linear
+from graftwork.plugins.regularizers.linear_uses import Uses, squares_of_linear
 
 ITEMS, WIDTH, CLASSES = 23, 5, 4
 FISHER = "graftwork.plugins.regularizers.fisher"
@@ -102,6 +103,92 @@ def view_of(module: nn.Module, items: int = ITEMS) -> TrainingView:
         batch=lambda rows: (module(x[rows]), targets[rows]),
         stateless=lambda at, rows: functional_call(module, dict(at), (x[rows],)),
     )
+
+
+#: Who hears whom of so many rows, of which some are labelled items, in another order.
+HEARD = torch.eye(ITEMS, dtype=torch.float64) + (torch.rand(ITEMS, ITEMS, dtype=torch.float64) < 0.1)
+LABELLED = torch.arange(ITEMS - 1, 3, -2)
+
+
+class Heard(nn.Module):
+    """As a graph network: weights before messages, in them and behind them, and one that no ``linear`` is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.own, self.up = nn.Linear(WIDTH, 3), nn.Linear(3, 3, bias=False), nn.Linear(3, CLASSES)
+        self.scale, self.unused = nn.Parameter(torch.ones(CLASSES)), nn.Parameter(torch.ones(2))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return torch.tanh(HEARD @ torch.tanh(self.down(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.tanh(self.own(HEARD @ self.hidden(x)) + self.hidden(x))
+        return self.up(hidden)[LABELLED] * self.scale
+
+
+class Behind(Heard):
+    """Everything comes through one narrow place behind the messages."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(torch.tanh(self.own(HEARD @ self.hidden(x))))[LABELLED]
+
+
+class Past(Heard):
+    """What was heard also comes past every weight behind the messages."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = HEARD @ self.hidden(x)
+        return self.up(torch.tanh(self.own(hidden)))[LABELLED] + hidden[LABELLED][:, :1] * torch.arange(CLASSES)
+
+
+class Both(Heard):
+    """A weight before the messages and behind them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(torch.tanh(self.own(HEARD @ torch.tanh(self.own(torch.tanh(self.down(x)))))))[LABELLED]
+
+
+class Nodes(Heard):
+    """Two rows an item, read out as their mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.own(self.hidden(x))[:22].view(11, 2, 3).mean(dim=1).tanh())
+
+
+def heard(module: nn.Module) -> TrainingView:
+    x = torch.randn(ITEMS, WIDTH, dtype=torch.float64)
+    targets = torch.arange(len(module(x))) % CLASSES
+    of = (dict(module.named_parameters()), lambda: module(x), targets)
+    return TrainingView(*of, lambda a, b: cross_entropy(a, b, reduction="none"), None, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("at_once", [32, 3])
+@pytest.mark.parametrize("kind", [Heard, Behind, Past, Both, Nodes])
+def test_in_a_graph_it_is_a_loop_over_items(kind: Any, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is heard of where, and however many items are carried on at once."""
+    monkeypatch.setattr(graph_uses, "AT_ONCE", at_once)
+    view = heard(kind().double())
+    expected = fisher.by_a_loop(view)
+    for name, one in fisher_diagonal(view).items():
+        torch.testing.assert_close(one, expected[name], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (Heard, {"own.weight", "up.weight", "up.bias"}),
+        (Behind, {"down.weight", "down.bias", "own.weight", "up.weight", "up.bias"}),
+        (Past, {"own.weight", "up.weight", "up.bias"}),
+        (Both, {"down.weight", "down.bias", "own.weight", "up.weight", "up.bias"}),
+        (Nodes, {"down.weight", "down.bias", "own.weight", "up.weight", "up.bias"}),
+    ],
+)
+def test_what_comes_through_own_rows_is_known_without_going_back_from_the_logits(kind: Any, names: set[str]) -> None:
+    """Where something comes past them that is seen, and left to backward passes from the logits."""
+    view = heard(kind().double())
+    with Uses(view.parameters) as noted:
+        losses = view.losses(view.logits(), view.targets)
+    assert set(graph_uses.squares_in_graph(view.parameters, losses, noted.found)) == names
 
 
 @pytest.fixture(autouse=True)

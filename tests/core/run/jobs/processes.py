@@ -169,7 +169,8 @@ def test_what_this_process_alone_knows_is_trained_in_it(tmp_path: Path) -> None:
     notes = [event.message for event in Hearing.heard if isinstance(event, Note)]
     said = [note for note in notes if note.startswith("one after another in this process")]
     assert len(said) == 1
-    assert "dataset.few_digits, encoder.pixels" in said[0]
+    assert "do not know dataset.few_digits, which no installed plugin brings: it is registered in this" in said[0]
+    assert "; encoder.pixels, which no" in said[0]
     assert len(made.result["test"]["accuracy"]["per_seed"]) == 2
 
 

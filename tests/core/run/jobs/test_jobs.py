@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from graftwork.core.run.jobs import machine
+from graftwork.core.run.jobs.known import known_as, unknown_to
+from graftwork.registry.catalogue import Catalogue, Plugin
+from graftwork.registry.component import Component
 from graftwork.registry.errors import UserError
 
+from ....support.small_layers import LittleSpec
 from ....support.small_pipeline import pipeline
 
 
@@ -31,6 +35,22 @@ def test_processes_side_by_side() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRAFTWORK_", "PYTEST_"))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def test_why_another_process_does_not_know_a_component_is_said() -> None:
+    """Its plugin is not there, fails there, is left out there, or is another one."""
+    mine = Component("dataset", "little", LittleSpec, "mine:Mine", "tiny")
+    here = known_as(Catalogue([Plugin("mine", "acme", "1.0", components=(mine,))]))
+    assert unknown_to(Catalogue([Plugin("mine", "acme", "1.0", components=(mine,))]), here) == []
+    for plugins, why in (
+        ([], "which no installed plugin brings: it is registered in this process alone; install its plugin"),
+        ([Plugin("mine", "acme", "1.0", failure="no module x")], "whose plugin mine fails: no module x there"),
+        ([Plugin("mine", "acme", "1.0", left_out="GRAFTWORK_PLUGINS_OFF")], "left out by GRAFTWORK_PLUGINS_OFF there"),
+        ([Plugin("mine", "acme", "1.1", components=(mine,))], "`acme 1.1, "),
+    ):
+        (said,) = unknown_to(Catalogue(plugins), here)
+        assert said.startswith("dataset.little, ")
+        assert why in said
 
 
 def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy
 import pytest
+from PIL import Image
 
 from graftwork import Pipeline, compare, evaluate, load
-from graftwork.core.events import TrainingFinished
+from graftwork.core.events import Event, Note, TrainingFinished
 from graftwork.core.report.report import report
 from graftwork.core.run.load import TaskWarning
 from graftwork.core.run.run import Run
@@ -199,6 +200,22 @@ def test_a_fault_of_the_first_data_set_is_said_where_it_stands() -> None:
         assert "$.tasks[0].dataset.tr" in str(error.value)
         assert said in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def test_a_note_names_the_task_whose_data_set_it_is_of(tmp_path: Path) -> None:
+    """Two data sets may have the same to say."""
+    for name in ("a", "b"):
+        for split in ("train", "val", "test"):
+            for label in ("red", "blue"):
+                (folder := tmp_path / name / split / label).mkdir(parents=True)
+                Image.new("RGB", (4, 4), label).save(folder / f"{split}.png")
+        (folder / "notes.foo").touch()
+    sets = [{"name": one, "dataset": {"type": "image_folder", "root": str(tmp_path / one)}} for one in ("a", "b")]
+    heard: list[Event] = []
+    changes = {"tasks": sets, "dataset": sets[0]["dataset"], "sequence": {"scenario": "domain"}}
+    pipeline(**SPEC | changes).plan(tmp_path / "store", heard.append)
+    notes = [one.message for one in heard if isinstance(one, Note)]
+    assert [note[:3] for note in notes if "left out as no pictures" in note] == ["a: ", "b: "]
 
 
 def test_remembered_items_join_the_labelled_ones(place: Path, plain: Run) -> None:
