@@ -94,8 +94,8 @@ def load_adapter(
     ``folder`` may be a run of a pipeline, whose head is left behind, or a hub id (OWNER/NAME), ``revision`` then a
     branch, tag or commit. ``tower``: that one here alone is adapted, with what was trained in the tower of that name,
     or in the only one; other towers, here and there, do not matter. So it goes where the adapter's towers do not meet,
-    as those of `lora`. Raises ``RunFolderError`` for a folder that is incomplete or altered, ``HubError`` for one that
-    cannot be fetched, ``TowerError`` for towers it does not fit; nothing is grafted then.
+    as those of ``lora``. Raises ``RunFolderError`` for a folder that is incomplete or altered, ``HubError`` for one
+    that cannot be fetched, ``TowerError`` for towers it does not fit; nothing is grafted then.
     """
     found = adapter_folder(fetched(folder, revision))
     about = saved_in(found)
