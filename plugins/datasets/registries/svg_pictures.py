@@ -35,11 +35,15 @@ def svg_pictures(paths: Sequence[Path], root: Path, files: FileMemo, background:
 
 def render(path: Path) -> bytes:
     """A drawing as PNG, transparent where nothing is drawn. Raises ``DataError`` naming the file."""
-    content = read_file(path)
+    return rendered(read_file(path), str(path))
+
+
+def rendered(svg: bytes, source: str) -> bytes:
+    """SVG as PNG. Raises ``DataError`` naming ``source``."""
     try:
-        return bytes(_resvg().svg_to_bytes(svg_string=text_of(content), width=WIDTH, dpi=DPI, skip_system_fonts=True))
+        return bytes(_resvg().svg_to_bytes(svg_string=text_of(svg), width=WIDTH, dpi=DPI, skip_system_fonts=True))
     except ValueError as error:
-        raise DataError(f"{path}: not a readable SVG drawing: {error}") from None
+        raise DataError(f"{source}: not a readable SVG drawing: {error}") from None
 
 
 def _resvg() -> ModuleType:

@@ -120,6 +120,18 @@ def test_a_file_of_ctranslate2_becomes_the_encoder_that_it_was_made_of(tmp_path:
         whisper.convert(tmp_path / "model.bin", folder)
 
 
+def test_a_shorter_window_is_the_beginning_of_the_models_own(tmp_path: Path) -> None:
+    """Its positions and frames; a longer one than the model's is refused."""
+    saved = encoder_of(save_tiny_encoder("whisper", tmp_path / "whisper"))._model
+    file = written_by_ctranslate2(saved, tmp_path / "model.bin")
+    short = encoder_of(whisper.convert(file, tmp_path / "short", seconds=1))
+    assert torch.equal(short._model.embed_positions.weight, saved.embed_positions.weight[:50].half().float())
+    assert (short.seconds_heard(), [len(one) for one in short.encode_tokens("audio", [rising(1.0)])]) == (1.0, [50])
+    for seconds in (0, 3):
+        with pytest.raises(UserError, match=rf"--seconds {seconds}: the window of this model has 1 to 2"):
+            whisper.convert(file, tmp_path / "other", seconds)
+
+
 def test_another_file_is_refused_in_words(tmp_path: Path) -> None:
     """Cut off, of another model, or no model; the command says it in a line and writes nothing."""
     saved = encoder_of(save_tiny_encoder("whisper", tmp_path / "whisper"))._model
