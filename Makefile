@@ -156,7 +156,8 @@ evidence-resolve: $(READY)
 	    --target build/resolve/none "$$(ls build/resolve/*.whl)[all]" && echo "$$version: resolved" || exit 1; \
 	done
 
-# Runs killed at 200 random moments, and cut after chosen steps; what docs/benchmarks/resume.md shows: half an hour on two cores. A part is in
+# Runs killed at 200 random moments, within chosen steps, before chosen operations on the disk, and while two processes train; what
+# docs/benchmarks/resume.md shows: the first two parts took five minutes, the others were not run whole. A part is in
 # `make test`. What checkpoints cost at ViT-B width: python -m graftwork.benchmarks.training.checkpoints, seven minutes.
 evidence-resume: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.training.resume_evidence
