@@ -27,7 +27,7 @@ from typing import Any
 
 SECTIONS = {
     "card": 30, "compile": 60, "properties": 70, "messages": 60, "screens": 60, "graphs": 40, "adapters": 40,
-    "few_shot": 40, "towers": 90, "pipelines": 120,
+    "few_shot": 40, "replays": 60, "towers": 80, "pipelines": 120,
 }  # fmt: skip
 """Name to seconds, as in `sections.py`, which imports torch."""
 SECONDS = 330

@@ -9,24 +9,18 @@ taken. With `--dry` everything runs in the interpreter on toy sizes, and every t
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import torch
 import triton
 from torch import Tensor
-from torch.nn import functional
 
-from ...triton_kernels import SparseGraph, gcn_bottleneck, propagate, reference, similarity_graph
-from ...triton_kernels.bottleneck.activations import activate
+from ...triton_kernels import propagate, reference, similarity_graph
 from ...triton_kernels.bottleneck.triton_bottleneck import up
 from ...triton_kernels.configurations import card_name
 from ...triton_kernels.message_passing.normalise import operator
@@ -36,52 +30,11 @@ from ...triton_kernels.similarity.triton_screen import screen
 from ...triton_kernels.similarity.vectors import Vectors
 from ..features import clip_like, random_graph, threshold_for
 from . import cuts
+from .adapters import adapters
+from .measuring import DEVICE, DRY, Row, ms, tried
 from .offline import compiled
 
-Row = dict[str, Any]
-DRY = "--dry" in sys.argv
-DEVICE = torch.device("cpu" if DRY else "cuda")
 PROPERTIES = ("values", "gradients", "layouts", "reruns", "non_finite")
-
-
-def ms(call: Callable[[], object], rounds: int = 9) -> float | None:
-    """Median wall milliseconds until the GPU is done; None when dry."""
-    if DRY:
-        call()
-        return None
-    took = []
-    for number in range(rounds + 2):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        took += [time.perf_counter() - start] if number > 1 else []
-    return median(took) * 1e3
-
-
-def captured_ms(call: Callable[[], object]) -> float | None:
-    """Milliseconds of a captured graph of eight calls, divided by eight: no launch counts."""
-    if DRY:
-        call()
-        return None
-    call()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(8):
-            call()
-    took = ms(graph.replay)
-    return None if took is None else took / 8
-
-
-def tried(kernel: str, key: str, cut: cuts.Cut, make: Callable[[], Tensor], right: Tensor, error: float) -> Row:
-    """One cut: whether its result is right, and its time; what it raises is kept in words."""
-    row: Row = {"kernel": kernel, "key": key, "cut": cut}
-    try:
-        found = make().double()
-        off = float((found - right).norm() / right.norm().clamp_min(1e-30))
-        return {**row, "error": off, "right": math.isfinite(off) and off <= error, "ms": captured_ms(make)}
-    except Exception as problem:  # noqa: BLE001  (a cut that fails is a result)
-        return {**row, "right": False, "ms": None, "failed": f"{type(problem).__name__}: {str(problem)[-200:]}"}
 
 
 def card() -> Iterator[Row]:
@@ -218,65 +171,6 @@ def _dense(x: Tensor, tau: float) -> Tensor:
     return (x @ x.T >= tau).nonzero()
 
 
-def adapters() -> Iterator[Row]:
-    """Every cut of the way up, and the adapter both ways against the same without messages."""
-    nodes, d, r = (20, 24, 16) if DRY else (100_000, 512, 64)
-    graph = random_graph(nodes, 4 if DRY else 32).to(DEVICE)
-    for dtype, error in ((torch.float32, 1e-2), (torch.float16 if DRY else torch.bfloat16, 2e-2)):
-        sizes = {"w_down": (r, d), "w_gcn": (r, r), "w_up": (d, r), "b_down": (r,), "b_gcn": (r,), "b_up": (d,)}
-        weights = {
-            name: (torch.randn(size, device=DEVICE) * size[-1] ** -0.5).to(dtype) for name, size in sizes.items()
-        }
-        x, state = (torch.randn(nodes, width, device=DEVICE).to(dtype) for width in (d, r))
-        lower = activate("gelu", state.double()) @ weights["w_up"].double().T
-        right = x.double() + lower + weights["b_up"].double()
-        kind = "tf32" if dtype == torch.float32 else str(dtype)[6:]
-        with _products("high"):  # exact float32 products are the library's
-            for cut in cuts.ups(dtype)[: 2 if DRY else None]:
-                make = partial(up, state, weights["w_up"], weights["b_up"], x, "gelu", 1.0, **cut)
-                yield tried("up", f"{r} {kind}", cut, make, right, error)
-        for precision in ("highest", "high") if dtype == torch.float32 else ("highest",):
-            with _products(precision):
-                yield from _both_ways(graph, x, weights, " by tf32" if precision == "high" else "")
-
-
-@contextmanager
-def _products(precision: str) -> Iterator[None]:
-    """Of float32 matrices, within."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def _gradients(forward: Callable[[], Tensor], leaves: list[Tensor], ahead: Tensor) -> object:
-    return torch.autograd.grad(forward(), leaves, ahead)
-
-
-def _both_ways(graph: SparseGraph, x: Tensor, weights: dict[str, Any], how: str) -> Iterator[Row]:
-    leaves: dict[str, Any] = {name: one.clone().requires_grad_() for name, one in weights.items()}
-
-    def alone() -> Tensor:
-        lower = functional.linear(
-            functional.linear(x, leaves["w_down"], leaves["b_down"]), leaves["w_gcn"], leaves["b_gcn"]
-        )
-        return x + functional.linear(activate("gelu", lower), leaves["w_up"], leaves["b_up"])
-
-    ways = {"no messages": alone, "gcn_bottleneck": lambda: gcn_bottleneck(x, graph, **leaves)}
-    for name, forward in ways.items():
-        what = f"{name}, {str(x.dtype)[6:]}{how}"
-        yield {"what": f"{what}, forward", "ms": ms(forward)}
-        both = partial(_gradients, forward, list(leaves.values()), x)
-        yield {"what": f"{what}, both ways", "ms": ms(both)}
-        row: Row = {"what": f"{what}, both ways, captured: without the host"}
-        try:
-            yield {**row, "ms": captured_ms(both)}
-        except RuntimeError as problem:  # what cannot be captured is a result
-            yield {**row, "ms": None, "not captured": str(problem)[:200]}
-
-
 def few_shot() -> Iterator[Row]:
     """A training of GA-Net on 160 items of width 512 with each of three seeds: one by one, and as one."""
     try:
@@ -301,6 +195,18 @@ def few_shot() -> Iterator[Row]:
             took = None if DRY else (time.perf_counter() - start) * 1e3
             right = losses if right is None else right
             yield {**row, "ms": took, "right": bool(((losses - right).abs() <= 1e-3).all())}
+
+
+def replays() -> Iterator[Row]:
+    """Captures that fail on purpose, and steps inside towers as a training takes them: as ever, and replayed."""
+    try:
+        from .replays import failing, trained
+    except ImportError as lacking:
+        yield {"what": f"replays: not timed, {lacking}"}
+        return
+    if not DRY:
+        yield from failing(DEVICE)
+    yield from trained(DEVICE, partial(ms, rounds=5))
 
 
 def towers() -> Iterator[Row]:
@@ -334,7 +240,8 @@ SECTIONS: dict[str, tuple[Callable[[], Iterator[Row]], int]] = {
     "graphs": (graphs, 40),
     "adapters": (adapters, 40),
     "few_shot": (few_shot, 40),
-    "towers": (towers, 90),
+    "replays": (replays, 60),
+    "towers": (towers, 80),
     "pipelines": (pipelines, 120),
 }
 """Name to what it does and to the seconds that it may take."""

@@ -18,6 +18,7 @@ from ...core.towers.tower import Tower
 from ...plugins.adapters.hmmoe import HMMoESpec
 from ...plugins.adapters.lora import LoraSpec
 from ...triton_kernels.testing import counted
+from .measuring import launched
 
 Ms = Callable[[Callable[[], object]], float | None]
 BUDGET = {"trainable_share": 0.06}
@@ -81,14 +82,26 @@ def towers(device: torch.device, batch: int, tiny: bool) -> Towers:
     )
 
 
+def grafted(of: Towers, spec: TowerAdapterSpec) -> GraftedTowers:
+    """The towers with an adapter in them, which is to be trained."""
+    model = GraftedTowers([Tower.of("image", of.vision), Tower.of("text", of.text)])
+    model.add_adapter("default", spec)
+    return model.to(of.inputs["image"]["pixel_values"].device).train()
+
+
+def lost(model: GraftedTowers, inputs: Mapping[str, Mapping[str, Tensor]]) -> Tensor:
+    """A loss of both towers' read-outs and the adapter's own."""
+    out = model(inputs)
+    pooled = [out.outputs[name].pooler_output.float().square().mean() for name in ("image", "text")]
+    loss: Tensor = pooled[0] + pooled[1] + out.auxiliary_loss()
+    return loss
+
+
 class Grafted:
     """The towers with one adapter, and what is done with them."""
 
     def __init__(self, of: Towers, spec: TowerAdapterSpec) -> None:
-        self._of = of
-        self.model = GraftedTowers([Tower.of("image", of.vision), Tower.of("text", of.text)])
-        self.model.add_adapter("default", spec)
-        self.model.to(of.inputs["image"]["pixel_values"].device).train()
+        self._of, self.model = of, grafted(of, spec)
         on_gpu = of.kind == "cuda"
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=on_gpu, capturable=on_gpu)
 
@@ -100,9 +113,7 @@ class Grafted:
     def step(self) -> Tensor:
         """Forward, backward and the optimizer's; gives the loss."""
         with self._of.precision():
-            out = self.model(self._of.inputs)
-            pooled = [out.outputs[name].pooler_output.float().square().mean() for name in ("image", "text")]
-            loss: Tensor = pooled[0] + pooled[1] + out.auxiliary_loss()
+            loss = lost(self.model, self._of.inputs)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -137,12 +148,12 @@ def timed(device: torch.device, ms: Ms) -> Iterator[dict[str, Any]]:
     base = ms(of.frozen)
     yield {"what": f"frozen towers, forward, batch {batch}", "ms": base, **of_call(of.frozen)}
     for name, spec in SPECS.items():
-        grafted = Grafted(of, spec)
-        forward, step = ms(grafted.forward), ms(grafted.step)
+        of_spec = Grafted(of, spec)
+        forward, step = ms(of_spec.forward), ms(of_spec.step)
         yield {"what": f"{name}, forward", "ms": forward, "of frozen": _over(forward, base)}
-        row = {"what": f"{name}, step", "ms": step, "of frozen": _over(step, base), **of_call(grafted.step)}
-        row["trained"] = sum(one.numel() for one in grafted.model.parameters())
-        yield {**row, **({} if dry else _taken(grafted.step)), "right": bool(grafted.step().isfinite())}
+        row = {"what": f"{name}, step", "ms": step, "of frozen": _over(step, base), **of_call(of_spec.step)}
+        row["trained"] = sum(one.numel() for one in of_spec.model.parameters())
+        yield {**row, **({} if dry else _taken(of_spec.step)), "right": bool(of_spec.step().isfinite())}
     for name in () if dry else ("LoRA", "HMMoE"):
         row = {"what": f"{name}, captured step"}
         try:
@@ -160,9 +171,5 @@ def _over(took: float | None, base: float | None) -> float | None:
 def _taken(call: Callable[[], object]) -> dict[str, float]:
     """Of one call: peak memory, and milliseconds in which the GPU works."""
     torch.cuda.reset_peak_memory_stats()
-    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as seen:
-        call()
-        torch.cuda.synchronize()
-    busy = sum(event.self_device_time_total for event in seen.key_averages()) / 1e3
+    busy = sum(one["ms"] for one in launched(call))
     return {"peak GB": round(torch.cuda.max_memory_allocated() / 1e9, 2), "busy ms": round(busy, 1)}

@@ -68,13 +68,18 @@ def _locked(path: Path) -> BufferedWriter:
         return file
 
 
-def _is_dead(path: Path) -> bool:
-    """Whether no process writes a file; ``False`` where the file system does not know."""
+def _is_dead(path: Path, *, remove: bool = False) -> bool:
+    """Whether no process writes a file; ``False`` where the file system does not know.
+
+    It is removed while it is locked: a writer that has made it and is about to lock it then finds it gone.
+    """
     try:
         import fcntl
 
         with open(path, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if remove:
+                path.unlink()
     except (OSError, ImportError):
         return False
     return True
@@ -128,16 +133,29 @@ def sweep_partials(folder: Path, older_than: float = 3600.0, *, below: bool = Tr
     for ``older_than`` seconds. In the folders ``below``, too.
     """
     for partial in (folder.rglob if below else folder.glob)(f"{_TEMPORARY}*"):
-        if is_partial(partial, older_than):
-            with contextlib.suppress(OSError):
-                partial.unlink()
+        remove_partial(partial, older_than)
+
+
+def remove_partial(path: Path, older_than: float) -> bool:
+    """Remove what is partial now; whether that was done."""
+    if _is_dead(path, remove=True):
+        return True
+    with contextlib.suppress(OSError):
+        if _is_old(path, older_than):
+            path.unlink()
+            return True
+    return False
 
 
 def is_partial(path: Path, older_than: float) -> bool:
     """Whether it is what a killed writer would have renamed: nobody locks it, or touched it for so many seconds."""
     with contextlib.suppress(OSError):
-        return path.name.startswith(_TEMPORARY) and (_is_dead(path) or time.time() - path.stat().st_mtime > older_than)
+        return path.name.startswith(_TEMPORARY) and (_is_dead(path) or _is_old(path, older_than))
     return False
+
+
+def _is_old(path: Path, older_than: float) -> bool:
+    return time.time() - path.stat().st_mtime > older_than
 
 
 def open_regular(path: str | Path) -> BufferedReader:

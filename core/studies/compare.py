@@ -56,7 +56,8 @@ def compare(
     """
     opened = [_open(one, overrides, catalogue) for one in given]
     require_own_tables(out, "compare", "runs")
-    _require_known(against, [(one.name, stem) for stem, one in opened])
+    called = [(one.name, stem) for stem, one in opened]
+    _number([(name, stem) for name, (_, stem) in zip(told_apart(called), called, strict=True)], against)
     once = RunCache(catalogue, store, out / "runs", resume, checkpoint_every)
     found: dict[int, Entry | GraftworkError] = {}
     specs = {number: one for number, (_, one) in enumerate(opened) if isinstance(one, PipelineSpec)}
@@ -76,21 +77,23 @@ def compare(
     return Comparison(tuple(named), failures, tuple(pairs), reasons)
 
 
-def _require_known(against: str | None, called: Sequence[tuple[str, str]]) -> None:
-    """Before anything is run: raises ``UserError`` for a name of none of them."""
-    known = [*told_apart(called), *(name for one in called for name in one)]
-    if against is not None and against not in known:
-        raise UserError(f"--against {against}: no such run; there are {', '.join(repr(name) for name, _ in called)}")
-
-
-def _first(entries: Sequence[Entry], name: str | None) -> list[Entry]:
+def _first(entries: Sequence[Entry], against: str | None) -> list[Entry]:
     """The one of that name, or of the only file or folder called so, before the others. Raises ``UserError``."""
-    chosen = [one for one in entries if one.name == name] or [one for one in entries if one.stem == name]
-    chosen = list(entries[:1]) if name is None else chosen
-    if entries and len(chosen) != 1:
+    number = _number([(one.name, one.stem) for one in entries], against)
+    return [*entries[number : number + 1], *entries[:number], *entries[number + 1 :]]
+
+
+def _number(called: Sequence[tuple[str, str]], against: str | None) -> int:
+    """Which of these names and stems is meant; the first where none is named. Raises ``UserError``."""
+    if against is None or not called:
+        return 0
+    chosen = [number for number, (name, _) in enumerate(called) if name == against]
+    chosen = chosen or [number for number, (_, stem) in enumerate(called) if stem == against]
+    if len(chosen) != 1:
         what = "several runs are called so; say which" if chosen else "no such run; there are"
-        raise UserError(f"--against {name}: {what} {', '.join(repr(one.name) for one in chosen or entries)}")
-    return [*chosen, *(entry for entry in entries if entry not in chosen)]
+        names = ", ".join(repr(called[one][0]) for one in chosen or range(len(called)))
+        raise UserError(f"--against {against}: {what} {names}")
+    return chosen[0]
 
 
 def _open(

@@ -94,9 +94,9 @@ def test_every_package_has_an_init() -> None:
         assert (folder / "__init__.py").as_posix() in names
 
 
-def test_the_root_holds_one_module() -> None:
+def test_the_root_holds_the_package_and_its_command() -> None:
     """Any other Python file at the root would ship in the wheel."""
-    assert [name for name in modules() if "/" not in name] == ["__init__.py"]
+    assert [name for name in modules() if "/" not in name] == ["__init__.py", "__main__.py"]
 
 
 def test_the_wheel_holds_the_folders_and_nothing_else(wheel: Path) -> None:

@@ -176,7 +176,7 @@ def same_requests(folder: Path, processes: int, requests: int, seed: int, *, kil
         killed = int(ended(children[0]) == -signal.SIGKILL)
         children[0] = _asking(store, folder / "0", requests, draw.random(), 0.0)
     codes = {ended(child) for child in children}
-    answers = {np.load(folder / f"{one}.npy").tobytes() for one in range(processes)}
+    answers = {np.load(one).tobytes() for one in folder.glob("*.npy")}
     torn = len(verify(store).altered)
     twice = len(list(store.glob("features/*/*/text/*.safetensors"))) - requests  # a request's is a shard of one text
     shutil.rmtree(folder)
@@ -202,6 +202,10 @@ def _asking(store: Path, out: Path, requests: int, seed: float, begin: float) ->
         out.parent.mkdir(parents=True, exist_ok=True)
         np.save(out.with_name(f"{out.name}.npy"), np.stack([found[one] for one in range(requests)]))
         code = 0
+    except BaseException:  # noqa: BLE001  # said, and the code tells
+        import traceback
+
+        traceback.print_exc()
     finally:
         os._exit(code)
 

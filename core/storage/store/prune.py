@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..files import StorageError, sweep_partials, write_whole
+from ..files import StorageError, remove_partial, sweep_partials, write_whole
 from . import locks
 from .inventory import PICTURES, Unit, index_files, own_files, partials, units
 from .namespace import ABOUT, INDEX, USED, WRITING
@@ -97,8 +97,7 @@ def prune(root: Path, going: Doomed) -> Pruned:
     stayed: dict[Path, str] = {}
     size = leftovers = 0
     for path, bytes_ in going.leftovers.items():
-        with contextlib.suppress(OSError):
-            path.unlink()
+        if remove_partial(path, DEAD):
             size, leftovers = size + bytes_, leftovers + 1
     for unit in going.units:
         try:

@@ -221,6 +221,24 @@ def test_partial_files_are_neither_read_nor_kept(tmp_path):
     assert list(one.folder.iterdir()) == [whole]
 
 
+def test_what_is_swept_is_locked_until_it_is_gone(tmp_path, monkeypatch):
+    """A writer that has made its file and not yet locked it waits, and finds it gone: it is not swept later, unseen."""
+    fcntl = pytest.importorskip("fcntl")
+    partial, unlink, swept = tmp_path / f"{files._TEMPORARY}young", Path.unlink, []
+    partial.touch()
+
+    def locked(path, *given, **named):
+        with open(path) as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        swept.append(path)
+        unlink(path, *given, **named)
+
+    monkeypatch.setattr(Path, "unlink", locked)
+    sweep_partials(tmp_path)
+    assert swept == [partial]
+    assert not partial.exists()
+
+
 def test_where_nothing_can_be_locked_age_decides(tmp_path, monkeypatch):
     """On a file system without locks, and where the system has none."""
     monkeypatch.setitem(sys.modules, "fcntl", None)

@@ -148,6 +148,10 @@ def test_with_another_by_its_name(runs: list[Path], tmp_path: Path) -> None:
     assert (found.name, found.against) == ("ga-net", "probe")
     with pytest.raises(UserError, match=r"--against nobody: no such run; there are 'ga-net', 'probe'"):
         compare(runs[:2], {}, catalogue(), tmp_path / "store", tmp_path, against="nobody")
+    spec = pipeline(name="later").spec
+    with pytest.raises(UserError, match=r"--against nobody: no such run; there are 'ga-net', 'later'"):
+        compare([runs[0], spec], {}, catalogue(), tmp_path / "store", tmp_path / "new", against="nobody")
+    assert not (tmp_path / "new").exists()
     arguments = ["compare", *map(str, runs[:2]), "--against", "probe", "--format", "json", "--out", str(tmp_path / "x")]
     said = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert json.loads(said.stdout)["paired"][0]["against"] == "probe"

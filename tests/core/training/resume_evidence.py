@@ -1,5 +1,5 @@
-"""`make evidence-resume`: runs killed at random moments, within chosen steps and before chosen operations on the disk,
-and what became of each. Prints a page.
+"""`make evidence-resume`: runs killed at random moments, within chosen steps, before chosen operations on the disk, and
+while two processes train; and what became of each. Prints a page.
 
 Runs are processes forked from this one, which has imported everything; a kill is SIGKILL, so that nothing tidies up.
 """
@@ -28,6 +28,7 @@ from graftwork.core.training.checkpoints import folder as written
 from graftwork.core.training.checkpoints.folder import Checkpoints
 from graftwork.core.training.steps import Steps
 from graftwork.registry.catalogue import Catalogue
+from graftwork.registry.discovery import default_catalogue
 
 from ...support.small_layers import with_little_data
 from ...support.small_pipeline import SMALL, catalogue
@@ -47,6 +48,8 @@ class Case:
     spec: Mapping[str, Any]
     known: Catalogue
     folder: Path
+    #: Processes that train.
+    jobs: int = 1
     numbers: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -79,7 +82,7 @@ class Case:
     def run(self) -> None:
         """Once, to its end."""
         pipeline = Pipeline.from_dict(self.spec, catalogue=self.known)
-        pipeline.run(self.folder / "x", self.folder / "store", resume=True, checkpoint_every=EVERY)
+        pipeline.run(self.folder / "x", self.folder / "store", resume=True, checkpoint_every=EVERY, jobs=self.jobs)
 
     def whole(self) -> None:
         """Without an interrupt: once in this process, which imports what it takes; once in another, which is timed."""
@@ -186,7 +189,11 @@ def killed(case: Case, draw: random.Random) -> tuple[str, str]:
 
 def outcome(case: Case) -> str:
     """What becomes of the next start."""
-    code = ended(case.child())
+    return outcome_of(case, ended(case.child()))
+
+
+def outcome_of(case: Case, code: int) -> str:
+    """What became of a run that ended so."""
     if code:
         said = (case.folder / "said").read_text().strip().splitlines()
         return f"EXIT CODE {code}: {said[-1] if said else ''}"
@@ -195,10 +202,40 @@ def outcome(case: Case) -> str:
     return ("the same bits" if same else "OTHER BITS") + (f", AND {left} LEFT" if left else ", nothing left")
 
 
-def cut(case: Case, steps: int) -> tuple[str, str]:
-    """A run that is killed within a step, and what became of the next start."""
-    ended(case.child(cut_after=steps))
+def cut(case: Case, **where: int) -> tuple[str, str]:
+    """A run that is killed within a step or before an operation, and what became of the next start."""
+    ended(case.child(**where))
     return case.name, outcome(case)
+
+
+def killed_beside(case: Case, draw: random.Random, *, worker: bool) -> tuple[str, str, str]:
+    """Two processes train: their run is killed, and started again, or one of them is, and the run goes on."""
+    child, trained = case.child(), case.folder / f"x{PARTIAL}" / CHECKPOINTS
+    since = time.monotonic()
+    while not any(trained.glob("*/*")) and not (case.folder / "x").exists() and time.monotonic() - since < LONGEST:
+        time.sleep(0.01)
+    time.sleep(draw.uniform(0.0, 0.5 * case.seconds))
+    processes = [int(one) for one in Path(f"/proc/{child}/task/{child}/children").read_text().split()]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(draw.choice(processes) if worker and processes else child, signal.SIGKILL)
+    code = ended(child)
+    killed = "one of two" if worker and processes else "their run"
+    return killed, stage_at(case.folder), outcome_of(case, code) if worker and processes else outcome(case)
+
+
+def operations_of(case: Case) -> int:
+    """Of a whole run on what is in its folder, in a process of its own."""
+    case.clear()
+    low, high = 0, 1
+    while ended(case.child(before_writing=high)):
+        case.clear()
+        low, high = high, 2 * high
+    while high - low > 1:
+        case.clear()
+        middle = (low + high) // 2
+        low, high = (low, middle) if ended(case.child(before_writing=middle)) == 0 else (middle, high)
+    case.clear()
+    return high
 
 
 def steps_of(case: Case) -> int:
@@ -247,12 +284,29 @@ def cases(scratch: Path) -> list[Case]:
     return made
 
 
-def main(kills: int, cuts: int, seed: int) -> bool:
+def beside(scratch: Path) -> Case:
+    """Four seeds in two processes, of components that those know."""
+    (folder := scratch / "beside").mkdir()
+    spec = {
+        "name": "beside",
+        "dataset": {"type": "digits", "shots": 10},
+        "encoder": {"type": "open_clip", "model": "pocket"},
+        "adapter": {"type": "bottleneck", "bottleneck": 16},
+        "task": {"type": "classification", "head": {"type": "linear"}},
+        "regularizers": [{"type": "ewc", "strength": 1.0, "anchor": "init"}],
+        "trainer": {"epochs": 60, "batch_size": 5, "optimizer": {"type": "adamw", "lr": 0.001}},
+        "evaluation": {"seeds": [0, 1, 2, 3]},
+        "reporters": [{"type": "jsonl"}],
+    }
+    return Case("vectors, EWC, four seeds", spec, default_catalogue(), folder, jobs=2)
+
+
+def main(kills: int, cuts: int, seed: int, operations: int, pairs: int) -> bool:
     """Print the page; whether all is as it should be."""
     finished.SECONDS, written.SHARE = 0.0, 1.0
     draw, fine = random.Random(seed), True
-    stages: Counter[tuple[str, str, str]] = Counter()
-    points: Counter[tuple[str, str, str]] = Counter()
+    stages: Counter[tuple[str, ...]] = Counter()
+    points, writings, ends = Counter[tuple[str, ...]](), Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     with tempfile.TemporaryDirectory() as name:
         made = cases(Path(name))
         for case in made:
@@ -262,14 +316,32 @@ def main(kills: int, cuts: int, seed: int) -> bool:
             stages[found := (case.name, *killed(case, draw))] += 1
             case.clear()
             print(number + 1, *found, sep="; ", file=sys.stderr, flush=True)
+        if pairs:
+            (two := beside(Path(name))).whole()
+        for number in range(pairs):
+            ends[found := killed_beside(two, draw, worker=number % 2 == 1)] += 1
+            two.clear()
+            print(number + 1, *found, sep="; ", file=sys.stderr, flush=True)
         Checkpoints.due = lambda self: True  # type: ignore[method-assign]
         for case in made:
             total = steps_of(case)
-            for steps in sorted(draw.sample(range(total), min(cuts, total))):
-                points[found := (*cut(case, steps), f"{total} steps")] += 1
+            for place in sorted(draw.sample(range(total), min(cuts, total))):
+                points[found := (*cut(case, before_step=place), f"{total} steps")] += 1
                 case.clear()
-                print(steps, *found, sep="; ", file=sys.stderr, flush=True)
-    for title, rows in ((f"{kills} kills at random moments", stages), (f"Cut after {cuts} chosen steps", points)):
+                print(place, *found, sep="; ", file=sys.stderr, flush=True)
+        for case in made if operations else ():
+            total = operations_of(case)
+            for place in sorted(draw.sample(range(total), min(operations, total))):
+                writings[found := (*cut(case, before_writing=place), f"{total} operations")] += 1
+                case.clear()
+                print(place, *found, sep="; ", file=sys.stderr, flush=True)
+    tables = {
+        f"{kills} kills at random moments": stages,
+        f"Killed within {cuts} chosen steps": points,
+        f"Killed before {operations} chosen operations on the disk": writings,
+        f"{pairs} kills while two processes train": ends,
+    }
+    for title, rows in tables.items():
         print(f"\n## {title}\n| pipeline | | | times |\n|---|---|---|---|")
         for found, times in sorted(rows.items()):
             fine = fine and any("the same bits, nothing left" in one for one in found)
@@ -278,4 +350,4 @@ def main(kills: int, cuts: int, seed: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main(*map(int, sys.argv[1:] or (200, 25, 7))) else 1)
+    sys.exit(0 if main(*map(int, sys.argv[1:] or (200, 25, 7, 100, 26))) else 1)
