@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: setup demo test lint format bench gpu-day gpu-day-dry gpu-day-pack pocket pocket-llava pocket-towers pocket-fonts hooks \
-  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-jobs evidence-memory evidence-pyg \
+  architecture emoji-excerpt docs docs-external evidence-compile evidence-fuzz evidence-hmmoe evidence-instruments evidence-jobs evidence-memory evidence-pyg \
   evidence-real evidence-report evidence-resolve evidence-resume evidence-sequences evidence-store \
   evidence-strangers evidence-timm evidence-video clean
 setup: $(READY)
@@ -109,6 +109,14 @@ evidence-jobs: $(READY)
 # goes on where it was interrupted.
 evidence-hmmoe: $(READY)
 	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -m graftwork.tests.core.studies.hmmoe_evidence
+
+# Whether a sound is of the instrument in a picture, by real towers: the tables of docs/results/instruments.md, which says how DATA and
+# WHISPER are made; a quarter of an hour on a core, and it goes on where it was interrupted.
+evidence-instruments: DATA ?= data/instruments
+evidence-instruments: WHISPER ?= data/whisper-tiny-en-1s
+evidence-instruments: $(READY)
+	cd .. && OMP_NUM_THREADS=1 $(CURDIR)/$(BIN)/python -W ignore -m graftwork.tests.core.studies.instruments_evidence \
+	  $(abspath $(DATA)) $(abspath $(WHISPER))
 
 # Photos of 12 megapixels and long sounds through `predict`, up to 1,000 photos through `run`: what each process takes at most.
 # Its output stands in docs/benchmarks/encoding.md.

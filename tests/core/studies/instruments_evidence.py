@@ -10,7 +10,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ...support.paths import ROOT
 
 OUT = ROOT / "build" / "instruments"
 SEEDS = [0, 1, 2]
-HMMOE, NAMED = "HMMoE", "names both, then compares"
+HMMOE, FROZEN, NAMED = "HMMoE", "frozen + head", "names both, then compares"
 
 
 def _alone(expert: str) -> dict[str, Any]:
@@ -45,8 +45,11 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     HMMOE: {},
     "picture alone": _frozen("image"),
     "sound alone": _frozen("audio"),
-    "logistic regression on both": _frozen("fused", "logistic_regression"),
-    "frozen + head": _frozen("fused"),
+    FROZEN: {
+        "adapter": {"type": "none"},
+        "task": {"type": "events", "head": {"type": "mlp"}},
+        "trainer": {"epochs": 40},
+    },
     "affine alone": _alone("affine"),
     "unimodal alone": _alone("unimodal"),
     "cross-attention alone": _alone("cross_attention"),
@@ -72,6 +75,30 @@ def finished(spec: dict[str, Any], folder: Path) -> Result:
     return Result.read(folder / "result.json")
 
 
+def of_events(data: Path, out: Path) -> Path:
+    """The same items, each as an event of one segment: a task that joins what frozen towers read out."""
+    for split in SPLITS:
+        lines = [
+            {
+                "id": line["id"],
+                "passes": [{kind: line[kind] for kind in ("image", "audio")}],
+                "label": [str(line["label"])],
+            }
+            for line in lines_of(data, split)
+        ]
+        _write(out / "of_events", split, lines, data)
+    return out / "of_events"
+
+
+def _write(root: Path, split: str, lines: Sequence[Mapping[str, Any]], data: Path) -> None:
+    """A split of the data in another form, with links to its files."""
+    root.mkdir(parents=True, exist_ok=True)
+    for file in data.iterdir():
+        if file.suffix != ".jsonl" and not (root / file.name).exists():
+            (root / file.name).symlink_to(file)
+    (root / f"{split}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+
+
 def named_apart(data: Path, whisper: Path, out: Path) -> tuple[dict[str, float], dict[str, float]]:
     """A picture's instrument and a sound's, each by a logistic regression that was told them: whether they agree.
 
@@ -81,14 +108,9 @@ def named_apart(data: Path, whisper: Path, out: Path) -> tuple[dict[str, float],
     shares: dict[str, float] = {}
     for kind in ("image", "audio"):
         root = out / f"named_{kind}"
-        root.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:
             files = sorted({line[kind] for line in lines_of(data, split)})
-            for file in files:
-                if not (root / file).exists():
-                    (root / file).symlink_to(data / file)
-            text = "".join(json.dumps({"id": file, kind: file, "label": instrument_of(file)}) + "\n" for file in files)
-            (root / f"{split}.jsonl").write_text(text, "utf-8")
+            _write(root, split, [{"id": file, kind: file, "label": instrument_of(file)} for file in files], data)
         spec = spec_of(_frozen(kind, "logistic_regression"), root, whisper) | {"evaluation": {"seeds": SEEDS[:1]}}
         result = finished(spec, out / f"names_of_{kind}")
         shares[kind] = result.test["accuracy"].mean
@@ -105,6 +127,14 @@ def named_apart(data: Path, whisper: Path, out: Path) -> tuple[dict[str, float],
 def lines_of(data: Path, split: str) -> list[dict[str, Any]]:
     """The items of a split."""
     return [json.loads(line) for line in (data / f"{split}.jsonl").read_text("utf-8").splitlines()]
+
+
+def by_id(scores: Scores) -> Scores:
+    """Items by their ids alone, without split and content."""
+    return {
+        seed: {key.partition("\n")[0].partition("/")[2]: one for key, one in own.items()}
+        for seed, own in scores.items()
+    }
 
 
 def instrument_of(file: str) -> str:
@@ -154,7 +184,7 @@ def _figure(scores: Scores, photographs: bool | None) -> str:
 def _is_photograph(item: str) -> bool:
     """By the picture in an item's id."""
     names = {Path(path).name for one in INSTRUMENTS.values() for path in one.photographs}
-    return item.partition("\n")[0].rpartition("/")[2].partition("_")[2] in names
+    return item.rpartition("/")[2].partition("_")[2] in names
 
 
 def main() -> None:
@@ -169,12 +199,11 @@ def main() -> None:
     results, scores = {}, {}
     for name in dict.fromkeys([HMMOE, *given.methods]):
         folder = given.out / name.replace(" ", "_")
-        results[name] = finished(spec_of(METHODS[name], data, whisper), folder)
-        scores[name] = scores_of(folder, results[name])
+        root = of_events(data, given.out) if name == FROZEN else data
+        results[name] = finished(spec_of(METHODS[name], root, whisper), folder)
+        scores[name] = by_id(scores_of(folder, results[name]))
     apart, shares = named_apart(data, whisper, given.out)
-    # The same items under the same keys for all seeds: nothing is drawn in it.
-    items = {key.partition("\n")[0].partition("/")[2]: key for key in scores[HMMOE][SEEDS[0]]}
-    scores[NAMED] = {seed: {items[item]: score for item, score in apart.items()} for seed in SEEDS}
+    scores[NAMED] = dict.fromkeys(SEEDS, apart)  # nothing is drawn in it
     print(tables(results, scores, shares))
 
 
