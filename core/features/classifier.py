@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,8 @@ from .start import FeatureOutcome
 
 Array = np.ndarray[Any, Any]
 Section = str | Mapping[str, Any]
+#: The parameters that are sections of a spec.
+SECTIONS = ("adapter", "head", "graph")
 #: Rows that are answered together. Always as many, filled up with zeros, so that an answer depends on its row alone.
 _ROWS = 64
 
@@ -43,7 +45,8 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         GraftClassifier(adapter={"type": "ga_net", "skip": 0.3}, graph={"type": "similarity", "threshold": 0.6})
 
-    ``adapter``, ``head`` and ``graph`` are what stands in a spec: a type, or an object with one; of any plugin. ``X``
+    ``adapter``, ``head`` and ``graph`` are what stands in a spec: a type, or an object with one; of any plugin. Their
+    keys are searched as ``head__C``. ``epochs`` and ``lr`` are those of AdamW, where something is trained. ``X``
     is [N, d]: rows are taken at unit length, as all vectors here. New items meet the training items by the policy
     ``attach``. Nothing is selected: the last epoch is kept. For what compares with the names of classes (head
     ``cosine``), and for any mistake in a section, ``fit`` raises ``SpecError``.
@@ -61,6 +64,18 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ) -> None:
         self.adapter, self.head, self.graph = adapter, head, graph
         self.epochs, self.lr, self.random_state, self.device = epochs, lr, random_state, device
+
+    def set_params(self, **params: Any) -> Self:
+        """As of every estimator; ``head__C=1`` is the key ``C`` of the section ``head``, as ``head={…, "C": 1}`` is.
+
+        Raises ``ValueError`` for another parameter, and for a key of a section that has no type.
+        """
+        super().set_params(**{name: value for name, value in params.items() if name.partition("__")[0] not in SECTIONS})
+        for name, value in sorted(params.items()):  # a section comes before its keys
+            section, *keys = name.split("__")
+            if section in SECTIONS:
+                setattr(self, section, _with(getattr(self, section), section, keys, value))
+        return self
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on the rows of ``X`` [N, d] and their classes [N]. Raises ``ValueError`` for one class alone."""
@@ -122,6 +137,16 @@ class GraftClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             "trainer": {"epochs": self.epochs, "optimizer": {"type": "adamw", "lr": self.lr}},
             "evaluation": {"select_on": "none"},
         }
+
+
+def _with(section: Any, name: str, keys: Sequence[str], value: Any) -> Any:
+    """A copy of a section in which one of its keys, or a key inside that, has another value."""
+    if not keys:
+        return value
+    if not isinstance(whole := full_form(section), Mapping):
+        raise ValueError(f"{name}__{keys[0]}: {name} is {section!r} and has no keys; say its type first, {name}={{…}}")
+    first, *rest = keys
+    return {**whole, first: _with(whole.get(first, {}), f"{name}__{first}", rest, value)}
 
 
 def _needs_graph(adapter: Section, catalogue: Catalogue) -> bool:

@@ -105,7 +105,8 @@ def paired(name: str, scores: Scores, against: str, others: Scores) -> Paired:
     """The difference over the seeds that both have. Raises ``Unpaired`` where no seed, or an item, is not shared.
 
     The interval is that of the percentile bootstrap that draws items and, of several, seeds again (Owen, "The
-    pigeonhole bootstrap", Annals of Applied Statistics 2007: both count as a sample); 10,000 draws from seed 0. The
+    pigeonhole bootstrap", Annals of Applied Statistics 2007: both count as a sample); 10,000 draws from seed 0. Where
+    all items differ alike, as where none does, it is the exact one of the share of items that differ otherwise. The
     test is McNemar's, exact by the binomial (McNemar 1947), seed by seed.
     """
     seeds = [seed for seed in scores if seed in others]
@@ -121,7 +122,7 @@ def paired(name: str, scores: Scores, against: str, others: Scores) -> Paired:
     for row, seed in enumerate(seeds):
         for id_, score in scores[seed].items():
             difference[row, column[id_]], there[row, column[id_]] = score - others[seed][id_], 1.0
-    low, high = interval(difference, there)
+    low, high = interval(difference, there, least=-1.0)
     mean = float(difference.sum() / there.sum())
     return Paired(name, against, mean, low, high, _mcnemar(seeds, scores, others), len(items), len(seeds))
 
@@ -137,11 +138,15 @@ def interval_of(scores: Scores) -> tuple[float, float]:
     return interval(numpy.array([[one or 0.0 for one in own] for own in given]), there)
 
 
-def interval(difference: Numbers, there: Numbers) -> tuple[float, float]:
+def interval(difference: Numbers, there: Numbers, *, least: float = 0.0) -> tuple[float, float]:
     """The 95 % interval of the mean over what is there, float64 [seeds, items], as ``paired`` says; a seed may have
-    items of its own."""
+    items of its own. ``least`` is the least that an item can have, 1 the most."""
     generator = numpy.random.default_rng(0)
     seeds, items = difference.shape
+    low, high = float(difference[there > 0].min()), float(difference[there > 0].max())
+    if low == high:  # drawn again they are the same: of n items that are alike so many of all may not be (Clopper 1934)
+        others = 1 - 0.025 ** (1 / items)
+        return low - others * max(low - least, 0.0), high + others * max(1.0 - high, 0.0)
     means = []
     for start in range(0, RESAMPLES, CHUNK):
         count = min(CHUNK, RESAMPLES - start)

@@ -77,6 +77,21 @@ def test_values_are_searched_as_of_any_estimator() -> None:
     assert found.best_score_ > 0.7
 
 
+def test_keys_of_sections_are_searched_too() -> None:
+    """Each by its own name, in a pipeline, inside a key; the section that was given is as it was."""
+    given: dict[str, Any] = {"type": "logistic_regression", "max_iter": 200}
+    made = GraftClassifier(adapter="none", head=given)
+    found = GridSearchCV(made, {"head__C": [0.001, 1.0]}, cv=2).fit(*clouds())
+    assert found.best_estimator_.head == {**given, "C": found.best_params_["head__C"]}
+    assert given == {"type": "logistic_regression", "max_iter": 200}
+    made.set_params(graph__threshold__value=0.5, graph="similarity", head="linear")
+    assert (made.graph, made.head) == ({"type": "similarity", "threshold": {"value": 0.5}}, "linear")
+    with pytest.raises(ValueError, match="adapter__rank__x: adapter__rank is 4 and has no keys"):
+        made.set_params(adapter={"type": "bottleneck", "rank": 4}, adapter__rank__x=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'heads'"):
+        made.set_params(heads__C=1)
+
+
 def test_what_cannot_be_is_refused_in_words() -> None:
     """Heads that compare with names, adapters inside towers, a type that there is not, one class."""
     X, y = clouds()

@@ -21,7 +21,7 @@ from graftwork.core.storage.manifest import seal
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.studies.compare import compare
 from graftwork.core.studies.compare_report import comparison_json, paired_lines
-from graftwork.core.studies.paired import Paired, Unpaired, paired
+from graftwork.core.studies.paired import Paired, Unpaired, interval_of, paired
 from graftwork.registry.errors import UserError
 
 from ...support.small_pipeline import catalogue, pipeline
@@ -53,6 +53,16 @@ def test_seeds_count_as_a_sample_too() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
 
 
+def test_items_that_are_all_alike_are_few_all_the_same() -> None:
+    """Drawn again they would leave no interval: the exact one of twelve of twelve (Clopper and Pearson) is told."""
+    right = scores([1.0] * 12)
+    assert interval_of(right) == pytest.approx((0.7354, 1.0), abs=1e-4)
+    assert interval_of(scores([0.0] * 12)) == pytest.approx((0.0, 0.2646), abs=1e-4)
+    level, ahead = paired("a", right, "b", right), paired("a", right, "b", scores([0.0] * 12))
+    assert (level.low, level.high) == pytest.approx((-0.2646, 0.2646), abs=1e-4)
+    assert (ahead.low, ahead.high) == pytest.approx((1 - 2 * 0.2646, 1.0), abs=1e-4)
+
+
 def test_mcnemar_is_exact() -> None:
     """By hand: 5 items that only one has right, 1 that only the other: 2 (C(6,0) + C(6,1)) / 2^6."""
     one = [1] * 5 + [0] + [1] * 10
@@ -64,7 +74,7 @@ def test_mcnemar_is_exact() -> None:
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=4, max_size=4), min_size=1, max_size=3), st.data())
 def test_turned_around_it_is_the_same(rows: list[list[float]], data: st.DataObject) -> None:
-    """And of a run with itself nothing; the difference lies where it can."""
+    """And of a run with itself nothing, but for what so few items can say; the difference lies where it can."""
     others = [data.draw(st.permutations(row)) for row in rows]
     there = paired("a", scores(*rows), "b", scores(*others))
     back = paired("b", scores(*others), "a", scores(*rows))
@@ -72,7 +82,7 @@ def test_turned_around_it_is_the_same(rows: list[list[float]], data: st.DataObje
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low))
     assert there.low <= there.high
     same = paired("a", scores(*rows), "b", scores(*rows))
-    assert (same.difference, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert (same.difference, same.low) == (0.0, -same.high)
 
 
 def test_a_seed_may_have_items_of_its_own() -> None:
