@@ -247,7 +247,7 @@ def signalled(folder: Path, one: signal.Signals, after: float, *, fresh: bool) -
         code = ended(child)
         said = (folder / f"said-{child}").read_text()
     trace = ", A TRACEBACK" if "Traceback" in said else ""
-    if not (folder / "runs" / "x").exists() and (again := ended(forked(arguments, folder, 0))):
+    if not (folder / "runs" / "x").exists() and (again := ended(forked([*arguments, "--resume"], folder, 0))):
         return f"{one.name}: exit code {code}{trace}, and the next start's {again}"
     left = [path.name for path in (folder / "runs").iterdir() if path.name != "x"]
     fit = "" if whole(folder / "runs" / "x") and not left else f", AND {left} LEFT"

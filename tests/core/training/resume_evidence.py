@@ -215,7 +215,8 @@ def killed_beside(case: Case, draw: random.Random, *, worker: bool) -> tuple[str
     while not any(trained.glob("*/*")) and not (case.folder / "x").exists() and time.monotonic() - since < LONGEST:
         time.sleep(0.01)
     time.sleep(draw.uniform(0.0, 0.5 * case.seconds))
-    processes = [int(one) for one in Path(f"/proc/{child}/task/{child}/children").read_text().split()]
+    tasks = Path(f"/proc/{child}/task").glob("*/children")  # a process is a child of the thread that began it
+    processes = [int(one) for task in tasks for one in task.read_text().split()]
     with contextlib.suppress(ProcessLookupError):
         os.kill(draw.choice(processes) if worker and processes else child, signal.SIGKILL)
     code = ended(child)
