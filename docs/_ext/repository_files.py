@@ -11,6 +11,7 @@ from docutils import nodes
 from pygments.lexers import find_lexer_class_for_filename
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
 FOLDER = "source"
@@ -47,7 +48,10 @@ def _link(app: Sphinx, document: nodes.document, docname: str) -> None:
 
 def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     for path in map(str, app.env.dlfiles):
-        text = Path(app.srcdir, path).read_text("utf-8")
+        try:
+            text = Path(app.srcdir, path).read_text("utf-8")
+        except UnicodeDecodeError:
+            raise ExtensionError(f"{path} is no text and has no page: name it without a link") from None
         lexer = find_lexer_class_for_filename(path)
         code = app.builder.highlighter.highlight_block(text, lexer.aliases[0] if lexer else "text")
         yield f"{FOLDER}/{path}", {"title": path, "body": f"<h1>{escape(path)}</h1>{code}"}, "page.html"

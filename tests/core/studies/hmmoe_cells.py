@@ -145,14 +145,24 @@ def read_lines(path: Path) -> dict[Cell, Line]:
 
 
 def write_lines(lines: Mapping[Cell, Line], folder: Path) -> list[Path]:
-    """``hmmoe_cells.csv``, which people read, and ``hmmoe_cells.jsonl.gz``, which has the scores, too."""
+    """``hmmoe_cells.csv``, which people read, and ``hmmoe_cells.jsonl.gz``, which has the scores, too.
+
+    Rows of the table whose scores were not kept stay until their cell is measured again.
+    """
     table, whole = folder / "hmmoe_cells.csv", folder / KEPT
     there = [lines[cell] for cell in cells() if cell in lines]
     fields = [name for name in Line.model_fields if name not in ("scores", "tried")]
+    old = list(csv.reader(table.read_text("utf-8").splitlines()))[1:] if table.is_file() else []
+    found = {tuple(row[:3]): row for row in old}
+    found |= {_named(line.cell): [str(getattr(line, name)) for name in fields] for line in there}
     with table.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(fields)
-        rows.writerows([getattr(line, name) for name in fields] for line in there)
+        rows.writerows(found[name] for name in map(_named, cells()) if name in found)
     texts = "".join(f"{json.dumps(line.to_json(), ensure_ascii=False)}\n" for line in there)
     whole.write_bytes(gzip.compress(texts.encode(), mtime=0))
     return [table, whole]
+
+
+def _named(cell: Cell) -> tuple[str, ...]:
+    return cell.task, cell.method, str(cell.seed)

@@ -104,6 +104,9 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert table.read_text("utf-8").count("\n") == 1 + len(some)
     assert read_lines(kept) == lines
     assert read_lines(tmp_path / "none.jsonl") == {}
+    before = table.read_text("utf-8")
+    write_lines({one: line for one, line in lines.items() if one.method == HMMOE}, tmp_path)
+    assert table.read_text("utf-8") == before  # a row without a line stays
 
 
 def test_scores_of_texts_have_the_mean_recall_as_their_mean() -> None:
