@@ -27,7 +27,7 @@ from graftwork.core.run.run import Run
 from graftwork.core.studies.tables import markdown_table
 
 from ...support.paths import ROOT
-from .hmmoe_cells import KEPT, METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines, write_lines
+from .hmmoe_cells import ABLATIONS, KEPT, METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines, write_lines
 from .hmmoe_page import sections
 from .hmmoe_scores import item_scores
 from .real_cells import digest_of
@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the lines and the tables")
     parser.add_argument("--beside", nargs="+", type=Path, default=[], help="such folders whose lines count, too")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="only these")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
+    methods = [*METHODS, *ABLATIONS]
+    parser.add_argument("--methods", nargs="+", choices=methods, default=methods, metavar="METHOD")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
     parser.add_argument("--memory", action="store_true", help="one epoch of each method on VQA, a process each")
     given = parser.parse_args()

@@ -11,7 +11,7 @@ from graftwork.core.studies.tables import markdown_table
 from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
 
-from .hmmoe_cells import HMMOE, METHODS, SEEDS, TASKS, Cell, Line, cells
+from .hmmoe_cells import ABLATED, ABLATIONS, HMMOE, METHODS, MORE_SEEDS, SEEDS, TASKS, Cell, Line, cells
 
 Lines = Mapping[Cell, Line]
 
@@ -26,15 +26,23 @@ def sections(lines: Lines) -> Iterator[str]:
     others = [one for one in methods if one != HMMOE]
     rows = [[one, *(said(against(lines, task, one)) for task in tasks)] for one in others]
     yield markdown_table([f"points that {HMMOE} is above", *tasks], rows)
+    if any(cell.method in ABLATIONS for cell in lines):
+        yield f"### {HMMOE} without a part\n"
+        rows = [[HMMOE, *(_mean(lines, task, HMMOE) for task in ABLATED)]]
+        for one in ABLATIONS:
+            both = [(_mean(lines, task, one), said(against(lines, task, one))) for task in ABLATED]
+            rows.append([one, *(f"{mean}; {points}" for mean, points in both)])
+        yield markdown_table(["", *ABLATED], rows)
     yield "### Every row\n"
     sizes = ["adapter (share of frozen)", "head"]
     costs = ["s a training", "cpu s in all"]
     yield markdown_table(["task", "method", "test", "val", *sizes, "rate", "epochs kept", *costs], list(_rows(lines)))
     for task in filter(KINDS.__contains__, tasks):
         yield f"### {task} by kind of question\n\n{by_kind(lines, task)}"
-    missing = [cell for cell in cells() if cell not in lines]
-    of = {task: [one for one in missing if one.task == task] for task in TASKS}
-    named = "; ".join(f"{task}: {_methods(some)}" for task, some in of.items() if some)
+    planned = {task: [cell for cell in cells() if cell.task == task] for task in TASKS}
+    of = {task: [one for one in some if one not in lines] for task, some in planned.items()}
+    missing = [cell for some in of.values() for cell in some]
+    named = "; ".join(f"{task}: {_methods(some, planned[task])}" for task, some in of.items() if some)
     yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells. {named or 'None'}."
     yield f"\nCommits: {', '.join(dict.fromkeys(line.commit for line in lines.values()))}."
     yield f"Processor seconds in all: {sum(line.cpu_seconds for line in lines.values()):,.0f}."
@@ -72,18 +80,23 @@ _STARTS = {
 KINDS: Mapping[str, Callable[[Item], str]] = {"VQA": asked, "MUSIC-AVQA": lambda item: item.groups["type"]}
 
 
-def _methods(missing: Sequence[Cell]) -> str:
+def _methods(missing: Sequence[Cell], planned: Sequence[Cell]) -> str:
     """With how many seeds, unless it is all of them."""
-    seeds = {method: sum(one.method == method for one in missing) for method in METHODS}
-    if set(seeds.values()) == {len(SEEDS)}:
+    if len(missing) == len(planned):
         return "all"
+    names, of = _named(missing), _named(planned)
+    seeds = {method: names.count(method) for method in dict.fromkeys(names)}
     return ", ".join(
-        method if count == len(SEEDS) else f"{method} ({count} seeds)" for method, count in seeds.items() if count
+        method if count == of.count(method) else f"{method} ({count} seeds)" for method, count in seeds.items()
     )
 
 
+def _named(some: Sequence[Cell]) -> list[str]:
+    return [one.method for one in some]
+
+
 def _of(lines: Lines, task: str, method: str) -> list[Line]:
-    return [lines[cell] for seed in SEEDS if (cell := Cell(task, method, seed)) in lines]
+    return [lines[cell] for seed in (*SEEDS, *MORE_SEEDS) if (cell := Cell(task, method, seed)) in lines]
 
 
 def _mean(lines: Lines, task: str, method: str) -> str:
@@ -121,7 +134,7 @@ def said(one: Paired | None) -> str:
 
 def _rows(lines: Lines) -> Iterator[list[str]]:
     for task in TASKS:
-        for method in METHODS:
+        for method in (*METHODS, *ABLATIONS):
             if not (found := _of(lines, task, method)):
                 continue
             first = found[0]

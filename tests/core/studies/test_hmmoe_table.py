@@ -15,6 +15,8 @@ from graftwork.plugins.tasks.specs import RetrievalSpec
 
 from ...support.models.tiny_encoders import save_tiny_encoder
 from .hmmoe_cells import (
+    ABLATED,
+    ABLATIONS,
     FIRST,
     HMMOE,
     METHODS,
@@ -57,7 +59,8 @@ def line(cell: Cell, right: float, rate: float = 0.01) -> Line:
 @pytest.mark.parametrize("task", TASKS)
 def test_methods_of_a_task_differ_in_nothing_but_the_adapter(task: str) -> None:
     """Data, encoder, task, epochs and batches; as many learning rates; the same budget for all that has parameters."""
-    specs = {method: Cell(task, method, 0).pipeline(RATES[method]).spec.to_json() for method in METHODS}
+    methods = [*METHODS, *ABLATIONS]
+    specs = {method: Cell(task, method, 0).pipeline(RATES[method]).spec.to_json() for method in methods}
     for section in ("dataset", "encoder", "task", "trainer", "evaluation"):
         assert len({json.dumps(spec[section], sort_keys=True) for spec in specs.values()}) == 1
     assert {len(spec["search"]["trainer.optimizer.lr"]) for spec in specs.values()} == {2}
@@ -78,17 +81,33 @@ def test_later_seeds_take_the_rate_that_the_first_one_chose() -> None:
 
 def test_an_early_stop_leaves_whole_tasks_of_the_first_methods() -> None:
     """Each cell once; a seed never before the first one."""
-    planned = list(cells())
+    planned = [one for one in cells() if one.method in METHODS and one.seed in SEEDS]
     assert len(set(planned)) == len(planned) == len(TASKS) * len(METHODS) * len(SEEDS)
     assert [one.method in FIRST for one in planned] == sorted((one.method in FIRST for one in planned), reverse=True)
     assert all(one.seed == 0 or planned[number - 1].seed == one.seed - 1 for number, one in enumerate(planned))
+    later = list(cells())[len(planned) :]
+    assert not set(later) & set(planned)
+    assert len([one for one in later if one.method in ABLATIONS]) == len(ABLATED) * len(ABLATIONS) * len(SEEDS)
+
+
+def test_an_ablation_has_the_example_s_experts_but_one() -> None:
+    """Or all of them, without a router; at the same budget."""
+    whole = Cell("VQA", HMMOE, 0).pipeline((0.01,)).spec.to_json()["adapter"]
+    for method in ABLATIONS:
+        adapter = Cell("VQA", method, 0).pipeline((0.01,)).spec.to_json()["adapter"]
+        kept = [one["type"] for one in adapter["experts"]]
+        left = [
+            one["type"] for one in whole["experts"] if one["type"] != method.removeprefix("without ").replace("-", "_")
+        ]
+        assert kept == left
+        assert adapter["router"]["uniform"] == (method == "without router")
+        assert adapter["budget"] == whole["budget"]
 
 
 def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     """Means, spreads, paired differences with what they hold; missing cells are named; a cut line is measured anew."""
-    some = [line(Cell("VQA", HMMOE, seed), 1) for seed in SEEDS] + [
-        line(Cell("VQA", "LoRA", seed), 0) for seed in SEEDS
-    ]
+    of = {HMMOE: 1, "LoRA": 0, "without affine": 0.5}
+    some = [line(Cell("VQA", method, seed), right) for method, right in of.items() for seed in SEEDS]
     path = tmp_path / "cells.jsonl"
     path.write_text("\n".join(json.dumps(one.to_json()) for one in some) + '\n{"task": "VQ', "utf-8")
     lines = read_lines(path)
@@ -98,8 +117,9 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert "**+100.0 (+99.3 to +100.0)**" in said
     assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
     assert "AVE: all; " in said
-    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone; AVE" in said
-    assert f"{len(list(cells())) - 6} of {len(list(cells()))} cells" in said
+    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone, without unimodal, " in said
+    assert "| without affine | 0.5000 ± 0.0000; **+50.0 (" in said
+    assert f"{len(list(cells())) - len(some)} of {len(list(cells()))} cells" in said
     table, kept = write_lines(lines, tmp_path)
     assert table.read_text("utf-8").count("\n") == 1 + len(some)
     assert read_lines(kept) == lines
