@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
@@ -18,6 +17,7 @@ from ..roles.regularizer import Regularizer, Step, penalties_of_logits, penalty_
 from ..spec.pipeline_spec import PipelineSpec
 from .checkpoints.tree import Tree
 from .learner import Learner
+from .learning_rate import scheduler_of
 from .members import LOWER, TrainingError
 from .recorders import Found, recorder
 from .replayed import NEAR, NEAR_BF16, Replayed, Watched
@@ -35,11 +35,9 @@ class Steps:
         self.size = min(spec.trainer.batch_size or learner.default_batch or learner.items, learner.items)
         self.parameters = learner.model.trainable()
         self.optimizer = build(Optimizer, catalogue, spec.trainer.optimizer, list(self.parameters.values()))
-        self.scheduler: CosineAnnealingLR | None = None
         batches = math.ceil(learner.items / self.size)
-        if spec.trainer.schedule == "cosine":
-            steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
-            self.scheduler = CosineAnnealingLR(self.optimizer, steps)
+        steps = spec.trainer.epochs * math.ceil(batches / spec.trainer.accumulate)
+        self.scheduler = scheduler_of(spec.trainer, self.optimizer, steps)
         self._one: Tensor | None = None
         device, times = next(iter(self.parameters.values())).device, spec.trainer.epochs * batches
         #: What records what is computed again and again.

@@ -115,6 +115,8 @@ def digest_of(pipeline: Pipeline) -> str:
     """Of all that the spec says but where its data lies, so that a line is taken for no other pipeline's."""
     value = pipeline.spec.to_json()
     value["dataset"].pop("root", None)
+    if not value["trainer"]["warmup"]:
+        del value["trainer"]["warmup"]  # lines from before it was there
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -35,13 +35,14 @@ from ...support.small_layers import with_little_data
 from ...support.small_pipeline import SMALL, catalogue
 
 JSONL = [{"type": "jsonl"}]
-#: Batches, steps of two of them, a falling learning rate, regularizers; two trainings of six steps.
+#: Batches, steps of two of them, a learning rate that rises and falls, regularizers; two trainings of six steps.
 FEATURES: dict[str, Any] = SMALL | {
     "trainer": {
         "epochs": 3,
         "batch_size": 32,
         "accumulate": 2,
         "schedule": "cosine",
+        "warmup": 0.5,
         "optimizer": {"type": "adamw", "lr": 0.01},
     },
     "evaluation": {"seeds": [0, 1]},
