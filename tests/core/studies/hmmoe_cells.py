@@ -50,12 +50,13 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "LoRA": {"type": "lora"},
     "unimodal alone": _experts("unimodal", uniform=True),
 }
-#: Likewise HMMoE without one of its parts, at the same budget: what remains gets wider.
+#: Likewise HMMoE without one of its parts, or in another form, at the same budget: what remains gets wider.
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "without unimodal": _experts("cross_attention", "affine"),
     "without cross-attention": _experts("unimodal", "affine"),
     "without affine": _experts("unimodal", "cross_attention"),
     "without router": _experts("unimodal", "cross_attention", "affine", uniform=True),
+    "with shared down-projections": {"share_down": True},
 }
 #: Tasks on which they are measured.
 ABLATED = ("VQA", "MUSIC-AVQA", "AVS-S4", "AVS-MS3")

@@ -27,7 +27,7 @@ def sections(lines: Lines) -> Iterator[str]:
     rows = [[one, *(said(against(lines, task, one)) for task in tasks)] for one in others]
     yield markdown_table([f"points that {HMMOE} is above", *tasks], rows)
     if any(cell.method in ABLATIONS for cell in lines):
-        yield f"### {HMMOE} without a part\n"
+        yield f"### {HMMOE} in other forms\n"
         rows = [[HMMOE, *(_mean(lines, task, HMMOE) for task in ABLATED)]]
         for one in ABLATIONS:
             both = [(_mean(lines, task, one), said(against(lines, task, one))) for task in ABLATED]

@@ -101,6 +101,7 @@ def test_an_ablation_has_the_example_s_experts_but_one() -> None:
         ]
         assert kept == left
         assert adapter["router"]["uniform"] == (method == "without router")
+        assert adapter["share_down"] == (method == "with shared down-projections")
         assert adapter["budget"] == whole["budget"]
 
 
