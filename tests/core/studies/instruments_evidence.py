@@ -53,7 +53,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "affine alone": _alone("affine"),
     "unimodal alone": _alone("unimodal"),
     "cross-attention alone": _alone("cross_attention"),
-    "LoRA": {"adapter": {"type": "lora", "budget": {"trainable_share": 0.03}}},
+    "LoRA": {"adapter": {"type": "lora", "targets": "all", "budget": {"trainable_share": 0.03}}},
 }
 
 
