@@ -154,15 +154,16 @@ class HMMoESpec(LayerAdapterSpec):
         return sum(self.site_parameters(stream, widths) for widths in meetings for stream in widths)
 
     def within_budget(self, meetings: Sequence[Mapping[str, int]], frozen: int) -> Self:
-        """With the largest rank (the same in all towers, a multiple of 4 from 4 on) that stays within the budget.
+        """With the largest rank (the same in all towers, even, from 16 on a multiple of 4) within the budget.
 
-        Experts with a rank of their own keep it. Raises ``ValueError`` if rank 1 is too much already.
+        Five experts at a site would leave half of it unused if 8 came after 4. Experts with a rank of their own keep
+        it. Raises ``ValueError`` if rank 1 is too much already.
         """
         if self.budget is None:
             return self
         most = self.budget.trainable_share * frozen
         narrowest = min(_widest(meetings).values())
-        ranks = [rank for rank in (1, 2, *range(4, narrowest + 1, 4)) if rank <= narrowest]
+        ranks = [rank for rank in (1, *range(2, 16, 2), *range(16, narrowest + 1, 4)) if rank <= narrowest]
         fitting = bisect.bisect_right(ranks, most, key=lambda rank: self._of_rank(rank).graft_parameters(meetings))
         if not fitting:
             least = self._of_rank(1).graft_parameters(meetings) / frozen
