@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .items import DataError, Media
+from .pictures import SUFFIXES as PICTURES
+from .video import SUFFIXES as CLIPS
 from .video import Absent, clip_facts, file_clip, frame_media, sound_media
 
 
@@ -56,6 +58,20 @@ def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
             raise DataError(f"folder {name} holds none of {', '.join(sorted(suffixes))}")
         found += map(str, shown)
     return found
+
+
+def pictures_or_clips(files: Sequence[str], cut: bool) -> tuple[list[str], bool]:
+    """The files, as ``in_folders``, and whether they are clips: they shall be cut, one is called so, or folders hold
+    clips and no picture. Raises ``DataError`` as ``in_folders``."""
+    if cut or any(Path(name).suffix.lower() in CLIPS for name in files):
+        return in_folders(files, CLIPS), True
+    try:
+        return in_folders(files, PICTURES), False
+    except DataError as error:
+        try:
+            return in_folders(files, CLIPS), True
+        except DataError:
+            raise error from None
 
 
 def _matching(name: str) -> Sequence[str]:

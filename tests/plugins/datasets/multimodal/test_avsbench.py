@@ -24,6 +24,7 @@ from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.segmentation_figures import frame_ious
 
 from ....support.media.annotated_sets import avsbench
+from ....support.media.clip_files import write_clip
 from ....support.miniature_sets import write
 from ....support.models.tiny_encoders import save_tiny_encoder
 from ....support.paths import ROOT
@@ -164,3 +165,8 @@ def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_p
     Image.new("RGB", (20, 16)).save(tmp_path / "wide.png")
     with pytest.raises(DataError, match="it is 20 x 16, and a mask is made of a square picture"):
         load(run.folder).masks(images=str(tmp_path / "wide.png"), sounds=str(sound))
+    clip = write_clip(tmp_path / "clip.mp4", size=(64, 64), pitch=300)
+    call = ["predict", str(run.folder), str(clip), "--every", "1", "--masks", str(tmp_path / "of_clip")]
+    assert [line.split(",")[0] for line in CliRunner().invoke(cli, call).stdout.splitlines()] == [
+        f"{clip}: {tmp_path}/of_clip/1_{number}.png" for number in (1, 2)
+    ]
