@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from graftwork import Pipeline, load
+from graftwork import Pipeline, load, report
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
+from graftwork.core.studies.found_runs import find_runs
 
 from ...support.media.clip_files import number_of, write_clip
 from ...support.models.tiny_encoders import save_tiny_encoder
@@ -74,6 +75,8 @@ def test_captioned_clips_are_found_by_a_text(root: Path) -> None:
     assert (first.target, second.target, third.target, again.target) == (0, 1, 2, 0)
     run = spec.run(root / "run", root / "store")
     assert run.result["test"]["t2i_r5"]["mean"] == 1.0
+    page = report(run.folder, out=root / "page.html").read_text("utf-8")
+    assert "Experts: their shares are not in the result" in page
     predictor, texts = load(run.folder, device="cpu"), ["clip b", "again"]
     files = [str(root / f"{name}.mp4") for name in "abc"]
     cosines = predictor.similarity(clips=files, texts=texts, every=1.0)
@@ -102,6 +105,7 @@ def test_a_question_about_a_clip_is_answered_from_all_its_segments(root: Path) -
     assert cut.probabilities == given.probabilities
     said = invoked(str(run.folder), str(root / "a.mp4"), "--text", "which?", "--every", "1")
     assert said.stdout.startswith(f"{root / 'a.mp4'}: {cut.label} ")
+    assert [one.method for one in find_runs(run.folder).runs] == ["hmmoe (unimodal) + linear"]
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])

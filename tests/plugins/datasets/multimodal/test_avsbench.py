@@ -16,6 +16,7 @@ from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError, DatasetContent, Masks
 from graftwork.core.storage.item_predictions import read_predictions
 from graftwork.core.storage.result import Result
+from graftwork.core.studies.found_runs import find_runs
 from graftwork.core.studies.paired import scores_of
 from graftwork.plugins.datasets import AvsbenchSpec
 from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
@@ -140,6 +141,7 @@ def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_p
     assert plan.trainable == run.result["parameters"]["trainable"]
     test = {name: score["mean"] for name, score in run.result["test"].items()}
     assert {"mean_iou", "f_pooled", "f_batches_of_4_clips", "loss"} == set(test)
+    assert [one.method for one in find_runs(run.folder).runs] == ["hmmoe (3 experts) + mlp"]
     content = loaded(tmp_path / "data", subset)
     (item,) = content.splits["test"]
     frames, sounds = ([view[kind].read() for view in item.passes] for kind in ("image", "audio"))
