@@ -61,17 +61,22 @@ def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
 
 
 def pictures_or_clips(files: Sequence[str], cut: bool) -> tuple[list[str], bool]:
-    """The files, as ``in_folders``, and whether they are clips: they shall be cut, one is called so, or folders hold
-    clips and no picture. Raises ``DataError`` as ``in_folders``."""
-    if cut or any(Path(name).suffix.lower() in CLIPS for name in files):
-        return in_folders(files, CLIPS), True
+    """The files, as ``in_folders``, and whether clips are among them. A folder stands for its clips where they shall be
+    ``cut``, where a clip is named beside it, and where it holds no picture. Raises ``DataError`` as ``in_folders``."""
+    clips_first = cut or any(map(_is_clip, files))
+    first, second = (CLIPS, PICTURES) if clips_first else (PICTURES, CLIPS)
     try:
-        return in_folders(files, PICTURES), False
+        found = in_folders(files, first)
     except DataError as error:
         try:
-            return in_folders(files, CLIPS), True
+            found = in_folders(files, second)
         except DataError:
             raise error from None
+    return found, any(map(_is_clip, found))
+
+
+def _is_clip(name: str) -> bool:
+    return Path(name).suffix.lower() in CLIPS
 
 
 def _matching(name: str) -> Sequence[str]:

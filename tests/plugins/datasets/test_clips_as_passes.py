@@ -92,6 +92,8 @@ def test_captioned_clips_are_found_by_a_text(root: Path) -> None:
         ]
     assert "say how long a segment is" in str(invoked(*asked[:2], "--text", "a").exception)
     assert "give files to look among, and --text QUERY" in str(invoked(*asked[:2]).exception)
+    page = str(root / "page.png")
+    assert "and no clip is given" in str(invoked(asked[0], page, "--text", "a", "--every", "1").exception)
     assert "leave --masks out" in invoked(*asked[:2], "--text", "a", "--masks", str(root / "new")).output
 
 
