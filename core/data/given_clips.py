@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .items import DataError, Media
+from .pictures import SUFFIXES as PICTURES
+from .video import SUFFIXES as CLIPS
 from .video import Absent, clip_facts, file_clip, frame_media, sound_media
 
 
@@ -56,6 +58,25 @@ def in_folders(files: Sequence[str], suffixes: Collection[str]) -> list[str]:
             raise DataError(f"folder {name} holds none of {', '.join(sorted(suffixes))}")
         found += map(str, shown)
     return found
+
+
+def pictures_or_clips(files: Sequence[str], cut: bool) -> tuple[list[str], bool]:
+    """The files, as ``in_folders``, and whether clips are among them. A folder stands for its clips where they shall be
+    ``cut``, where a clip is named beside it, and where it holds no picture. Raises ``DataError`` as ``in_folders``."""
+    clips_first = cut or any(map(_is_clip, files))
+    first, second = (CLIPS, PICTURES) if clips_first else (PICTURES, CLIPS)
+    try:
+        found = in_folders(files, first)
+    except DataError as error:
+        try:
+            found = in_folders(files, second)
+        except DataError:
+            raise error from None
+    return found, any(map(_is_clip, found))
+
+
+def _is_clip(name: str) -> bool:
+    return Path(name).suffix.lower() in CLIPS
 
 
 def _matching(name: str) -> Sequence[str]:

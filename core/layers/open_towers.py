@@ -13,7 +13,7 @@ from ..roles.specs import TaskSpec
 from ..stages.context import RunContext
 from ..stages.encode import EncoderStage
 from ..towers.frozen_tower import FrozenTower
-from .plan import readable, require_tower_of_clips
+from .plan import readable, require_modalities, require_tower_of_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +65,7 @@ def shared_modalities(splits: Splits, stage: EncoderStage, task: TaskSpec, conte
     first = next(item for items in splits.values() for item in items)
     given, can = readable(task, list(first.views()[0])), stage.spec.modalities()
     used = tuple(modality for modality in given if can is None or modality in can)
-    if needed := [modality for modality in task.needs if modality not in used]:
-        raise DataError(
-            f"task `{task.type}` needs {needed[0]}, and the encoder has no tower for it; take "
-            f'{{"type": "dual", "{needed[0]}": {{...}}, ...}}'
-        )
-    if not used:
-        raise DataError(f"the items have {', '.join(given)}, and the encoder has no tower for any of it")
-    for name, items in splits.items():
-        for item in items:
-            for number, view in enumerate(item.views()):
-                if lacking := [modality for modality in used if modality not in view]:
-                    where = f"pass {number} of item {item.id}" if item.passes else f"item {item.id}"
-                    why = f"task `{task.type}` needs" if lacking[0] in task.needs else "other items have"
-                    raise DataError(
-                        f"{where} of split {name} has no {lacking[0]}, which {why}; add it, or leave the item out"
-                    )
+    require_modalities(splits, used, given, task)
     if unread := unread_modalities(splits, used, "the towers read"):
         context.tell(Note(unread))
     return used

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ...registry.errors import counted
-from ..data.items import DataError, DatasetContent, Item
+from ..data.items import DataError, DatasetContent, Item, Splits
 from ..data.modalities import unread_modalities
 from ..events import Note
 from ..graft.plan import GraftPlan, plan_graft
@@ -20,10 +20,14 @@ UNHEARD_PARTNER = (
     'set "joint": true in the task, or give the adapter something that needs no partner (an expert `unimodal`)'
 )
 
+CLIP_AS_IMAGES = 'write it in `json_lines` as `image` with "segments": 8, so many pictures of which are passes'
+
 
 def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, items: list[Item]) -> list[StagePlan]:
     """What is to be read, by which towers, with what in them; nothing of it is stored."""
     modalities = tower_modalities(spec, content)
+    written = () if spec.captioner is None else ("text",)
+    require_modalities(content.splits, modalities, readable(spec.task, _given(content, written)), spec.task, written)
     if unread := unread_modalities({"": items}, modalities, "the towers read"):
         context.tell(Note(unread))
     towers = used_towers(spec, modalities)
@@ -37,12 +41,47 @@ def stages(spec: PipelineSpec, context: RunContext, content: DatasetContent, ite
 
 def tower_modalities(spec: PipelineSpec, content: DatasetContent) -> tuple[str, ...]:
     """What goes through the towers: what the items have and the encoder takes."""
-    item = next((item for items in content.splits.values() for item in items), None)
-    given = list(item.views()[0]) if item else []
-    if spec.captioner is not None:
-        given.append("text")
+    given = _given(content, () if spec.captioner is None else ("text",))
     can = spec.encoder.modalities()
     return tuple(one for one in readable(spec.task, given) if can is None or one in can)
+
+
+def _given(content: DatasetContent, written: Sequence[str]) -> list[str]:
+    """What the first item has, and what a captioner writes."""
+    item = next((item for items in content.splits.values() for item in items), None)
+    return [*(item.views()[0] if item else ()), *written]
+
+
+def require_modalities(
+    splits: Splits, used: Sequence[str], given: Sequence[str], task: TaskSpec, written: Collection[str] = ()
+) -> None:
+    """That every pass of every item has what goes through the towers, but for what a captioner has still to write.
+
+    Raises ``DataError`` for an item that lacks what the task needs, or what the other items have.
+    """
+    if needed := [modality for modality in task.needs if modality not in used]:
+        raise DataError(
+            f"task `{task.type}` needs {needed[0]}, and the encoder has no tower for it; take "
+            f'{{"type": "dual", "{needed[0]}": {{...}}, ...}}'
+        )
+    if not used:
+        raise DataError(f"the items have {', '.join(given)}, and the encoder has no tower for any of it")
+    asked = [modality for modality in used if modality not in written]
+    for name, items in splits.items():
+        for item in items:
+            for number, view in enumerate(item.views()):
+                if lacking := [modality for modality in asked if modality not in view]:
+                    where = f"pass {number} of item {item.id}" if item.passes else f"item {item.id}"
+                    why = f"task `{task.type}` needs" if lacking[0] in task.needs else "other items have"
+                    raise DataError(
+                        f"{where} of split {name} has no {lacking[0]}, which {why}; {_remedy(view, lacking)}"
+                    )
+
+
+def _remedy(view: Mapping[str, object], lacking: Sequence[str]) -> str:
+    if "video" not in view or "image" not in lacking:
+        return "add it, or leave the item out"
+    return f"it is a clip: {CLIP_AS_IMAGES}"
 
 
 def readable(task: TaskSpec, given: Sequence[str]) -> list[str]:
@@ -65,7 +104,7 @@ def require_tower_of_clips(modalities: Collection[str], streams: Collection[str]
     if "video" in modalities and "video" not in streams:
         raise DataError(
             "encoder: it sees clips frame by frame, and inside towers they need a model of clips (VideoMAE, ViViT, "
-            'TimeSformer); or write them as `image` with "segments" in `json_lines`'
+            f"TimeSformer); or {CLIP_AS_IMAGES}"
         )
 
 

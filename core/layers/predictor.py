@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...registry.catalogue import Catalogue
-from ..data.given_items import Contents, name_of, rows_of
+from ..data.given_items import Contents, Row, name_of, rows_of
 from ..data.items import DataError, Item
 from ..data.prediction import Answer, Prediction, Segments
 from ..graph.check_support import SUPPORT, check_layer_support, wrong
@@ -61,7 +60,10 @@ class LayerPredictor(Predictor):
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """Of a whole item, or of each of its passes."""
         if self._model.head is None:
-            raise DataError("a task of pairs has no classes to predict; ask similarity(images, texts)")
+            raise DataError(
+                "a task of pairs has no classes to predict; ask similarity(images, texts), or on the command line for "
+                "texts to find: --text QUERY"
+            )
         if self.spec.task.passes_are == "masks":
             raise DataError("this run gives masks; ask masks(images, sounds), or --masks FOLDER on the command line")
         return itertools.chain.from_iterable(map(self._answers, self._few(items)))
@@ -95,10 +97,15 @@ class LayerPredictor(Predictor):
         }
 
     def masks(
-        self, images: Contents | None = None, texts: Contents | None = None, sounds: Contents | None = None
+        self,
+        images: Contents | None = None,
+        texts: Contents | None = None,
+        sounds: Contents | None = None,
+        clips: Contents | None = None,
+        every: float | None = None,
     ) -> list[tuple[NDArray[np.bool_], ...]]:
         """One tuple for each item, a mask bool [H, W] of each of its pictures, for a run whose task gives masks."""
-        return list(self.masks_of(self._items(images, texts, sounds)))
+        return list(self.masks_of(self._items(images, texts, sounds, clips, every)))
 
     def masks_of(self, items: Iterable[Item]) -> Iterator[tuple[NDArray[np.bool_], ...]]:
         """The same of items that ``open`` gave. Raises ``DataError`` for a picture that is no square: the encoder sees
@@ -110,19 +117,42 @@ class LayerPredictor(Predictor):
             for maps, own in zip(self._scored(few), sizes, strict=True):
                 yield tuple(_mask(one, side) for one, side in zip(maps, own, strict=False))
 
-    @torch.no_grad()
-    def similarity(self, images: Contents, texts: Contents) -> Tensor:
-        """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart.
+    def similarity(
+        self,
+        images: Contents | None = None,
+        texts: Contents = (),
+        clips: Contents | None = None,
+        every: float | None = None,
+    ) -> Tensor:
+        """Cosines float32 [I, T] of every image with every text, for a task of pairs: towers run apart, of a joint run
+        too.
 
-        A tuple of images is a clip, of which they are frames.
+        A tuple of images is a clip, of which they are frames; ``clips`` are paths, cut as in ``predict``.
         """
-        vectors: dict[str, Tensor] = {}
-        for modality, contents in (("image", images), ("text", texts)):
-            items = map(self.open, rows_of({modality: contents}, (modality,)))
-            parts = list(map(partial(self._apart, modality), self._few(items)))
-            vectors |= {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        one, other = self._model.similarity(vectors)
+        return self.similarity_of(map(self.open, self.shown(images, clips, every)), texts)
+
+    def shown(self, images: Contents | None, clips: Contents | None, every: float | None) -> list[Row]:
+        """What ``open`` takes, of images or clips that texts are looked for among."""
+        self._pair_task()
+        return self._rows({"image": images, "video": clips}, ("image",), every)
+
+    @torch.no_grad()
+    def similarity_of(self, shown: Iterable[Item], texts: Contents) -> Tensor:
+        """The same, of images and clips that ``open`` gave."""
+        said = map(self.open, rows_of({"text": texts}, ("text",)))
+        parts = {
+            kind: [self._apart(kind, few)[kind] for few in self._few(items)]
+            for kind, items in (("image", shown), ("text", said))
+        }
+        if lacking := next((kind for kind, some in parts.items() if not some), None):
+            raise DataError(f"nothing to compare: no {lacking} is given, or none that can be read")
+        one, other = self._model.similarity({kind: torch.cat(some) for kind, some in parts.items()})
         return (one @ other.T).float().cpu()
+
+    def _pair_task(self) -> PairTaskSpec:
+        if not isinstance(self.spec.task, PairTaskSpec):
+            raise DataError(f"task `{self.spec.task.type}` is none of pairs")
+        return self.spec.task
 
     def _apart(self, modality: str, items: Sequence[Item]) -> Mapping[str, Tensor]:
         """What the tower of one modality gives, run by itself."""
@@ -132,9 +162,7 @@ class LayerPredictor(Predictor):
 
     def pair_figures(self, items: Sequence[Item], task: PairTask) -> Mapping[str, float]:
         """The metrics of a task of pairs, of items of an image and a text each. Raises ``DataError``."""
-        if not isinstance(self.spec.task, PairTaskSpec):
-            raise DataError(f"task `{self.spec.task.type}` is none of pairs")
-        pairs = Pairs(self.spec.task, task, Passes(items, self._model.towers, self._reader()))
+        pairs = Pairs(self._pair_task(), task, Passes(items, self._model.towers, self._reader()))
         scored = pairs.all_scores(self._model, self.spec.encoder.batch_size)
         return figures_of(task, scored.scores, scored.relevant)
 

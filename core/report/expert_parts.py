@@ -9,12 +9,16 @@ from ..storage.manifest import ADAPTER
 from .blocks import Block, Cell, Lines, Missing, Part, Section, Table, row
 from .read_run import ReportedRun
 
+NOT_KEPT = "their shares are not in the result"
+
 
 def expert_part(run: ReportedRun) -> Part:
     """A table a stream, meetings from the first layer to the last; the mean over the seeds."""
     title, found = "Experts", run.result.adapter
-    if found is None or not found.usage or not any(found.experts.values()):
+    if found is None or not any(found.experts.values()):
         return Missing(title, "no experts are mixed")
+    if not found.usage:
+        return Missing(title, NOT_KEPT)
     blocks: list[Block] = [
         Lines([f"Mean share of each expert on {run.result.test_on}, over the seeds; a row is a meeting."])
     ]
@@ -27,7 +31,7 @@ def expert_part(run: ReportedRun) -> Part:
         ]
         if rows:
             blocks.append(Table(f"Stream {stream}", ["meeting: stop in the tower", *names], rows, sortable=False))
-    return Section(title, blocks) if len(blocks) > 1 else Missing(title, "their shares are not in the result")
+    return Section(title, blocks) if len(blocks) > 1 else Missing(title, NOT_KEPT)
 
 
 def _of_stream(stream: str, usage: Sequence[Mapping[str, Sequence[float]]]) -> list[tuple[str, list[float]]]:

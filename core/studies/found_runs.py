@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class FoundRun:
     #: Where it stands.
     folder: Path
     name: str
-    #: Adapter and head by their types; ``None`` where the folder holds no spec.
+    #: Adapter, with its experts, and head by their types; ``None`` where the folder holds no spec.
     method: str | None
     dataset: str
     shots: int | None
@@ -90,16 +91,20 @@ def _found(path: Path) -> FoundRun:
     written = datetime.fromtimestamp((path / RESULT).stat().st_mtime, UTC)
     facts, trainable = result.dataset, result.parameters.trainable
     test = result.test[result.metric]
-    method = _method(path / ADAPTER / "pipeline.json")
+    called = chain.from_iterable(result.adapter.experts.values() if result.adapter else ())
+    experts = list(dict.fromkeys(one.partition(" of ")[0] for one in called))  # of several partners, one for each
+    method = _method(path / ADAPTER / "pipeline.json", experts)
     return FoundRun(path, result.name, method, facts.type, facts.shots, result.metric, test, trainable, written)
 
 
-def _method(path: Path) -> str | None:
+def _method(path: Path, experts: Sequence[str]) -> str | None:
     if not path.is_file():
         return None
     spec = read_json_file(path)
     adapter, head = _type(spec.get("adapter")), _type(_within(spec.get("task"), "head"))
-    return " + ".join(one for one in (adapter if adapter != "none" else None, head) if one) or adapter
+    mixed = ", ".join(experts) if len(experts) < 3 else f"{len(experts)} experts"
+    trained = f"{adapter} ({mixed})" if mixed else adapter if adapter != "none" else None
+    return " + ".join(one for one in (trained, head) if one) or adapter
 
 
 def _within(value: object, key: str) -> object:

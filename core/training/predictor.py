@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.given_clips import ClipInSegments, in_folders
-from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, is_clip, name_of_row, open_item, rows_of
+from ..data.given_clips import ClipInSegments, in_folders, pictures_or_clips
+from ..data.given_items import WORDS, Contents, Row, Sampled, bytes_held, name_of_row, open_item, rows_of
 from ..data.items import DataError, Item, Media
-from ..data.pictures import SUFFIXES as PICTURES
 from ..data.prediction import Answer, Neighbour, Predictions
 from ..data.sounds import SUFFIXES as SOUNDS
 from ..data.vector_files import SUFFIXES as VECTORS
@@ -25,6 +24,9 @@ from ..data.video import clip_media
 from ..spec.pipeline_spec import PipelineSpec
 from ..stages.prefetch import ROOM, in_batches
 from ..storage.run_folder import RunFolderError
+
+#: What becomes of the passes of an item where a clip may be cut into them: any number will do.
+CUT = frozenset({"each", "mean", "masks", "pairs"})
 
 
 class Predictor(ABC):
@@ -60,8 +62,9 @@ class Predictor(ABC):
         ``images`` are paths, ``PIL.Image`` objects or uint8 arrays [H, W] or [H, W, 3]; ``sounds`` paths (of clips,
         too) or ``Waveform``; a tuple of them for an item of several passes (two pictures of one statement, the segments
         of a clip). One path, picture, waveform or text alone is one item. ``texts`` may be left out where a captioner
-        describes the images. ``clips`` are paths or ``VideoFrames``; for a run that answers segment by segment they are
-        cut into segments of ``every`` seconds. ``vectors`` are arrays [N, d], or a list of [d]. Raises ``DataError``.
+        describes the images. ``clips`` are paths or ``VideoFrames``; for a run on pictures that takes any number of
+        them as an item they are cut into segments of ``every`` seconds. ``vectors`` are arrays [N, d], or a list of
+        [d]. Raises ``DataError``.
 
         On features, policies ``attach`` and ``rewire`` let no item depend on the others; by ``batch`` it hears those of
         its batch. A run that was ``transductive`` attaches: a new item was no node of its graph. Files are decoded a
@@ -110,14 +113,19 @@ class Predictor(ABC):
         """What ``predict`` is given, item by item. Raises ``DataError`` where something lacks or is too many."""
         given = {"image": images, "video": clips, "text": texts, "audio": sounds, "vector": vectors}
         needed = self._needed([kind for kind, contents in given.items() if contents is not None])
-        if clips is None or "video" in needed or self.spec.task.passes_are != "each":
+        return self._rows(given, needed, every)
+
+    def _rows(self, given: Mapping[str, Contents | None], needed: Sequence[str], every: float | None) -> list[Row]:
+        """See ``rows``: what of the items is ``given`` is what is ``needed`` of them, clips cut or whole."""
+        if given.get("video") is None or "video" in needed or self.spec.task.passes_are not in CUT:
             if every is not None:
-                raise DataError("`every` cuts clips into segments, and this run answers each clip as a whole")
+                why = "this run takes each clip as a whole" if given.get("video") is not None else "no clip is given"
+                raise DataError(f"`every` cuts clips into segments, and {why}")
             return rows_of(given, needed)
         if every is None or not 0 < every < float("inf"):
             raise DataError(
-                "this run answers segment by segment: say how long a segment of a clip is, in seconds; in Python "
-                "predict(clips=[...], every=1.0), on the command line --every 1"
+                "this run takes a clip segment by segment, each a picture and its sound: say how long a segment is, in "
+                "seconds; in Python clips=[...], every=1.0, on the command line --every 1"
             )
         rows = rows_of(given, ("video", *(kind for kind in needed if kind not in ("image", "audio"))))
         return [{**row, "video": ClipInSegments(_path(row["video"]), every)} for row in rows]
@@ -143,14 +151,16 @@ class Predictor(ABC):
             return self.rows(None, texts or None, sounds or None, vectors=rows or None)
         if sounds and "audio" not in hears:
             raise DataError("this run hears no sounds")
-        if "video" in hears or ("image" in hears and any(map(is_clip, files))):
+        if "video" in hears:
             return self.rows(None, texts or None, sounds or None, in_folders(files, CLIPS) or None, every)
         if "audio" in hears and "image" not in hears:
             return self.rows(None, texts or None, in_folders([*files, *sounds], SOUNDS) or None, None, every)
-        images: Sequence[str] = in_folders(files, PICTURES)
+        found, clips = pictures_or_clips(files, cut=every is not None)
+        if clips:
+            return self.rows(None, texts or None, sounds or None, found or None, every)
+        images: Sequence[str | Sequence[str]] = found
         if self.spec.task.passes_are == "joined":
-            groups = [images[start : start + self.passes] for start in range(0, len(images), self.passes)]
-            return self.rows(groups or None, texts or None, sounds or None, None, every)
+            images = [found[start : start + self.passes] for start in range(0, len(found), self.passes)]
         return self.rows(images or None, texts or None, sounds or None, None, every)
 
     def open(self, row: Row, name: str = "0") -> Item:

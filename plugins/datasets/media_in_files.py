@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from ...core.data.file_memo import FileMemo
-from ...core.data.items import Media
+from ...core.data.items import DataError, Media
 from ...core.data.media_files import read_file
 from ...core.data.pictures import picture_media
 from ...core.data.sounds import sound_media
-from ...core.data.video import Clip
+from ...core.data.video import Clip, clip_facts
 from ...core.data.video.clip import sha256_of_clip
 
 
@@ -36,3 +36,21 @@ def file_clips(paths: Sequence[Path], root: Path, files: FileMemo) -> list[Clip]
     """Clip files, known by the sha256 of their bytes. Raises ``DataError`` naming the unreadable ones."""
     found = files.of("sha256", root, paths, sha256_of_clip)  # a block at a time: clips are large
     return [Clip(path, digest) for path, digest in zip(paths, found, strict=True)]
+
+
+#: What is remembered of a clip's length; raise the number when it is told otherwise.
+_SECONDS = "seconds of clips, 1"
+
+
+def seconds_of_clips(paths: Sequence[Path], root: Path, files: FileMemo) -> dict[Path, float | None]:
+    """How long each clip or sound is, remembered. ``None`` for one that cannot be read: reading it says why, where that
+    is counted."""
+    told = files.of(_SECONDS, root, paths, _length_of)
+    return {one: float(said) if said else None for one, said in zip(paths, told, strict=True)}
+
+
+def _length_of(path: Path) -> str:
+    try:
+        return str(clip_facts(path).seconds)
+    except DataError:
+        return ""

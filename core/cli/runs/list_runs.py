@@ -20,7 +20,7 @@ SORTED_BY = ("folder", "name", "method", "dataset", "score", "trainable", "date"
 @click.command("runs", epilog="Example: graftwork runs --method ga_net --sort score")
 @click.argument("folder", default="runs", type=click.Path(file_okay=False))
 @click.option("--sort", "by", type=click.Choice(SORTED_BY), default="folder", show_default=True, help="Order of rows.")
-@click.option("--method", metavar="TEXT", help="Only runs whose adapter or head has this in its type.")
+@click.option("--method", metavar="TEXT", help="Only runs whose adapter, expert or head has this in its type.")
 @click.option("--name", metavar="TEXT", help="Only runs that have this in their name.")
 @format_option("table", "json")
 def command(folder: str, by: str, method: str | None, name: str | None, style: str) -> None:

@@ -10,6 +10,7 @@ from ..options import force_option, format_option, require_free
 from ..progress import shown_progress
 from ..say import print_json, print_json_list, say
 from .answers import Unread, answers, write_masks
+from .found import pairs_of, say_found
 from .prediction_files import PredictionFile, Said, prediction_file
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, type=click.Path())
 @format_option("text", "json")
 @click.option(
-    "--text", "texts", multiple=True, help="What an image shows or is asked, for runs on texts; one an item, in order."
+    "--text",
+    "texts",
+    multiple=True,
+    help="What an image shows or is asked, for runs on texts; one an item, in order. For retrieval: what to find.",
 )
 @click.option(
     "--sound", "sounds", multiple=True, type=click.Path(), help="A sound file, for runs on sounds; one an item."
 )
 @click.option(
-    "--every", type=float, help="Seconds of a segment, where a run answers clips segment by segment.", metavar="SECONDS"
+    "--every", type=float, help="Seconds of a segment, where a run on pictures is given clips.", metavar="SECONDS"
 )
 @click.option(
     "--masks", "folder", type=click.Path(), help="A new folder for PNG files, for runs that give masks.", metavar="DIR"
@@ -50,7 +54,13 @@ if TYPE_CHECKING:
     help="Of items that cannot be read: name them, predict the others, exit code 2; stop at the first; leave them out; "
     "write a row with the reason into --out.",
 )
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes to show an image.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Classes to show an image; of retrieval, finds a text.",
+)
 @click.option("--after", help="Ask the state after this task of a run over tasks, not the last one.", metavar="TASK")
 @click.option("--task", help="The task that the items are of, where it is known: answers are among its classes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
@@ -72,7 +82,8 @@ def command(
 ) -> None:
     """Predict label and probability of IMAGES (with --text, --sound) with a finished RUN; of a run on sounds alone, of
     sound files; of a run on clips, of clips. A folder stands for the files in it, a pattern ('*.png') for those that
-    match.
+    match. A run on pictures takes clips, too, cut into segments (--every): it answers each, or the whole. A run of
+    retrieval says which of IMAGES each --text is nearest to.
 
     Files that cannot be read are named on standard error, the others are predicted; the exit code is then 2
     (--on-error says otherwise). Answers come in order, a batch at a time: a few files are in memory, whatever their
@@ -85,6 +96,13 @@ def command(
     if out is not None:
         require_free(out, force)
     predictor, unread = _loaded(run, device, after, task), Unread(on_error)
+    if (pairs := pairs_of(predictor)) is not None:
+        if folder is not None or out is not None or sounds:
+            option = "--masks" if folder is not None else "--out" if out is not None else "--sound"
+            raise click.UsageError(f"this run finds items by a text, one answer a --text; leave {option} out")
+        say_found(pairs, images, texts, every, unread, top, style)
+        unread.end()
+        return
     rows = predictor.named(images, texts, sounds, every)
     if folder is not None:
         write_masks(predictor, rows, folder, unread)

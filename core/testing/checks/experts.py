@@ -16,6 +16,7 @@ from .modules import moved
 
 RANK, BATCH, OWN, PARTNER = 8, 3, 5, 6
 CLOSE = 1e-5
+HEED = "(False in `x_mask`, `y_mask`: not there; means of the others are `masked_mean` of graftwork.core.roles)"
 
 
 def rank(case: Case) -> int:
@@ -85,7 +86,7 @@ def masked_tokens(case: Case) -> None:
             other_x = x.masked_fill(~masks[0][..., None], junk)
             other_y = None if y is None or masks[1] is None else y.masked_fill(~masks[1][..., None], junk)
             after = expert(other_x, other_y, *masks)
-            assert_same(after[masks[0]], before[masks[0]], f"{junk} in masked tokens comes through", CLOSE)
+            assert_same(after[masks[0]], before[masks[0]], f"{junk} in masked tokens comes through {HEED}", CLOSE)
 
 
 def partner_order(case: Case) -> None:

@@ -12,7 +12,7 @@ from ....core.data.media_files import absent_media
 from ....core.data.video import Clip, clip_media, frame_media, require_video, sound_media
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
-from ..media_in_files import file_clips, file_pictures, file_sounds
+from ..media_in_files import file_clips, file_pictures, file_sounds, seconds_of_clips
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from .line import Line, read_lines
 from .line_forms import require_ids_once, require_one_form
@@ -102,13 +102,15 @@ class JsonLines(Dataset):
         seen = dict(zip(paths["picture"], self._pictures(files["picture"]), strict=True))
         heard = dict(zip(paths["sound"], file_sounds(files["sound"], self.root, self.files), strict=True))
         clips = dict(zip(paths["clip"], file_clips(files["clip"], self.root, self.files), strict=True))
+        parted = dict.fromkeys(self.root / one.path for _, one in first if one.part is not None and one.path in there)
+        lengths = seconds_of_clips(list(parted), self.root, self.files) if parted else {}
 
         def media(kind: str, shown: Shown) -> Media:
             if shown.path not in there:
                 return absent_media(self.root / shown.path)
             if (opener := _opener(kind, shown)) != "clip":
                 return (seen if opener == "picture" else heard)[shown.path]
-            return self._part(kind, clips[shown.path], shown)
+            return self._part(kind, clips[shown.path], _timed(kind, shown, lengths.get(self.root / shown.path)))
 
         return {key: media(*key) for key in first}
 
@@ -157,9 +159,18 @@ def _files_of(line: Line) -> Iterator[tuple[str, Shown]]:
                 yield kind, value
 
 
+def _timed(kind: str, shown: Shown, seconds: float | None) -> Shown:
+    """With the times of the part that it is of a file so long; of a picture that of the part's middle."""
+    if shown.part is None:
+        return shown
+    number, count = shown.part
+    start, end = ((number + one) * (seconds or 1.0) / count for one in (0, 1))
+    return Shown(shown.path, (start + end) / 2) if kind == "image" else Shown(shown.path, start, end)
+
+
 def _opener(kind: str, shown: Shown) -> str:
     """What opens it: parts of sounds by time are read as those of clips are."""
-    if kind == "video" or shown.is_clip or shown.start is not None:
+    if kind == "video" or shown.is_clip or shown.start is not None or shown.part is not None:
         return "clip"
     return "picture" if kind == "image" else "sound"
 

@@ -71,10 +71,11 @@ def _line(place: str, number: int, fields: Mapping[str, Any]) -> Line:
             near = nearest(name, FIELDS)
             hint = f"did you mean `{near}`?" if near else f"known: {', '.join(FIELDS)}"
             raise DataError(f"{place}: unknown field `{name}`; {hint}")
-    own = fields.get("passes")
-    if fields.get("segments") is not None:
-        fields, own = in_segments(place, fields)
-    shared, passes = view_of(place, fields), _passes(place, own)
+    if fields.get("segments") is None:
+        passes = _passes(place, fields.get("passes"))
+    else:
+        fields, passes = in_segments(place, fields)
+    shared = view_of(place, fields)
     if repeated := next((kind for own in passes for kind in own if kind in shared), None):
         raise DataError(f"{place}: `{repeated}` stands beside `passes` and inside them; write it in one of the two")
     if not shared and not passes:

@@ -98,12 +98,13 @@ def _unknown(line: Line, name: str, names: Sequence[str], whose: str) -> DataErr
 
 
 def _images(lines: Iterable[Line]) -> Targets:
-    """Which image or clip it is, by its file: enough to say that the pair is to be learnt."""
+    """Which image or clip it is, by what is shown of its file: enough to say that the pair is to be learnt."""
     images: dict[object, int] = {}
     targets: dict[str, Target | None] = {}
     for line in lines:
-        seen = next((line.shared[kind] for kind in ("image", "video") if kind in line.shared), None)
-        if seen is None or "text" not in line.shared:
+        views = line.views()
+        seen = tuple(next((view[kind] for kind in ("image", "video") if kind in view), None) for view in views)
+        if None in seen or any("text" not in view for view in views):
             raise DataError(
                 f"{line.place}: no line has a label or answers, and only pairs of an image (or a clip) and a text can "
                 "do without; where the label is called otherwise, say how: dataset.columns.label"

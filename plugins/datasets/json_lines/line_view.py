@@ -16,6 +16,8 @@ FILES = ("image", "video", "audio")
 MODALITIES = ("image", "video", "text", "audio")
 #: Which moment or part of them is shown, in seconds.
 TIMES = ("at", "start", "end")
+#: Of a file; each is a pass.
+MOST_PARTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Shown:
     #: In seconds; of a picture of a clip ``start`` is its moment. ``None``: the whole.
     start: float | None = None
     end: float | None = None
+    #: Which of how many equal parts of the file, from 0; its times are known once its length is.
+    part: tuple[int, int] | None = None
 
     @property
     def is_clip(self) -> bool:
@@ -72,7 +76,8 @@ def _part(place: str, kind: str, path: str, times: Mapping[str, float]) -> Shown
     if kind == "image":
         if at is None and end is None:
             raise DataError(
-                f'{place}: `image` is the clip {path!r:.200}; say which moment of it, "at": 0.5, or show it as `video`'
+                f'{place}: `image` is the clip {path!r:.200}; say which moment of it, "at": 0.5, or that its parts are '
+                'passes, "segments": 8; a model of clips takes it as `video`'
             )
         return Shown(path, at if at is not None else (start + (end or 0.0)) / 2)
     return Shown(path, start, end) if "start" in times or end is not None else Shown(path)
@@ -89,19 +94,32 @@ def _require_inside(place: str, kind: str, path: str) -> None:
         raise DataError(f"{place}: `{kind}` is {path!r:.200}, and must be a path below the root, as pics/a.png")
 
 
-def in_segments(place: str, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    """The fields that all segments of ``segments`` share, and those of each: clips and sounds with its times."""
+def in_segments(place: str, fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[View, ...]]:
+    """The fields that all segments of ``segments`` share, and what each shows: clips and sounds in its times."""
     segments = fields["segments"]
     if fields.get("passes") is not None or any(fields.get(name) is not None for name in TIMES):
         raise DataError(f"{place}: `segments` says the times of every pass; leave out `passes` and {', '.join(TIMES)}")
-    if not isinstance(segments, list) or not segments or not all(_is_pair(one) for one in segments):
-        raise DataError(f"{place}: `segments` must be a list of pairs of start and end in seconds, as [[0, 1], [1, 2]]")
     timed = {kind: fields[kind] for kind in FILES if isinstance(fields.get(kind), str)}
     timed = {kind: path for kind, path in timed.items() if takes_times(kind, path)}
     if not timed:
         raise DataError(f"{place}: `segments` are parts of a clip or a sound, and none is shown beside them")
     shared = {name: value for name, value in fields.items() if name not in timed and name != "segments"}
-    return shared, [{**timed, "start": start, "end": end} for start, end in segments]
+    for kind, path in timed.items():
+        _require_inside(place, kind, path)
+    if (count := _count(segments)) is not None:
+        return shared, tuple({kind: Shown(timed[kind], part=(one, count)) for kind in timed} for one in range(count))
+    if not isinstance(segments, list) or not segments or not all(_is_pair(one) for one in segments):
+        raise DataError(
+            f"{place}: `segments` must be a list of pairs of start and end in seconds, as [[0, 1], [1, 2]], or a "
+            f"number of equal parts, 1 to {MOST_PARTS}"
+        )
+    return shared, tuple(view_of(place, {**timed, "start": start, "end": end}) for start, end in segments)
+
+
+def _count(segments: Any) -> int | None:
+    """A number of equal parts; ``None`` for anything else."""
+    whole = isinstance(segments, int) and not isinstance(segments, bool)
+    return segments if whole and 1 <= segments <= MOST_PARTS else None
 
 
 def _is_pair(segment: Any) -> bool:

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ....core.data.file_memo import FileMemo
-from ....core.data.items import DataError, Media
-from ....core.data.video import Clip, clip_facts, evenly, frame_media, require_video, sound_media
+from ....core.data.items import Media
+from ....core.data.video import Clip, evenly, frame_media, require_video, sound_media
 from ....core.roles import DatasetSpec
+from ..media_in_files import seconds_of_clips
 from .release import Found, Release, absent, files_of
-
-#: What is remembered of a clip's length; raise the number when it is told otherwise.
-_SECONDS = "seconds of clips, 1"
 
 
 class Clips:
@@ -44,18 +42,8 @@ class Clips:
 
     def _length(self, path: Path) -> float | None:
         if not self._seconds:
-            paths = list(self._found)
-            told = self._files.of(_SECONDS, self._root, paths, _length_of)
-            self._seconds = {one: float(said) if said else None for one, said in zip(paths, told, strict=True)}
+            self._seconds = seconds_of_clips(list(self._found), self._root, self._files)
         return self._seconds.get(path)
-
-
-def _length_of(path: Path) -> str:
-    """Nothing for a clip that cannot be read: reading it says why, where that is counted."""
-    try:
-        return str(clip_facts(path).seconds)
-    except DataError:
-        return ""
 
 
 def clips_of(

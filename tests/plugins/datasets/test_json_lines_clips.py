@@ -100,7 +100,7 @@ SEGMENTS = {"audio": "a.mp4", "segments": [[0, 1]], "label": ["x"]}
 LINES: dict[str, tuple[dict[str, Any], str]] = {
     "a clip as a picture": (
         {"image": "a.mp4", "label": "x"},
-        'say which moment of it, "at": 0.5, or show it as `video`',
+        'say which moment of it, "at": 0.5, or that its parts are passes, "segments": 8',
     ),
     "a time of a picture": ({"image": "a.png", "at": 1, "label": "x"}, "`at` is a time in a clip or a sound"),
     "a time of a text": ({"text": "a", "start": 1, "label": "x"}, "`start` is a time in a clip or a sound"),
@@ -163,4 +163,4 @@ def test_events_in_clips_go_to_a_result_and_a_predict(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["predict", str(run.folder), str(clip), "--every", "1"])
     assert [line.split(":")[0] for line in told.stdout.splitlines()] == [f"{clip} segment {n} of 2" for n in (1, 2)]
     untold = CliRunner().invoke(cli, ["predict", str(run.folder), str(clip)])
-    assert "say how long a segment of a clip is" in str(untold.exception)
+    assert "say how long a segment is" in str(untold.exception)

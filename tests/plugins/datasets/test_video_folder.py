@@ -65,7 +65,7 @@ def test_a_strangers_folder_goes_to_a_result_and_a_predict(
     assert [one["label"] for one in json.loads(said.stdout)] == ["left"] * 4
     with pytest.raises(DataError, match="this run hears no images"):
         predictor.predict(images="a.png", clips=files)
-    with pytest.raises(DataError, match="answers each clip as a whole"):
+    with pytest.raises(DataError, match="takes each clip as a whole"):
         predictor.predict(clips=files, every=1.0)
 
 

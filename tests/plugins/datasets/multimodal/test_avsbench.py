@@ -16,6 +16,7 @@ from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError, DatasetContent, Masks
 from graftwork.core.storage.item_predictions import read_predictions
 from graftwork.core.storage.result import Result
+from graftwork.core.studies.found_runs import find_runs
 from graftwork.core.studies.paired import scores_of
 from graftwork.plugins.datasets import AvsbenchSpec
 from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
@@ -24,6 +25,7 @@ from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.segmentation_figures import frame_ious
 
 from ....support.media.annotated_sets import avsbench
+from ....support.media.clip_files import write_clip
 from ....support.miniature_sets import write
 from ....support.models.tiny_encoders import save_tiny_encoder
 from ....support.paths import ROOT
@@ -139,6 +141,7 @@ def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_p
     assert plan.trainable == run.result["parameters"]["trainable"]
     test = {name: score["mean"] for name, score in run.result["test"].items()}
     assert {"mean_iou", "f_pooled", "f_batches_of_4_clips", "loss"} == set(test)
+    assert [one.method for one in find_runs(run.folder).runs] == ["hmmoe (3 experts) + mlp"]
     content = loaded(tmp_path / "data", subset)
     (item,) = content.splits["test"]
     frames, sounds = ([view[kind].read() for view in item.passes] for kind in ("image", "audio"))
@@ -164,3 +167,8 @@ def test_the_examples_run_on_the_miniatures_and_predict_masks(subset: str, tmp_p
     Image.new("RGB", (20, 16)).save(tmp_path / "wide.png")
     with pytest.raises(DataError, match="it is 20 x 16, and a mask is made of a square picture"):
         load(run.folder).masks(images=str(tmp_path / "wide.png"), sounds=str(sound))
+    clip = write_clip(tmp_path / "clip.mp4", size=(64, 64), pitch=300)
+    call = ["predict", str(run.folder), str(clip), "--every", "1", "--masks", str(tmp_path / "of_clip")]
+    assert [line.split(",")[0] for line in CliRunner().invoke(cli, call).stdout.splitlines()] == [
+        f"{clip}: {tmp_path}/of_clip/1_{number}.png" for number in (1, 2)
+    ]
