@@ -3,10 +3,10 @@ folder.
 
 Every section runs in a process with a limit; what is done stands in OUT/results.json after each, and a second run goes
 on with the others, and anew with the one that its end cut short. Then OUT has, besides the log, `page.md` for people
-and `configurations.json`, which replaces the file of that name in `triton_kernels/`. Standard library and Triton alone here, as the machine that has the GPU may have
-little else; `--dry` runs all of it in the interpreter, without a time in any row. What the properties (hypothesis) and
-the few-shot trainings (pydantic) need besides is taken from the wheels in `build/gpu_day_wheels`, where
-`make gpu-day-pack` put them beforehand: carry that folder along.
+and `configurations.json`, which replaces the file of that name in `triton_kernels/`. Standard library and Triton alone
+here, as the machine that has the GPU may have little else; `--dry` runs all of it in the interpreter, without a time in
+any row. What the properties (hypothesis) and the few-shot trainings (pydantic) need besides is taken from the wheels in
+`build/gpu_day_wheels`, where `make gpu-day-pack` put them beforehand: carry that folder along.
 """
 
 from __future__ import annotations
