@@ -37,7 +37,8 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet -c constraints.txt --editable ".[bench]"
 	$(BIN)/graftwork bench all
 
-# Six minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day; a second run goes on.
+# Four minutes on a machine with a GPU: checks, then which cut of each kernel is fastest. Into build/gpu_day. It ends with 3 where
+# sections are left, and a second run goes on with them.
 gpu-day:
 	$(PYTHON) benchmarks/gpu/day.py build/gpu_day
 

@@ -36,8 +36,12 @@ def next_power_of_2(number: int) -> int:
 
 @cache
 def _chosen(kernel: str, key: str, device: torch.device) -> Settings:
-    chosen = _table().get(_card(device), {}) if device.type == "cuda" else {}
-    return chosen.get(kernel, {}).get(key, {})
+    return chosen_for(_card(device), kernel, key) if device.type == "cuda" else {}
+
+
+def chosen_for(card: str, kernel: str, key: str) -> Settings:
+    """What the table has for a kernel and size on a card of that name."""
+    return _table().get(card, {}).get(kernel, {}).get(key, {})
 
 
 @cache

@@ -1,11 +1,12 @@
-"""A day with a GPU in six minutes: `make gpu-day`, or `python -m graftwork.benchmarks.gpu.day OUT` in a copied folder.
+"""A day with a GPU, four minutes at a time: `make gpu-day`, or `python -m graftwork.benchmarks.gpu.day OUT` in a copied
+folder.
 
 Every section runs in a process with a limit; what is done stands in OUT/results.json after each, and a second run goes
-on with the others. Then OUT has, besides the log, `page.md` for people and `configurations.json`, which replaces the
-file of that name in `triton_kernels/`. Standard library and Triton alone here, as the machine that has the GPU may have
-little else; `--dry` runs all of it in the interpreter, without a time in any row. What the properties (hypothesis) and
-the few-shot trainings (pydantic) need besides is taken from the wheels in `build/gpu_day_wheels`, where
-`make gpu-day-pack` put them beforehand: carry that folder along.
+on with the others, and anew with the one that its end cut short. Then OUT has, besides the log, `page.md` for people
+and `configurations.json`, which replaces the file of that name in `triton_kernels/`. Standard library and Triton alone
+here, as the machine that has the GPU may have little else; `--dry` runs all of it in the interpreter, without a time in
+any row. What the properties (hypothesis) and the few-shot trainings (pydantic) need besides is taken from the wheels in
+`build/gpu_day_wheels`, where `make gpu-day-pack` put them beforehand: carry that folder along.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ SECTIONS = {
     "few_shot": 40, "replays": 60, "towers": 80, "pipelines": 120,
 }  # fmt: skip
 """Name to seconds, as in `sections.py`, which imports torch."""
-SECONDS = 330
+SECONDS = 240
 """Of all sections together."""
 PACKAGE = Path(__file__).resolve().parents[2]
 WHEELS = PACKAGE / "build" / "gpu_day_wheels"
+STOPPED = {"failed": "stopped at its limit"}
+CUT_SHORT = {"failed": "the day ended here"}
+"""The last row of a section that the next run does anew."""
 TOLD = ("what", "kernel", "key", "cut", "ms", "right", "card", "torch", "triton")
 """What of a row stands in other columns of the page, or above it."""
 Results = dict[str, list[dict[str, Any]]]
@@ -45,20 +49,25 @@ def run(out: Path, dry: bool, seconds: float, only: list[str]) -> Results:
     results: Results = json.loads(file.read_text("utf-8")) if file.exists() else {}
     for name, limit in SECTIONS.items():
         left = until - time.monotonic()
-        if name in results or (only and name not in only):
+        if is_done(results, name) or (only and name not in only):
             continue
         if left <= 0:
             print(f"{name}: no time left", flush=True)
             continue
-        rows, done = section(name, out, dry, min(limit, left) if not dry else left)
+        rows, done = section(name, out, dry, left if dry else min(limit, left))
         print(f"{name}: {len(rows)} rows{'' if done else ', stopped before its end'}", flush=True)
-        results[name] = rows
+        results[name] = [*rows[:-1], CUT_SHORT] if STOPPED in rows and time.monotonic() >= until else rows
         _replace(file, json.dumps(results, indent=1))
     return results
 
 
+def is_done(results: Results, name: str) -> bool:
+    """Whether no other run needs to do this section."""
+    return name in results and CUT_SHORT not in results[name]
+
+
 def section(name: str, out: Path, dry: bool, limit: float) -> tuple[list[dict[str, Any]], bool]:
-    """Its rows, and whether it came to its end."""
+    """Its rows, and whether it came to its end; if not, the last row says so."""
     folders = (*_import_folders(), *unpacked(WHEELS), os.environ.get("PYTHONPATH", ""))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     environment.pop("TRITON_INTERPRET", None)
@@ -68,16 +77,14 @@ def section(name: str, out: Path, dry: bool, limit: float) -> tuple[list[dict[st
         file = Path(folder) / "rows.json"
         command = [sys.executable, "-W", "ignore", "-m", "graftwork.benchmarks.gpu.sections", name, str(file)]
         try:
-            code = subprocess.run(
+            code: int | None = subprocess.run(
                 [*command, *(["--dry"] if dry else [])], env=environment, cwd=PACKAGE, timeout=limit, stdout=log,
                 stderr=subprocess.STDOUT,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
-            code = -1
+            code = None
         rows = json.loads(file.read_text("utf-8")) if file.exists() else []
-    return (
-        rows if code == 0 else [*rows, {"failed": "stopped at its limit" if code == -1 else "see day.log"}]
-    ), code == 0
+    return rows if code == 0 else [*rows, STOPPED if code is None else {"failed": "see day.log"}], code == 0
 
 
 def _import_folders() -> list[str]:
@@ -153,7 +160,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Exit code 1 where a section failed or a result was wrong."""
+    """Exit code 1 where a section failed or a result was wrong; else 3 where sections are left for another run."""
     parser = argparse.ArgumentParser(description="Check and time the kernels on this machine's GPU.")
     parser.add_argument("out", type=Path, help="folder for results.json, page.md, configurations.json, day.log")
     parser.add_argument("--dry", action="store_true", help="in Triton's interpreter, at toy sizes, without a time")
@@ -165,9 +172,12 @@ def main() -> None:
     table = json.loads((PACKAGE / "triton_kernels" / "configurations.json").read_text("utf-8"))
     _replace(given.out / "configurations.json", json.dumps(chosen(results, table), indent=1, sort_keys=True) + "\n")
     _replace(given.out / "page.md", page(results, given.dry))
-    wrong = [row for rows in results.values() for row in rows if row.get("right") is False or "failed" in row]
-    print(f"{len(wrong)} wrong or failed of {sum(map(len, results.values()))}; {given.out / 'page.md'}")
-    sys.exit(1 if wrong else 0)
+    found = [row for rows in results.values() for row in rows if row != CUT_SHORT]
+    wrong = [row for row in found if row.get("right") is False or "failed" in row]
+    print(f"{len(wrong)} wrong or failed of {len(found)}; {given.out / 'page.md'}")
+    if left := [name for name in given.only or SECTIONS if not is_done(results, name)]:
+        print(f"left, for the same command again: {', '.join(left)}")
+    sys.exit(1 if wrong else 3 if left else 0)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 
+from ...triton_kernels import configurations
+
 TARGETS = {80: 166912, 90: 232448, 100: 232448}
 """Compute capability times ten to the bytes of shared memory that a block may have: A100, H100, B200."""
 MATRIX = ("HMMA", "IMMA", "HGMMA", "IGMMA", "UTCHMMA", "UTCIMMA")
@@ -89,6 +91,7 @@ class _Absent:
 @contextmanager
 def compiling(target: int) -> Iterator[list[Any]]:
     """Inside, a launch compiles for the target and does nothing; gives the list that the compiled kernels go to.
+    Kernels are cut as `configurations.json` says for that card and this Triton.
 
     Needs a process that is not interpreted (`TRITON_INTERPRET`). Not for threads.
     """
@@ -98,12 +101,14 @@ def compiling(target: int) -> Iterator[list[Any]]:
     def compile_instead(self: Any, *given: Any, grid: Any, warmup: bool, **options: Any) -> None:
         made.append(run(self, *given, grid=grid, warmup=True, **options))
 
-    JITFunction.run = compile_instead
+    JITFunction.run, chosen = compile_instead, configurations._chosen
+    card = configurations.card_name(target, triton.__version__)
+    configurations._chosen = lambda kernel, key, device: configurations.chosen_for(card, kernel, key)  # type: ignore[assignment]
     driver.set_active(_Absent(target))
     try:
         yield made
     finally:
-        JITFunction.run = run
+        JITFunction.run, configurations._chosen = run, chosen
         driver._active = before
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...triton_kernels.bottleneck.triton_bottleneck import through_activation, up
+from ...triton_kernels.configurations import configuration
 from ...triton_kernels.message_passing.triton_normalise import normalised_values
 from ...triton_kernels.message_passing.triton_propagate import sddmm, spmm
 from ...triton_kernels.similarity.triton_compact import count_bits, fill
@@ -76,6 +77,14 @@ def _up(state: Tensor, w_up: Tensor, b_up: Tensor, x: Tensor) -> Tensor:
         torch.set_float32_matmul_precision(before)
 
 
+def _screen(low: Tensor, scale: Tensor, mask: Tensor, tma: bool) -> None:
+    """Cut as the card's configuration says, where that is of this way."""
+    width, default = str(low.shape[1]), screen_defaults(tma)
+    chosen = configuration("screen", width, {"INTEGER": 0, **default}, low.device)
+    cut = {name: value for name, value in chosen.items() if name != "INTEGER"} if chosen["TMA"] == tma else default
+    screen((low, low), (scale, scale), scale[:1], 0.7, True, mask, 0, 0, cut)
+
+
 def _similarities() -> dict[str, Callable[[], object]]:
     rows, words, width = 512, 16, 512
     x, counts = torch.zeros(rows, width), Room.of(rows, torch.device("cpu"))
@@ -86,9 +95,7 @@ def _similarities() -> dict[str, Callable[[], object]]:
         name, low = str(dtype)[6:], torch.zeros(rows, width, dtype=dtype)
         made[f"rows 512 to {name}"] = partial(low_rows, x, dtype, counts.facts, 2)
         for tma in (False, True):
-            meta = screen_defaults(tma)
-            given = ((low, low), (scale, scale), scale[:1], 0.7, True, mask, 0, 0, meta)
-            made[f"screen {name}{' by TMA' if tma else ''}"] = partial(screen, *given)
+            made[f"screen {name}{' by TMA' if tma else ''}"] = partial(_screen, low, scale, mask, tma)
     made["counts of bits"] = partial(count_bits, mask, pairs, True, 128)
     made["columns of bits"] = partial(fill, mask, counts.offset, pairs, 0, True, 128)
     made["verification 512"] = partial(verified, x, x, (inverse, inverse), counts.offset, pairs, 0.7, counts.many)

@@ -22,7 +22,7 @@ def run(check: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("check", ["shipped", "spilling"])
+@pytest.mark.parametrize("check", ["shipped", "chosen", "spilling"])
 def test_what_a_kernel_takes_is_known_without_a_gpu(check: str) -> None:
     pytest.importorskip("triton", reason="triton has no wheel for this machine")
     run(check)
@@ -47,6 +47,40 @@ def shipped() -> None:
         assert propagate(graph, h, norm=None).shape == h.shape
     assert counts.kernels == {"messages_kernel": 1}
     assert torch.equal(propagate(graph, h, norm=None), h)
+
+
+def chosen() -> None:
+    """Kernels are compiled as they are cut on that card, and nothing stands in the table that is not compiled."""
+    from typing import Any
+
+    import triton
+    from triton.runtime.jit import JITFunction
+
+    from graftwork.benchmarks.gpu.offline import compiling
+    from graftwork.benchmarks.gpu.shipped import calls
+    from graftwork.triton_kernels import configurations
+
+    table, asked, run = configurations._table(), set(), JITFunction.run
+    chosen_for = configurations.chosen_for
+    JITFunction.run = lambda *given, **more: None
+    for card in table:
+
+        def noted(_: str, kernel: str, key: str, card: str = card) -> Any:
+            asked.add((card, kernel, key))
+            return chosen_for(card, kernel, key)
+
+        configurations.chosen_for = noted
+        with compiling(int(card.removeprefix("sm_").partition(",")[0])):
+            for call in calls().values():
+                call()
+    stands = {(card, kernel, key) for card, kernels in table.items() for kernel in kernels for key in kernels[kernel]}
+    assert stands <= asked
+    JITFunction.run, configurations.chosen_for = run, chosen_for
+    here = configurations.card_name(90, triton.__version__)
+    configurations._table = lambda: {here: {"messages": {"64 4": {"num_warps": 8}}}}
+    with compiling(90) as made:
+        calls()["messages float32 r=64"]()
+    assert [one.metadata.num_warps for one in made] == [8]
 
 
 def spilling() -> None:

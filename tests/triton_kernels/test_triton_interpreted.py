@@ -87,8 +87,25 @@ def similarity() -> None:
     for case in ("similarity_graph", "similarity_graph_bipartite"):
         hold(case, "values", "gradients", "reruns", "non_finite", examples=2)
     beside_nothing()
+    relative()
     hold("similarity_graph_ties", "values", examples=3)
     hold("similarity_graph_renamed", "permutation", examples=3)
+
+
+def relative() -> None:
+    """How many edges are wanted is answered by the same search: the highest threshold that gives as many."""
+    import torch
+
+    from graftwork.triton_kernels import reference, similarity_graph
+
+    x = torch.randn(20, 8, generator=torch.Generator().manual_seed(3))
+    for y, wanted, many in ((None, {"average_degree": 4}, 80), (x[:7], {"quantile": 0.9}, 14)):
+        graph = similarity_graph(x, wanted, y=y)
+        assert graph.search is not None
+        assert graph.search.screen.startswith("triton, float16")
+        assert graph.num_edges == many
+        edge, _ = reference.similarity_graph(x, graph.search.threshold, y=y)
+        assert torch.equal(graph.edge_index.flip(0).T, edge.nonzero())
 
 
 def small_steps() -> None:
@@ -169,7 +186,8 @@ def adapter() -> None:
 
 
 def bands() -> None:
-    """However few rows are screened at a time, and where memory ran out at first, the graph is the same."""
+    """However few rows are screened at a time, and where memory ran out at first, the graph is the same. Where it runs
+    out whatever the bands, torch's own error comes through, which names the size."""
     import torch
 
     from graftwork.triton_kernels import similarity_graph
@@ -191,6 +209,15 @@ def bands() -> None:
     triton_similarity.screen = short_of_memory
     again = triton_similarity.search(Vectors(x, x, True), TAU, room=1 << 25)
     assert len(asked) == 2
+
+    def without_memory(*given: object) -> None:
+        asked.append(given)
+        raise torch.OutOfMemoryError("Tried to allocate 20 GiB")
+
+    triton_similarity.screen = without_memory
+    with pytest.raises(torch.OutOfMemoryError, match="allocate 20 GiB"):
+        triton_similarity.search(Vectors(x, x, True), TAU)
+    assert len(asked) == 2 + 4  # of 2 GiB, and three times of an eighth
     triton_similarity.screen = screen
     banded = triton_similarity.search(Vectors(x, x, True), TAU, room=1)
     assert found.num_edges > 10
@@ -215,6 +242,26 @@ def beyond_int32() -> None:
     one = torch.zeros(1, dtype=torch.int32)
     assert library.sddmm(one, one + rows - 1, torch.ones(1, width), h).tolist() == [h[-1].sum().item()]
     edges_beyond_int32()
+    pairs_beyond_int32()
+
+
+def pairs_beyond_int32() -> None:
+    """Bits of pairs behind more than 2^31 words of others: written and read in the row that is theirs."""
+    import torch
+
+    from graftwork.triton_kernels.similarity import triton_compact, triton_screen
+    from graftwork.triton_kernels.testing import unbacked
+
+    left, right = torch.zeros(3, 64, dtype=torch.float16), torch.zeros(40, 64, dtype=torch.float16)
+    left[:, 0], right[[0, 33, 39], 0] = 1, 1
+    words = 2**30 + 2
+    mask, scale = unbacked(3, words, dtype=torch.int32), torch.ones(1)
+    cut = {"TMA": 0, "BM": 16, "BN": 64, "GROUP": 1, "num_warps": 1, "STAGES": 1}
+    triton_screen.screen((left, right), (scale, scale), scale, 0.5, False, mask, 0, 0, cut)
+    assert mask[:, :2].tolist() == [[1, 1 << 1 | 1 << 7]] * 3
+    col = torch.zeros(9, dtype=torch.int32)
+    triton_compact.fill(mask, torch.tensor([0, 3, 6, 9]), col, 0, False, 64)
+    assert col.tolist() == [0, 33, 39] * 3
 
 
 def edges_beyond_int32() -> None:

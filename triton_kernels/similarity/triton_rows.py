@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..configurations import cdiv, next_power_of_2
 
-ROWS, CHUNK, WARPS = 4, 512, 4
+ROWS, CHUNK, WARPS = 4, 512, 8
 STEP = {torch.float16: 64, torch.int8: 128}
 """Widths are padded with zeros to multiples of these."""
 LARGEST = tl.constexpr(2800.0)

@@ -19,6 +19,7 @@ from ....registry.errors import nearest
 from ...checkpoints.fetch import asking_once
 from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, reason_of, without_remote_code
+from ..pinned_batches import stacked
 from . import files
 from .spec import OpenClipSpec
 from .tokens import image_tokens, text_tokens
@@ -90,8 +91,7 @@ class OpenClip(Encoder):
 
     def _inputs(self, modality: str, batch: Sequence[Any]) -> Tensor:
         if modality == "image":
-            pixels = torch.stack([self.preprocess(modality, picture) for picture in batch])
-            return pixels.to(self._device, self._dtype)
+            return stacked([self.preprocess(modality, picture) for picture in batch], self._device, self._dtype)
         if modality == "text":
             return self._tokens(batch).to(self._device)
         raise EncoderError(f"encoder: open_clip has no {modality} tower")

@@ -18,6 +18,7 @@ from ...checkpoints.fingerprint import fingerprint
 from ...checkpoints.libraries import DTYPES, first_lines
 from ...checkpoints.locate import commit_of
 from ..maps import tokens_of_map
+from ..pinned_batches import stacked
 from . import files, weights
 from .spec import TimmSpec
 from .towers import ReadOut, frozen_tower
@@ -112,7 +113,7 @@ class Timm(Encoder):
     def _pixels(self, modality: str, batch: Sequence[Any]) -> Tensor:
         if modality != "image":
             raise EncoderError(f"encoder: timm encodes images, and has no {modality} tower")
-        return torch.stack([self.preprocess(modality, one) for one in batch]).to(self._device, self._dtype)
+        return stacked([self.preprocess(modality, one) for one in batch], self._device, self._dtype)
 
 
 def _transform(library: Any, spec: TimmSpec, found: Path, model: Any) -> Callable[[Any], Tensor]:

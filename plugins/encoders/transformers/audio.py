@@ -17,7 +17,7 @@ from ....core.data.items import DataError
 from ....core.data.sounds import open_sound, require_few
 from ....core.data.waveform import Waveform
 from .files import takes_waveforms
-from .side import Hidden, Inputs, Side, masked_mean
+from .side import Hidden, Inputs, Side, masked_mean, side_by_side
 
 #: A sound shorter than this part of a second is filled up with silence: it would not make one frame.
 SHORTEST = 10
@@ -70,9 +70,7 @@ class AudioSide(Side):
         """Features side by side; samples padded to the longest, and masked."""
         if self._of_samples:
             return self._padded([one["input_values"].to(self._model.dtype) for one in batch])
-        inputs = {key: torch.stack([one[key] for one in batch]).to(self._model.device) for key in batch[0]}
-        floating = {key: value.to(self._model.dtype) for key, value in inputs.items() if value.is_floating_point()}
-        return inputs | floating
+        return side_by_side(batch, self._model)
 
     def groups(self, batch: Sequence[Mapping[str, Tensor]]) -> list[list[int]]:
         """Rows that go through the model together: samples of one length, since some norms of it hear padding."""

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..maps import tokens_of_map
-from .side import Hidden, Inputs, Side, masked_mean
+from .side import Hidden, Inputs, Side, masked_mean, side_by_side
 
 Pixels = Mapping[str, Tensor]
 
@@ -44,9 +43,7 @@ class ImageSide(Side):
 
     def collate(self, batch: Sequence[Pixels]) -> dict[str, Any]:
         """Preprocessed pictures side by side."""
-        inputs = {key: torch.stack([one[key] for one in batch]).to(self._model.device) for key in batch[0]}
-        floating = {key: value.to(self._model.dtype) for key, value in inputs.items() if value.is_floating_point()}
-        return inputs | floating | self._more
+        return side_by_side(batch, self._model) | self._more
 
     def mask(self, inputs: Inputs) -> Tensor | None:
         """Where patches stand, in models of any aspect ratio."""

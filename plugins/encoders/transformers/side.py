@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ....core.roles import EncoderError
+from ..pinned_batches import stacked
 
 Inputs = Mapping[str, Any]
 
@@ -31,6 +32,12 @@ def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
     """Mean over the tokens of [B, T, d] that stand in ``mask`` [B, T]."""
     weights = mask[..., None].to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def side_by_side(batch: Sequence[Mapping[str, Tensor]], model: Any) -> dict[str, Any]:
+    """What contents have under each key, [B, ...] on the model's device; floating numbers in its dtype."""
+    dtypes = {key: model.dtype if one.is_floating_point() else None for key, one in batch[0].items()}
+    return {key: stacked([one[key] for one in batch], model.device, dtype) for key, dtype in dtypes.items()}
 
 
 class Side(ABC):

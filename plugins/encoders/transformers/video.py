@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ....core.data.video import VideoFrames
 from ....core.roles import EncoderError
-from .side import Hidden, Side, masked_mean
+from .side import Hidden, Side, masked_mean, side_by_side
 
 
 class VideoSide(Side):
@@ -40,8 +39,7 @@ class VideoSide(Side):
 
     def collate(self, batch: Sequence[Mapping[str, Tensor]]) -> dict[str, Any]:
         """Clips side by side, [B, F, 3, H, W]."""
-        pixels = torch.stack([one["pixel_values"] for one in batch])
-        return {"pixel_values": pixels.to(self._model.device, self._model.dtype)}
+        return side_by_side(batch, self._model)
 
     def pooled(self, hidden: Hidden, pooling: str) -> Tensor:
         """Vectors [B, d]; ``auto``: the class token, where there is none the mean over tokens."""

@@ -68,24 +68,22 @@ def of_frozen(folder: Path, clip: Any, task: tuple[str, str], monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("task", "adapter", "most"),
-    [(("classification", "same"), LORA, 4.0), (("vqa", "vqa"), MIXED, None), (("nlvr2", "both"), LORA, 4.0)],
+    ("task", "adapter"),
+    [(("classification", "same"), LORA), (("vqa", "vqa"), MIXED), (("nlvr2", "both"), LORA)],
     ids=["classification", "vqa", "nlvr2"],
 )
 def test_an_epoch_through_towers_reads_what_the_frozen_towers_read(
     task: tuple[str, str],
     adapter: Any,
-    most: float | None,
     clip: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing of ours waits: not the loss, not the figure that selects, not the experts' shares. (The text tower of
-    transformers looks whether its mask is full.) With LoRA it dispatches at most ``most`` times the frozen passes."""
+    transformers looks whether its mask is full.) It dispatches at most four times the frozen passes, views left out."""
     frozen, epoch = of_frozen(tmp_path, clip, task, monkeypatch), of_epoch(tmp_path, clip, task, adapter)
     assert epoch.reads.total() <= PASSES * frozen.reads.total(), epoch.reads
-    if most is not None:
-        assert epoch.launching.total() <= most * PASSES * frozen.launching.total()
+    assert epoch.launching.total() <= 4 * PASSES * frozen.launching.total()
 
 
 def test_an_epoch_on_read_outs_of_frozen_towers_reads_nothing(clip: dict[str, Any], tmp_path: Path) -> None:
