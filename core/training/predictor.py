@@ -114,7 +114,7 @@ class Predictor(ABC):
             if every is not None:
                 raise DataError("`every` cuts clips into segments, and this run answers each clip as a whole")
             return rows_of(given, needed)
-        if every is None or not 0 < every < float("inf"):
+        if not isinstance(every, (int, float)) or not 0 < every < float("inf"):
             raise DataError(
                 "this run answers segment by segment: say how long a segment of a clip is, in seconds; in Python "
                 "predict(clips=[...], every=1.0), on the command line --every 1"
