@@ -9,10 +9,11 @@ from ....core.data.file_memo import FileMemo
 from ....core.data.items import DataError, Media
 from ....core.data.video import Clip, clip_facts, evenly, frame_media, require_video, sound_media
 from ....core.roles import DatasetSpec
+from ..media_in_files import file_clips
 from .release import Found, Release, absent, files_of
 
 #: What is remembered of a clip's length; raise the number when it is told otherwise.
-_SECONDS = "seconds of clips, 1"
+_SECONDS = "seconds of clips, 2"
 
 
 class Clips:
@@ -59,12 +60,15 @@ def _length_of(path: Path) -> str:
 
 
 def clips_of(
-    paths: Iterable[Path], source: object, spec: DatasetSpec, release: Release, root: Path, files: FileMemo
+    paths: Iterable[Path],
+    source: object,
+    spec: DatasetSpec,
+    release: Release,
+    root: Path,
+    files: FileMemo,
+    what: str = "clips",
 ) -> Clips:
-    """Raises ``DataError`` where the library is missing, and as ``files_of``."""
+    """``what`` is their noun. Raises ``DataError`` where the library is missing, and as ``files_of``."""
     require_video()
-
-    def opened(there: list[Path]) -> list[Clip]:
-        return [Clip(path, digest) for path, digest in zip(there, files.sha256(root, there), strict=True)]
-
-    return Clips(files_of(paths, "clips", source, spec, release, opened), root, files)
+    found = files_of(paths, what, source, spec, release, lambda there: file_clips(there, root, files))
+    return Clips(found, root, files)

@@ -105,6 +105,42 @@ def test_clips_that_are_not_there_are_counted_and_left_out(tmp_path: Path) -> No
         of_msrvtt(tmp_path, protocol="full", on_error="skip")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ret0,msr1,video7011,a man, who sings", r"test\.csv:2: 5 cells, and 4 columns; a cell that holds a ','"),
+        ('ret0,msr1,video7011,"a man', r"test\.csv:2: cannot be read as CSV: unexpected end of data"),
+        ("ret0,msr1,video7011", r"test\.csv:2: 3 cells, and 4 columns"),
+    ],
+)
+def test_no_caption_of_a_list_is_cut_or_joined_with_the_next_row(tmp_path: Path, line: str, said: str) -> None:
+    """A comma outside quotes ended it, and an open quote swallowed the row behind it."""
+    lines = ["key,vid_key,video_id,sentence", line, "ret1,msr2,video9999,a dog"]
+    write(msrvtt(tmp_path) / "MSRVTT_JSFUSION_test.csv", "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=said):
+        of_msrvtt(tmp_path)
+    write(tmp_path / "MSRVTT_JSFUSION_test.csv", "\r\n".join([lines[0], 'a,b,video7011,"a man, who sings"', lines[2]]))
+    test = of_msrvtt(tmp_path).splits["test"]
+    assert [item.modalities["text"].read() for item in test] == ["a man, who sings", "a dog"]
+
+
+def test_empty_captions_and_numbers_of_two_clips_are_refused(tmp_path: Path) -> None:
+    """An empty one is found by no clip; of two clips of one number the last was taken."""
+    path = msrvtt(tmp_path / "one") / "MSRVTT_data.json"
+    path.write_text(path.read_text().replace('"a 1 1"', '" "'))
+    with pytest.raises(DataError, match=r"MSRVTT_data\.json: sentences\[4\]: a caption is empty; take it out"):
+        of_msrvtt(tmp_path / "one", protocol="full")
+    path = msvd(tmp_path / "other") / "captions_msvd.json"
+    said = json.loads(path.read_text())
+    write(path, json.dumps(said | {"0lh_UWF9ZP4_62_69": ["a", ""]}))
+    with pytest.raises(DataError, match=r"captions_msvd\.json: 0lh_UWF9ZP4_62_69\[1\]: a caption is empty"):
+        of_msvd(tmp_path / "other")
+    mapping = tmp_path / "other/youtube_mapping.txt"
+    mapping.write_text(f"{mapping.read_text()}77iDIp40m9E_159_181 vid1\n")
+    with pytest.raises(DataError, match=r"youtube_mapping\.txt:7: vid1 is another clip before"):
+        of_msvd(tmp_path / "other", protocol="qa")
+
+
 def test_what_is_wrong_with_an_annotation_is_named(tmp_path: Path) -> None:
     """Missing files, a split of another name, a name that is a path, an id twice, a list of other columns."""
     with pytest.raises(DataError, match=r"has no MSRVTT_data\.json or annotation/MSRVTT_data\.json"):
