@@ -17,6 +17,7 @@ from graftwork.plugins.datasets.multimodal.msrvtt import Msrvtt
 from graftwork.plugins.datasets.multimodal.msvd import Msvd
 
 from ....support.media.annotated_sets import MSVD_CLIPS, msrvtt, msvd
+from ....support.media.clip_files import write_clip
 from ....support.miniature_sets import write
 from ....support.models.tiny_encoders import save_tiny_encoder
 from ....support.paths import ROOT
@@ -139,6 +140,18 @@ def test_empty_captions_and_numbers_of_two_clips_are_refused(tmp_path: Path) -> 
     mapping.write_text(f"{mapping.read_text()}77iDIp40m9E_159_181 vid1\n")
     with pytest.raises(DataError, match=r"youtube_mapping\.txt:7: vid1 is another clip before"):
         of_msvd(tmp_path / "other", protocol="qa")
+
+
+def test_a_clip_whose_length_cannot_be_told_is_not_its_first_picture(tmp_path: Path) -> None:
+    """Cut off, with a header that says nothing of its pictures: all frames were that at 0 s, and the clip was used."""
+    path = msrvtt(tmp_path) / "videos/all/video0.mp4"
+    whole = write_clip(tmp_path / "whole.flv", frames=80)
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    content = of_msrvtt(tmp_path, protocol="full", on_error="skip")
+    item = next(one for one in content.splits["train"] if one.groups["clip"] == "video0")
+    for view in item.passes:
+        with pytest.raises(DataError, match=r"video0\.mp4: ends after .* s, and its header promises 4\.\d* s"):
+            view["image"].read()
 
 
 def test_what_is_wrong_with_an_annotation_is_named(tmp_path: Path) -> None:
