@@ -12,7 +12,7 @@ from pathlib import Path
 from .items import DataError, Media
 from .pictures import SUFFIXES as PICTURES
 from .video import SUFFIXES as CLIPS
-from .video import Absent, clip_facts, file_clip, frame_media, sound_media
+from .video import MOST_FRAMES, Absent, clip_facts, file_clip, frame_media, sound_media
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class ClipInSegments:
     def passes(self, modalities: Collection[str], absent: Absent = "refuse") -> Mapping[str, tuple[Media, ...]]:
         """What each segment has of ``image`` and ``audio``. Raises ``DataError`` for a clip that cannot be read."""
         clip, length = file_clip(self.path), self.seconds
-        count = max(1, round(clip_facts(self.path).seconds / length))
+        whole = clip_facts(self.path).seconds
+        if whole / length > MOST_FRAMES:
+            raise DataError(f"{self.path}: has more than {MOST_FRAMES:,} segments of {length:g} s; take longer ones")
+        count = max(1, round(whole / length))
         starts = [number * length for number in range(count)]
         made = {
             "image": [frame_media(clip, start + length / 2, beyond="fill") for start in starts],

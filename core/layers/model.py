@@ -27,7 +27,7 @@ from ..training.learner import TrainableModel
 from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
 from .passes import Inputs, Passes, TowerInputs
-from .patches import PATCHES, as_maps, patch_width, patches_of
+from .patches import PATCHES, as_maps, patch_width, patches_of, require_whole_pictures
 
 PassesAre = Literal["one", "each", "joined", "mean", "masks", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
@@ -163,6 +163,7 @@ def of_items(vectors: Tensor, counts: Sequence[int]) -> Tensor:
 def item_width(towers: OpenTowers, passes_are: PassesAre, passes: int) -> int:
     """Width of what the head gets of an item, of a pass where each is predicted, of a patch where masks are."""
     if passes_are == "masks":
+        require_whole_pictures(towers)
         return towers.width + patch_width(towers)
     return towers.width * (passes if passes_are == "joined" else 1)
 

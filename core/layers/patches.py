@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
 from ..data.items import DataError
 from .open_towers import OpenTowers
 
+#: Of a picture that shows whether its edges are seen, in pixels; and how much brighter they must be seen than a row
+#: across its middle, in units of normalised pixels.
+_SIDE, _EDGE, _SEEN = 512, 8, 0.1
 #: The name under which a batch's patches stand beside the towers' read-outs.
 PATCHES = "image patches"
 
@@ -36,6 +40,25 @@ def patch_width(towers: OpenTowers) -> int:
     if not widths:
         raise DataError(f"{_NONE}: its tower has no blocks whose width is known")
     return widths[-1]
+
+
+def require_whole_pictures(towers: OpenTowers) -> None:
+    """Raises ``DataError`` where preprocessing cuts the edges of a square picture off, as that of DINOv2 and of most
+    models of timm does: its patches lie over the middle, and masks over the whole.
+
+    By what becomes of a black picture with a thin white edge; of pixels that come in another form nothing is known.
+    """
+    framed = Image.new("RGB", (_SIDE, _SIDE), "white")
+    framed.paste("black", (_EDGE, _EDGE, _SIDE - _EDGE, _SIDE - _EDGE))
+    tower = next(one for one in towers.frozen if one.tower.name == "image")
+    given = tower.collate({"image": [towers.encoders["image"].preprocess("image", framed)]})
+    pixels = next((one for one in given.values() if one.ndim == 4 and one.is_floating_point()), None)
+    if pixels is not None and float(pixels[0, :, 0].mean() - pixels[0, :, pixels.shape[2] // 2].mean()) < _SEEN:
+        raise DataError(
+            "task: the encoder of pictures cuts the edges of a picture off, and its patches lie over the middle alone, "
+            'while masks are of the whole; take one that scales pictures (encoder `timm`: "preprocessing": '
+            '{"crop": 1.0})'
+        )
 
 
 def as_maps(logits: Tensor, frames: int) -> Tensor:

@@ -82,6 +82,6 @@ def require_splits(content: DatasetContent, spec: PipelineSpec) -> None:
     wanted = {"train": "train", "select_on": spec.evaluation.selecting_split, "test_on": spec.evaluation.test_on}
     for key, name in wanted.items():
         if name is not None and not content.splits.get(name):
-            has = ", ".join(content.splits)
+            has = ", ".join(split for split, items in content.splits.items() if items) or "no items"
             remedy = "" if name != "val" else NO_VAL
             raise DataError(f"evaluation.{key}: the data set has no split `{name}`; it has {has}{remedy}")

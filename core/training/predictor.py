@@ -122,7 +122,7 @@ class Predictor(ABC):
                 why = "this run takes each clip as a whole" if given.get("video") is not None else "no clip is given"
                 raise DataError(f"`every` cuts clips into segments, and {why}")
             return rows_of(given, needed)
-        if every is None or not 0 < every < float("inf"):
+        if not isinstance(every, (int, float)) or not 0 < every < float("inf"):
             raise DataError(
                 "this run takes a clip segment by segment, each a picture and its sound: say how long a segment is, in "
                 "seconds; in Python clips=[...], every=1.0, on the command line --every 1"

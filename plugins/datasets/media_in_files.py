@@ -39,7 +39,7 @@ def file_clips(paths: Sequence[Path], root: Path, files: FileMemo) -> list[Clip]
 
 
 #: What is remembered of a clip's length; raise the number when it is told otherwise.
-_SECONDS = "seconds of clips, 1"
+_SECONDS = "seconds of clips, 2"
 
 
 def seconds_of_clips(paths: Sequence[Path], root: Path, files: FileMemo) -> dict[Path, float | None]:

@@ -6,9 +6,10 @@ from .backend import SUFFIXES, require_video
 from .clip import Clip, file_clip
 from .facts import ClipFacts, clip_facts
 from .frames import VideoFrames, evenly
-from .media import Absent, Beyond, clip_media, frame_media, sound_media
+from .media import MOST_FRAMES, Absent, Beyond, clip_media, frame_media, sound_media
 
 __all__ = [
+    "MOST_FRAMES",
     "SUFFIXES",
     "Absent",
     "Beyond",

@@ -100,6 +100,19 @@ def require_decoder(path: Path, track: Stream) -> None:
         raise DataError(f"{path}: its {track.type} track is of a codec that is not known here; convert it")
 
 
+#: By how much a track's times may go back in what is decoded forwards, in seconds: streams of odd writers jitter.
+_GOING_BACK = 1
+
+
+def require_going_on(path: Path, before: float, after: float) -> None:
+    """Raises ``DataError`` where times (in seconds) go back: of files put together each counts from its own start."""
+    if before - after > _GOING_BACK:
+        raise DataError(
+            f"{path}: its times go back from {before:.2f} to {after:.2f} s: several clips stand one behind the other "
+            "in it; make each a file of its own"
+        )
+
+
 #: Packets that are looked at for the first picture, where a header does not say when it is shown.
 _FIRST = 64
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .backend import explained, open_container, picture_track
+from .backend import explained, open_container, picture_track, require_going_on, tick
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,5 +44,6 @@ def counted_stamps(path: Path) -> list[int]:
         for packet in container.demux(track):
             if packet.size:
                 stamps.append(packet.dts if packet.dts is not None else stamps[-1] + step if stamps else 0)
+                require_going_on(path, *(float(one * tick(track)) for one in (stamps[-2:][0], stamps[-1])))
         first = min(stamps, default=0) - (track.start_time or 0)
         return [stamp - first for stamp in sorted(stamps)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -87,7 +87,8 @@ def end_of(container: InputContainer, path: Path) -> Fraction:
         raise DataError(f"{path}: has neither pictures nor sound")
     begin = origin(container, path)
     if track.duration is not None:
-        return track.duration * tick(track)
+        promised = track.duration * tick(track)
+        return _end_of_last(path, track, begin + promised) - begin if _is_reordered(track) else promised
     if (tagged := _tagged(track)) is not None:
         return tagged - begin
     ends = _packet_ends(path)
@@ -100,6 +101,31 @@ def end_of(container: InputContainer, path: Path) -> Fraction:
     if track.index not in ends:
         raise DataError(f"{path}: holds no packet of its {track.type} track")
     return ends[track.index] - begin
+
+
+def _is_reordered(track: Stream) -> bool:
+    """Whether pictures are decoded in another order than they are shown, and where they lie is known.
+
+    MP4's header sums the times between decodings: where the last pictures stand far apart, it ends before them.
+    """
+    return bool(getattr(track.codec_context, "has_b_frames", False)) and len(track.index_entries) > 0
+
+
+def _end_of_last(path: Path, track: Stream, promised: Fraction) -> Fraction:
+    """The end of the last picture that begins when ``promised`` says that all have ended, or later; of none that.
+
+    By the packets from the last key frame on, in seconds of the clip's own clock.
+    """
+    from av.error import FFmpegError
+
+    with closing(open_container(path)) as container, explained(f"{path}: cannot be read to its end"):
+        own = container.streams[track.index]
+        with suppress(FFmpegError):  # without any key frame: from the beginning
+            container.seek(track.index_entries[len(track.index_entries) - 1].timestamp, stream=own)
+        shown = (one for one in container.demux(own) if one.pts is not None and one.size and not one.is_discard)
+        spans = ((one.pts or 0, one.duration or 0) for one in shown)
+        ends = ((begin + length) * tick(own) for begin, length in spans if begin * tick(own) >= promised)
+        return max(ends, default=promised)
 
 
 def _tagged(track: Stream) -> Fraction | None:

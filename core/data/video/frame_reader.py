@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ..items import DataError
-from .backend import explained, origin, picture_track, tick
+from .backend import explained, origin, picture_track, require_going_on, tick
 from .decode_times import counted_stamps, is_counted
 from .facts import end_of
 from .orientation import turn_of
@@ -122,7 +122,7 @@ class FrameReader(TrackReader["VideoStream"]):
             self._container.close()
             self._open()
         else:
-            self._container.seek(stamp, stream=self._track)
+            self._stand_before(stamp)
         self._current = self._next = None
         self._decoded = self._decode()
         self._step()
@@ -130,6 +130,8 @@ class FrameReader(TrackReader["VideoStream"]):
     def _step(self) -> None:
         self._current = self._next or next(self._decoded, None)
         self._next = next(self._decoded, None) if self._current is not None else None
+        if self._current is not None and self._next is not None:
+            require_going_on(self.path, self._seconds(self._current), self._seconds(self._next))
 
     def _decode(self) -> Generator[VideoFrame, None, None]:
         stamps = iter(self._stamps or ())
@@ -144,9 +146,11 @@ class FrameReader(TrackReader["VideoStream"]):
 
     def _begin(self, frame: VideoFrame) -> Fraction:
         """In whole microseconds, as moments are: else frame 1 of 30 a second would begin after 0.033333 s."""
-        stamp = frame.pts if frame.pts is not None else frame.dts
-        assert stamp is not None
-        return Fraction(round((stamp * self._tick - self._origin) * 1_000_000), 1_000_000)
+        return Fraction(round((_stamp_of(frame) * self._tick - self._origin) * 1_000_000), 1_000_000)
+
+    def _seconds(self, frame: VideoFrame) -> float:
+        """Of the clip's own clock."""
+        return _stamp_of(frame) * self._tick.numerator / self._tick.denominator
 
     def _shown(self, frame: VideoFrame, moment: Fraction, hold: bool) -> ShownFrame:
         begin = self._begin(frame)
@@ -181,3 +185,9 @@ class FrameReader(TrackReader["VideoStream"]):
         picture = Image.fromarray(self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray())
         turn = turn_of(frame)
         return picture if turn is None else picture.transpose(turn)
+
+
+def _stamp_of(frame: VideoFrame) -> int:
+    stamp = frame.pts if frame.pts is not None else frame.dts
+    assert stamp is not None
+    return stamp

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 #: Changes with the rule by which a moment of a clip becomes a picture or a sound: what is stored is known under it.
-_RULE = 2
+_RULE = 3
 #: What is done where a clip ends before the moment or the window: named as an error, or shown on (a frame) or filled
 #: with silence (a sound), which is counted.
 Beyond = Literal["refuse", "fill"]
@@ -53,8 +53,8 @@ def sound_media(
 ) -> Media:
     """The sound of a clip, or of a sound file, from ``start`` to ``end``, as media of modality ``audio``.
 
-    Times are in seconds from the clip's first picture.
-    Without ``end`` to where it ends. ``read`` gives a ``Waveform`` of one channel at the track's own rate. Raises
+    Times are in seconds from the clip's first picture. Without ``end`` to where it ends: silence stands for what lies
+    before its beginning. ``read`` gives a ``Waveform`` of one channel at the track's own rate. Raises
     ``DataError`` for no window.
     """
     first, last = _window(start, end, clip)
@@ -114,7 +114,7 @@ def _sound(clip: Clip, first: int, last: int | None, beyond: Beyond, absent: Abs
         return Waveform(np.zeros(max(1, round(seconds * SILENT_RATE)), np.float32), SILENT_RATE, padded=seconds)
     if not heard.samples.size:
         raise DataError(f"{clip.path}: has no sound{_part(first, last)}")
-    if heard.lacking > SLACK and beyond == "refuse":
+    if heard.lacking > SLACK and beyond == "refuse" and last is not None:  # else it begins later than the pictures
         raise DataError(f"{clip.path}: its sound lacks {heard.lacking:.2f} s of the window{_part(first, last)}")
     return Waveform(heard.samples, heard.rate, heard.cancelled, heard.lacking if heard.lacking > SLACK else 0.0)
 

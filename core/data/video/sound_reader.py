@@ -13,7 +13,7 @@ import numpy as np
 from ..items import DataError
 from ..sounds.budget import require_few, require_known_rate
 from ..sounds.decode import CANCELLED
-from .backend import explained, origin, sound_track, tick
+from .backend import explained, origin, require_going_on, sound_track, tick
 from .decode_times import is_never_sought
 from .track_reader import TrackReader
 
@@ -107,7 +107,7 @@ class SoundReader(TrackReader["AudioStream"]):
         self._anchor, self._blocks = anchor, []
         seconds = anchor - _PREROLL if anchor else min(Fraction(0), self._origin)
         stamp = int((seconds + self._origin) / self._tick) if anchor else min(0, self._track.start_time or 0)
-        self._container.seek(stamp, stream=self._track)
+        self._stand_before(stamp)
         self._decoded = iter(self._container.decode(self._track))
         self._first = self._end = -_NO_END
 
@@ -118,6 +118,7 @@ class SoundReader(TrackReader["AudioStream"]):
         at = self._end if frame.pts is None else round((frame.pts * self._tick - self._origin) * self.rate)
         if not self._blocks:
             self._first = self._end = at
+        require_going_on(self.path, self._end / self.rate, at / self.rate)
         gap = at - self._end
         if gap > _DRIFT * self.rate:
             require_few(min(gap, max(0, last - self._end)))  # a time stamp may say anything

@@ -39,3 +39,13 @@ class TrackReader(ABC, Generic[T]):
             raise
         self._track = track
         read_only(self._container, track)
+
+    def _stand_before(self, stamp: int) -> None:
+        """Stand before a time stamp of the track; at the beginning where a format finds nothing to decode from."""
+        from av.error import FFmpegError
+
+        try:
+            self._container.seek(stamp, stream=self._track)
+        except FFmpegError:  # of MP4 and Matroska, where no key frame lies before it
+            self._container.close()
+            self._open()

@@ -58,6 +58,8 @@ def view_of(place: str, fields: Mapping[str, Any]) -> View:
                 f"{place}: `{next(iter(times))}` is a time in a clip or a sound, and none is shown beside it"
             )
         return {kind: Shown(value) if kind in FILES else value for kind, value in view.items()}
+    if "at" in times and not (isinstance(image := view.get("image"), str) and takes_times("image", image)):
+        raise DataError(f"{place}: `at` is a moment of a clip shown as `image`; say a part by `start` and `end`")
     return {kind: _part(place, kind, value, times) if kind in FILES else value for kind, value in view.items()}
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ....core.data.items import DataError, DatasetContent, Item, Masks, Media, some_of
-from ....core.data.media_files import read_file, require_same
-from ....core.data.pictures import decode
 from ....core.roles import Dataset
 from ....registry.errors import counted
 from ..media_in_files import file_pictures
 from .clips import clips_of
+from .mask_files import fault_of_mask, mask_media
 from .release import (
     Found,
     Release,
@@ -29,10 +27,6 @@ from .release import (
     require_plain,
 )
 from .specs import AvsbenchSpec
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 ABOUT = Release(
     "AVSBench",
@@ -85,7 +79,7 @@ class Avsbench(Dataset):
         require_once((shot.name for shot in shots), source)
         require_plain((part for shot in shots for part in (shot.name, *filter(None, [shot.category]))), source)
         frames, held = self._frames(shots, data, source)
-        sounds = clips_of((shot.sound(data) for shot in shots), source, spec, ABOUT, self.root, self.files)
+        sounds = clips_of((shot.sound(data) for shot in shots), source, spec, ABOUT, self.root, self.files, "sounds")
         masks = self._masks(shots, data, source)
         self._require_sizes(shots, data, frames, masks)
 
@@ -100,6 +94,7 @@ class Avsbench(Dataset):
         splits = {split: [shot for shot in shots if shot.split == split] for split in PUBLISHED[kind]}
         there = {split: [shot.sound(data) in sounds for shot in some] for split, some in splits.items()}
         require_in_every_split(there, "sounds", ABOUT)
+        require_in_every_split(self._masked(splits, data, masks), "masks", ABOUT)
         notes = other_size({split: len(some) for split, some in splits.items()}, PUBLISHED[kind], "clips")
         notes += held + frames.notes + sounds.notes + masks.notes
         seen = "of each of five seconds its frame and its sound"
@@ -124,10 +119,27 @@ class Avsbench(Dataset):
         paths = [shot.mask(data, k) for shot in shots for k in range(1, self._labelled(shot) + 1)]
 
         def opened(there: list[Path]) -> list[Media]:
-            found = zip(there, self.files.sha256(self.root, there), strict=True)
-            return [Media(digest, str(path), partial(_read_mask, path, digest)) for path, digest in found]
+            return [mask_media(*one) for one in zip(there, self.files.sha256(self.root, there), strict=True)]
 
-        return files_of(paths, "masks", source, self.spec, ABOUT, opened)
+        return self._whole(files_of(paths, "masks", source, self.spec, ABOUT, opened))
+
+    def _masked(self, splits: Mapping[str, Sequence[Shot]], data: Path, masks: Found[Media]) -> dict[str, list[bool]]:
+        """Of each mask that a split should have whether it can be read."""
+        return {
+            split: [shot.mask(data, k) in masks.of for shot in some for k in range(1, self._labelled(shot) + 1)]
+            for split, some in splits.items()
+        }
+
+    def _whole(self, masks: Found[Media]) -> Found[Media]:
+        """Those that can be decoded: they are first needed when something is trained. Raises ``DataError``."""
+        faults = self.files.of("whether masks can be decoded, 1", self.root, list(masks.of), fault_of_mask)
+        if not (broken := list(filter(None, faults))):
+            return masks
+        said = f"{len(broken):,} of {len(faults):,} masks cannot be decoded"
+        if self.spec.on_error == "fail":
+            raise DataError(f"{said}; fetch them again{some_of(broken)}")
+        kept = {path: mask for (path, mask), fault in zip(masks.of.items(), faults, strict=True) if not fault}
+        return Found(kept, (*masks.notes, f"{said}: {broken[0]}"))
 
     def _labelled(self, shot: Shot) -> int:
         return 1 if shot.split == "train" and self.spec.subset == "s4" else FRAMES
@@ -157,23 +169,11 @@ class Avsbench(Dataset):
 def _read(path: Path, kind: str) -> Iterator[Shot]:
     """``name,start,category,split`` of `s4`, ``video_id,split`` of `ms3`."""
     name, columns = ("name", "name,start,category,split") if kind == "s4" else ("video_id", "video_id,split")
-    for number, row in enumerate(csv_rows(path, read_lines(path)), start=2):
+    for number, row in csv_rows(path, read_lines(path)):
         values = {key: row.get(key) for key in (name, "split", *(("category",) if kind == "s4" else ()))}
         if not all(values.values()) or values["split"] not in PUBLISHED[kind]:
             raise DataError(f"{path}:{number}: expected {columns} with split train, val or test, found {row!r:.120}")
         yield Shot(str(values[name]), str(values["split"]), str(values.get("category") or ""))
-
-
-def _read_mask(path: Path, sha256: str) -> NDArray[np.bool_]:
-    """bool [H, W]: grey above 0, whatever mode the file has. Raises ``DataError``."""
-    return mask_of(decode(require_same(read_file(path), sha256, str(path)), str(path), "#000000"))
-
-
-def mask_of(picture: Any) -> NDArray[np.bool_]:
-    """bool [H, W] of a picture that shows a mask: where it is not black."""
-    import numpy as np
-
-    return np.asarray(picture.convert("L")) > 0
 
 
 def _size(path: Path) -> str:

@@ -75,6 +75,13 @@ def content_of_clips(
     return DatasetContent(splits, names, texts.split_id + seen, tuple(notes))
 
 
+def a_caption(place: str, text: str) -> str:
+    """The text itself. Raises ``DataError`` for one without letters, which says nothing of a clip."""
+    if not text.strip():
+        raise DataError(f"{place}: a caption is empty; take it out")
+    return text
+
+
 def captions(of: Mapping[str, Sequence[str]], names: Sequence[str], most: int | None = None) -> list[Said]:
     """The first ``most`` captions of those clips, one an item: ``CLIP/NUMBER``."""
     return [Said(f"{name}/{number}", name, text) for name in names for number, text in enumerate(of[name][:most])]

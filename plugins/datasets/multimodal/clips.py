@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from ....core.data.file_memo import FileMemo
-from ....core.data.items import Media
+from ....core.data.items import DataError, Media
 from ....core.data.video import Clip, evenly, frame_media, require_video, sound_media
 from ....core.roles import DatasetSpec
-from ..media_in_files import seconds_of_clips
+from ..media_in_files import file_clips, seconds_of_clips
 from .release import Found, Release, absent, files_of
 
 
@@ -25,7 +27,9 @@ class Clips:
         return path in self._found
 
     def frame(self, path: Path, seconds: float) -> Media:
-        """What is shown then; after its end, the last frame."""
+        """What is shown then; after its end, the last frame. It cannot be read where ``moments`` could not be told."""
+        if self._seconds.get(path, 0.0) is None:
+            return _of_no_length(path)
         return frame_media(clip, seconds, "fill") if (clip := self._found.get(path)) else absent(path)
 
     def sound(self, path: Path, start: float, end: float) -> Media:
@@ -33,7 +37,8 @@ class Clips:
         return sound_media(clip, start, end, "fill") if (clip := self._found.get(path)) else absent(path)
 
     def moments(self, path: Path, count: int) -> tuple[float, ...]:
-        """The middles of so many equal parts of a clip, in seconds. Of one whose length nobody can tell all are 0."""
+        """The middles of so many equal parts of a clip, in seconds. Of one whose length nobody can tell all are 0,
+        and its frames cannot be read."""
         return evenly(count, 0.0, self._length(path) or 0.0)
 
     def frames(self, path: Path, count: int) -> tuple[Mapping[str, Media], ...]:
@@ -46,13 +51,26 @@ class Clips:
         return self._seconds.get(path)
 
 
+def _of_no_length(path: Path) -> Media:
+    """Media that cannot be read: a frame at 0 s would stand for all of its clip."""
+
+    def read() -> NoReturn:
+        clip_facts(path)
+        raise DataError(f"{path}: its length could not be told, and now it can; run again")
+
+    return Media(hashlib.sha256(f"of no length: {path}".encode(errors="surrogateescape")).hexdigest(), str(path), read)
+
+
 def clips_of(
-    paths: Iterable[Path], source: object, spec: DatasetSpec, release: Release, root: Path, files: FileMemo
+    paths: Iterable[Path],
+    source: object,
+    spec: DatasetSpec,
+    release: Release,
+    root: Path,
+    files: FileMemo,
+    what: str = "clips",
 ) -> Clips:
-    """Raises ``DataError`` where the library is missing, and as ``files_of``."""
+    """``what`` is their noun. Raises ``DataError`` where the library is missing, and as ``files_of``."""
     require_video()
-
-    def opened(there: list[Path]) -> list[Clip]:
-        return [Clip(path, digest) for path, digest in zip(there, files.sha256(root, there), strict=True)]
-
-    return Clips(files_of(paths, "clips", source, spec, release, opened), root, files)
+    found = files_of(paths, what, source, spec, release, lambda there: file_clips(there, root, files))
+    return Clips(found, root, files)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....core.data.items import DataError, DatasetContent
 from ....core.roles import Dataset
-from .captioned_clips import Said, Texts, captions, content_of_clips, held_out_clips, questions
+from .captioned_clips import Said, Texts, a_caption, captions, content_of_clips, held_out_clips, questions
 from .release import Release, csv_rows, field, is_there, read_json, read_lines, require_once, require_plain
 from .specs import MsrvttSpec
 
@@ -106,7 +106,7 @@ def _read(path: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
     of: dict[str, list[str]] = defaultdict(list)
     for number, row in enumerate(field(str(path), value, key, list)):
         place = f"{path}: {key}[{number}]"
-        of[field(place, row, name, str)].append(field(place, row, "caption", str))
+        of[field(place, row, name, str)].append(a_caption(place, field(place, row, "caption", str)))
     split_of = _official_splits(path, value["videos"]) if official and "videos" in value else {}
     by_number = {clip: split_of.get(clip) or _split_by_number(path, clip) for clip in of}
     return dict(of), by_number
@@ -133,7 +133,7 @@ def _test_rows(path: Path) -> list[Said]:
     """``key,vid_key,video_id,sentence``; one public copy has semicolons."""
     lines = read_lines(path)
     delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    rows = list(csv_rows(path, lines, delimiter))
+    rows = [row for _, row in csv_rows(path, lines, delimiter)]
     if not rows or any(not row.get("video_id") or not row.get("sentence") for row in rows):
         raise DataError(f"{path}: expected the columns key,vid_key,video_id,sentence in every row")
     return [Said(f"{row['video_id']}/test", row["video_id"], row["sentence"]) for row in rows]

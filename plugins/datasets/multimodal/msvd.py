@@ -8,7 +8,7 @@ from pathlib import Path
 from ....core.data.items import DataError, DatasetContent, some_of
 from ....core.roles import Dataset
 from ....registry.errors import counted
-from .captioned_clips import Texts, captions, content_of_clips, questions
+from .captioned_clips import Texts, a_caption, captions, content_of_clips, questions
 from .release import Release, read_json, read_lines, require_once, require_plain
 from .specs import MsvdSpec
 
@@ -51,6 +51,9 @@ class Msvd(Dataset):
             isinstance(some, list) and some and all(isinstance(one, str) for one in some) for some in value.values()
         ):
             raise DataError(f'{path}: expected {{"clip": ["a caption", ...], ...}}, with a caption of each clip')
+        for name, some in value.items():
+            for number, text in enumerate(some):
+                a_caption(f"{path}: {name}[{number}]", text)
         clips = {split: self._listed(split) for split in ("train", "val", "test")}
         every = [name for some in clips.values() for name in some]
         require_once(every, f"{self.root}: the lists")
@@ -73,7 +76,8 @@ class Msvd(Dataset):
                 raise DataError(
                     f"{mapping}:{number}: expected a line like `mv89psg6zh4_33_46 vid1`, found {line!r:.80}"
                 )
-            names[int(key.removeprefix("vid"))] = name
+            if names.setdefault(int(key.removeprefix("vid")), name) != name:
+                raise DataError(f"{mapping}:{number}: {key} is another clip before; fetch the file again")
         files = {split: ABOUT.file(self.root, f"{split}_qa.json") for split in ("train", "val", "test")}
         said = {split: questions(path, "", names) for split, path in files.items()}
         return Texts(said, files["train"].parent, "msvd, MSVD-QA", _PUBLISHED["qa"])

@@ -57,12 +57,27 @@ def is_there(path: Path) -> bool:
     return os.path.isfile(path)
 
 
-def csv_rows(path: Path, lines: Sequence[str], delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """The rows under a header. Raises ``DataError`` for what is no CSV."""
-    try:
-        yield from csv.DictReader(lines, delimiter=delimiter)
-    except csv.Error as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}; fetch it again") from None
+def csv_rows(path: Path, lines: Sequence[str], delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows under a header, with the numbers of their lines; no cell goes on in the next line.
+
+    Raises ``DataError`` for what is no CSV, for a column that stands twice, and for another number of cells.
+    """
+    header: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error as error:
+            raise DataError(f"{path}:{number}: cannot be read as CSV: {error}; fetch it again") from None
+        if not header:
+            header = cells
+            require_once(filter(None, header), f"the first line of {path}")
+        elif cells and len(cells) != len(header):
+            raise DataError(
+                f"{path}:{number}: {len(cells)} cells, and {len(header)} columns; a cell that holds a {delimiter!r} "
+                f'stands in quotes ("): {line[:80]!r}'
+            )
+        elif cells:
+            yield number, dict(zip(header, cells, strict=True))
 
 
 def read_json(path: Path, form: str) -> Any:

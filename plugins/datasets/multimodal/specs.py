@@ -61,7 +61,7 @@ class ClipsSpec(DatasetSpec):
 
     root: LocalPath
     """The folder of the data set."""
-    frames: Annotated[int, Field(ge=1)] = 12
+    frames: Annotated[int, Field(ge=1, le=4096)] = 12
     """Frames of each clip, from the middles of as many equal parts; each is a pass."""
     captions: Annotated[int, Field(ge=1)] | None = None
     """So many captions of each training clip, the first ones. Default: all, an item each."""
@@ -123,7 +123,7 @@ class MusicAvqaSpec(DatasetSpec):
     """Which of the two published versions of the questions; figures of the two are not comparable."""
     clips: Literal["all", "real", "synthetic"] = "all"
     """Questions about which clips: real ones have ids of eight digits."""
-    frames: Annotated[int, Field(ge=1)] = 10
+    frames: Annotated[int, Field(ge=1, le=4096)] = 10
     """Frames of each clip, from the middles of as many equal parts, each with the sound around it; each is a pass."""
     window: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Seconds of sound around a frame."""

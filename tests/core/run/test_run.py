@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 
 from graftwork import Pipeline
 from graftwork.core.cli.specs.plan import print_plan
-from graftwork.core.data.items import DataError
+from graftwork.core.data.items import DataError, DatasetContent, Item
 from graftwork.core.events import EpochFinished, Note, RunFinished, RunStarted, TrainingFinished
 from graftwork.core.roles import EncoderFacts
 from graftwork.core.run.run import Run
+from graftwork.core.stages.list_items import require_splits
 from graftwork.core.storage.run_folder import RunFolderError
 from graftwork.core.training.members import TrainingError
 
@@ -400,6 +401,14 @@ def test_a_missing_validation_split_is_an_error_with_its_remedy(tmp_path: Path) 
     for ask in (pipeline(dataset__val=0).plan, lambda: pipeline(dataset__val=0).run(tmp_path / "run")):
         with pytest.raises(DataError, match=r'evaluation\.select_on.*no split `val`.*"select_on": "none"'):
             ask()
+
+
+def test_a_split_that_holds_nothing_is_no_split_that_the_data_set_has() -> None:
+    """As `val` of a part of a published set: the message said that it is there, too."""
+    item = Item("a", {}, 0)
+    content = DatasetContent({"train": (item,), "val": (), "test": (item,)}, ("one",), "by hand")
+    with pytest.raises(DataError, match=r"no split `val`; it has train, test; set"):
+        require_splits(content, pipeline().spec)
 
 
 def test_zero_shot_trains_nothing(tmp_path: Path) -> None:

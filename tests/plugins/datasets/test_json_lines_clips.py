@@ -105,6 +105,10 @@ LINES: dict[str, tuple[dict[str, Any], str]] = {
     "a time of a picture": ({"image": "a.png", "at": 1, "label": "x"}, "`at` is a time in a clip or a sound"),
     "a time of a text": ({"text": "a", "start": 1, "label": "x"}, "`start` is a time in a clip or a sound"),
     "a time that is none": ({"video": "a.mp4", "start": -1, "label": "x"}, "`start` must be a time in seconds"),
+    "a moment of what is no picture": (
+        {"video": "a.mp4", "at": 0.5, "label": "x"},
+        "`at` is a moment of a clip shown as `image`; say a part by `start` and `end`",
+    ),
     "a time in words": ({"video": "a.mp4", "end": "1", "label": "x"}, "`end` must be a time in seconds, 0 or more"),
     "an empty part": ({"video": "a.mp4", "start": 1, "end": 1, "label": "x"}, "`end` (1) must come after `start` (1)"),
     "segments and passes": ({**SEGMENTS, "passes": [{"text": "a"}]}, "`segments` says the times of every pass"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,16 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from graftwork.core.data.items import DataError, Item, Masks, Media
-from graftwork.core.layers.patches import as_maps, patches_of
+from graftwork.core.layers.open_towers import OpenTowers
+from graftwork.core.layers.patches import as_maps, patches_of, require_whole_pictures
 from graftwork.core.layers.read_targets import CHUNK, ReadTargets
+from graftwork.plugins.encoders import TransformersSpec
+from graftwork.plugins.encoders.transformers.encoder import Transformers
 from graftwork.plugins.tasks import SegmentationSpec
 from graftwork.plugins.tasks.segmentation import Segmentation
 from graftwork.plugins.tasks.segmentation_figures import batched_f, mean_iou, pooled_f
+
+from ...support.models.tiny_encoders import save_tiny_encoder
 
 TASK = Segmentation(SegmentationSpec(f_clips=2))
 
@@ -128,3 +135,18 @@ def test_tokens_before_the_patches_go() -> None:
         patches_of(torch.zeros(1, 4), 4)
     with pytest.raises(DataError, match="as wide as its last block: 2, and not 4"):
         patches_of(Out, 4)
+
+
+def test_an_encoder_that_sees_the_middle_of_a_picture_alone_is_refused(tmp_path: Path) -> None:
+    """As DINOv2 does, scaled to 256 and cut to 224: its patches would be held against masks of the whole."""
+    folder = save_tiny_encoder("dinov2", tmp_path / "image")
+    settings = folder / "preprocessor_config.json"
+
+    def towers(side: int) -> OpenTowers:
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | {"size": {"shortest_edge": side}}))
+        encoder = Transformers(TransformersSpec(model=str(folder)), torch.device("cpu"))
+        return OpenTowers(("image",), tuple(encoder.towers()), {"image": encoder})
+
+    require_whole_pictures(towers(16))
+    with pytest.raises(DataError, match=r"cuts the edges of a picture off, .* take one that scales pictures"):
+        require_whole_pictures(towers(18))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 #: Suffix to the codecs of pictures and sound that such a file usually has.
 CODECS = {".mp4": ("libx264", "aac"), ".avi": ("mpeg4", "libmp3lame"), ".webm": ("libvpx-vp9", "libopus")}
 CODECS |= {".mkv": ("mjpeg", "pcm_s16le"), ".ts": ("libx264", "aac"), ".mov": ("mpeg4", "pcm_s16le")}
-#: Those of formats that say of packets when they are decoded, and not of all when their pictures are shown.
-OLD_CODECS = {".mpg": ("mpeg2video", "mp2"), ".asf": ("mpeg4", "libmp3lame")}
+#: Those of formats that say little: of packets not all when their pictures are shown, of tracks no length.
+OLD_CODECS = {".mpg": ("mpeg2video", "mp2"), ".asf": ("mpeg4", "libmp3lame"), ".flv": ("flv1", "libmp3lame")}
 #: Seconds of one unit of the time stamps that ``times`` are written in.
 _MS = Fraction(1, 1000)
 

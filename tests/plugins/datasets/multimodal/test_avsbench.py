@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from graftwork.core.studies.found_runs import find_runs
 from graftwork.core.studies.paired import scores_of
 from graftwork.plugins.datasets import AvsbenchSpec
 from graftwork.plugins.datasets.multimodal.avsbench import Avsbench
+from graftwork.plugins.datasets.multimodal.mask_files import mask_of
 from graftwork.plugins.tasks import EventsSpec
 from graftwork.plugins.tasks.events import Events
 from graftwork.plugins.tasks.segmentation_figures import frame_ious
@@ -88,6 +90,34 @@ def test_masks_that_are_not_there_are_counted_and_no_target(tmp_path: Path) -> N
     (data / "audio_wav/val/helicopter/valclip0001.wav").unlink()
     with pytest.raises(DataError, match="none of the 1 sounds of split val is there"):
         loaded(tmp_path, on_error="skip")
+
+
+def test_masks_that_cannot_be_decoded_are_named_before_anything_is_trained(tmp_path: Path) -> None:
+    """Or counted and no target, as those that are not there; a split without any is refused."""
+    data = avsbench(tmp_path) / "Single-source/s4_data/gt_masks"
+    broken = data / "test/horse_clip-clop/testclip001/testclip001_3.png"
+    broken.write_bytes(broken.read_bytes()[:50])
+    with pytest.raises(DataError, match=r"^1 of 12 masks cannot be decoded; fetch .*\n  .*testclip001_3\.png: "):
+        loaded(tmp_path)
+    content = loaded(tmp_path, on_error="skip")
+    assert [mask is None for mask in masks(content, "test")] == [False, False, True, False, False]
+    assert content.notes[-1].startswith("1 of 12 masks cannot be decoded: ")
+    for path in data.glob("val/*/*/*.png"):
+        path.unlink()
+    with pytest.raises(DataError, match="none of the 5 masks of split val is there"):
+        loaded(tmp_path, on_error="skip")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "P", "RGB", "LA"])
+def test_a_mask_is_what_is_not_black(mode: str) -> None:
+    """However dark, in every mode: of 16 bits the least one, of a palette the darkest blue."""
+    stored = Image.new(mode, (4, 4))
+    if mode == "P":
+        stored.putpalette([0, 0, 0, 0, 0, 1])
+    stored.paste({"RGB": (0, 0, 1), "LA": (1, 255)}.get(mode, 1), (0, 0, 4, 1))
+    file = BytesIO()
+    stored.save(file, "PNG")
+    assert mask_of(file.getvalue(), "mask").tolist() == [[True] * 4] + [[False] * 4] * 3
 
 
 def test_masks_of_another_size_than_their_frames_are_refused(tmp_path: Path) -> None:

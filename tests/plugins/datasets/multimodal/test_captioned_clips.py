@@ -17,6 +17,7 @@ from graftwork.plugins.datasets.multimodal.msrvtt import Msrvtt
 from graftwork.plugins.datasets.multimodal.msvd import Msvd
 
 from ....support.media.annotated_sets import MSVD_CLIPS, msrvtt, msvd
+from ....support.media.clip_files import write_clip
 from ....support.miniature_sets import write
 from ....support.models.tiny_encoders import save_tiny_encoder
 from ....support.paths import ROOT
@@ -103,6 +104,54 @@ def test_clips_that_are_not_there_are_counted_and_left_out(tmp_path: Path) -> No
     (tmp_path / "videos/all/video6513.mp4").unlink()
     with pytest.raises(DataError, match="none of the 3 clips of split val is there"):
         of_msrvtt(tmp_path, protocol="full", on_error="skip")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ret0,msr1,video7011,a man, who sings", r"test\.csv:2: 5 cells, and 4 columns; a cell that holds a ','"),
+        ('ret0,msr1,video7011,"a man', r"test\.csv:2: cannot be read as CSV: unexpected end of data"),
+        ("ret0,msr1,video7011", r"test\.csv:2: 3 cells, and 4 columns"),
+    ],
+)
+def test_no_caption_of_a_list_is_cut_or_joined_with_the_next_row(tmp_path: Path, line: str, said: str) -> None:
+    """A comma outside quotes ended it, and an open quote swallowed the row behind it."""
+    lines = ["key,vid_key,video_id,sentence", line, "ret1,msr2,video9999,a dog"]
+    write(msrvtt(tmp_path) / "MSRVTT_JSFUSION_test.csv", "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=said):
+        of_msrvtt(tmp_path)
+    write(tmp_path / "MSRVTT_JSFUSION_test.csv", "\r\n".join([lines[0], 'a,b,video7011,"a man, who sings"', lines[2]]))
+    test = of_msrvtt(tmp_path).splits["test"]
+    assert [item.modalities["text"].read() for item in test] == ["a man, who sings", "a dog"]
+
+
+def test_empty_captions_and_numbers_of_two_clips_are_refused(tmp_path: Path) -> None:
+    """An empty one is found by no clip; of two clips of one number the last was taken."""
+    path = msrvtt(tmp_path / "one") / "MSRVTT_data.json"
+    path.write_text(path.read_text().replace('"a 1 1"', '" "'))
+    with pytest.raises(DataError, match=r"MSRVTT_data\.json: sentences\[4\]: a caption is empty; take it out"):
+        of_msrvtt(tmp_path / "one", protocol="full")
+    path = msvd(tmp_path / "other") / "captions_msvd.json"
+    said = json.loads(path.read_text())
+    write(path, json.dumps(said | {"0lh_UWF9ZP4_62_69": ["a", ""]}))
+    with pytest.raises(DataError, match=r"captions_msvd\.json: 0lh_UWF9ZP4_62_69\[1\]: a caption is empty"):
+        of_msvd(tmp_path / "other")
+    mapping = tmp_path / "other/youtube_mapping.txt"
+    mapping.write_text(f"{mapping.read_text()}77iDIp40m9E_159_181 vid1\n")
+    with pytest.raises(DataError, match=r"youtube_mapping\.txt:7: vid1 is another clip before"):
+        of_msvd(tmp_path / "other", protocol="qa")
+
+
+def test_a_clip_whose_length_cannot_be_told_is_not_its_first_picture(tmp_path: Path) -> None:
+    """Cut off, with a header that says nothing of its pictures: all frames were that at 0 s, and the clip was used."""
+    path = msrvtt(tmp_path) / "videos/all/video0.mp4"
+    whole = write_clip(tmp_path / "whole.flv", frames=80)
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    content = of_msrvtt(tmp_path, protocol="full", on_error="skip")
+    item = next(one for one in content.splits["train"] if one.groups["clip"] == "video0")
+    for view in item.passes:
+        with pytest.raises(DataError, match=r"video0\.mp4: ends after .* s, and its header promises 4\.\d* s"):
+            view["image"].read()
 
 
 def test_what_is_wrong_with_an_annotation_is_named(tmp_path: Path) -> None:
