@@ -11,8 +11,8 @@ from pathlib import Path
 
 from .items import DataError, Media
 from .pictures import SUFFIXES as PICTURES
-from .video import SUFFIXES as CLIPS
 from .video import MOST_FRAMES, Absent, clip_facts, file_clip, frame_media, sound_media
+from .video import SUFFIXES as CLIPS
 
 
 @dataclass(frozen=True, slots=True)

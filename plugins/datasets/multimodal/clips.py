@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from ....core.data.file_memo import FileMemo
 from ....core.data.items import DataError, Media
-from ....core.data.video import Clip, evenly, frame_media, require_video, sound_media
+from ....core.data.video import Clip, clip_facts, evenly, frame_media, require_video, sound_media
 from ....core.roles import DatasetSpec
 from ..media_in_files import file_clips, seconds_of_clips
 from .release import Found, Release, absent, files_of
