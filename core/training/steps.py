@@ -10,14 +10,14 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from ...registry.build import build
 from ...registry.catalogue import Catalogue
 from ..roles.regularizer import Regularizer, Step, penalties_of_logits, penalty_of, that_hear_steps
-from ..spec.pipeline_spec import PipelineSpec
+from ..spec.pipeline_spec import PipelineSpec, TrainerSpec
 from .checkpoints.tree import Tree
 from .learner import Learner
-from .learning_rate import scheduler_of
 from .members import LOWER, TrainingError
 from .recorders import Found, recorder
 from .replayed import NEAR, NEAR_BF16, Replayed, Watched
@@ -212,3 +212,18 @@ class Steps:
 
 def _share(loss: Tensor, count: int, items: int) -> Tensor:
     return loss if count == items else loss * (count / items)
+
+
+def scheduler_of(trainer: TrainerSpec, optimizer: Optimizer, steps: int) -> LRScheduler | None:
+    """What changes the rates of ``optimizer`` after each of ``steps`` steps; ``None`` where they stay as they are.
+
+    Of w steps of warm-up step k, from 1, has k/w of the rate; the cosine begins after them (ours; a linear warm-up is
+    of Goyal et al., arXiv 1706.02677, sec. 2.2).
+    """
+    warm = round(trainer.warmup * steps)
+    warm = 0 if warm == 1 else warm  # one step would have the whole rate
+    rest = CosineAnnealingLR(optimizer, max(steps - warm, 1)) if trainer.schedule == "cosine" else None
+    if not warm:
+        return rest
+    rise = LinearLR(optimizer, 1 / warm, total_iters=warm - 1)
+    return SequentialLR(optimizer, [rise, rest], [warm]) if rest is not None else rise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from ...core.data.file_memo import FileMemo
 from ...core.data.items import DataError, Media
@@ -54,3 +56,13 @@ def _length_of(path: Path) -> str:
         return str(clip_facts(path).seconds)
     except DataError:
         return ""
+
+
+def of_no_length(path: Path) -> Media:
+    """Media that cannot be read: a frame at 0 s would stand for all of its clip."""
+
+    def read() -> NoReturn:
+        clip_facts(path)
+        raise DataError(f"{path}: its length could not be told, and now it can; run again")
+
+    return Media(hashlib.sha256(f"of no length: {path}".encode(errors="surrogateescape")).hexdigest(), str(path), read)

@@ -12,7 +12,7 @@ from ....core.data.media_files import absent_media
 from ....core.data.video import Clip, clip_media, frame_media, require_video, sound_media
 from ....core.roles import Dataset
 from ....core.storage.files import sha256_of
-from ..media_in_files import file_clips, file_pictures, file_sounds, seconds_of_clips
+from ..media_in_files import file_clips, file_pictures, file_sounds, of_no_length, seconds_of_clips
 from ..missing_splits import how_cut, require_classes_everywhere, with_missing_splits
 from .line import Line, read_lines
 from .line_forms import require_ids_once, require_one_form
@@ -110,7 +110,10 @@ class JsonLines(Dataset):
                 return absent_media(self.root / shown.path)
             if (opener := _opener(kind, shown)) != "clip":
                 return (seen if opener == "picture" else heard)[shown.path]
-            return self._part(kind, clips[shown.path], _timed(kind, shown, lengths.get(self.root / shown.path)))
+            seconds = lengths.get(self.root / shown.path)
+            if shown.part is not None and not seconds:
+                return of_no_length(self.root / shown.path)
+            return self._part(kind, clips[shown.path], _timed(kind, shown, seconds))
 
         return {key: media(*key) for key in first}
 
@@ -161,10 +164,10 @@ def _files_of(line: Line) -> Iterator[tuple[str, Shown]]:
 
 def _timed(kind: str, shown: Shown, seconds: float | None) -> Shown:
     """With the times of the part that it is of a file so long; of a picture that of the part's middle."""
-    if shown.part is None:
+    if shown.part is None or seconds is None:
         return shown
     number, count = shown.part
-    start, end = ((number + one) * (seconds or 1.0) / count for one in (0, 1))
+    start, end = ((number + one) * seconds / count for one in (0, 1))
     return Shown(shown.path, (start + end) / 2) if kind == "image" else Shown(shown.path, start, end)
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from ....core.data.file_memo import FileMemo
-from ....core.data.items import DataError, Media
-from ....core.data.video import Clip, clip_facts, evenly, frame_media, require_video, sound_media
+from ....core.data.items import Media
+from ....core.data.video import Clip, evenly, frame_media, require_video, sound_media
 from ....core.roles import DatasetSpec
-from ..media_in_files import file_clips, seconds_of_clips
+from ..media_in_files import file_clips, of_no_length, seconds_of_clips
 from .release import Found, Release, absent, files_of
 
 
@@ -29,7 +27,7 @@ class Clips:
     def frame(self, path: Path, seconds: float) -> Media:
         """What is shown then; after its end, the last frame. It cannot be read where ``moments`` could not be told."""
         if self._seconds.get(path, 0.0) is None:
-            return _of_no_length(path)
+            return of_no_length(path)
         return frame_media(clip, seconds, "fill") if (clip := self._found.get(path)) else absent(path)
 
     def sound(self, path: Path, start: float, end: float) -> Media:
@@ -49,16 +47,6 @@ class Clips:
         if not self._seconds:
             self._seconds = seconds_of_clips(list(self._found), self._root, self._files)
         return self._seconds.get(path)
-
-
-def _of_no_length(path: Path) -> Media:
-    """Media that cannot be read: a frame at 0 s would stand for all of its clip."""
-
-    def read() -> NoReturn:
-        clip_facts(path)
-        raise DataError(f"{path}: its length could not be told, and now it can; run again")
-
-    return Media(hashlib.sha256(f"of no length: {path}".encode(errors="surrogateescape")).hexdigest(), str(path), read)
 
 
 def clips_of(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from graftwork.core.spec.pipeline_spec import TrainerSpec
-from graftwork.core.training.learning_rate import scheduler_of
+from graftwork.core.training.steps import scheduler_of
 
 
 def rates(steps: int, **trainer: object) -> list[float]:

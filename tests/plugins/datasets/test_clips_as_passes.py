@@ -67,6 +67,17 @@ def test_a_number_of_segments_is_that_of_equal_parts(root: Path) -> None:
             load_lines(root)
 
 
+def test_parts_of_a_clip_whose_length_cannot_be_told_are_not_those_of_a_second(tmp_path: Path) -> None:
+    """Cut off, with a header that says nothing of its pictures: reading one of its parts says so."""
+    whole = write_clip(tmp_path / "whole.flv", frames=80)
+    (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    write(tmp_path, train=[{"image": "cut.mp4", "audio": "cut.mp4", "segments": 2, "label": "x"}])
+    (item,) = load_lines(tmp_path).splits["train"]
+    for media in (media for view in item.passes for media in view.values()):
+        with pytest.raises(DataError, match=r"cut\.mp4: ends after .* s, and its header promises 4\.\d* s"):
+            media.read()
+
+
 def test_captioned_clips_are_found_by_a_text(root: Path) -> None:
     """Two captions of one clip belong to it. A text is answered by the nearest clips, with ``similarity``'s cosines."""
     lines = [{"image": f"{name}.mp4", "segments": 2, "text": f"clip {name}"} for name in "abc"]
