@@ -30,8 +30,8 @@ def sections(lines: Lines) -> Iterator[str]:
         yield f"### {HMMOE} in other forms\n"
         rows = [[HMMOE, *(_mean(lines, task, HMMOE) for task in ABLATED)]]
         for one in ABLATIONS:
-            both = [(_mean(lines, task, one), said(against(lines, task, one))) for task in ABLATED]
-            rows.append([one, *(f"{mean}; {points}" for mean, points in both)])
+            held = {task: against(lines, task, one) for task in ABLATED}
+            rows.append([one, *(f"{_mean(lines, t, one)}; {said(p)}" if p else "–" for t, p in held.items())])
         yield markdown_table(["", *ABLATED], rows)
     yield "### Every row\n"
     sizes = ["adapter (share of frozen)", "head"]
@@ -86,9 +86,8 @@ def _methods(missing: Sequence[Cell], planned: Sequence[Cell]) -> str:
         return "all"
     names, of = _named(missing), _named(planned)
     seeds = {method: names.count(method) for method in dict.fromkeys(names)}
-    return ", ".join(
-        method if count == of.count(method) else f"{method} ({count} seeds)" for method, count in seeds.items()
-    )
+    parts = {method: f" ({count} seed{'s' * (count > 1)})" for method, count in seeds.items()}
+    return ", ".join(method if seeds[method] == of.count(method) else method + parts[method] for method in seeds)
 
 
 def _named(some: Sequence[Cell]) -> list[str]:
