@@ -37,7 +37,7 @@ class Kept(Record):
         """A line for the start, the first and, where validation had the choice, the last of several epochs."""
         last, little = self.of or 0, "the score says little about the training"
         ends = {
-            0: f"validation was best before anything was trained; {little}; try trainer.warmup 0.1 or a lower rate",
+            0: f"validation was best before anything was trained; {little}",
             1: f"validation was best before much was trained; {little}",
         }
         ends = {epoch: why for epoch, why in ends.items() if epoch < last}
