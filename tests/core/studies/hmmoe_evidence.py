@@ -11,7 +11,9 @@ lines are written to docs/results in the end, from where the next time goes on.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,9 +27,25 @@ from graftwork import GraftworkError, Pipeline
 from graftwork.core.run.measured import measured
 from graftwork.core.run.run import Run
 from graftwork.core.studies.tables import markdown_table
+from graftwork.plugins.checkpoints.locate import place_of
 
 from ...support.paths import ROOT
-from .hmmoe_cells import ABLATIONS, KEPT, METHODS, RATES, TASKS, Cell, Line, cells, rates_of, read_lines, write_lines
+from .hmmoe_cells import (
+    ADAPTER,
+    KEPT,
+    METHODS,
+    RATE,
+    SEARCHES,
+    TASKS,
+    Cell,
+    Line,
+    Search,
+    cells,
+    names_of,
+    read_lines,
+    search_of,
+    write_lines,
+)
 from .hmmoe_page import sections
 from .hmmoe_scores import item_scores
 from .real_cells import digest_of
@@ -42,7 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the lines and the tables")
     parser.add_argument("--beside", nargs="+", type=Path, default=[], help="such folders whose lines count, too")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="only these")
-    methods = [*METHODS, *ABLATIONS]
+    methods = list(SEARCHES)
     parser.add_argument("--methods", nargs="+", choices=methods, default=methods, metavar="METHOD")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables of what is there")
     parser.add_argument("--memory", action="store_true", help="one epoch of each method on VQA, a process each")
@@ -64,44 +82,63 @@ def main() -> None:
 
 
 def measure(path: Path, planned: Sequence[Cell], done: dict[Cell, Line]) -> None:
-    """A line for each cell that has none among ``done``, or one of another pipeline."""
+    """A line for each cell that has none among ``done``, or one that no longer holds."""
     commit = _commit()
     for number, cell in enumerate(planned, start=1):
-        pipeline = cell.pipeline(rates_of(cell, done))
-        digest = digest_of(pipeline)
-        if cell in done and done[cell].spec == digest:
+        search = search_of(cell, done)
+        pipeline = cell.pipeline(search)
+        if cell in done and holds(done[cell], pipeline):
             continue
-        line = done[cell] = measured_line(cell, pipeline, digest, commit)
+        line = done[cell] = measured_line(cell, search, commit)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line.to_json(), ensure_ascii=False)}\n")
         print(f"{number}/{len(planned)} {cell.said()}: {line.test:.4f}, {line.cpu_seconds:.0f} s", flush=True)
 
 
-def measured_line(cell: Cell, pipeline: Pipeline, digest: str, commit: str) -> Line:
+def holds(line: Line, pipeline: Pipeline) -> bool:
+    """Whether a line is of this pipeline, its frozen weights, and the ranks that its budget comes to today."""
+    if (line.spec, line.weights) != (digest_of(pipeline), weights_of(pipeline)):
+        return False
+    planned = pipeline.plan().trainable  # of the first values of a search, and unknown of some adapters
+    return planned is None or ADAPTER in pipeline.spec.search or planned == line.adapter + line.head
+
+
+def weights_of(pipeline: Pipeline) -> str:
+    """Digest of the frozen weights that a pipeline of pocket models reads."""
+    models = sorted(set(re.findall(r'"(pocket:\w+)"', json.dumps(pipeline.spec.to_json()["encoder"]))))
+    found = [place for model in models if (place := place_of(model))]
+    parts = [hashlib.sha256(file.read_bytes()).digest() for one in found for file in sorted(one.glob("*.safetensors"))]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def measured_line(cell: Cell, search: Search, commit: str) -> Line:
     """Run a cell; ``commit`` is of the code as it was imported."""
-    start = time.process_time()
+    pipeline, start = cell.pipeline(search), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         run = pipeline.run(Path(folder) / "run")
         seconds = time.process_time() - start
-        return _line(cell, digest, commit, run, seconds)
+        return _line(cell, search, commit, run, seconds)
 
 
-def _line(cell: Cell, digest: str, commit: str, run: Run, seconds: float) -> Line:
+def _line(cell: Cell, search: Search, commit: str, run: Run, seconds: float) -> Line:
     found, result = measured(run.typed), run.typed
-    adapter, key = result.adapter, "trainer.optimizer.lr"
+    adapter, names, pipeline = result.adapter, names_of(search), cell.pipeline(search)
     assert found.val is not None
     parameters = adapter.parameters if adapter else 0
+    chosen = next(name for name, one in zip(names, result.tried, strict=True) if one.values == result.chosen)
     return Line(
         task=cell.task,
         method=cell.method,
         seed=cell.seed,
-        spec=digest,
+        spec=digest_of(pipeline),
+        weights=weights_of(pipeline),
         commit=commit,
         metric=found.metric,
         test=found.test.mean,
         val=found.val.mean,
-        rate=result.chosen[key],
-        tried={str(one.values[key]): one.selection for one in result.tried},
+        rate=result.chosen[RATE],
+        chosen=chosen if len(search) > 1 else "",
+        tried={name: one.selection for name, one in zip(names, result.tried, strict=True)},
         kept=result.epochs_kept[0],
         epochs=result.epochs,
         adapter=parameters,
@@ -130,7 +167,7 @@ def memory_table(methods: Sequence[str]) -> str:
 
 def cost_of(method: str) -> tuple[float, float]:
     """Of one epoch of VQA."""
-    spec = Cell("VQA", method, 0).pipeline(RATES[method][:1]).spec.to_json()
+    spec = {**Cell("VQA", method, 0).pipeline().spec.to_json(), "search": {}}
     with tempfile.TemporaryDirectory() as folder:
         found = measured(Pipeline.from_dict(spec, {"trainer.epochs": 1}).run(Path(folder) / "run").typed)
     return found.seconds, found.peak_memory_mb

@@ -11,7 +11,7 @@ from graftwork.core.studies.tables import markdown_table
 from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
 
-from .hmmoe_cells import ABLATED, ABLATIONS, HMMOE, METHODS, MORE_SEEDS, SEEDS, TASKS, Cell, Line, cells
+from .hmmoe_cells import ABLATED, ABLATIONS, HMMOE, METHODS, MORE_SEEDS, SEEDS, TASKS, WIDE, WIDER, Cell, Line, cells
 
 Lines = Mapping[Cell, Line]
 
@@ -33,6 +33,22 @@ def sections(lines: Lines) -> Iterator[str]:
             held = {task: against(lines, task, one) for task in ABLATED}
             rows.append([one, *(f"{_mean(lines, t, one)}; {said(p)}" if p else "–" for t, p in held.items())])
         yield markdown_table(["", *ABLATED], rows)
+    if any(cell.method in WIDE for cell in lines):
+        yield "### A wider search\n"
+        first = next(iter(WIDE))
+        rows = [[first, *(_mean(lines, task, first) for task in WIDER)]]
+        for one in list(WIDE)[1:]:
+            held = {task: against(lines, task, one, first) for task in WIDER}
+            rows.append([one, *(f"{_mean(lines, t, one)}; {said(p)}" for t, p in held.items())])
+        yield markdown_table(["", *WIDER], rows)
+        yield "#### What it tried\n"
+        wide = [line for cell, line in lines.items() if cell.method in WIDE and len(line.tried) > 1]
+        tried = [
+            [line.task, WIDE[line.method], name + " (taken)" * (name == line.chosen), f"{val:.4f}"]
+            for line in wide
+            for name, val in line.tried.items()
+        ]
+        yield markdown_table(["task", "method", "values", "val, seed 0"], tried)
     yield "### Every row\n"
     sizes = ["adapter (share of frozen)", "head"]
     costs = ["s a training", "cpu s in all"]
@@ -50,7 +66,7 @@ def sections(lines: Lines) -> Iterator[str]:
 
 def by_kind(lines: Lines, task: str) -> str:
     """The mean score of each method's seeds on the questions of each kind."""
-    spec = Cell(task, HMMOE, 0).pipeline((0.01,)).spec.dataset
+    spec = Cell(task, HMMOE, 0).pipeline().spec.dataset
     assert isinstance(spec, PocketWorldSpec)
     of = [KINDS[task](item) for item in PocketWorld(spec).load().splits["test"]]
     rows = []
@@ -112,15 +128,15 @@ def spread(figures: list[float]) -> str:
     return f"{statistics.fmean(figures):.4f} ± {statistics.stdev(figures):.4f}{few}"
 
 
-def against(lines: Lines, task: str, method: str) -> Paired | None:
-    """HMMoE held against a method on the same items, over the seeds that both have."""
+def against(lines: Lines, task: str, method: str, held: str = HMMOE) -> Paired | None:
+    """HMMoE, or another method, held against one on the same items, over the seeds that both have."""
     scores = [
         {line.seed: {str(number): score for number, score in enumerate(line.scores)} for line in _of(lines, task, one)}
-        for one in (HMMOE, method)
+        for one in (held, method)
     ]
     if not scores[0].keys() & scores[1].keys():
         return None
-    return paired(HMMOE, scores[0], method, scores[1])
+    return paired(held, scores[0], method, scores[1])
 
 
 def said(one: Paired | None) -> str:
@@ -133,7 +149,7 @@ def said(one: Paired | None) -> str:
 
 def _rows(lines: Lines) -> Iterator[list[str]]:
     for task in TASKS:
-        for method in (*METHODS, *ABLATIONS):
+        for method in (*METHODS, *ABLATIONS, *WIDE):
             if not (found := _of(lines, task, method)):
                 continue
             first = found[0]
@@ -144,7 +160,7 @@ def _rows(lines: Lines) -> Iterator[list[str]]:
                 f"{statistics.fmean(one.val for one in found):.4f}",
                 f"{first.adapter:,} ({first.share:.1%})",
                 f"{first.head:,}",
-                f"{first.rate:g}",
+                first.chosen or f"{first.rate:g}",
                 f"{', '.join(str(one.kept) for one in found)} of {first.epochs}",
                 f"{statistics.fmean(one.train_seconds for one in found):.0f}",
                 f"{sum(one.cpu_seconds for one in found):.0f}",

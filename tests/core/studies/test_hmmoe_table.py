@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from graftwork import Pipeline
 from graftwork.core.layers.pairs import Scored
+from graftwork.core.run.search import search_of as search_combinations
 from graftwork.plugins.tasks.retrieval import Retrieval
 from graftwork.plugins.tasks.specs import RetrievalSpec
 
@@ -17,21 +19,28 @@ from ...support.models.tiny_encoders import save_tiny_encoder
 from .hmmoe_cells import (
     ABLATED,
     ABLATIONS,
+    ADAPTER,
     FIRST,
     HMMOE,
     METHODS,
-    RATES,
+    RATE,
+    SEARCHES,
     SEEDS,
     TASKS,
+    WIDE,
+    WIDER,
     Cell,
     Line,
     cells,
-    rates_of,
+    names_of,
     read_lines,
+    search_of,
     write_lines,
 )
+from .hmmoe_evidence import holds, weights_of
 from .hmmoe_page import sections
 from .hmmoe_scores import item_scores, of_texts
+from .real_cells import digest_of
 
 LINE = {
     "spec": "",
@@ -58,25 +67,56 @@ def line(cell: Cell, right: float, rate: float = 0.01) -> Line:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_methods_of_a_task_differ_in_nothing_but_the_adapter(task: str) -> None:
-    """Data, encoder, task, epochs and batches; as many learning rates; the same budget for all that has parameters."""
-    methods = [*METHODS, *ABLATIONS]
-    specs = {method: Cell(task, method, 0).pipeline(RATES[method]).spec.to_json() for method in methods}
+    """Data, encoder, task, epochs and batches; as many values to choose among; one budget for all that is trained."""
+    specs = {method: Cell(task, method, 0).pipeline().spec.to_json() for method in SEARCHES}
     for section in ("dataset", "encoder", "task", "trainer", "evaluation"):
         assert len({json.dumps(spec[section], sort_keys=True) for spec in specs.values()}) == 1
-    assert {len(spec["search"]["trainer.optimizer.lr"]) for spec in specs.values()} == {2}
-    budgets = {
-        json.dumps(spec["adapter"].get("budget")) for spec in specs.values() if spec["adapter"]["type"] != "none"
-    }
-    assert budgets == {'{"trainable_share": 0.07}'}
+    for methods, values in (([*METHODS, *ABLATIONS], 2), (WIDE, 8)):
+        assert {math.prod(map(len, specs[one]["search"].values())) for one in methods} == {values}
+    adapters = [one for spec in specs.values() for one in [spec["adapter"], *spec["search"].get(ADAPTER, [])]]
+    assert {json.dumps(one.get("budget")) for one in adapters if one["type"] != "none"} == {'{"trainable_share": 0.07}'}
 
 
-def test_later_seeds_take_the_rate_that_the_first_one_chose() -> None:
+def test_later_seeds_take_what_the_first_one_chose() -> None:
     """And cannot come before it."""
     first, second = (Cell("VQA", HMMOE, seed) for seed in SEEDS[:2])
-    assert rates_of(first, {}) == RATES[HMMOE]
-    assert rates_of(second, {first: line(first, 0.5, 0.003)}) == (0.003,)
+    assert search_of(first, {}) == SEARCHES[HMMOE]
+    assert search_of(second, {first: line(first, 0.5, 0.003)}) == {RATE: {"0.003": 0.003}}
     with pytest.raises(KeyError):
-        rates_of(second, {})
+        search_of(second, {})
+    first, second = (Cell("VQA", next(iter(WIDE)), seed) for seed in SEEDS[:2])
+    done = {first: line(first, 0.5, 0.006).model_copy(update={"chosen": "wide affine at 0.006"})}
+    experts = second.pipeline(search_of(second, done)).spec.to_json()["search"][ADAPTER][0]["experts"]
+    assert [(one["type"], one.get("rank")) for one in experts] == [
+        ("unimodal", 4),
+        ("cross_attention", 4),
+        ("affine", None),
+    ]
+
+
+def test_a_line_holds_as_long_as_its_spec_its_weights_and_its_ranks() -> None:
+    """Each of which may change without the others; what a run does not say is not asked."""
+    cell = Cell("AVS-S4", HMMOE, 1)
+    pipeline = cell.pipeline({RATE: {"0.006": 0.006}})
+    given = {"spec": digest_of(pipeline), "weights": weights_of(pipeline), "adapter": 78_164, "head": 95_184}
+    kept = line(cell, 0.5).model_copy(update=given)
+    assert holds(kept, pipeline)
+    for changed in ({"spec": ""}, {"weights": "0"}, {"adapter": 71_000}):
+        assert not holds(kept.model_copy(update=changed), pipeline)
+    assert weights_of(pipeline) != weights_of(Cell("VQA", HMMOE, 1).pipeline())
+
+
+def test_names_are_in_the_order_of_a_search() -> None:
+    """The names of what a run tried are told by its order."""
+    method = next(iter(WIDE))
+    listed = Cell("VQA", method, 0).pipeline()
+    tried = list(search_combinations(listed.spec))
+    names = names_of(SEARCHES[method])
+    assert len(tried) == len(names) == 8
+    for name, values in zip(names, tried, strict=True):
+        form, rate = name.split(" at ")
+        assert values[RATE] == float(rate)
+        assert values[ADAPTER].get("share_down", False) == form.startswith("shared")
 
 
 def test_an_early_stop_leaves_whole_tasks_of_the_first_methods() -> None:
@@ -86,15 +126,17 @@ def test_an_early_stop_leaves_whole_tasks_of_the_first_methods() -> None:
     assert [one.method in FIRST for one in planned] == sorted((one.method in FIRST for one in planned), reverse=True)
     assert all(one.seed == 0 or planned[number - 1].seed == one.seed - 1 for number, one in enumerate(planned))
     later = list(cells())[len(planned) :]
+    assert len(set(later)) == len(later)
     assert not set(later) & set(planned)
+    assert len([one for one in later if one.method in WIDE]) == len(WIDER) * len(WIDE) * len(SEEDS)
     assert len([one for one in later if one.method in ABLATIONS]) == len(ABLATED) * len(ABLATIONS) * len(SEEDS)
 
 
 def test_an_ablation_has_the_example_s_experts_but_one() -> None:
     """Or all of them, without a router; at the same budget."""
-    whole = Cell("VQA", HMMOE, 0).pipeline((0.01,)).spec.to_json()["adapter"]
+    whole = Cell("VQA", HMMOE, 0).pipeline().spec.to_json()["adapter"]
     for method in ABLATIONS:
-        adapter = Cell("VQA", method, 0).pipeline((0.01,)).spec.to_json()["adapter"]
+        adapter = Cell("VQA", method, 0).pipeline().spec.to_json()["adapter"]
         kept = [one["type"] for one in adapter["experts"]]
         left = [
             one["type"] for one in whole["experts"] if one["type"] != method.removeprefix("without ").replace("-", "_")
@@ -154,7 +196,7 @@ def test_scores_of_items_are_those_of_the_run(task: str, tmp_path: Path) -> None
         "trainer.epochs": 1,
         "encoder": encoder,
     }
-    spec = Cell(task, HMMOE, 0).pipeline((0.01,)).spec.to_json()
+    spec = Cell(task, HMMOE, 0).pipeline().spec.to_json()
     run = Pipeline.from_dict(spec, {**few, "adapter": {"type": "hmmoe", "rank": 2}}).run(
         tmp_path / "run", tmp_path / "store"
     )
