@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
@@ -34,6 +35,10 @@ PassesAre = Literal["one", "each", "joined", "mean", "masks", "pairs"]
 NAME = "default"
 
 
+#: Passes that run at once where nothing is learnt of them: more than a batch of short clips has, fewer than a film.
+MOST_PASSES = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOut:
     """What the towers gave of a batch."""
@@ -44,6 +49,28 @@ class ReadOut:
     auxiliary: Tensor | float = 0.0
     #: ``meeting.stream`` to the mean share [E] of each expert.
     usage: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def joined_parts(each: Iterable[ReadOut]) -> ReadOut:
+    """Of passes that ran apart; a share is the mean over the parts, each as heavy as it has passes."""
+    parts = list(each)
+    if len(parts) == 1:
+        return parts[0]
+    vectors = {name: torch.cat([part.vectors[name] for part in parts]) for name in parts[0].vectors}
+    sizes = [len(next(iter(part.vectors.values()))) for part in parts]
+    weights = [size / sum(sizes) for size in sizes]
+    shares = [
+        {name: share * weight for name, share in part.usage.items()}
+        for part, weight in zip(parts, weights, strict=True)
+    ]
+    usage = {name: torch.stack([one[name] for one in shares]).sum(dim=0) for name in shares[0]}
+    auxiliary = sum(part.auxiliary * weight for part, weight in zip(parts, weights, strict=True))
+    return ReadOut(vectors, auxiliary, usage)
+
+
+def most_passes() -> int:
+    """How many passes run at once: all of them where something is learnt of them."""
+    return sys.maxsize if torch.is_grad_enabled() else MOST_PASSES
 
 
 class LayerModel(TrainableModel):
@@ -102,7 +129,12 @@ class LayerModel(TrainableModel):
         runs; and what the adapter adds to the loss."""
         tower = next(one for one in self.towers.frozen if one.tower.name == modality)
         others = {one.tower.name: None for one in self.towers.frozen if one is not tower}
-        out = self.run({modality: passes.inputs(tower, [view for one in views for view in one]), **others})
+        flat = [view for one in views for view in one]
+        few = min(most_passes(), len(flat))
+        out = joined_parts(
+            self.run({modality: passes.inputs(tower, flat[start : start + few]), **others})
+            for start in range(0, len(flat), few)
+        )
         return of_items(out.vectors[modality], list(map(len, views))), out.auxiliary
 
     def prefixes_of(self, inputs: Inputs) -> dict[str, Prefix]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -47,7 +47,15 @@ class Passes:
         """Those items with all their passes."""
         views = [self.items[row].views() for row in rows]
         flat = [view for one in views for view in one]
-        return Batch({t.tower.name: self.inputs(t, flat) for t in self.towers.frozen}, tuple(map(len, views)))
+        return Batch(self._of(flat), tuple(map(len, views)))
+
+    def parts(self, rows: Sequence[int], most: int) -> Iterator[Inputs]:
+        """What towers take of those items, so many passes at a time."""
+        flat = [view for row in rows for view in self.items[row].views()]
+        return (self._of(flat[start : start + most]) for start in range(0, len(flat), most))
+
+    def _of(self, views: Sequence[Mapping[str, Media]]) -> Inputs:
+        return {one.tower.name: self.inputs(one, views) for one in self.towers.frozen}
 
     def inputs(self, tower: FrozenTower, views: Sequence[Mapping[str, Media]]) -> TowerInputs:
         """What one tower takes of those passes."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..towers.prefix import Prefix
 from ..training.predictor import padded
-from .model import LayerModel, ReadOut
+from .model import LayerModel, ReadOut, joined_parts, most_passes
 from .passes import Passes
 
 
@@ -36,14 +36,19 @@ class ReadOuts:
         self._stored: Mapping[str, Tensor] | None = None
         if model.keeps:
             with torch.no_grad():
-                parts = [model.run(passes.batch(rows).inputs).vectors for rows in batches(len(passes), batch)]
+                parts = [self._apart(rows).vectors for rows in batches(len(passes), batch)]
             self._stored = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         self._starts = [0, *accumulate(self._counts)]
 
     def of(self, rows: Sequence[int]) -> tuple[ReadOut, tuple[int, ...]]:
         """Of all passes of those items, and how many each has."""
-        gathered = self.gathered(rows)
-        return self.read(gathered), gathered.counts
+        counts = tuple(self._counts[row] for row in rows)
+        if self._stored is None and sum(counts) > most_passes():
+            return self._apart(rows), counts
+        return self.read(self.gathered(rows)), counts
+
+    def _apart(self, rows: Sequence[int]) -> ReadOut:
+        return joined_parts(map(self._model.run, self._passes.parts(rows, most_passes())))
 
     def gathered(self, rows: Sequence[int]) -> Gathered:
         """All that ``read`` needs of those items."""

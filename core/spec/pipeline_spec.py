@@ -44,7 +44,8 @@ class TrainerSpec(Spec):
     schedule: Literal["cosine", "constant"] = "cosine"
     """The learning rate over the steps: down to zero on a cosine, or constant."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the steps, 0.1 for a tenth, over which the learning rate rises linearly before the `schedule` begins."""
+    """Share of the steps, 0.1 for a tenth, over which the learning rate rises linearly before the `schedule` begins;
+    none where that is less than two steps."""
     keep: Literal["best", "last"] = "best"
     """The epoch that is kept: the `best` on the selection split, or the `last`."""
     start_from: LocalPath | None = None

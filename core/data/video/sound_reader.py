@@ -75,7 +75,10 @@ class SoundReader(TrackReader["AudioStream"]):
 
     def _choose(self, container: InputContainer) -> AudioStream:
         if (track := sound_track(container)) is None:
-            raise NoSound(f"{self.path}: has no sound")
+            raise NoSound(
+                f"{self.path}: has no sound; where that may be, let silence stand for it "
+                '("silence" as `sound` of a video_folder, as `absent` of json_lines)'
+            )
         return track
 
     def window(self, start: float, end: float | None) -> Heard:

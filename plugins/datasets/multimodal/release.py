@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, NoReturn, TypeVar
 
 from ....core.data.items import DataError, Media, some_of
@@ -35,7 +35,7 @@ class Release:
         """The first of these that is there. Raises ``DataError`` that says what is missing and how to get it."""
         found = next((root / name for name in names if (root / name).is_file()), None)
         if found is None:
-            self.lacks(root, " or ".join(names))
+            self.lacks(root, _any_of(names))
         return found
 
     def folder(self, root: Path, *names: str) -> Path:
@@ -50,6 +50,17 @@ class Release:
         """How to get it."""
         lines = "".join(f"\n  {line}" for line in self.get)
         return f"Fetch it by hand (docs/datasets.md says more):{lines}"
+
+
+def _any_of(names: Sequence[str]) -> str:
+    """``a.json or data/a.json``; of more the files, and the folders in which any of them may lie."""
+    if len(names) <= 3:
+        return " or ".join(names)
+    parts = [PurePosixPath(name) for name in names]
+    files = dict.fromkeys(part.name for part in parts)
+    folders = [f"{one}/" for one in dict.fromkeys(str(part.parent) for part in parts) if one != "."]
+    named = " or ".join(files)
+    return f"{named}, at its top or in {', '.join(folders)}," if folders else named
 
 
 def is_there(path: Path) -> bool:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from graftwork import Pipeline, load, report
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
+from graftwork.core.layers.model import LayerModel, ReadOut
+from graftwork.core.layers.passes import Inputs
 from graftwork.core.studies.found_runs import find_runs
 
 from ...support.media.clip_files import number_of, write_clip
@@ -119,6 +122,37 @@ def test_a_question_about_a_clip_is_answered_from_all_its_segments(root: Path) -
     said = invoked(str(run.folder), str(root / "a.mp4"), "--text", "which?", "--every", "1")
     assert said.stdout.startswith(f"{root / 'a.mp4'}: {cut.label} ")
     assert [one.method for one in find_runs(run.folder).runs] == ["hmmoe (unimodal) + linear"]
+
+
+@pytest.mark.parametrize("task", ["vqa", "retrieval"])
+@pytest.mark.parametrize("adapter", ["hmmoe", "none"])
+def test_a_long_clip_runs_a_part_at_a_time(
+    root: Path, task: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the answers of all its segments at once, whether or not what the towers give is kept."""
+    asked = {"answers": ["a", "b", "a"]} if task == "vqa" else {}
+    lines = [{"image": f"{name}.mp4", "segments": 2, "text": f"clip {name}", **asked} for name in "ab"]
+    spec = pipeline(root, task, lines)
+    if adapter == "none":
+        spec = Pipeline.from_dict(spec.spec.to_json(), {"adapter": {"type": "none"}})
+    predictor = load(spec.run(root / "run", root / "store").folder, device="cpu")
+    clips, sizes, run = [str(root / "a.mp4"), str(root / "c.mp4")], list[int](), LayerModel.run
+
+    def given() -> torch.Tensor:
+        if task == "retrieval":
+            return predictor.similarity(clips=clips, texts=["a", "b"], every=0.3)
+        return predictor.logits(clips=clips, texts=["a", "b"], every=0.3)
+
+    def counted(model: LayerModel, inputs: Inputs, *prefixes: Any) -> ReadOut:
+        sizes.append(len((inputs.get("image") or {"pixel_values": ()})["pixel_values"]))
+        return run(model, inputs, *prefixes)
+
+    whole = given()
+    monkeypatch.setattr(LayerModel, "run", counted)
+    monkeypatch.setattr("graftwork.core.layers.model.MOST_PASSES", 3)
+    torch.testing.assert_close(given(), whole)
+    assert sum(sizes) == 7 + 3
+    assert max(sizes) == 3
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])

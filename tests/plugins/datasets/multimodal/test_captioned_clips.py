@@ -156,7 +156,10 @@ def test_a_clip_whose_length_cannot_be_told_is_not_its_first_picture(tmp_path: P
 
 def test_what_is_wrong_with_an_annotation_is_named(tmp_path: Path) -> None:
     """Missing files, a split of another name, a name that is a path, an id twice, a list of other columns."""
-    with pytest.raises(DataError, match=r"has no MSRVTT_data\.json or annotation/MSRVTT_data\.json"):
+    with pytest.raises(
+        DataError,
+        match=r"has no MSRVTT_data\.json or MSR_VTT\.json or \S+, at its top or in annotation/, .*, of MSR-VTT",
+    ):
         of_msrvtt(tmp_path)
     path = msrvtt(tmp_path) / "MSRVTT_data.json"
     value = json.loads(path.read_text())
