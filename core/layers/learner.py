@@ -16,8 +16,8 @@ from ..roles.task import Task, losses_of
 from ..training.learner import Learner, OfLogits, Rank
 from ..training.predictor import padded
 from ..training.ranking import Ranking
-from .model import LayerModel, ReadOut
-from .passes import Passes
+from .model import LayerModel
+from .passes import Passes, ReadOut
 from .read_outs import Gathered, ReadOuts, all_logits, batches
 from .read_targets import ReadTargets
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -27,50 +25,12 @@ from ..towers.prefix import Prefix, passed_over
 from ..training.learner import TrainableModel
 from .frozen_prefix import FrozenPrefixes
 from .open_towers import OpenTowers
-from .passes import Inputs, Passes, TowerInputs
+from .passes import Inputs, Passes, ReadOut, TowerInputs, joined_parts, most_passes
 from .patches import PATCHES, as_maps, patch_width, patches_of, require_whole_pictures
 
 PassesAre = Literal["one", "each", "joined", "mean", "masks", "pairs"]
 #: The name under which a pipeline's adapter stands among those of the towers.
 NAME = "default"
-
-
-#: Passes that run at once where nothing is learnt of them: more than a batch of short clips has, fewer than a film.
-MOST_PASSES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOut:
-    """What the towers gave of a batch."""
-
-    #: Tower to its read-outs [V, width], unit rows.
-    vectors: Mapping[str, Tensor]
-    #: What the adapter adds to the loss: a scalar, 0 without one.
-    auxiliary: Tensor | float = 0.0
-    #: ``meeting.stream`` to the mean share [E] of each expert.
-    usage: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-def joined_parts(each: Iterable[ReadOut]) -> ReadOut:
-    """Of passes that ran apart; a share is the mean over the parts, each as heavy as it has passes."""
-    parts = list(each)
-    if len(parts) == 1:
-        return parts[0]
-    vectors = {name: torch.cat([part.vectors[name] for part in parts]) for name in parts[0].vectors}
-    sizes = [len(next(iter(part.vectors.values()))) for part in parts]
-    weights = [size / sum(sizes) for size in sizes]
-    shares = [
-        {name: share * weight for name, share in part.usage.items()}
-        for part, weight in zip(parts, weights, strict=True)
-    ]
-    usage = {name: torch.stack([one[name] for one in shares]).sum(dim=0) for name in shares[0]}
-    auxiliary = sum(part.auxiliary * weight for part, weight in zip(parts, weights, strict=True))
-    return ReadOut(vectors, auxiliary, usage)
-
-
-def most_passes() -> int:
-    """How many passes run at once: all of them where something is learnt of them."""
-    return sys.maxsize if torch.is_grad_enabled() else MOST_PASSES
 
 
 class LayerModel(TrainableModel):

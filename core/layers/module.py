@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from ..data.items import DataError
 from ..spec.pipeline_spec import PipelineSpec
-from .model import LayerModel, ReadOut
+from .model import LayerModel
+from .passes import ReadOut
 
 
 class LayerModule(nn.Module):

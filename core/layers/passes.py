@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ..data.items import Item, Media
@@ -14,6 +16,10 @@ from .preprocessed import Reader
 
 #: Tower to the keyword arguments of its forward; ``None``: it does not run.
 Inputs = Mapping[str, Mapping[str, Tensor] | None]
+
+
+#: Passes that run at once where nothing is learnt of them: more than a batch of short clips has, fewer than a film.
+MOST_PASSES = 1024
 
 
 class TowerInputs(dict[str, Tensor]):
@@ -65,3 +71,37 @@ class Passes:
         }
         digests = [tuple(view[modality].digest for modality in tower.tower.streams) for view in views]
         return TowerInputs(tower.collate(contents), digests)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOut:
+    """What the towers gave of a batch."""
+
+    #: Tower to its read-outs [V, width], unit rows.
+    vectors: Mapping[str, Tensor]
+    #: What the adapter adds to the loss: a scalar, 0 without one.
+    auxiliary: Tensor | float = 0.0
+    #: ``meeting.stream`` to the mean share [E] of each expert.
+    usage: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def joined_parts(each: Iterable[ReadOut]) -> ReadOut:
+    """Of passes that ran apart; a share is the mean over the parts, each as heavy as it has passes."""
+    parts = list(each)
+    if len(parts) == 1:
+        return parts[0]
+    vectors = {name: torch.cat([part.vectors[name] for part in parts]) for name in parts[0].vectors}
+    sizes = [len(next(iter(part.vectors.values()))) for part in parts]
+    weights = [size / sum(sizes) for size in sizes]
+    shares = [
+        {name: share * weight for name, share in part.usage.items()}
+        for part, weight in zip(parts, weights, strict=True)
+    ]
+    usage = {name: torch.stack([one[name] for one in shares]).sum(dim=0) for name in shares[0]}
+    auxiliary = sum(part.auxiliary * weight for part, weight in zip(parts, weights, strict=True))
+    return ReadOut(vectors, auxiliary, usage)
+
+
+def most_passes() -> int:
+    """How many passes run at once: all of them where something is learnt of them."""
+    return sys.maxsize if torch.is_grad_enabled() else MOST_PASSES

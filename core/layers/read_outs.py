@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..towers.prefix import Prefix
 from ..training.predictor import padded
-from .model import LayerModel, ReadOut, joined_parts, most_passes
-from .passes import Passes
+from .model import LayerModel
+from .passes import Passes, ReadOut, joined_parts, most_passes
 
 
 class Gathered(NamedTuple):

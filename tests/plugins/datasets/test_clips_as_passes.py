@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from graftwork import Pipeline, load, report
 from graftwork.core.cli import cli
 from graftwork.core.data.items import DataError
-from graftwork.core.layers.model import LayerModel, ReadOut
-from graftwork.core.layers.passes import Inputs
+from graftwork.core.layers.model import LayerModel
+from graftwork.core.layers.passes import Inputs, ReadOut
 from graftwork.core.studies.found_runs import find_runs
 
 from ...support.media.clip_files import number_of, write_clip
@@ -149,7 +149,7 @@ def test_a_long_clip_runs_a_part_at_a_time(
 
     whole = given()
     monkeypatch.setattr(LayerModel, "run", counted)
-    monkeypatch.setattr("graftwork.core.layers.model.MOST_PASSES", 3)
+    monkeypatch.setattr("graftwork.core.layers.passes.MOST_PASSES", 3)
     torch.testing.assert_close(given(), whole)
     assert sum(sizes) == 7 + 3
     assert max(sizes) == 3
