@@ -50,6 +50,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     FROZEN: {"type": "none"},
     "LoRA": {"type": "lora"},
     "unimodal alone": _experts("unimodal", uniform=True),
+    "LAVISH-like": {"experts": [{"type": "cross_attention", "latent": 8}], "router": {"uniform": True}},
 }
 #: Likewise HMMoE without one of its parts, or in another form, at the same budget: what remains gets wider.
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {

@@ -160,7 +160,7 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert "**+100.0 (+99.3 to +100.0)**" in said
     assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
     assert "AVE: all; " in said
-    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone, without unimodal, " in said
+    assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone, LAVISH-like, without " in said
     assert "| without affine | 0.5000 ± 0.0000; **+50.0 (" in said
     assert f"{len(list(cells())) - len(some)} of {len(list(cells()))} cells" in said
     table, kept = write_lines(lines, tmp_path)
