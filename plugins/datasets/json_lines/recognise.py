@@ -49,6 +49,8 @@ _OTHER_TASKS = {
     "segments": ("segments with a label each", "events", "pocket_events"),
     "passes": ("several passes an item", "nlvr2", "pocket_nlvr2"),
 }
+#: Likewise where files have words and nothing has a class.
+_CAPTIONS = ("words for each file and no classes", "retrieval", "pocket_retrieval")
 #: Rows that are looked at.
 _FEW = 20
 _KINDS: Mapping[str, Collection[str]] = {"image": PICTURES, "audio": SOUNDS, "video": CLIPS}
@@ -64,8 +66,9 @@ def reading_of(found: FoundFiles) -> Reading | None:
     files = _files(found)
     if not files:
         return None
-    _require_classes(root, files)
-    if (columns := _columns(root / files["train"])) is None:
+    columns = _columns(root / files["train"])
+    _require_classes(root, files, columns or {})
+    if columns is None:
         if found.is_folder:
             return None
         names = ", ".join(dict.fromkeys(str(name) for row in _first(found.path) for name in row)) or "no rows"
@@ -85,17 +88,29 @@ def reading_of(found: FoundFiles) -> Reading | None:
     return Reading(fields, count, listed, f"listed in {', '.join(files.values())}", listed=True)
 
 
-def _require_classes(root: Path, files: Mapping[str, str]) -> None:
+def _require_classes(root: Path, files: Mapping[str, str], columns: Mapping[str, str]) -> None:
     """Raises ``DataError`` for lines of another task, with what to begin with."""
     rows = _first(root / files["train"])
-    for key, (words, task, example) in _OTHER_TASKS.items():
-        if any(row.get(key) is not None for row in rows):
-            section = json.dumps({"type": "json_lines", "root": str(root), "splits": files})
-            raise DataError(
-                f"{root / files['train']}: its lines have {words} (`{key}`), which is task `{task}`, and init drafts "
-                f"classification alone; begin with examples/{example}.json of the repository, and put in: "
-                f'"dataset": {section} (docs/tasks.md)'
-            )
+    known = {key for key in _OTHER_TASKS if any(row.get(key) is not None for row in rows)}
+    if captions := not known - {"segments"} and _are_captions(columns, {name for row in rows for name in row}):
+        (words, task, example), key = _CAPTIONS, columns["text"]
+    elif key := next((one for one in _OTHER_TASKS if one in known), ""):
+        words, task, example = _OTHER_TASKS[key]
+    else:
+        return
+    section = json.dumps({"type": "json_lines", "root": str(root), "splits": files})
+    instead = "; to tell classes, label the lines, or name the label's column" if captions else ""
+    raise DataError(
+        f"{root / files['train']}: its lines have {words} (`{key}`), which is task `{task}`, and init drafts "
+        f"classification alone; begin with examples/{example}.json of the repository, and put in: "
+        f'"dataset": {section} (docs/tasks.md){instead}'
+    )
+
+
+def _are_captions(columns: Mapping[str, str], names: Collection[str]) -> bool:
+    """Whether files have words and no label; a column unknown to us may be the label's, which init is told then."""
+    shown = "text" in columns and bool(columns.keys() & _KINDS.keys())
+    return shown and "label" not in columns and not {*names} - {*columns.values(), *FIELDS}
 
 
 def _files(found: FoundFiles) -> dict[str, str]:

@@ -178,6 +178,21 @@ def test_lists_of_other_tasks_say_what_to_begin_with(key: str, value: object, sa
     assert f'"dataset": {{"type": "json_lines", "root": "{tmp_path}"' in str(error.value)
 
 
+@pytest.mark.parametrize("segments", [{}, {"segments": 2}])
+def test_captions_without_classes_are_a_retrieval(segments: dict[str, int], tmp_path: Path) -> None:
+    """Of whole files or of segments; another column may be the label's, which can be named."""
+    pictures(tmp_path, {"": 4})
+    lines = [{"image": f"{number}.jpg", "text": f"no. {number}", **segments} for number in range(4)]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(DataError, match=r"no classes \(`text`\), which is task `retrieval`, .*/pocket_retrieval\.json"):
+        drafted(tmp_path, tmp_path / "store")
+    if segments:
+        return
+    (tmp_path / "items.jsonl").write_text("\n".join(json.dumps({**line, "sort": "a"}) for line in lines))
+    with pytest.raises(DataError, match=r"name the label's column with --set dataset\.columns\.label=COLUMN"):
+        drafted(tmp_path, tmp_path / "store")
+
+
 def test_a_class_that_copies_keep_out_of_a_split_can_be_left_out(tmp_path: Path) -> None:
     """The line names the option, and with it the rest is drafted."""
     root = pictures(tmp_path / "p", {"a": 6, "b": 6, "same": 1})
