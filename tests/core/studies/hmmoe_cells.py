@@ -104,7 +104,7 @@ CLOSE: Mapping[str, Sequence[str]] = {
     "VQA": FIRST[:3],
     "AVE": FIRST[:3],
     "AVS-S4": (HMMOE, "affine alone"),
-    "NLVR2": FIRST[:3],
+    "NLVR2": (*FIRST[:3], "unimodal alone", "LoRA"),
     "MSR-VTT": FIRST[:3],
 }
 MORE_SEEDS = (3, 4)
