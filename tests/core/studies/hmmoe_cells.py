@@ -104,6 +104,7 @@ CLOSE: Mapping[str, Sequence[str]] = {
     "VQA": FIRST[:3],
     "AVE": FIRST[:3],
     "AVS-S4": (HMMOE, "affine alone"),
+    "AVS-MS3": (HMMOE, "LoRA"),
     "NLVR2": (*FIRST[:3], "unimodal alone", "LoRA"),
     "MSR-VTT": FIRST[:3],
 }

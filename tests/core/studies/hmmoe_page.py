@@ -41,14 +41,11 @@ def sections(lines: Lines) -> Iterator[str]:
             held = {task: against(lines, task, one, first) for task in WIDER}
             rows.append([one, *(f"{_mean(lines, t, one)}; {said(p)}" for t, p in held.items())])
         yield markdown_table(["", *WIDER], rows)
-        yield "#### What it tried\n"
-        wide = [line for cell, line in lines.items() if cell.method in WIDE and len(line.tried) > 1]
-        tried = [
-            [line.task, WIDE[line.method], name + " (taken)" * (name == line.chosen), f"{val:.4f}"]
-            for line in wide
-            for name, val in line.tried.items()
-        ]
-        yield markdown_table(["task", "method", "values", "val, seed 0"], tried)
+        for method, base in WIDE.items():
+            yield f"#### {base}: what was tried, on val with seed 0\n"
+            firsts = {task: lines.get(Cell(task, method, SEEDS[0])) for task in WIDER}
+            names = names_of(SEARCHES[method])
+            yield markdown_table(["", *WIDER], [[name, *(_tried(firsts[t], name) for t in WIDER)] for name in names])
     yield "### Every row\n"
     sizes = ["adapter (share of frozen)", "head"]
     costs = ["s a training", "cpu s in all"]
@@ -62,6 +59,13 @@ def sections(lines: Lines) -> Iterator[str]:
     yield f"### Missing\n\n{len(missing)} of {len(list(cells()))} cells. {named or 'None'}."
     yield f"\nCommits: {', '.join(dict.fromkeys(line.commit for line in lines.values()))}."
     yield f"Processor seconds in all: {sum(line.cpu_seconds for line in lines.values()):,.0f}."
+
+
+def _tried(line: Line | None, name: str) -> str:
+    """What values had on val; bold where they were taken."""
+    if line is None:
+        return "–"
+    return f"**{line.tried[name]:.4f}**" if name == line.chosen else f"{line.tried[name]:.4f}"
 
 
 def by_kind(lines: Lines, task: str) -> str:
