@@ -11,7 +11,22 @@ from graftwork.core.studies.tables import markdown_table
 from graftwork.plugins.datasets import PocketWorldSpec
 from graftwork.plugins.datasets.pocket_world import PocketWorld
 
-from .hmmoe_cells import ABLATED, ABLATIONS, HMMOE, METHODS, MORE_SEEDS, SEEDS, TASKS, WIDE, WIDER, Cell, Line, cells
+from .hmmoe_cells import (
+    ABLATED,
+    ABLATIONS,
+    HMMOE,
+    METHODS,
+    MORE_SEEDS,
+    SEARCHES,
+    SEEDS,
+    TASKS,
+    WIDE,
+    WIDER,
+    Cell,
+    Line,
+    cells,
+    names_of,
+)
 
 Lines = Mapping[Cell, Line]
 

@@ -151,6 +151,10 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     """Means, spreads, paired differences with what they hold; missing cells are named; a cut line is measured anew."""
     of = {HMMOE: 1, "LoRA": 0, "without affine": 0.5}
     some = [line(Cell("VQA", method, seed), right) for method, right in of.items() for seed in SEEDS]
+    for method, right in zip(list(WIDE)[:2], (0.75, 0.5), strict=True):
+        names = names_of(SEARCHES[method])
+        wide = {"chosen": names[2], "tried": {name: number / 8 for number, name in enumerate(names)}}
+        some.append(line(Cell("VQA", method, 0), right).model_copy(update=wide))
     path = tmp_path / "cells.jsonl"
     path.write_text("\n".join(json.dumps(one.to_json()) for one in some) + '\n{"task": "VQ', "utf-8")
     lines = read_lines(path)
@@ -159,6 +163,8 @@ def test_tables_have_the_figures_of_the_lines(tmp_path: Path) -> None:
     assert "1.0000 ± 0.0000" in said
     assert "**+100.0 (+99.3 to +100.0)**" in said
     assert "| LoRA | 0.000 | 0.000 | 0.000 | 0.000 | 0.000 |" in said  # by kind of question
+    assert "affine alone, searched wider | –; – | 0.5000 (1 seed); **+25.0 (" in said
+    assert "| shared at 0.006 | – | **0.2500** | – | – |" in said
     assert "AVE: all; " in said
     assert "VQA: cross-attention alone, affine alone, frozen + head, unimodal alone, LAVISH-like, without " in said
     assert "| without affine | 0.5000 ± 0.0000; **+50.0 (" in said
