@@ -65,7 +65,7 @@ ABLATED = ("VQA", "MUSIC-AVQA", "AVS-S4", "AVS-MS3")
 #: What the first half of the plan measures on every task before the others follow.
 FIRST = tuple(METHODS)[:4]
 #: Methods as above, with eight values to choose among in place of two, and whose fields they have.
-WIDE: Mapping[str, str] = {f"{one}, searched wider": one for one in (HMMOE, "affine alone", "cross-attention alone")}
+WIDE: Mapping[str, str] = {f"{one}, searched wider": one for one in (HMMOE, "affine alone")}
 #: Tasks on which they are measured: those with two rates on which HMMoE is not ahead, and adapters gain something.
 WIDER = ("MUSIC-AVQA", "VQA", "AVS-S4", "MSR-VTT")
 
