@@ -99,7 +99,7 @@ def _require_classes(root: Path, files: Mapping[str, str], columns: Mapping[str,
     else:
         return
     section = json.dumps({"type": "json_lines", "root": str(root), "splits": files})
-    instead = "; to tell classes, label the lines, or name the label's column" if captions else ""
+    instead = "; to tell classes, give each line a `label`" if captions else ""
     raise DataError(
         f"{root / files['train']}: its lines have {words} (`{key}`), which is task `{task}`, and init drafts "
         f"classification alone; begin with examples/{example}.json of the repository, and put in: "
